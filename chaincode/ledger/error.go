@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels that cross the wire. Test for them with errors.Is on both sides.
+var (
+	ErrInvalid     = errors.New("invalid argument")
+	ErrNotFound    = errors.New("not found")
+	ErrExists      = errors.New("already exists")
+	ErrDenied      = errors.New("denied")
+	ErrRevoked     = errors.New("revoked")
+	ErrTampered    = errors.New("tampered")
+	ErrUnavailable = errors.New("unavailable")
+)
+
+// codes pairs each sentinel with its code on the wire. Codes are for ever; texts are not.
+var codes = []struct {
+	code string
+	err  error
+}{
+	{"invalid", ErrInvalid},
+	{"not-found", ErrNotFound},
+	{"exists", ErrExists},
+	{"denied", ErrDenied},
+	{"revoked", ErrRevoked},
+	{"tampered", ErrTampered},
+	{"unavailable", ErrUnavailable},
+}
+
+const (
+	codePrefix = "[chartseal/"
+	codeSuffix = "] "
+)
+
+// An Error is a refusal by the chaincode: one of the sentinels and a sentence about this case.
+type Error struct {
+	Kind    error  // a sentinel of this package
+	Message string // lower case, no full stop, names the object
+}
+
+// Errorf makes an Error of the given kind.
+func Errorf(kind error, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap makes errors.Is find the sentinel.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// Encode gives the text that carries err through a chaincode response: "[chartseal/CODE] message".
+// An error that is not an [Error] gets no code and is returned as it is.
+func Encode(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		for _, c := range codes {
+			if e.Kind == c.err {
+				return codePrefix + c.code + codeSuffix + e.Message
+			}
+		}
+	}
+	return err.Error()
+}
+
+// Decode finds a text made by [Encode] inside text, which Fabric may have wrapped in words of its own before it,
+// and returns the Error, or nil when there is none or its code is unknown.
+func Decode(text string) *Error {
+	_, rest, found := strings.Cut(text, codePrefix)
+	if !found {
+		return nil
+	}
+	code, message, found := strings.Cut(rest, codeSuffix)
+	if !found {
+		return nil
+	}
+	for _, c := range codes {
+		if code == c.code {
+			return &Error{Kind: c.err, Message: message}
+		}
+	}
+	return nil
+}

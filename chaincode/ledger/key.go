@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The world state is laid out under simple keys, so that the reads of auditors can be ranges in order of time. Every part
+// that a caller chooses is escaped, so that a '/' always separates. Index entries alone use Fabric's composite keys
+// (object type [IndexObject], attributes MSP and label).
+//
+//	authority/<msp>                       Authority
+//	attribute/<name>                      AttributeKey, the current version
+//	attribute-version/<name>/<version>    AttributeKey, write once
+//	scope/<name>                          Scope
+//	record/<id>/<version>                 RecordVersion, write once
+//	record-time/<time>/<id>/<version>     empty
+//	access/<target>/<access id>           AccessEntry, write once
+//	access-actor/<actor>/<access id>/<target>   empty
+//	access-time/<access id>/<target>      empty
+//
+// and in the private data collection
+//
+//	envelope/<record id>/<version>        the wrapped record key
+//	scope-key/<name>/<epoch>              the wrapped scope key
+
+// IndexObject is the composite key's object type of index entries.
+const IndexObject = "index"
+
+func AuthorityKey(msp string) string        { return "authority/" + esc(msp) }
+func AttributeCurrentKey(n string) string   { return "attribute/" + esc(n) }
+func ScopeStateKey(name string) string      { return "scope/" + esc(name) }
+func RecordKey(id string, v int) string     { return fmt.Sprintf("record/%s/%06d", id, v) }
+func EnvelopeKey(id string, v int) string   { return fmt.Sprintf("envelope/%s/%06d", id, v) }
+func ScopeKeyKey(name string, e int) string { return fmt.Sprintf("scope-key/%s/%06d", esc(name), e) }
+
+func AttributeVersionKey(name string, v int) string {
+	return fmt.Sprintf("attribute-version/%s/%06d", esc(name), v)
+}
+
+func RecordTimeKey(t, id string, v int) string {
+	return fmt.Sprintf("record-time/%s/%s/%06d", t, id, v)
+}
+
+func AccessKey(target, accessID string) string { return "access/" + esc(target) + "/" + accessID }
+
+func AccessActorKey(actor, accessID, target string) string {
+	return "access-actor/" + esc(actor) + "/" + accessID + "/" + esc(target)
+}
+
+func AccessTimeKey(accessID, target string) string {
+	return "access-time/" + accessID + "/" + esc(target)
+}
+
+func esc(part string) string { return url.PathEscape(part) }
+
+// Parts splits a key of this layout into its unescaped parts, the first being its kind.
+func Parts(key string) ([]string, error) {
+	parts := strings.Split(key, "/")
+	for i, p := range parts {
+		u, err := url.PathUnescape(p)
+		if err != nil {
+			return nil, fmt.Errorf("split key %q: %w", key, err)
+		}
+		parts[i] = u
+	}
+	return parts, nil
+}
+
+// Actor names a person or service on the ledger, and is the GID of attribute keys: "MSPID/enrolment-id".
+func Actor(msp, enrolmentID string) string { return msp + "/" + enrolmentID }
+
+// ScopeTarget is the access target of a scope's key.
+func ScopeTarget(name string) string { return "scope:" + name }
+
+// timeLayout has a fixed width, so that text order is time order.
+const timeLayout = "2006-01-02T15:04:05.000000000Z"
+
+// FormatTime gives the form of every time on the ledger: UTC, nanoseconds, fixed width.
+func FormatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// ParseTime reads the form of [FormatTime].
+func ParseTime(s string) (time.Time, error) { return time.Parse(timeLayout, s) }
+
+// AccessID joins the time and the transaction that made an access entry.
+func AccessID(t, tx string) string { return t + "-" + tx }
