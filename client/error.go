@@ -1,0 +1,26 @@
+package client
+
+import (
+	"errors"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// The sentinels of every error that this package and its adapters return; test with errors.Is.
+var (
+	ErrInvalid     = ledger.ErrInvalid
+	ErrNotFound    = ledger.ErrNotFound
+	ErrExists      = ledger.ErrExists
+	ErrDenied      = ledger.ErrDenied
+	ErrRevoked     = ledger.ErrRevoked
+	ErrTampered    = ledger.ErrTampered
+	ErrUnavailable = ledger.ErrUnavailable
+
+	// ErrUnknownOutcome accompanies [ErrUnavailable] when a transaction was handed to the orderers and nobody could
+	// say in time whether it was committed. The message names the transaction. It may still come into force.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+
+	// ErrConflict accompanies [ErrUnavailable] when a transaction was refused at commit because another one had
+	// written the same key or the peers were between two heights: nothing was written, and it may be tried again.
+	ErrConflict = errors.New("conflicting transaction")
+)

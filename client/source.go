@@ -1,0 +1,48 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// FileSource is the file at path. Its Check refuses what is missing, unreadable or not a regular file.
+func FileSource(path string) Source {
+	s := Source{
+		Name: filepath.Base(path),
+		Size: -1,
+		Open: func() (io.ReadCloser, error) { return os.Open(path) },
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		s.Size = info.Size()
+	}
+	s.Check = func() error { return checkFile(path) }
+	return s
+}
+
+func checkFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: no such file: %w", path, ErrNotFound)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory, not a record: %w", path, ErrInvalid)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file: %w", path, ErrInvalid)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// ReaderSource is what r yields, which may be of any length and may be standard input. The Client does not close r.
+func ReaderSource(name string, r io.Reader) Source {
+	return Source{Name: name, Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+}
