@@ -14,17 +14,26 @@ import (
 //	authority/<msp>                       Authority
 //	attribute/<name>                      AttributeKey, the current version
 //	attribute-version/<name>/<version>    AttributeKey, write once
-//	scope/<name>                          Scope
+//	scope/<name>                          Scope, the current epoch
+//	scope-epoch/<name>/<epoch>            Scope, write once
 //	record/<id>/<version>                 RecordVersion, write once
-//	record-time/<time>/<id>/<version>     empty
+//	record-time/<time>/<id>/<version>     [Mark]
 //	access/<target>/<access id>           AccessEntry, write once
-//	access-actor/<actor>/<access id>/<target>   empty
-//	access-time/<access id>/<target>      empty
+//	access-actor/<actor>/<access id>/<target>   [Mark]
+//	access-time/<access id>/<target>      [Mark]
 //
 // and in the private data collection
 //
 //	envelope/<record id>/<version>        the wrapped record key
 //	scope-key/<name>/<epoch>              the wrapped scope key
+
+//
+// What a submitted transaction reads is written once (or, for attributes and scopes, belongs to the one thing that the
+// transaction changes), and no submitted transaction reads a range. So two clients never conflict unless they change the
+// same thing.
+
+// Mark is the value of a key that says all it has to say by existing. Fabric takes an empty value for a deletion.
+var Mark = []byte{0}
 
 // IndexObject is the composite key's object type of index entries.
 const IndexObject = "index"
@@ -35,6 +44,10 @@ func ScopeStateKey(name string) string      { return "scope/" + esc(name) }
 func RecordKey(id string, v int) string     { return fmt.Sprintf("record/%s/%06d", id, v) }
 func EnvelopeKey(id string, v int) string   { return fmt.Sprintf("envelope/%s/%06d", id, v) }
 func ScopeKeyKey(name string, e int) string { return fmt.Sprintf("scope-key/%s/%06d", esc(name), e) }
+
+func ScopeEpochKey(name string, e int) string {
+	return fmt.Sprintf("scope-epoch/%s/%06d", esc(name), e)
+}
 
 func AttributeVersionKey(name string, v int) string {
 	return fmt.Sprintf("attribute-version/%s/%06d", esc(name), v)
@@ -53,6 +66,22 @@ func AccessActorKey(actor, accessID, target string) string {
 func AccessTimeKey(accessID, target string) string {
 	return "access-time/" + accessID + "/" + esc(target)
 }
+
+// Prefixes of the ranges that are read, each ending in '/'. See [PrefixEnd].
+const (
+	AuthorityPrefix        = "authority/"
+	AttributeCurrentPrefix = "attribute/"
+	ScopeStatePrefix       = "scope/"
+	RecordTimePrefix       = "record-time/"
+	AccessTimePrefix       = "access-time/"
+)
+
+func RecordPrefix(id string) string         { return "record/" + id + "/" }
+func AccessPrefix(target string) string     { return "access/" + esc(target) + "/" }
+func AccessActorPrefix(actor string) string { return "access-actor/" + esc(actor) + "/" }
+
+// PrefixEnd is the first key after all keys that start with prefix, which must end in '/': the exclusive end of a range.
+func PrefixEnd(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" }
 
 func esc(part string) string { return url.PathEscape(part) }
 

@@ -18,7 +18,7 @@ const (
 	AuthorityAnnounce    = "authority:Announce"    // (Announcement)                submit, role admin or authority
 	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)              submit, role admin or authority
 	AuthorityList        = "authority:List"        // () []Authority                evaluate
-	AuthorityKeys        = "authority:Keys"        // ([]string) []AttributeKey     evaluate, current version of each name
+	AuthorityKeys        = "authority:Keys"        // ([]string) []AttributeKey     evaluate, current version of each name, unknown ones left out
 	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName            evaluate, all that are published
 
 	ScopeCreate = "scope:Create" // (name) + transient                    submit, role admin or custodian; epoch 1
@@ -56,7 +56,10 @@ const (
 	MaxEntriesPerCall  = 4096     // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256      // attribute keys in one PublishKeys or Keys
 	MaxPublicKey       = 1024     // bytes of one public key
-	MaxName            = 128      // bytes of an attribute's name or a scope's name
+	MaxName            = 128      // bytes of an attribute's name or an enrolment id
+	MaxScopeName       = 64       // bytes of a scope's name: lower-case letters, digits, '-', '_' and '.'
+	MaxVersions        = 10000    // versions of a record, epochs of a scope
+	MaxHistory         = 10000    // events in one History
 	MaxPageSize        = 500      // rows of an audit page
 	DefaultPageSize    = 100      // rows when the query leaves PageSize zero
 	MaxURL             = 512      // bytes of an authority's address
@@ -188,7 +191,8 @@ type RecordQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// A RecordPage is one page of record versions. Bookmark is empty on the last page.
+// A RecordPage is one page of record versions. Bookmark is empty on the last page, and only there: a query that has to skip
+// much may answer with a short or empty page that has one.
 type RecordPage struct {
 	Versions []RecordVersion `json:"versions"`
 	Bookmark string          `json:"bookmark"`
@@ -204,7 +208,7 @@ type AccessQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// An AccessPage is one page of access entries. Bookmark is empty on the last page.
+// An AccessPage is one page of access entries. Bookmark is empty on the last page, and only there, as in [RecordPage].
 type AccessPage struct {
 	Entries  []AccessEntry `json:"entries"`
 	Bookmark string        `json:"bookmark"`
