@@ -1,0 +1,177 @@
+// Package envelope is the format of what Chartseal stores: payloads, envelopes and wrapped scope keys. All are age files
+// (age-encryption.org/v1), so their chunking, authentication and seeking are age's; this package adds what is inside.
+//
+// # Payload
+//
+// A payload is an age file with one stanza, which wraps the age file key under a record key of 32 random bytes:
+//
+//	-> chartseal.org/record BASE64(salt)
+//	BASE64(ChaCha20-Poly1305(HKDF-SHA256(ikm = record key, salt, info = "chartseal.org/v1/record"), nonce = 0, file key))
+//
+// with a salt of 16 random bytes, so that the nonce of zero is used once a key. The plaintext is the record and then zero
+// bytes up to [PaddedSize], so that the stored size tells the record's size only to about one part in 2*log2(size). Sealing streams in
+// constant memory and does not need the size beforehand. A record key opens exactly one payload.
+//
+// # Envelope
+//
+// An envelope is a small age file with the JSON of [Metadata], followed by spaces up to a bucket size. It holds the record
+// key. Its recipients are the policy's ABE stanzas, the home hospital's custodian and, if there is one, the patient's own age
+// recipient; see [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
+//
+// # What is bound to what
+//
+// The metadata names the record, the version and the payload's CID, which the reader compares with the ledger: an envelope
+// served for another record, or a CID put in place of another, is [ledger.ErrTampered]. The record key opens no other payload. The
+// ledger's commitment is SHA-256(salt || plaintext) with a salt of exactly 32 bytes from the metadata, so revealing the
+// salt later proves what the record said, and until then the ledger tells nothing about a record that can be guessed.
+//
+// Anyone can encrypt to a policy. What keeps a peer from forging an envelope is that it lacks the record key and the
+// salt: a forged one fails at the payload or at the commitment. Somebody who may open the record and also controls the peer
+// that is asked can forge the descriptive metadata (name, patient, codes), not the record.
+package envelope
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+const (
+	// KeySize is the size of record keys and scope keys.
+	KeySize = 32
+	// SaltSize is the size of a commitment's salt. It is fixed, so that salt and plaintext cannot trade bytes.
+	SaltSize = 32
+
+	formatVersion = 1
+	typeRecord    = "record"
+	typeScope     = "scope"
+)
+
+// Metadata is what an envelope holds.
+type Metadata struct {
+	Type   string `json:"type"`   // "record"
+	Format int    `json:"format"` // 1
+
+	Record  string `json:"record"`  // id, as on the ledger
+	Version int    `json:"version"` // as on the ledger
+	CID     string `json:"cid"`     // of the payload
+
+	Key    []byte `json:"key"`    // record key, KeySize bytes
+	Salt   []byte `json:"salt"`   // of the commitment, SaltSize bytes
+	Size   int64  `json:"size"`   // of the record in bytes
+	SHA256 []byte `json:"sha256"` // of the record
+
+	Name      string    `json:"name"` // file name, empty if there was none
+	MediaType string    `json:"mediaType"`
+	Kind      string    `json:"kind"`
+	Patient   string    `json:"patient"`
+	Dates     []string  `json:"dates"`
+	Codes     []string  `json:"codes"`
+	Keywords  []string  `json:"keywords"`
+	Partial   bool      `json:"partial"` // dates, codes or keywords were left out to keep the envelope small
+	Author    string    `json:"author"`  // actor that sealed it, see ledger.Actor
+	Sealed    time.Time `json:"sealed"`
+}
+
+// Seal wraps the metadata for the recipients. Dates, codes and keywords that would make it larger than
+// an envelope may be are left out, and Partial is set.
+func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
+	m.Type, m.Format = typeRecord, formatVersion
+	if err := m.valid(); err != nil {
+		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	text, err := json.Marshal(m)
+	for err == nil && len(text) > maxText {
+		if !m.halve() {
+			return nil, fmt.Errorf("seal envelope: metadata of %d bytes is over %d: %w", len(text), maxText, ledger.ErrInvalid)
+		}
+		text, err = json.Marshal(m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	return wrap(text, recipients)
+}
+
+// halve drops the second half of the longest list.
+func (m *Metadata) halve() bool {
+	longest := &m.Keywords
+	for _, l := range []*[]string{&m.Codes, &m.Dates} {
+		if len(*l) > len(*longest) {
+			longest = l
+		}
+	}
+	if len(*longest) == 0 {
+		return false
+	}
+	*longest = (*longest)[:len(*longest)/2]
+	m.Partial = true
+	return true
+}
+
+func (m *Metadata) valid() error {
+	switch {
+	case m.Type != typeRecord:
+		return fmt.Errorf("type %q, not %q", m.Type, typeRecord)
+	case m.Format != formatVersion:
+		return fmt.Errorf("format %d is not known to this version of Chartseal", m.Format)
+	case len(m.Key) != KeySize:
+		return errors.New("record key has the wrong size")
+	case len(m.Salt) != SaltSize:
+		return errors.New("salt has the wrong size")
+	case len(m.SHA256) != 32:
+		return errors.New("digest has the wrong size")
+	case m.Size < 0:
+		return errors.New("size is negative")
+	case m.Record == "" || m.Version < 1 || m.CID == "":
+		return errors.New("no record, version or CID")
+	}
+	return nil
+}
+
+// Open unwraps an envelope and checks that it belongs to the version of the record that the ledger told of.
+//
+// When no identity unwraps it the error wraps [age.ErrIncorrectIdentity] and what the identities said, such as
+// abe.ErrNotSatisfied. When it is damaged, not an envelope, or of another record, it wraps [ledger.ErrTampered].
+func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Metadata, error) {
+	text, err := unwrap(data, identities)
+	if err != nil {
+		return nil, err
+	}
+	var m Metadata
+	if err := decode(text, &m); err != nil {
+		return nil, err
+	}
+	if err := m.valid(); err != nil {
+		return nil, tampered("envelope: %v", err)
+	}
+	if m.Record != v.ID || m.Version != v.Version || m.CID != v.CID {
+		return nil, tampered("envelope belongs to record %s version %d with payload %s, not to record %s version %d with payload %s",
+			m.Record, m.Version, m.CID, v.ID, v.Version, v.CID)
+	}
+	return &m, nil
+}
+
+// decode reads one strict JSON object followed by nothing but spaces.
+func decode(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return tampered("envelope does not hold what it should: %v", err)
+	}
+	rest := text[d.InputOffset():]
+	if len(bytes.Trim(rest, " ")) > 0 {
+		return tampered("envelope is followed by more data")
+	}
+	return nil
+}
+
+func tampered(format string, args ...any) error {
+	return ledger.Errorf(ledger.ErrTampered, format, args...)
+}

@@ -1,0 +1,116 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Recipients gives what age needs to wrap an envelope: the policy's recipients and further age recipients in text form
+// (age1..., age1pq1...), such as the custodian's and the patient's. Empty texts are skipped.
+//
+// age refuses to mix a post-quantum recipient with others, because the file is then only as strong as its weakest stanza. An
+// envelope must be readable by the policy's holders, whose stanza rests on a pairing, by the custodian and by the patient,
+// whichever kind of key each has; there is nothing to protect that the ABE stanza beside them has not already
+// given up. So the labels are removed here, knowingly.
+func Recipients(policy []age.Recipient, others ...string) ([]age.Recipient, error) {
+	var all []age.Recipient
+	for _, r := range policy {
+		all = append(all, unlabelled{r})
+	}
+	for _, text := range others {
+		if text == "" {
+			continue
+		}
+		r, err := ParseRecipient(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, unlabelled{r})
+	}
+	return all, nil
+}
+
+// ParseRecipient reads a native age recipient. Its error does not repeat the text, which may be a secret key given by mistake.
+func ParseRecipient(text string) (age.Recipient, error) {
+	var r age.Recipient
+	var err error
+	switch {
+	case strings.HasPrefix(text, "age1pq1"):
+		r, err = age.ParseHybridRecipient(text)
+	case strings.HasPrefix(text, "age1"):
+		r, err = age.ParseX25519Recipient(text)
+	default:
+		return nil, ledger.Errorf(ledger.ErrInvalid, "not an age recipient: it must begin with age1")
+	}
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "not an age recipient: the text is damaged")
+	}
+	return r, nil
+}
+
+// unlabelled hides WrapWithLabels, which is age's documented way around the restriction.
+type unlabelled struct{ r age.Recipient }
+
+func (u unlabelled) Wrap(fileKey []byte) ([]*age.Stanza, error) { return u.r.Wrap(fileKey) }
+
+// wrap makes the age file of an envelope's text.
+func wrap(text []byte, recipients []age.Recipient) ([]byte, error) {
+	if len(recipients) == 0 {
+		return nil, errors.New("seal envelope: no recipients")
+	}
+	if pad := bucket(len(text)) - len(text); pad > 0 {
+		text = append(text, bytes.Repeat([]byte{' '}, pad)...)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, recipients...)
+	if err != nil {
+		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	if _, err := w.Write(text); err != nil {
+		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	if out.Len() > ledger.MaxEnvelope {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "the policy is too large: its envelope of %d bytes is over %d", out.Len(), ledger.MaxEnvelope)
+	}
+	return out.Bytes(), nil
+}
+
+// unwrap gives an envelope's text. All of it is authenticated before any of it is returned.
+func unwrap(data []byte, identities []age.Identity) ([]byte, error) {
+	if len(identities) == 0 {
+		return nil, fmt.Errorf("open envelope: no keys are held: %w", age.ErrIncorrectIdentity)
+	}
+	r, err := age.Decrypt(bytes.NewReader(data), identities...)
+	var none *age.NoIdentityMatchError
+	switch {
+	case errors.As(err, &none):
+		return nil, fmt.Errorf("open envelope: %w", errors.Join(none.Errors...))
+	case err != nil:
+		return nil, &damaged{"open envelope", err}
+	}
+	text, err := io.ReadAll(io.LimitReader(r, ledger.MaxEnvelope+1))
+	if err != nil {
+		return nil, &damaged{"open envelope", err}
+	}
+	return text, nil
+}
+
+// damaged is age's refusal of a file. Its cause is told but not wrapped: that no stanza matched, say, means something
+// else for a payload than for an envelope.
+type damaged struct {
+	op    string
+	cause error
+}
+
+func (d *damaged) Error() string { return d.op + ": " + d.cause.Error() }
+func (d *damaged) Unwrap() error { return ledger.ErrTampered }
