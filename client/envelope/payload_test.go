@@ -195,7 +195,7 @@ func TestPayloadMemory(t *testing.T) {
 	if err != nil || n != PaddedSize(size) {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
-	if used := after.HeapSys - before.HeapSys; used > 32<<20 {
+	if used := int64(after.HeapSys) - int64(before.HeapSys); used > 32<<20 {
 		t.Errorf("the heap grew by %d bytes for %d", used, size)
 	}
 }
