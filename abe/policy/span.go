@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"math/big"
+)
+
+// A Span is a monotone span program in which every attribute has exactly one row: the form that eprint 2010/351,
+// section 2.2, asks for. It is immutable and safe for concurrent use.
+//
+// The matrix is the usual one for trees of gates. The root has the vector (1); an operand of "or" has its gate's
+// vector; the operands of a k-of-n gate with vector v have v + Σ i^j·e(c+j), j = 1..k-1, for the i-th operand and fresh columns
+// c+1 to c+k-1 (Shamir's sharing); the operands of an "and" have v + e(c+1), -e(c+1) + e(c+2), ..., -e(c+n-1), so that the
+// coefficients that put them together again are all 1.
+type Span struct {
+	root    *node
+	rows    []Row
+	columns int
+	modulus *big.Int
+}
+
+// A Row is one row of a span program: the attribute that owns it and the entries that are not zero.
+type Row struct {
+	Attribute string
+	Entries   []Entry // by rising column
+}
+
+// An Entry is a matrix element: Value is between 1 and the modulus minus 1.
+type Entry struct {
+	Column int
+	Value  *big.Int
+}
+
+// Spans compiles the policy into span programs over the integers modulo a prime, which must be greater than
+// [MaxAttributes]. Sealing to each of them separately is sealing to the policy. It fails with an error that matches [ErrReuse] when
+// that would take more than [MaxSpans]. The result depends on nothing but the canonical form.
+func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
+	alternatives, err := split(p.root.expand())
+	if err != nil {
+		return nil, err
+	}
+	spans := make([]*Span, len(alternatives))
+	for i, n := range alternatives {
+		spans[i] = newSpan(n, modulus)
+	}
+	return spans, nil
+}
+
+func newSpan(n *node, modulus *big.Int) *Span {
+	s := &Span{root: n, columns: 1, modulus: modulus}
+	s.build(n, []Entry{{0, big.NewInt(1)}})
+	return s
+}
+
+func (s *Span) build(n *node, v []Entry) {
+	switch n.op {
+	case opLeaf:
+		s.rows = append(s.rows, Row{n.attr, v})
+	case opOr:
+		for _, kid := range n.kids {
+			s.build(kid, v)
+		}
+	case opAnd:
+		fresh := s.columns
+		s.columns += len(n.kids) - 1
+		minusOne := new(big.Int).Sub(s.modulus, big.NewInt(1))
+		for i, kid := range n.kids {
+			var own []Entry
+			if i == 0 {
+				own = append(own, v...)
+			} else {
+				own = append(own, Entry{fresh + i - 1, minusOne})
+			}
+			if i < len(n.kids)-1 {
+				own = append(own, Entry{fresh + i, big.NewInt(1)})
+			}
+			s.build(kid, own)
+		}
+	case opThreshold:
+		fresh := s.columns
+		s.columns += n.k - 1
+		for i, kid := range n.kids {
+			own := append([]Entry(nil), v...)
+			x := big.NewInt(int64(i + 1))
+			power := big.NewInt(1)
+			for j := 0; j < n.k-1; j++ {
+				power = new(big.Int).Mul(power, x)
+				power.Mod(power, s.modulus)
+				own = append(own, Entry{fresh + j, power})
+			}
+			s.build(kid, own)
+		}
+	}
+}
+
+// String is the policy that this span program stands for, in canonical form.
+func (s *Span) String() string { return s.root.text() }
+
+// Rows are the rows from the first attribute of the canonical form to the last. The caller must not change them.
+func (s *Span) Rows() []Row { return s.rows }
+
+// Columns is the width of the matrix.
+func (s *Span) Columns() int { return s.columns }
+
+// Share multiplies the matrix with the vector, which must have [Span.Columns] elements: the i-th result is the share of
+// the i-th row.
+func (s *Span) Share(vector []*big.Int) []*big.Int {
+	out := make([]*big.Int, len(s.rows))
+	t := new(big.Int)
+	for i, row := range s.rows {
+		sum := new(big.Int)
+		for _, e := range row.Entries {
+			sum.Add(sum, t.Mul(e.Value, vector[e.Column]))
+		}
+		out[i] = sum.Mod(sum, s.modulus)
+	}
+	return out
+}
+
+// Matrix is the whole matrix, zeros included, for libraries that want it so.
+func (s *Span) Matrix() [][]*big.Int {
+	out := make([][]*big.Int, len(s.rows))
+	for i, row := range s.rows {
+		out[i] = make([]*big.Int, s.columns)
+		for j := range out[i] {
+			out[i][j] = new(big.Int)
+		}
+		for _, e := range row.Entries {
+			out[i][e.Column].Set(e.Value)
+		}
+	}
+	return out
+}
+
+// A Coefficient says how much of a row goes into the sum that gives back (1, 0, ..., 0).
+type Coefficient struct {
+	Row   int // index into Rows
+	Value *big.Int
+}
+
+// Solve finds coefficients for as few rows as possible, all of them of held attributes, such that the rows add up to
+// (1, 0, ..., 0): the constants c_x of decryption in eprint 2010/351, appendix D. It returns false when the held attributes do not
+// satisfy the policy. The values are between 1 and the modulus minus 1; rows are in rising order.
+func (s *Span) Solve(held func(attribute string) bool) ([]Coefficient, bool) {
+	plan := s.plan(s.root, held)
+	if plan.cost == unsatisfied {
+		return nil, false
+	}
+	var out []Coefficient
+	row := 0
+	s.collect(s.root, plan, big.NewInt(1), &row, &out)
+	return out, true
+}
