@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -96,6 +97,38 @@ func Parts(key string) ([]string, error) {
 		parts[i] = u
 	}
 	return parts, nil
+}
+
+// ParseRecordTimeKey reads a key that [RecordTimeKey] made.
+func ParseRecordTimeKey(key string) (id string, version int, err error) {
+	parts, err := Parts(key)
+	if err == nil && (len(parts) != 4 || parts[0]+"/" != RecordTimePrefix) {
+		err = fmt.Errorf("key %q is not of a record's time", key)
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	if version, err = strconv.Atoi(parts[3]); err != nil {
+		return "", 0, fmt.Errorf("key %q: %w", key, err)
+	}
+	return parts[2], version, nil
+}
+
+// ParseAnyAccessKey reads a key that [AccessKey], [AccessActorKey] or [AccessTimeKey] made.
+func ParseAnyAccessKey(key string) (target, accessID string, err error) {
+	parts, err := Parts(key)
+	if err != nil {
+		return "", "", err
+	}
+	switch {
+	case len(parts) == 3 && parts[0] == "access":
+		return parts[1], parts[2], nil
+	case len(parts) == 4 && parts[0] == "access-actor":
+		return parts[3], parts[2], nil
+	case len(parts) == 3 && parts[0]+"/" == AccessTimePrefix:
+		return parts[2], parts[1], nil
+	}
+	return "", "", fmt.Errorf("key %q is not of an access entry", key)
 }
 
 // Actor names a person or service on the ledger, and is the GID of attribute keys: "MSPID/enrolment-id".

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// Environment variables.
+const (
+	envAddress   = "CHAINCODE_SERVER_ADDRESS" // host:port to listen on
+	envPackage   = "CORE_CHAINCODE_ID_NAME"   // package id, label:hash, as the peer installed it
+	envMSP       = "CHARTSEAL_MSP"            // MSP ID of the organisation that runs this server
+	envHospitals = "CHARTSEAL_HOSPITALS"      // MSP IDs of all hospitals, separated by commas
+	envCert      = "CHAINCODE_TLS_CERT"       // certificate of this server
+	envKey       = "CHAINCODE_TLS_KEY"        // and its key
+	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // roots of the peer's certificate; when given, the peer must have one
+)
+
+// A config is what the environment says. The TLS variables are PEM or the name of a PEM file. Without a certificate the
+// server speaks plain text, and does so on the loopback interface only.
+type config struct {
+	address   string
+	packageID string
+	msp       string
+	hospitals []string
+	tls       *tls.Config // nil for plain text
+}
+
+// fromEnv reads and checks the configuration. Its error names every variable that is missing.
+func fromEnv(getenv func(string) string) (config, error) {
+	c := config{address: getenv(envAddress), packageID: getenv(envPackage), msp: getenv(envMSP)}
+	for _, h := range strings.Split(getenv(envHospitals), ",") {
+		if h = strings.TrimSpace(h); h != "" {
+			c.hospitals = append(c.hospitals, h)
+		}
+	}
+	var errs []error
+	need := func(name string, missing bool, what string) {
+		if missing {
+			errs = append(errs, fmt.Errorf("%s is not set: it is %s", name, what))
+		}
+	}
+	need(envAddress, c.address == "", "the host:port to listen on")
+	need(envPackage, c.packageID == "", "the package id of the chaincode (peer lifecycle chaincode queryinstalled)")
+	need(envMSP, c.msp == "", "the MSP ID of the organisation that runs this server")
+	need(envHospitals, len(c.hospitals) == 0, "the MSP IDs of all hospitals, separated by commas")
+
+	var err error
+	if c.tls, err = serverTLS(getenv(envCert), getenv(envKey), getenv(envClientCAs)); err != nil {
+		errs = append(errs, err)
+	}
+	if c.address != "" {
+		host, _, err := net.SplitHostPort(c.address)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %q is not host:port", envAddress, c.address))
+		case c.tls == nil && getenv(envCert) == "" && !isLoopback(host):
+			errs = append(errs, fmt.Errorf("%s and %s are not set: plain text is for loopback addresses, not for %s", envCert, envKey, c.address))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func serverTLS(cert, key, clientCAs string) (*tls.Config, error) {
+	switch {
+	case cert == "" && key == "" && clientCAs == "":
+		return nil, nil
+	case cert == "" || key == "":
+		return nil, fmt.Errorf("TLS needs both %s and %s", envCert, envKey)
+	}
+	certPEM, err := pemOf(envCert, cert)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := pemOf(envKey, key)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s: %w", envCert, envKey, err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if clientCAs == "" {
+		return c, nil
+	}
+	roots, err := pemOf(envClientCAs, clientCAs)
+	if err != nil {
+		return nil, err
+	}
+	c.ClientCAs = x509.NewCertPool()
+	if !c.ClientCAs.AppendCertsFromPEM(roots) {
+		return nil, fmt.Errorf("%s has no certificate", envClientCAs)
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	return c, nil
+}
+
+func pemOf(name, value string) ([]byte, error) {
+	if strings.HasPrefix(value, "-----BEGIN ") {
+		return []byte(value), nil
+	}
+	data, err := os.ReadFile(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/chartseal/chartseal/chaincode/contract"
+)
+
+// drainTime is how long a server that is told to stop waits for running transactions. It is below the ten seconds that
+// service managers usually give.
+const drainTime = 5 * time.Second
+
+// maxGRPC is the greatest message, as in Fabric's own server.
+const maxGRPC = 100 << 20
+
+// run serves until the context ends.
+func run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
+	c, err := fromEnv(getenv)
+	if err != nil {
+		return err
+	}
+	// The clock is for evaluated calls only, see contract.Config.
+	chaincode, err := contract.New(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Clock: time.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", c.address, err)
+	}
+	log.Info("serving chaincode", "address", listener.Addr().String(), "package", c.packageID, "msp", c.msp,
+		"hospitals", c.hospitals, "tls", c.tls != nil, "mutual", c.tls != nil && c.tls.ClientCAs != nil)
+	return serve(ctx, listener, c, chaincode, log)
+}
+
+// serve answers peers on the listener until the context ends, and then lets running transactions end. The shim's own
+// server cannot be stopped.
+func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.Chaincode, log *slog.Logger) error {
+	counted := &counter{Chaincode: chaincode}
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxGRPC),
+		grpc.MaxSendMsgSize(maxGRPC),
+		grpc.ConnectionTimeout(5 * time.Second),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Minute, PermitWithoutStream: true}),
+	}
+	if c.tls != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(c.tls)))
+	}
+	server := grpc.NewServer(options...)
+	peer.RegisterChaincodeServer(server, &shim.ChaincodeServer{CCID: c.packageID, CC: counted})
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve chaincode: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping", "running", counted.running.Load())
+	go server.GracefulStop() // takes no new connection; the peer's stream never ends by itself
+	deadline := time.Now().Add(drainTime)
+	for quiet := 0; quiet < 5 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if counted.running.Load() == 0 {
+			quiet++ // the shim sends an answer after Invoke has returned
+		} else {
+			quiet = 0
+		}
+	}
+	server.Stop()
+	return nil
+}
+
+// A counter knows how many transactions are running.
+type counter struct {
+	shim.Chaincode
+	running atomic.Int64
+}
+
+func (c *counter) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+	c.running.Add(1)
+	defer c.running.Add(-1)
+	return c.Chaincode.Invoke(stub)
+}

@@ -1,0 +1,140 @@
+package contract
+
+import (
+	"encoding/base64"
+	"time"
+
+	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Access keeps the access log. An entry is committed before any wrapped key is handed out.
+type Access struct {
+	contractapi.Contract
+	house
+}
+
+// Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a scope), saying that the caller asks for
+// its wrapped key for a purpose: all of them or none. The entries have one id, and are in the order of the targets.
+//
+// It reads a key that is written once for each target, and writes keys that have the transaction's id in them. So no
+// two requests conflict, whoever makes them and whatever for, nor does a request with anything else that happens to its target.
+//
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrNotFound when a target does not
+// exist, ErrInvalid.
+func (c *Access) Request(ctx *Context, targets []string, purpose string) ([]ledger.AccessEntry, error) {
+	who, err := c.admit(ctx, clinicians)
+	if err != nil {
+		return nil, err
+	}
+	if err := count("targets", len(targets), ledger.MaxRecordsPerCall); err != nil {
+		return nil, err
+	}
+	if _, known := ledger.Purposes[purpose]; !known {
+		return nil, refuse(ledger.ErrInvalid, "purpose %.32q is not a code of HL7 PurposeOfUse", purpose)
+	}
+	at := make([]string, len(targets))
+	seen := make(map[string]bool, len(targets))
+	for i, t := range targets {
+		if at[i], err = checkTarget(t); err != nil {
+			return nil, err
+		}
+		if seen[t] {
+			return nil, refuse(ledger.ErrInvalid, "target %s is given twice", t)
+		}
+		seen[t] = true
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return nil, err
+	}
+	now, err := ctx.time()
+	if err != nil {
+		return nil, err
+	}
+	tx := ctx.GetStub().GetTxID()
+	id := ledger.AccessID(now, tx)
+	entries := make([]ledger.AccessEntry, len(targets))
+	var b batch
+	for i, t := range targets {
+		if len(values[i]) == 0 {
+			return nil, refuse(ledger.ErrNotFound, "no record or scope %s", t)
+		}
+		entries[i] = ledger.AccessEntry{ID: id, Target: t, Actor: who.actor(), Purpose: purpose, Time: now, Tx: tx}
+		b.put(ledger.AccessKey(t, id), entries[i])
+		b.mark(ledger.AccessActorKey(who.actor(), id, t))
+		b.mark(ledger.AccessTimeKey(id, t))
+	}
+	return entries, ctx.write(&b)
+}
+
+// handOut gives the private data under a key to the actor of a recent access entry for the target.
+//
+// It reads the ledger as it is on this peer, so the entry is committed: a proposal that was only endorsed, or that was
+// found invalid, wrote nothing.
+func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envelope, error) {
+	var none ledger.Envelope
+	who, err := h.admit(ctx, clinicians)
+	if err != nil {
+		return none, err
+	}
+	if err := checkAccessID(accessID); err != nil {
+		return none, err
+	}
+	var entry ledger.AccessEntry
+	found, err := ctx.get(ledger.AccessKey(target, accessID), &entry)
+	switch {
+	case err != nil:
+		return none, err
+	case !found:
+		return none, refuse(ledger.ErrDenied, "no access entry %s for %s on this peer", accessID, target)
+	case entry.Actor != who.actor():
+		return none, refuse(ledger.ErrDenied, "access entry %s is not of %s", accessID, who.actor())
+	}
+	if err := h.recent(ctx, entry); err != nil {
+		return none, err
+	}
+	data, err := ctx.privateData(key)
+	if err != nil {
+		return none, err
+	}
+	return ledger.Envelope{Data: base64.StdEncoding.EncodeToString(data), ServedBy: h.msp}, nil
+}
+
+// recent checks the age of an entry, by the server's clock if it has one. See [Config.Clock].
+func (h house) recent(ctx *Context, entry ledger.AccessEntry) error {
+	made, err := ledger.ParseTime(entry.Time)
+	if err != nil {
+		return broken("read an access entry's time", err)
+	}
+	var now time.Time
+	if h.clock != nil {
+		now = h.clock()
+	} else if now, err = ctx.now(); err != nil {
+		return err
+	}
+	switch age := now.Sub(made); {
+	case age > ledger.AccessWindow:
+		return refuse(ledger.ErrDenied, "access entry %s is older than %v: ask again (and check the clock)", entry.ID, ledger.AccessWindow)
+	case age < -ledger.AccessWindowFuture:
+		return refuse(ledger.ErrDenied, "access entry %s is more than %v in the future: check the clock", entry.ID, ledger.AccessWindowFuture)
+	}
+	return nil
+}
+
+// privateData reads a wrapped key. A peer that has the key's hash, from the block, but not its value, which has yet to
+// arrive from another hospital's peer, answers with an error and not with nothing.
+func (ctx *Context) privateData(key string) ([]byte, error) {
+	data, err := ctx.GetStub().GetPrivateData(ledger.HospitalKeys, key)
+	if err == nil && len(data) > 0 {
+		return data, nil
+	}
+	if err == nil {
+		var hash []byte
+		if hash, err = ctx.GetStub().GetPrivateDataHash(ledger.HospitalKeys, key); err == nil && len(hash) == 0 {
+			return nil, refuse(ledger.ErrNotFound, "no wrapped key %s", key)
+		}
+	}
+	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's", key)
+}

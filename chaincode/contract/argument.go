@@ -1,0 +1,226 @@
+package contract
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	cidlib "github.com/ipfs/go-cid"
+	mh "github.com/multiformats/go-multihash"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// count checks that a list has between one and most members.
+func count(what string, n, most int) error {
+	if n < 1 || n > most {
+		return refuse(ledger.ErrInvalid, "%d %s: needs 1 to %d", n, what, most)
+	}
+	return nil
+}
+
+// isHex tells whether s is lower-case hexadecimal of so many bytes.
+func isHex(s string, size int) bool {
+	if len(s) != 2*size || s != strings.ToLower(s) {
+		return false
+	}
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+func checkRecordID(id string) error {
+	if !isHex(id, ledger.RecordIDSize) {
+		return refuse(ledger.ErrInvalid, "record id %.64q: needs %d lower-case hexadecimal digits", id, 2*ledger.RecordIDSize)
+	}
+	return nil
+}
+
+func checkVersion(what string, v int) error {
+	if v < 1 || v > ledger.MaxVersions {
+		return refuse(ledger.ErrInvalid, "%s %d: needs 1 to %d", what, v, ledger.MaxVersions)
+	}
+	return nil
+}
+
+// checkPayload checks what a new version says of its payload.
+func checkPayload(id, cid, commitment string) error {
+	if err := checkCID(cid); err != nil {
+		return err
+	}
+	if !isHex(commitment, ledger.CommitmentSize) {
+		return refuse(ledger.ErrInvalid, "record %s: commitment %.80q: needs %d lower-case hexadecimal digits", id, commitment,
+			2*ledger.CommitmentSize)
+	}
+	return nil
+}
+
+// checkCID takes the one form of content identifier that sealed payloads have, in the one text that it has: an identity
+// hash would put data on the ledger, and two texts for one payload would hide that they are the same.
+func checkCID(text string) error {
+	bad := func(why string) error { return refuse(ledger.ErrInvalid, "content identifier %.80q: %s", text, why) }
+	if len(text) > 128 {
+		return bad("too long")
+	}
+	c, err := cidlib.Decode(text)
+	if err != nil {
+		return bad("not a CID")
+	}
+	p := c.Prefix()
+	switch {
+	case p.Version != 1:
+		return bad("needs CIDv1")
+	case p.Codec != cidlib.Raw && p.Codec != cidlib.DagProtobuf:
+		return bad("needs the codec raw or dag-pb")
+	case p.MhType != mh.SHA2_256 || p.MhLength != 32:
+		return bad("needs SHA2-256")
+	case c.String() != text:
+		return bad("needs lower-case base32")
+	}
+	return nil
+}
+
+// isWord tells whether s may be an MSP ID or the name of an attribute.
+func isWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isAlnum(s[i]) && strings.IndexByte("._-", s[i]) < 0 {
+			return false
+		}
+	}
+	return s != "" && len(s) <= ledger.MaxName
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// isPerson tells whether s may be an enrolment id. It may have any printable character, as keys escape it.
+func isPerson(s string) bool {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= ledger.MaxName && utf8.ValidString(s)
+}
+
+// checkAttribute checks an attribute's plain name, MSPID:name or MSPID:name=value, by the grammar of package abe/policy:
+// names are letters, digits and '._-', a value is printable ASCII with no space at its ends.
+func checkAttribute(s string) error {
+	bad := func(why string) error { return refuse(ledger.ErrInvalid, "attribute %.140q: %s", s, why) }
+	if len(s) > ledger.MaxName {
+		return bad("too long")
+	}
+	authority, rest, _ := strings.Cut(s, ":")
+	name, value, valued := strings.Cut(rest, "=")
+	switch {
+	case !isWord(authority) || !isWord(name):
+		return bad("needs the form MSPID:name or MSPID:name=value")
+	case valued && (value == "" || strings.TrimSpace(value) != value):
+		return bad("the value is empty or has a space at an end")
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] < ' ' || value[i] > '~' {
+			return bad("the value may have printable ASCII only")
+		}
+	}
+	return nil
+}
+
+func checkScopeName(s string) error {
+	ok := s != "" && len(s) <= ledger.MaxScopeName
+	for i := 0; ok && i < len(s); i++ {
+		c := s[i]
+		ok = 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-_.", c) >= 0
+	}
+	if !ok {
+		return refuse(ledger.ErrInvalid, "scope %.80q: needs 1 to %d lower-case letters, digits, '-', '_' or '.'", s, ledger.MaxScopeName)
+	}
+	return nil
+}
+
+// scopePrefix begins the access target of a scope's key.
+var scopePrefix = ledger.ScopeTarget("")
+
+// checkTarget checks what an access entry may be about, and gives the key that exists if the target does. The key is
+// written once, so that asking for access conflicts with nothing, not even with a new version or a new epoch.
+func checkTarget(target string) (key string, err error) {
+	if name, isScope := strings.CutPrefix(target, scopePrefix); isScope {
+		return ledger.ScopeEpochKey(name, 1), checkScopeName(name)
+	}
+	return ledger.RecordKey(target, 1), checkRecordID(target)
+}
+
+// checkAccessID checks the form of an access entry's id, which becomes part of a key.
+func checkAccessID(id string) error {
+	size := len(id) - 65
+	if size < 0 || id[size] != '-' || !isHex(id[size+1:], 32) || !isTime(id[:size]) {
+		return refuse(ledger.ErrInvalid, "access id %.120q: needs a time and a transaction id", id)
+	}
+	return nil
+}
+
+// isTime tells whether s is a time in the one form of ledger.FormatTime.
+func isTime(s string) bool {
+	t, err := ledger.ParseTime(s)
+	return err == nil && ledger.FormatTime(t) == s
+}
+
+// checkURL takes the address of an authority's key service, which clients will connect to.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case len(s) > ledger.MaxURL, err != nil, u.Scheme != "https", u.Hostname() == "", u.User != nil, u.Fragment != "", u.RawQuery != "":
+		return refuse(ledger.ErrInvalid, "address %.80q: needs https://host:port/path of at most %d bytes", s, ledger.MaxURL)
+	}
+	return nil
+}
+
+// checkRecipient takes an age recipient (X25519, hybrid or a plugin's), or none.
+func checkRecipient(s string) error {
+	ok := s == "" || strings.HasPrefix(s, "age1") && len(s) <= ledger.MaxRecipient
+	for i := 0; ok && i < len(s); i++ {
+		c := s[i]
+		ok = 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("+-._", c) >= 0
+	}
+	if !ok {
+		return refuse(ledger.ErrInvalid, "custodian %.80q: needs an age recipient (age1...)", s)
+	}
+	return nil
+}
+
+// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from being stored by mistake.
+const ageHeader = "age-encryption.org/v1\n"
+
+// envelopes takes the wrapped keys from the transient map. Errors never quote them.
+func (ctx *Context) envelopes(n int) ([][]byte, error) {
+	transient, err := ctx.GetStub().GetTransient()
+	if err != nil {
+		return nil, broken("read the transient map", err)
+	}
+	text, found := transient[ledger.TransientEnvelopes]
+	if !found || len(transient) != 1 {
+		return nil, refuse(ledger.ErrInvalid, "the transient map needs %q and nothing else", ledger.TransientEnvelopes)
+	}
+	if len(text) > n*(ledger.MaxEnvelope/3*4+16)+16 {
+		return nil, refuse(ledger.ErrInvalid, "the wrapped keys are too long")
+	}
+	var all [][]byte
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, refuse(ledger.ErrInvalid, "the wrapped keys are not a JSON array of base64 strings")
+	}
+	if len(all) != n {
+		return nil, refuse(ledger.ErrInvalid, "%d wrapped keys for %d records or scopes", len(all), n)
+	}
+	for i, e := range all {
+		if len(e) > ledger.MaxEnvelope {
+			return nil, refuse(ledger.ErrInvalid, "wrapped key %d has %d bytes, more than %d", i+1, len(e), ledger.MaxEnvelope)
+		}
+		if !strings.HasPrefix(string(e), ageHeader) {
+			return nil, refuse(ledger.ErrInvalid, "wrapped key %d is not an age file", i+1)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,192 @@
+package contract
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Audit answers the auditors of every member: who sealed, amended and asked for what, and never what is in it. All of it
+// is public state, so a peer's administrator could read it anyway; the role keeps staff from watching each other.
+//
+// Times are the clients' claims; see [Config.Clock]. An auditor who has to exclude that looks at the order of blocks.
+type Audit struct {
+	contractapi.Contract
+	house
+}
+
+// GetEvaluateTransactions names the reads, for the metadata.
+func (*Audit) GetEvaluateTransactions() []string { return []string{"Records", "Accesses", "History"} }
+
+// Records gives a page of record versions, oldest first: those of one record in the order of versions, or all in the order of
+// time. Errors: ErrDenied unless the caller is an auditor, custodian or admin; ErrInvalid.
+func (c *Audit) Records(ctx *Context, q ledger.RecordQuery) (ledger.RecordPage, error) {
+	var none ledger.RecordPage
+	if _, err := c.admit(ctx, auditors); err != nil {
+		return none, err
+	}
+	if err := checkTimes(q.Since, q.Until); err != nil {
+		return none, err
+	}
+	if q.Record == "" {
+		rows, next, err := ctx.page(timeSpan(ledger.RecordTimePrefix, q.Since, q.Until), q.PageSize, q.Bookmark, nil)
+		if err != nil {
+			return none, err
+		}
+		at := make([]string, len(rows))
+		for i, kv := range rows {
+			id, version, err := ledger.ParseRecordTimeKey(kv.Key)
+			if err != nil {
+				return none, broken("read the order of records", err)
+			}
+			at[i] = ledger.RecordKey(id, version)
+		}
+		return recordPage(ctx, at, next)
+	}
+	if err := checkRecordID(q.Record); err != nil {
+		return none, err
+	}
+	rows, next, err := ctx.page(timeSpan(ledger.RecordPrefix(q.Record), "", ""), q.PageSize, q.Bookmark, func(value []byte) (bool, error) {
+		var v ledger.RecordVersion
+		err := decode(value, &v)
+		return within(v.Time, q.Since, q.Until), err
+	})
+	if err != nil {
+		return none, err
+	}
+	at := make([]string, len(rows))
+	for i, kv := range rows {
+		at[i] = kv.Key
+	}
+	return recordPage(ctx, at, next)
+}
+
+func recordPage(ctx *Context, at []string, next string) (ledger.RecordPage, error) {
+	versions, err := readAll[ledger.RecordVersion](ctx, at)
+	return ledger.RecordPage{Versions: versions, Bookmark: next}, err
+}
+
+// Accesses gives a page of access entries in the order of time: all, those of a target, those of an actor, or those of an
+// actor about a target. Errors: ErrDenied unless the caller is an auditor, custodian or admin; ErrInvalid.
+func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage, error) {
+	var none ledger.AccessPage
+	if _, err := c.admit(ctx, auditors); err != nil {
+		return none, err
+	}
+	if err := checkTimes(q.Since, q.Until); err != nil {
+		return none, err
+	}
+	if q.Record != "" {
+		if _, err := checkTarget(q.Record); err != nil {
+			return none, err
+		}
+	}
+	if err := checkActor(q.Actor); err != nil {
+		return none, err
+	}
+
+	prefix := ledger.AccessTimePrefix
+	var keep func([]byte) (bool, error)
+	switch {
+	case q.Record != "":
+		prefix = ledger.AccessPrefix(q.Record)
+		if q.Actor != "" {
+			keep = func(value []byte) (bool, error) {
+				var e ledger.AccessEntry
+				err := decode(value, &e)
+				return e.Actor == q.Actor, err
+			}
+		}
+	case q.Actor != "":
+		prefix = ledger.AccessActorPrefix(q.Actor)
+	}
+	rows, next, err := ctx.page(timeSpan(prefix, q.Since, q.Until), q.PageSize, q.Bookmark, keep)
+	if err != nil {
+		return none, err
+	}
+	at := make([]string, len(rows))
+	for i, kv := range rows {
+		target, id, err := ledger.ParseAnyAccessKey(kv.Key)
+		if err != nil {
+			return none, broken("read the order of accesses", err)
+		}
+		at[i] = ledger.AccessKey(target, id)
+	}
+	entries, err := readAll[ledger.AccessEntry](ctx, at)
+	return ledger.AccessPage{Entries: entries, Bookmark: next}, err
+}
+
+// History gives everything that happened to a record, in the order of time. Errors: ErrDenied unless the caller is an
+// auditor, custodian or admin; ErrNotFound; ErrInvalid, also for a history of more than ledger.MaxHistory events, which
+// Records and Accesses give in pages.
+func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) {
+	if _, err := c.admit(ctx, auditors); err != nil {
+		return nil, err
+	}
+	if err := checkRecordID(id); err != nil {
+		return nil, err
+	}
+	records, err := ctx.records([]string{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, refuse(ledger.ErrNotFound, "no record %s", id)
+	}
+	var events []ledger.HistoryEvent
+	for _, v := range records[0].Versions {
+		event := "amended"
+		if v.Version == 1 {
+			event = "sealed"
+		}
+		events = append(events, ledger.HistoryEvent{Time: v.Time, Event: event, Actor: v.Author, Version: v.Version, Tx: v.Tx})
+	}
+	all := timeSpan(ledger.AccessPrefix(id), "", "")
+	for next := all.start; next != ""; {
+		rows, after, err := ctx.chunk(span{next, all.end}, ledger.MaxPageSize)
+		if err != nil {
+			return nil, err
+		}
+		if len(events)+len(rows) > ledger.MaxHistory {
+			return nil, refuse(ledger.ErrInvalid, "record %s has more than %d events: read them in pages", id, ledger.MaxHistory)
+		}
+		for _, kv := range rows {
+			var e ledger.AccessEntry
+			if err := decode(kv.Value, &e); err != nil {
+				return nil, err
+			}
+			events = append(events, ledger.HistoryEvent{Time: e.Time, Event: "accessed", Actor: e.Actor, Purpose: e.Purpose, Tx: e.Tx})
+		}
+		next = after
+	}
+	slices.SortStableFunc(events, func(a, b ledger.HistoryEvent) int { return cmp.Compare(a.Time, b.Time) })
+	return events, nil
+}
+
+// checkActor takes MSPID/enrolment-id, or nothing.
+func checkActor(actor string) error {
+	if actor == "" {
+		return nil
+	}
+	msp, id, _ := strings.Cut(actor, "/")
+	if !isWord(msp) || !isPerson(id) {
+		return refuse(ledger.ErrInvalid, "actor %.80q: needs MSPID/enrolment-id", actor)
+	}
+	return nil
+}
+
+// readAll reads the values of keys that are known to exist.
+func readAll[T any](ctx *Context, at []string) ([]T, error) {
+	if len(at) == 0 {
+		return []T{}, nil
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return nil, err
+	}
+	return decodeAll[T](values)
+}

@@ -1,0 +1,107 @@
+package contract
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// enrollmentAttribute is the certificate attribute in which Fabric CA puts the enrolment id.
+const enrollmentAttribute = "hf.EnrollmentID"
+
+// A caller is who signed the proposal.
+type caller struct {
+	msp  string
+	id   string // enrolment id
+	role string // may be empty
+}
+
+func (c caller) actor() string { return ledger.Actor(c.msp, c.id) }
+
+// A house is what every contract knows of the organisation that runs it and of the consortium.
+type house struct {
+	msp       string
+	hospitals []string
+	clock     func() time.Time
+}
+
+// A rule says which callers a transaction serves.
+type rule struct {
+	hospital bool                   // only clients of a hospital
+	role     func(role string) bool // and of these roles
+	who      string                 // the rule in words
+}
+
+var (
+	// keepers run a hospital's attribute authority.
+	keepers = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleAuthority), "an admin or authority of a hospital"}
+	// custodians keep a hospital's records and search domains.
+	custodians = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleCustodian), "an admin or custodian of a hospital"}
+	// clinicians seal, search and open. Roles that run machines or watch them have no business with records; any role that
+	// the contracts do not know is a clinical one.
+	clinicians = rule{true, func(role string) bool {
+		return role != "" && !oneOf(ledger.RoleAdmin, ledger.RoleAuthority, ledger.RoleAuditor)(role)
+	}, "a clinical user or custodian of a hospital"}
+	// auditors read the whole log. They may be of any member of the channel.
+	auditors = rule{false, oneOf(ledger.RoleAuditor, ledger.RoleCustodian, ledger.RoleAdmin), "an auditor, custodian or admin"}
+)
+
+func oneOf(roles ...string) func(string) bool {
+	return func(role string) bool { return slices.Contains(roles, role) }
+}
+
+// admit tells who the caller is, if the rule serves them; otherwise its error is ErrDenied.
+func (h house) admit(ctx *Context, r rule) (caller, error) {
+	who, err := ctx.caller()
+	if err != nil {
+		return caller{}, err
+	}
+	if r.hospital && !slices.Contains(h.hospitals, who.msp) {
+		return caller{}, refuse(ledger.ErrDenied, "%s is not of a hospital: needs %s", who.actor(), r.who)
+	}
+	if !r.role(who.role) {
+		return caller{}, refuse(ledger.ErrDenied, "%s has the role %.64q: needs %s", who.actor(), who.role, r.who)
+	}
+	return who, nil
+}
+
+// caller reads the certificate. The enrolment id must be there as an attribute and as the common name, and agree, so that
+// an actor on the ledger is one person whichever of the two a reader goes by. An Idemix credential has no certificate and its
+// "role" is one of Fabric's, so it is refused.
+func (ctx *Context) caller() (caller, error) {
+	id, ok := ctx.GetClientIdentity().(*cid.ClientID)
+	if !ok || id == nil {
+		return caller{}, refuse(ledger.ErrDenied, "the caller's certificate cannot be read")
+	}
+	cert, err := id.GetX509Certificate()
+	if err != nil || cert == nil {
+		return caller{}, refuse(ledger.ErrDenied, "the caller has no X.509 certificate")
+	}
+	msp, err := id.GetMSPID()
+	if err != nil || !isWord(msp) {
+		return caller{}, refuse(ledger.ErrDenied, "the caller has no MSP ID")
+	}
+	enrolled, found, err := id.GetAttributeValue(enrollmentAttribute)
+	if err != nil || !found {
+		return caller{}, refuse(ledger.ErrDenied, "the caller's certificate has no attribute %s: enrol with it", enrollmentAttribute)
+	}
+	if !isPerson(enrolled) {
+		return caller{}, refuse(ledger.ErrDenied, "the enrolment id %.64q is empty, too long or not printable", enrolled)
+	}
+	if cert.Subject.CommonName != enrolled {
+		return caller{}, refuse(ledger.ErrDenied, "the certificate's common name %.64q is not its enrolment id %.64q",
+			cert.Subject.CommonName, enrolled)
+	}
+	role, _, err := id.GetAttributeValue(ledger.RoleAttribute)
+	if err != nil {
+		return caller{}, refuse(ledger.ErrDenied, "the role in the caller's certificate cannot be read")
+	}
+	return caller{msp: msp, id: enrolled, role: role}, nil
+}
+
+// owns tells whether an attribute's name is in an MSP's namespace.
+func owns(msp, attribute string) bool { return strings.HasPrefix(attribute, msp+":") }

@@ -1,0 +1,149 @@
+package contract
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Index keeps encrypted keyword entries. A label and a value are pseudorandom to all who lack the scope's key; the
+// contract sees sizes, and who wrote when.
+type Index struct {
+	contractapi.Contract
+	house
+}
+
+// GetEvaluateTransactions names the reads, for the metadata.
+func (*Index) GetEvaluateTransactions() []string { return []string{"Get"} }
+
+// Put writes entries under the caller's MSP, and gives their number. Packed is padded base64 of entries, each
+// ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value: all of them are written or none.
+//
+// Labels are written once. That keeps a writer from replacing what others find, and two writers with different labels
+// never conflict; two with the same one do, and the later has to choose another.
+//
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when labels are taken,
+// ErrInvalid.
+func (c *Index) Put(ctx *Context, packed string) (int, error) {
+	who, err := c.admit(ctx, clinicians)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := unpack("entries", packed, ledger.PackedEntrySize)
+	if err != nil {
+		return 0, err
+	}
+	at := make([]string, len(raw))
+	seen := make(map[string]bool, len(raw))
+	for i, entry := range raw {
+		label := entry[:ledger.LabelSize]
+		if seen[string(label)] {
+			return 0, refuse(ledger.ErrInvalid, "label %s is given twice", labelText(label))
+		}
+		seen[string(label)] = true
+		if at[i], err = ctx.indexKey(who.msp, label); err != nil {
+			return 0, err
+		}
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return 0, err
+	}
+	var taken []string
+	var b batch
+	for i, entry := range raw {
+		if len(values[i]) > 0 {
+			taken = append(taken, labelText(entry[:ledger.LabelSize]))
+		}
+		b.raw(at[i], entry[ledger.LabelSize:])
+	}
+	if len(taken) > 0 {
+		return 0, refuse(ledger.ErrExists, "%d of %d labels are taken: %s", len(taken), len(raw), some(taken))
+	}
+	return len(raw), ctx.write(&b)
+}
+
+// Get gives the values of labels, batch by batch and in their order, in padded base64; one that does not exist is empty. It is
+// open to every member of the channel, whose peers have it all. Errors: ErrInvalid.
+func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, error) {
+	if err := count("batches of labels", len(batches), ledger.MaxEntriesPerCall); err != nil {
+		return nil, err
+	}
+	var at []string
+	sizes := make([]int, len(batches))
+	for i, lb := range batches {
+		if !isWord(lb.MSP) {
+			return nil, refuse(ledger.ErrInvalid, "%.64q is not an MSP ID", lb.MSP)
+		}
+		labels, err := unpack("labels", lb.Labels, ledger.LabelSize)
+		if err != nil {
+			return nil, err
+		}
+		sizes[i] = len(labels)
+		for _, label := range labels {
+			key, err := ctx.indexKey(lb.MSP, label)
+			if err != nil {
+				return nil, err
+			}
+			at = append(at, key)
+		}
+		if err := count("labels", len(at), ledger.MaxEntriesPerCall); err != nil {
+			return nil, err
+		}
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]string, len(batches))
+	for i, n := range sizes {
+		out[i] = make([]string, n)
+		for j, v := range values[:n] {
+			out[i][j] = base64.StdEncoding.EncodeToString(v)
+		}
+		values = values[n:]
+	}
+	return out, nil
+}
+
+// unpack splits padded base64 of items that have one size, of which there are at least one.
+func unpack(what, text string, size int) ([][]byte, error) {
+	if base64.StdEncoding.DecodedLen(len(text)) > ledger.MaxEntriesPerCall*size+2 {
+		return nil, refuse(ledger.ErrInvalid, "more than %d %s", ledger.MaxEntriesPerCall, what)
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw)%size != 0 {
+		return nil, refuse(ledger.ErrInvalid, "the %s are not padded base64 of %d bytes each", what, size)
+	}
+	if err := count(what, len(raw)/size, ledger.MaxEntriesPerCall); err != nil {
+		return nil, err
+	}
+	items := make([][]byte, len(raw)/size)
+	for i := range items {
+		items[i] = raw[i*size : (i+1)*size : (i+1)*size]
+	}
+	return items, nil
+}
+
+func (ctx *Context) indexKey(msp string, label []byte) (string, error) {
+	key, err := ctx.GetStub().CreateCompositeKey(ledger.IndexObject, []string{msp, labelText(label)})
+	if err != nil {
+		return "", refuse(ledger.ErrInvalid, "label: %v", err)
+	}
+	return key, nil
+}
+
+// labelText is a label as keys have it: Fabric's keys are text.
+func labelText(label []byte) string { return base64.RawURLEncoding.EncodeToString(label) }
+
+// some gives the first few of a list.
+func some(list []string) string {
+	const few = 16
+	if len(list) > few {
+		return strings.Join(list[:few], " ") + " ..."
+	}
+	return strings.Join(list, " ")
+}

@@ -1,0 +1,117 @@
+package contract
+
+import (
+	"encoding/base64"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/queryresult"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// maxScan bounds the keys that one page looks at when a query skips some of them.
+const maxScan = 10 * ledger.MaxPageSize
+
+// A span is a range of keys: from start, inclusive, to end, exclusive.
+type span struct{ start, end string }
+
+// timeSpan narrows the keys under a prefix, which go on with a time, to those in [since, until). Either may be empty.
+func timeSpan(prefix, since, until string) span {
+	s := span{start: prefix + since, end: prefix + until}
+	if until == "" {
+		s.end = ledger.PrefixEnd(prefix)
+	}
+	return s
+}
+
+// checkTimes checks the bounds of a query.
+func checkTimes(since, until string) error {
+	for _, t := range [...]string{since, until} {
+		if t != "" && !isTime(t) {
+			return refuse(ledger.ErrInvalid, "time %.40q: needs the form 2006-01-02T15:04:05.000000000Z", t)
+		}
+	}
+	if since != "" && until != "" && since > until {
+		return refuse(ledger.ErrInvalid, "since %s is after until %s", since, until)
+	}
+	return nil
+}
+
+// within tells whether a time is in [since, until). Times have a fixed width, so text order is time order.
+func within(t, since, until string) bool { return t >= since && (until == "" || t < until) }
+
+// page reads up to size rows of a span, from the bookmark of the page before on, and gives the bookmark of the next one,
+// which is empty when there is none. Keep, if not nil, chooses the rows.
+//
+// A bookmark is the next key, in base64, and good for nothing else: one that is not in the span is refused, so that it
+// cannot lead a query to other keys.
+func (ctx *Context) page(s span, size int, bookmark string, keep func([]byte) (bool, error)) ([]*queryresult.KV, string, error) {
+	if size == 0 {
+		size = ledger.DefaultPageSize
+	}
+	if size < 1 || size > ledger.MaxPageSize {
+		return nil, "", refuse(ledger.ErrInvalid, "page size %d: needs 1 to %d", size, ledger.MaxPageSize)
+	}
+	next, err := openBookmark(bookmark, s)
+	if err != nil {
+		return nil, "", err
+	}
+	if s.start >= s.end {
+		return nil, "", nil
+	}
+	var rows []*queryresult.KV
+	for scanned := 0; next != "" && scanned < maxScan; {
+		var chunk []*queryresult.KV
+		if chunk, next, err = ctx.chunk(span{next, s.end}, size); err != nil {
+			return nil, "", err
+		}
+		scanned += len(chunk)
+		for i, kv := range chunk {
+			if len(rows) == size {
+				return rows, sealBookmark(chunk[i].Key), nil
+			}
+			kept := true
+			if keep != nil {
+				if kept, err = keep(kv.Value); err != nil {
+					return nil, "", err
+				}
+			}
+			if kept {
+				rows = append(rows, kv)
+			}
+		}
+		if len(rows) == size {
+			break
+		}
+	}
+	return rows, sealBookmark(next), nil
+}
+
+// chunk reads up to size keys of a span, and gives the key after them, which is empty when there is none.
+func (ctx *Context) chunk(s span, size int) (rows []*queryresult.KV, next string, err error) {
+	iter, meta, err := ctx.GetStub().GetStateByRangeWithPagination(s.start, s.end, int32(size), "")
+	if err != nil {
+		return nil, "", broken("read a range of the ledger", err)
+	}
+	defer iter.Close()
+	for iter.HasNext() {
+		kv, err := iter.Next()
+		if err != nil {
+			return nil, "", broken("read a range of the ledger", err)
+		}
+		rows = append(rows, kv)
+	}
+	return rows, meta.GetBookmark(), nil
+}
+
+func sealBookmark(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
+
+func openBookmark(bookmark string, s span) (string, error) {
+	if bookmark == "" {
+		return s.start, nil
+	}
+	key, err := base64.RawURLEncoding.Strict().DecodeString(bookmark)
+	if err != nil || string(key) < s.start || string(key) >= s.end {
+		return "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+	}
+	return string(key), nil
+}

@@ -1,0 +1,98 @@
+package contract
+
+import (
+	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Scope keeps search domains. What a scope's key opens is decided by its policy, which is inside its wrapped key.
+type Scope struct {
+	contractapi.Contract
+	house
+}
+
+// GetEvaluateTransactions names the reads, for the metadata.
+func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key"} }
+
+// Create makes a scope at epoch 1, with its wrapped key from the transient map. Errors: ErrDenied unless the caller is an
+// admin or custodian of a hospital, ErrExists, ErrInvalid.
+func (c *Scope) Create(ctx *Context, name string) error {
+	who, err := c.admit(ctx, custodians)
+	if err != nil {
+		return err
+	}
+	if err := checkScopeName(name); err != nil {
+		return err
+	}
+	exists, err := ctx.get(ledger.ScopeStateKey(name), &ledger.Scope{})
+	if err != nil {
+		return err
+	}
+	if exists {
+		return refuse(ledger.ErrExists, "scope %s exists already", name)
+	}
+	return c.start(ctx, ledger.Scope{Name: name, Epoch: 1, Owner: who.msp})
+}
+
+// Roll starts the next epoch of a scope under a new key. Any hospital may, as the owner may be down when somebody's right
+// to search has to end. Errors: ErrDenied unless the caller is an admin or custodian of a hospital, ErrNotFound, ErrExists
+// when the epoch is there already, ErrInvalid.
+func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
+	if _, err := c.admit(ctx, custodians); err != nil {
+		return err
+	}
+	if err := checkScopeName(name); err != nil {
+		return err
+	}
+	if err := checkVersion("epoch", epoch); err != nil {
+		return err
+	}
+	var s ledger.Scope
+	found, err := ctx.get(ledger.ScopeStateKey(name), &s)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return refuse(ledger.ErrNotFound, "no scope %s", name)
+	case epoch <= s.Epoch:
+		return refuse(ledger.ErrExists, "scope %s is at epoch %d already", name, s.Epoch)
+	case epoch != s.Epoch+1:
+		return refuse(ledger.ErrInvalid, "scope %s is at epoch %d: the next is not %d", name, s.Epoch, epoch)
+	}
+	s.Epoch = epoch
+	return c.start(ctx, s)
+}
+
+// start writes an epoch.
+func (c *Scope) start(ctx *Context, s ledger.Scope) error {
+	envelopes, err := ctx.envelopes(1)
+	if err != nil {
+		return err
+	}
+	if s.Time, err = ctx.time(); err != nil {
+		return err
+	}
+	var b batch
+	b.put(ledger.ScopeStateKey(s.Name), s)
+	b.put(ledger.ScopeEpochKey(s.Name, s.Epoch), s)
+	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelopes[0])
+	return ctx.write(&b)
+}
+
+// List gives every scope, in the order of names. It is open to every member of the channel.
+func (c *Scope) List(ctx *Context) ([]ledger.Scope, error) {
+	return list[ledger.Scope](ctx, ledger.ScopeStatePrefix)
+}
+
+// Key hands out the wrapped key of an epoch, to the actor of a recent access entry for the scope. For its errors see
+// [Record.Envelope].
+func (c *Scope) Key(ctx *Context, name string, epoch int, accessID string) (ledger.Envelope, error) {
+	if err := checkScopeName(name); err != nil {
+		return ledger.Envelope{}, err
+	}
+	if err := checkVersion("epoch", epoch); err != nil {
+		return ledger.Envelope{}, err
+	}
+	return c.handOut(ctx, ledger.ScopeTarget(name), accessID, ledger.ScopeKeyKey(name, epoch))
+}

@@ -1,0 +1,120 @@
+package contract
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Context is the context of one transaction. Contracts reach the peer through its methods only.
+type Context struct{ contractapi.TransactionContext }
+
+// time is when the client says that it made the proposal, in the form of the ledger.
+func (ctx *Context) time() (string, error) {
+	t, err := ctx.now()
+	if err != nil {
+		return "", err
+	}
+	return ledger.FormatTime(t), nil
+}
+
+func (ctx *Context) now() (time.Time, error) {
+	stamp, err := ctx.GetStub().GetTxTimestamp()
+	if err != nil {
+		return time.Time{}, broken("read the transaction's time", err)
+	}
+	// Years before 1 or after 9999 would not have the fixed width that keys are ordered by.
+	if err := stamp.CheckValid(); err != nil {
+		return time.Time{}, refuse(ledger.ErrInvalid, "the transaction's time is out of range")
+	}
+	return stamp.AsTime(), nil
+}
+
+// get reads the JSON value of a key into out, and tells whether it is there.
+func (ctx *Context) get(key string, out any) (bool, error) {
+	value, err := ctx.GetStub().GetState(key)
+	if err != nil {
+		return false, broken("read the ledger", err)
+	}
+	if len(value) == 0 {
+		return false, nil
+	}
+	return true, decode(value, out)
+}
+
+// many reads the values of keys, in their order; one that is not there has length zero.
+func (ctx *Context) many(keys []string) ([][]byte, error) {
+	values, err := ctx.GetStub().GetMultipleStates(keys...)
+	if err == nil && len(values) != len(keys) {
+		err = errors.New("the peer answered with too few values")
+	}
+	if err != nil {
+		return nil, broken("read the ledger", err)
+	}
+	return values, nil
+}
+
+func decode(value []byte, out any) error {
+	if err := json.Unmarshal(value, out); err != nil {
+		return broken("read the ledger: a value is malformed", err)
+	}
+	return nil
+}
+
+// A batch collects a transaction's writes, so that nothing is written before everything is checked, and all of it goes to
+// the peer in few messages.
+type batch struct {
+	writes []write
+	err    error
+}
+
+type write struct {
+	collection string // empty for the public state
+	key        string
+	value      []byte
+}
+
+// put adds v as JSON.
+func (b *batch) put(key string, v any) {
+	value, err := json.Marshal(v)
+	b.err = errors.Join(b.err, err)
+	b.raw(key, value)
+}
+
+func (b *batch) mark(key string) { b.raw(key, ledger.Mark) }
+func (b *batch) raw(key string, value []byte) {
+	b.writes = append(b.writes, write{key: key, value: value})
+}
+
+// wrapped adds a wrapped key to the hospitals' private data.
+func (b *batch) wrapped(key string, value []byte) {
+	b.writes = append(b.writes, write{collection: ledger.HospitalKeys, key: key, value: value})
+}
+
+// write sends the batch to the peer.
+func (ctx *Context) write(b *batch) error {
+	if b.err != nil {
+		return broken("encode a value", b.err)
+	}
+	stub := ctx.GetStub()
+	stub.StartWriteBatch()
+	for _, w := range b.writes {
+		var err error
+		if w.collection == "" {
+			err = stub.PutState(w.key, w.value)
+		} else {
+			err = stub.PutPrivateData(w.collection, w.key, w.value)
+		}
+		if err != nil {
+			return broken("write the ledger", err)
+		}
+	}
+	if err := stub.FinishWriteBatch(); err != nil {
+		return broken("write the ledger", err)
+	}
+	return nil
+}
