@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A Ledger is the consortium's ledger as one person sees it: the transactions of the chaincode, typed. Package
@@ -59,6 +60,8 @@ type Ledger interface {
 	// ScopeKey is to a scope's epoch what Envelope is to a record's version; the access entry's target is
 	// [ledger.ScopeTarget].
 	ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error)
+
+	index.Store
 
 	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
 	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)

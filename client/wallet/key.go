@@ -1,0 +1,139 @@
+package wallet
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// An AttributeKey is a user's secret key for one attribute, in the encoding of package abe.
+type AttributeKey struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"` // of the attribute's public key
+	Key     []byte `json:"key"`     // base64 in the file
+}
+
+type keyFileJSON struct {
+	Authority string         `json:"authority"` // MSP
+	GID       string         `json:"gid"`
+	Keys      []AttributeKey `json:"keys"`
+}
+
+// StoreKeys replaces the keys that an authority gave, one file an authority. gid is the actor they were issued to.
+func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
+	if !mspName.MatchString(authority) {
+		return ledger.Errorf(ledger.ErrInvalid, "%q is not an authority", authority)
+	}
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, func(a, b AttributeKey) int { return strings.Compare(a.Name, b.Name) })
+	data, err := json.MarshalIndent(keyFileJSON{Authority: authority, GID: gid, Keys: keys}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(u.dir, "keys", authority+".json"), append(data, '\n')); err != nil {
+		return fmt.Errorf("store keys of %s: %w", authority, err)
+	}
+	return nil
+}
+
+// Keys reads the attribute keys from all authorities, sorted by name. gid must be the caller's actor: keys that were issued to
+// another, say because the directory was copied, are refused, as they would only fail to open.
+func (u *User) Keys(gid string) ([]AttributeKey, error) {
+	paths, err := filepath.Glob(filepath.Join(globEscape(u.dir), "keys", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []AttributeKey
+	for _, path := range paths {
+		data, err := readSecret(path)
+		if err != nil {
+			return nil, fmt.Errorf("attribute keys: %w", err)
+		}
+		var file keyFileJSON
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&file); err != nil {
+			return nil, ledger.Errorf(ledger.ErrInvalid, "attribute keys: %s: %v; request the keys again", path, err)
+		}
+		if file.GID != gid {
+			return nil, ledger.Errorf(ledger.ErrInvalid, "attribute keys: %s was issued to %s, not to %s; request the keys again", path, file.GID, gid)
+		}
+		all = append(all, file.Keys...)
+	}
+	slices.SortFunc(all, func(a, b AttributeKey) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func globEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+const custodianFile = "custodian.txt"
+
+// CreateCustodian makes the custodian key if there is none yet. It returns its recipient.
+func (u *User) CreateCustodian() (recipient string, created bool, err error) {
+	path := filepath.Join(u.dir, custodianFile)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return "", false, err
+	}
+	text := fmt.Sprintf("# custodian of %s\n# recipient: %s\n%s\n", u.Profile.MSP, id.Recipient(), id)
+	// O_EXCL: of two processes one makes the key, and an existing one is never overwritten. It is the only copy.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		if _, err = f.WriteString(text); err == nil {
+			err = f.Sync()
+		}
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			os.Remove(path)
+			return "", false, fmt.Errorf("create custodian key: %w", err)
+		}
+		return id.Recipient().String(), true, nil
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return "", false, fmt.Errorf("create custodian key: %w", err)
+	}
+	ids, err := u.Identities()
+	if err != nil {
+		return "", false, err
+	}
+	for _, id := range ids {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			return id.Recipient().String(), false, nil
+		case *age.HybridIdentity:
+			return id.Recipient().String(), false, nil
+		}
+	}
+	return "", false, ledger.Errorf(ledger.ErrInvalid, "%s holds no native age identity", path)
+}
+
+// Identities are the user's own age identities: the custodian key, or none.
+func (u *User) Identities() ([]age.Identity, error) {
+	path := filepath.Join(u.dir, custodianFile)
+	data, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("custodian key: %w", err)
+	}
+	ids, err := age.ParseIdentities(bytes.NewReader(data))
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "%s is not an age identity file", path)
+	}
+	return ids, nil
+}

@@ -1,0 +1,48 @@
+package wallet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A Memory keeps small items as files of a directory. It implements client.Memory.
+type Memory struct{ dir string }
+
+// Memory is the user's own.
+func (u *User) Memory() *Memory { return &Memory{dir: filepath.Join(u.dir, "state")} }
+
+// Load returns [ledger.ErrNotFound] for an item that is not there.
+func (m *Memory) Load(name string) ([]byte, error) {
+	path, err := m.path(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ledger.Errorf(ledger.ErrNotFound, "no item %s", name)
+	}
+	return data, err
+}
+
+// Store replaces an item.
+func (m *Memory) Store(name string, data []byte) error {
+	path, err := m.path(name)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(path, data); err != nil {
+		return fmt.Errorf("store %s: %w", name, err)
+	}
+	return nil
+}
+
+func (m *Memory) path(name string) (string, error) {
+	if !filepath.IsLocal(name) {
+		return "", ledger.Errorf(ledger.ErrInvalid, "%q is not the name of an item", name)
+	}
+	return filepath.Join(m.dir, filepath.FromSlash(name)), nil
+}

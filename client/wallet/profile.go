@@ -1,0 +1,159 @@
+package wallet
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A Profile says how an organisation's services are reached. It is YAML; unknown fields are refused:
+//
+//	msp: HospitalA
+//	channel: chartseal
+//	chaincode: chartseal
+//	peer: {address: "127.0.0.1:7051", serverName: localhost, tlsRoots: tls/HospitalA.pem}
+//	ipfs: {api: /ip4/127.0.0.1/tcp/5001, token: "..."}
+//	ca:   {url: "https://127.0.0.1:7054", name: ca, tlsName: tlsca, tlsRoots: tls/HospitalA-ca.pem}
+//
+// tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca may be absent.
+type Profile struct {
+	MSP       string
+	Channel   string
+	Chaincode string
+	Peer      Peer
+	IPFS      *IPFS // nil for organisations that store no payloads
+	CA        *CA   // nil when certificates come from elsewhere
+}
+
+// A Peer is the organisation's own peer, whose gateway its clients use.
+type Peer struct {
+	Address    string // host:port
+	ServerName string // expected in its certificate; empty means the host of Address
+	TLSRoots   []byte // PEM
+}
+
+// IPFS is the organisation's kubo node.
+type IPFS struct {
+	API   string // multiaddress of its RPC
+	Token string // bearer token, may be empty
+}
+
+// A CA is the organisation's Fabric CA, with two instances in one server.
+type CA struct {
+	URL      string
+	Name     string // instance that enrols identities
+	TLSName  string // instance that enrols TLS certificates
+	TLSRoots []byte // PEM
+}
+
+type profileFile struct {
+	MSP       string `yaml:"msp"`
+	Channel   string `yaml:"channel"`
+	Chaincode string `yaml:"chaincode"`
+	Peer      struct {
+		Address    string `yaml:"address"`
+		ServerName string `yaml:"serverName"`
+		TLSRoots   string `yaml:"tlsRoots"`
+	} `yaml:"peer"`
+	IPFS *struct {
+		API   string `yaml:"api"`
+		Token string `yaml:"token"`
+	} `yaml:"ipfs"`
+	CA *struct {
+		URL      string `yaml:"url"`
+		Name     string `yaml:"name"`
+		TLSName  string `yaml:"tlsName"`
+		TLSRoots string `yaml:"tlsRoots"`
+	} `yaml:"ca"`
+}
+
+// ReadProfile reads a profile and the files it names.
+func ReadProfile(path string) (*Profile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read profile: %w", err)
+	}
+	defer f.Close()
+	d := yaml.NewDecoder(f)
+	d.KnownFields(true)
+	var in profileFile
+	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "profile %s: %s", path, strings.Join(strings.Fields(err.Error()), " "))
+	}
+	p, err := in.profile(filepath.Dir(path))
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "profile %s: %v", path, err)
+	}
+	return p, nil
+}
+
+func (in *profileFile) profile(dir string) (*Profile, error) {
+	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode}
+	for name, value := range map[string]string{"channel": in.Channel, "chaincode": in.Chaincode} {
+		if value == "" {
+			return nil, fmt.Errorf("no %s", name)
+		}
+	}
+	if !mspName.MatchString(in.MSP) {
+		return nil, fmt.Errorf("msp %q is not an MSP ID", in.MSP)
+	}
+	host, _, err := net.SplitHostPort(in.Peer.Address)
+	if err != nil {
+		return nil, fmt.Errorf("peer.address: %v", err)
+	}
+	p.Peer = Peer{Address: in.Peer.Address, ServerName: in.Peer.ServerName}
+	if p.Peer.ServerName == "" {
+		p.Peer.ServerName = host
+	}
+	if p.Peer.TLSRoots, err = roots(dir, in.Peer.TLSRoots); err != nil {
+		return nil, fmt.Errorf("peer.tlsRoots: %v", err)
+	}
+	if in.IPFS != nil {
+		if !strings.HasPrefix(in.IPFS.API, "/") {
+			return nil, fmt.Errorf("ipfs.api %q is not a multiaddress such as /ip4/127.0.0.1/tcp/5001", in.IPFS.API)
+		}
+		p.IPFS = &IPFS{API: in.IPFS.API, Token: in.IPFS.Token}
+	}
+	if in.CA != nil {
+		u, err := url.Parse(in.CA.URL)
+		if err != nil || u.Scheme != "https" || u.Host == "" {
+			return nil, fmt.Errorf("ca.url %q is not an https address", in.CA.URL)
+		}
+		p.CA = &CA{URL: in.CA.URL, Name: in.CA.Name, TLSName: in.CA.TLSName}
+		if p.CA.TLSRoots, err = roots(dir, in.CA.TLSRoots); err != nil {
+			return nil, fmt.Errorf("ca.tlsRoots: %v", err)
+		}
+	}
+	return p, nil
+}
+
+// roots gives the PEM that text is or names.
+func roots(dir, text string) ([]byte, error) {
+	data := []byte(text)
+	if !strings.Contains(text, "-----BEGIN") {
+		if text == "" {
+			return nil, errors.New("missing")
+		}
+		if !filepath.IsAbs(text) {
+			text = filepath.Join(dir, text)
+		}
+		var err error
+		if data, err = os.ReadFile(text); err != nil {
+			return nil, err
+		}
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		return nil, errors.New("no certificate in it")
+	}
+	return data, nil
+}
