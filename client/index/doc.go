@@ -1,0 +1,68 @@
+// Package index is Chartseal's encrypted keyword index: what a hospital's client writes to the ledger so that an
+// entitled colleague elsewhere can find a record by what is in it, while every peer that stores the entries learns
+// nothing from them at rest. It holds the protocol, the vocabulary of terms, and the query language. The ledger is
+// behind [Store]; the package does no other input or output.
+//
+// Most callers write with [Writer.Put], and search with [ParseQuery] and [Query.Evaluate] over a [Session] of a
+// [Searcher].
+//
+// # Keys and labels
+//
+// A scope has a secret key for each epoch, [ScopeKey]. Everything is derived from it, under the suite string
+// "chartseal/index/v1" ("||" joins bytes; integers are big endian; u16 and u64 have 2 and 8 bytes):
+//
+//	K_w      = HMAC-SHA256(scope key, suite || "/term" || 0x00 || term)
+//	K_label  = HKDF-Expand-SHA256(K_w, suite || "/label", 32)
+//	K_value  = HKDF-Expand-SHA256(K_w, suite || "/value", 32)
+//	K_hint   = HKDF-Expand-SHA256(K_w, suite || "/hint", 32)      names a chain in the local cache, never on the ledger
+//	label    = HMAC-SHA256(K_label, u16(len MSP) || MSP || u16(slot) || u64(counter))[0:16]
+//	value    = nonce || XChaCha20-Poly1305(K_value, nonce, plaintext, additional data = label)     24 + 64 + 16 bytes
+//
+// The nonce is random. The entry's key on the ledger is (MSP, label), and the chaincode writes only under the caller's
+// own MSP, once. As the MSP is in the label too, no hospital can move another's entry to its own name.
+//
+// A term's entries of one hospital are spread over [Slots] chains. Each chain's counters start at 0 and have no holes, for a
+// writer puts n only after it has seen n-1 committed. So a reader finds a chain's end by galloping, and a hole
+// that it finds is proof that the peer it asked withholds an entry.
+//
+// # The 64 bytes of a posting
+//
+//	 0   1  layout, 1
+//	 1   1  operation: 1 add, 2 delete
+//	 2   4  version of the record, from 1
+//	 6  16  record id
+//	22   3  first clinical day of the record: days since 1970-01-01 plus 2^23; 0 when it has none
+//	25   3  last clinical day, likewise
+//	28   4  when the posting was made: seconds since 1970-01-01
+//	32  32  kind of the record (UTF-8, cut at a character, zeros after it)
+//
+// Add and delete commute: a delete of version v hides that hospital's adds of the record up to version v, whatever order
+// they are read in. A posting may be there twice; it counts once. A hospital can delete only what it added itself.
+//
+// # Batches
+//
+// A transaction carries 64, 128, 256, 512 or 1024 entries ([Bucket]). Dummies fill it up: random bytes, which without
+// K_value cannot be told from a label and a value. Entries are shuffled, over all records of the call.
+//
+// # What leaks
+//
+//   - At rest, to all peers, for ever: how many entries a hospital wrote and when, in buckets, and the certificate
+//     that submitted them. Not: terms, equality of terms, records, how many terms a record has below its bucket.
+//     A bucket written for one record alone (index "now") shows a bound on the number of that record's terms,
+//     and its time shows which record; a call with many records shows only their sum.
+//   - At insert: the writer's own peer answers the gallop, so it sees labels of the same chain asked for before the new
+//     ones are written, and can link new entries with earlier ones of the same chain. Other hospitals' peers do not.
+//   - At search: the peer that answers sees the labels of the query (sorted, so neither slot nor counter shows), which of them
+//     exist, and so that those entries share a query; and that a query repeats (search pattern). It does not
+//     see terms or values. Frequency attacks need this view over time; the entries that a peer has never
+//     been asked for stay unlinkable (forward privacy: new entries do not match old queries, since each has
+//     a fresh label). Ask your own hospital's peer only.
+//   - File injection: whoever can make a hospital index chosen documents and also watches its own
+//     peer's reads may recognise that a query touched its document's entries. The link is hidden in the batch with others.
+//   - Whoever holds the scope key (all who may search, and whoever unwraps it later) can test any term, and read
+//     all of that epoch's postings: record ids, kinds and days. They open no record. The scope is the blast radius.
+//   - After revocation: a holder keeps what it had, and can read what is later written in epochs whose key it has. Rolling the
+//     scope to a new epoch ends that.
+//   - A peer can withhold the end of a chain, which looks like a shorter chain. Comparing with a second hospital's peer
+//     shows it, at the cost of showing that peer the labels.
+package index

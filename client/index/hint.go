@@ -1,0 +1,54 @@
+package index
+
+import "sync"
+
+// A HintID names a chain in a cache. It is a PRF output: it tells nothing to whoever lacks the scope key.
+type HintID [16]byte
+
+// Hints remembers how long chains were when last seen, to save reads. It is only ever a hint: lost, stale, wrong or shared
+// between processes, it costs reads and never changes a result. Implementations are safe for concurrent use.
+type Hints interface {
+	Load(HintID) (length uint64, ok bool)
+	Store(HintID, uint64)
+}
+
+// loadHint returns 0 when nothing is known.
+func loadHint(h Hints, id HintID) uint64 {
+	if h == nil {
+		return 0
+	}
+	n, _ := h.Load(id)
+	return min(n, maxHint)
+}
+
+// MemoryHints keeps hints in memory, up to a fixed number. The zero value is ready.
+type MemoryHints struct {
+	mu sync.Mutex
+	m  map[HintID]uint64
+}
+
+const maxMemoryHints = 1 << 16
+
+// Load implements [Hints].
+func (h *MemoryHints) Load(id HintID) (uint64, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, ok := h.m[id]
+	return n, ok
+}
+
+// Store implements [Hints]. When the cache is full, any one hint makes room.
+func (h *MemoryHints) Store(id HintID, n uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.m == nil {
+		h.m = make(map[HintID]uint64)
+	}
+	if _, ok := h.m[id]; !ok && len(h.m) >= maxMemoryHints {
+		for old := range h.m {
+			delete(h.m, old)
+			break
+		}
+	}
+	h.m[id] = n
+}

@@ -1,0 +1,61 @@
+package index
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+)
+
+// hitKey tells records apart. The hospital belongs to it: one hospital cannot speak for another's records.
+type hitKey struct {
+	home   string
+	record [16]byte
+}
+
+func (h Hit) key() hitKey { return hitKey{h.Home, h.Record} }
+
+// resolve applies deletes, keeps the newest live posting of each record, and sorts newest first.
+func resolve(all []Hit) []Hit {
+	deleted := make(map[hitKey]uint32)
+	for _, h := range all {
+		if h.Op == Delete {
+			deleted[h.key()] = max(deleted[h.key()], h.Version)
+		}
+	}
+	live := make(map[hitKey]Hit)
+	for _, h := range all {
+		if h.Op != Add || h.Version <= deleted[h.key()] {
+			continue
+		}
+		if old, ok := live[h.key()]; !ok || newer(h, old) {
+			live[h.key()] = h
+		}
+	}
+	hits := make([]Hit, 0, len(live))
+	for _, h := range live {
+		hits = append(hits, h)
+	}
+	slices.SortFunc(hits, compareHits)
+	return hits
+}
+
+// newer orders postings of one record, so that the outcome does not depend on the order of reading.
+func newer(a, b Hit) bool {
+	return cmp.Or(cmp.Compare(a.Version, b.Version), a.Written.Compare(b.Written), cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First)) > 0
+}
+
+// compareHits puts the newest first: by last clinical day, or the day of writing for a record without one, then by time of
+// writing. Record and hospital break ties, so that the order is total.
+func compareHits(a, b Hit) int {
+	return cmp.Or(cmp.Compare(b.sortDay(), a.sortDay()), b.Written.Compare(a.Written),
+		bytes.Compare(a.Record[:], b.Record[:]), cmp.Compare(a.Home, b.Home))
+}
+
+func (h Hit) sortDay() Day {
+	if h.Last == NoDay {
+		return DayOf(h.Written.In(time.UTC))
+	}
+	return h.Last
+}
