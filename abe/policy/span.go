@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math/big"
 )
 
@@ -43,6 +44,21 @@ func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 		spans[i] = newSpan(n, modulus)
 	}
 	return spans, nil
+}
+
+// ParseSpan compiles the text of one span program, as [Span.String] gives it. Unlike [Policy.Spans] it changes nothing in
+// the policy, so that what was sealed by one release is read in the same way by all later ones; a text with an
+// attribute in two places is refused with [ErrReuse].
+func ParseSpan(text string, modulus *big.Int) (*Span, error) {
+	p, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	n := p.root.expand()
+	if twice := reused(n); len(twice) > 0 {
+		return nil, fmt.Errorf("policy: %w: %s", ErrReuse, sorted(twice)[0])
+	}
+	return newSpan(n, modulus), nil
 }
 
 func newSpan(n *node, modulus *big.Int) *Span {

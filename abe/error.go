@@ -1,0 +1,58 @@
+package abe
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"filippo.io/age"
+)
+
+// Sentinels of this package. Test for them with errors.Is, also on the errors of age.Decrypt.
+var (
+	// ErrNotSatisfied: the keys at hand do not satisfy the policy. It comes as a [*NotSatisfiedError], which also
+	// matches age.ErrIncorrectIdentity.
+	ErrNotSatisfied = errors.New("policy not satisfied")
+	// ErrMalformed: bytes that are not an encoding of this package, or hold points outside the groups.
+	ErrMalformed = errors.New("malformed")
+	// ErrTampered: a well-formed stanza that keys which satisfy its policy do not open.
+	ErrTampered = errors.New("tampered")
+	// ErrKeyMismatch: a user key that does not belong to the public key, the GID or the other keys beside it.
+	ErrKeyMismatch = errors.New("key mismatch")
+	// ErrNoKey: a policy names an attribute without a public key.
+	ErrNoKey = errors.New("no public key")
+)
+
+// A NotSatisfiedError says which policy was not satisfied and what was missing.
+type NotSatisfiedError struct {
+	Policy  string     // canonical form
+	GID     string     // whose keys were tried; empty when there were none
+	Missing [][]string // smallest sets of attributes that would do, the smallest first; a few at most
+	Stale   []string   // attributes that are held, but only in versions that the object was not sealed to
+}
+
+func (e *NotSatisfiedError) Error() string {
+	var b strings.Builder
+	b.WriteString(ErrNotSatisfied.Error())
+	for i, set := range e.Missing {
+		if i == 0 {
+			b.WriteString(": needs ")
+		} else {
+			b.WriteString("; or ")
+		}
+		b.WriteString(strings.Join(set, " and "))
+	}
+	if len(e.Stale) > 0 {
+		fmt.Fprintf(&b, " (held in another version: %s)", strings.Join(e.Stale, ", "))
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is find both this package's sentinel and age's.
+func (e *NotSatisfiedError) Unwrap() []error {
+	return []error{ErrNotSatisfied, age.ErrIncorrectIdentity}
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,86 @@
+package group
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/fentec-project/bn256"
+)
+
+// Sizes of the encodings in bytes. They are bn256's own, which gofe's Marshal gives too.
+const (
+	SizeG1 = 64
+	SizeG2 = 129
+	SizeGT = 384
+)
+
+// ErrElement is matched by all errors of the decoders.
+var ErrElement = errors.New("not an element of the group")
+
+// DecodeG1 reads a G1 element. It accepts canonical encodings of points other than the identity; the curve has prime order,
+// so every such point is in the group.
+func DecodeG1(b []byte) (*G1, error) {
+	if len(b) != SizeG1 {
+		return nil, ErrElement
+	}
+	e := new(G1)
+	if _, err := e.Unmarshal(b); err != nil {
+		return nil, ErrElement
+	}
+	// bn256 reduces coordinates silently: only the reduced form gives the same bytes again.
+	if allZero(b) || !bytes.Equal(e.Marshal(), b) {
+		return nil, ErrElement
+	}
+	return e, nil
+}
+
+// DecodeG2 reads a G2 element. It accepts canonical encodings of points of order r other than the identity.
+func DecodeG2(b []byte) (*G2, error) {
+	if len(b) != SizeG2 {
+		return nil, ErrElement
+	}
+	e := new(G2)
+	if _, err := e.Unmarshal(b); err != nil {
+		return nil, ErrElement
+	}
+	if b[0] != 1 || allZero(b[1:]) || !bytes.Equal(e.Marshal(), b) || !inG2(e) {
+		return nil, ErrElement
+	}
+	return e, nil
+}
+
+// DecodeGT reads a GT element. It accepts canonical encodings of elements of order r other than one.
+func DecodeGT(b []byte) (*GT, error) {
+	if len(b) != SizeGT {
+		return nil, ErrElement
+	}
+	e := new(GT)
+	if _, err := e.Unmarshal(b); err != nil {
+		return nil, ErrElement
+	}
+	if !bytes.Equal(e.Marshal(), b) || !inGT(e) {
+		return nil, ErrElement
+	}
+	return e, nil
+}
+
+func inG2(e *G2) bool {
+	return bytes.Equal(new(G2).ScalarMult(e, Order).Marshal(), []byte{0})
+}
+
+func inGT(e *GT) bool {
+	one := bn256.GetGTOne().Marshal()
+	if allZero(e.Marshal()) || bytes.Equal(e.Marshal(), one) {
+		return false
+	}
+	return bytes.Equal(new(GT).ScalarMult(e, Order).Marshal(), one)
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,88 @@
+package abe
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/policy"
+)
+
+// A Recipient seals to a policy. It implements age.Recipient and gives one stanza for each span program of the policy.
+// It is safe for concurrent use.
+type Recipient struct {
+	policy string
+	spans  []*policy.Span
+	keys   map[string]*PublicKey
+}
+
+var _ age.Recipient = (*Recipient)(nil)
+
+// NewRecipient compiles a policy and asks for the public key of each of its attributes. The function must return the key
+// that the ledger pins for that name, or an error; a key for another name is refused with [ErrKeyMismatch], and none with
+// [ErrNoKey]. A policy that needs too many ciphertexts fails with policy.ErrReuse.
+func NewRecipient(p *policy.Policy, key func(attribute string) (*PublicKey, error)) (*Recipient, error) {
+	spans, err := p.Spans(group.Order)
+	if err != nil {
+		return nil, err
+	}
+	r := &Recipient{policy: p.String(), spans: spans, keys: map[string]*PublicKey{}}
+	for _, s := range spans {
+		for _, row := range s.Rows() {
+			if r.keys[row.Attribute] != nil {
+				continue
+			}
+			pk, err := key(row.Attribute)
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("seal to %s: %w", row.Attribute, err)
+			case pk == nil:
+				return nil, fmt.Errorf("seal to %s: %w", row.Attribute, ErrNoKey)
+			case pk.Name() != row.Attribute:
+				return nil, fmt.Errorf("seal to %s: %w: got the key of %s", row.Attribute, ErrKeyMismatch, pk.Name())
+			}
+			r.keys[row.Attribute] = pk
+		}
+	}
+	return r, nil
+}
+
+// KeyRing makes the function that [NewRecipient] wants out of a list of keys. A name with two different keys is
+// refused: exactly one key of an attribute is the current one.
+func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), error) {
+	ring := map[string]*PublicKey{}
+	for _, k := range keys {
+		if old := ring[k.Name()]; old != nil && !old.Equal(k) {
+			return nil, fmt.Errorf("key ring: %w: two keys for %s", ErrKeyMismatch, k.Name())
+		}
+		ring[k.Name()] = k
+	}
+	return func(attribute string) (*PublicKey, error) {
+		if k := ring[attribute]; k != nil {
+			return k, nil
+		}
+		return nil, ErrNoKey
+	}, nil
+}
+
+// Policy is the canonical form of the policy.
+func (r *Recipient) Policy() string { return r.policy }
+
+// Wrap implements age.Recipient.
+func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+	if len(fileKey) != fileKeySize {
+		return nil, errors.New("wrap: file key has the wrong size")
+	}
+	stanzas := make([]*age.Stanza, len(r.spans))
+	for i, span := range r.spans {
+		s, err := wrap(fileKey, r.policy, span, func(a string) *PublicKey { return r.keys[a] }, rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("wrap for %s: %w", span, err)
+		}
+		stanzas[i] = s
+	}
+	return stanzas, nil
+}
