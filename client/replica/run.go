@@ -1,0 +1,140 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// follow hears the ledger, and again after each failure.
+func (r *Replicator) follow(ctx context.Context) {
+	pause := r.c.Retry
+	for ctx.Err() == nil {
+		heard := false
+		err := r.c.Feed.Follow(ctx, r.next(), func(block uint64, versions []ledger.RecordVersion) error {
+			heard = true
+			return r.hear(ctx, block, versions)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if heard {
+			pause = r.c.Retry
+		}
+		message := "the feed ended"
+		if err != nil {
+			message = err.Error()
+		}
+		r.c.Log.Warn("ledger lost, trying again", "error", message, "pause", pause.String())
+		sleep(ctx, pause)
+		pause = min(2*pause, 64*r.c.Retry)
+	}
+}
+
+func (r *Replicator) next() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Next
+}
+
+// hear takes the payloads of a block into the checkpoint, once there is room.
+func (r *Replicator) hear(ctx context.Context, block uint64, versions []ledger.RecordVersion) error {
+	for r.waiting() >= maxWaiting {
+		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range versions {
+		if !slices.Contains(r.state.Pending, v.CID) {
+			r.state.Pending = append(r.state.Pending, v.CID)
+		}
+	}
+	// The block may have more events: it is heard again after a restart, until a later one has been heard.
+	r.state.Next = max(r.state.Next, block)
+	r.dirty = true
+	r.signal()
+	return nil
+}
+
+// waiting counts pending payloads that have not failed yet: those that failed must not hold up the rest.
+func (r *Replicator) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.state.Pending) - len(r.retries)
+}
+
+// fetch pins one payload after another.
+func (r *Replicator) fetch(ctx context.Context) {
+	for {
+		cid := r.take()
+		if cid == "" {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.wake:
+				continue
+			}
+		}
+		r.signal() // another worker may find more
+		start := time.Now()
+		pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
+		err := r.c.Store.Pin(pinCtx, cid)
+		cancel()
+		if ctx.Err() != nil && err != nil {
+			r.release(cid)
+			return
+		}
+		r.finish(cid, err, time.Since(start))
+	}
+}
+
+// take gives a payload that is due, or "".
+func (r *Replicator) take() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for _, cid := range r.state.Pending {
+		if again, failed := r.retries[cid]; !r.busy[cid] && (!failed || now.After(again.next)) {
+			r.busy[cid] = true
+			return cid
+		}
+	}
+	return ""
+}
+
+func (r *Replicator) release(cid string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, cid)
+}
+
+func (r *Replicator) finish(cid string, err error, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, cid)
+	if err == nil {
+		delete(r.retries, cid)
+		r.state.Pending = slices.DeleteFunc(r.state.Pending, func(c string) bool { return c == cid })
+		r.dirty = true
+		r.c.Log.Info("pinned", "cid", cid, "took", took.Round(time.Millisecond).String(), "pending", len(r.state.Pending))
+		return
+	}
+	again := r.retries[cid]
+	again.pause = min(max(2*again.pause, r.c.Retry), 64*r.c.Retry)
+	again.next = time.Now().Add(again.pause)
+	r.retries[cid] = again
+	r.c.Log.Warn("not pinned, trying again", "cid", cid, "error", err.Error(), "pause", again.pause.String())
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
