@@ -1,0 +1,153 @@
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A kubo node belongs to each hospital. They form a private swarm: every node knows the swarm's key and all other nodes, and
+// asks nobody else for anything.
+
+// initIPFS makes a hospital's repository, with its key, once.
+func (n *Network) initIPFS(ctx context.Context, org string) error {
+	dir := n.org(org, "ipfs")
+	if _, err := os.Stat(filepath.Join(dir, "token")); err == nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(n.state.Servers.Kubo, "ipfs"), "init", "--empty-repo")
+	cmd.Env = n.ipfsEnvironment(org)
+	if _, err := n.run(ctx, cmd); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, "token"), []byte(secret())) // last: where it is, all is
+}
+
+func (n *Network) ipfsEnvironment(org string) []string {
+	return []string{
+		"IPFS_PATH=" + n.org(org, "ipfs"), "IPFS_TELEMETRY=off",
+		"LIBP2P_FORCE_PNET=1", // rather no node than one in the public swarm
+	}
+}
+
+// configureIPFS ties the hospitals' repositories together. It wants all of them made.
+func (n *Network) configureIPFS() error {
+	swarmKey := n.path("orgs", n.topology.Hospitals[0].Name, "ipfs", "swarm.key")
+	key, err := os.ReadFile(swarmKey)
+	if err != nil {
+		key = []byte("/key/swarm/psk/1.0.0/\n/base16/\n" + secret() + "\n")
+	}
+	configs := map[string]object{}
+	peers := map[string]string{} // hospital to peer id
+	for _, h := range n.topology.Hospitals {
+		data, err := os.ReadFile(n.org(h.Name, "ipfs", "config"))
+		if err != nil {
+			return err
+		}
+		var config object
+		if err := json.Unmarshal(data, &config); err != nil {
+			return fmt.Errorf("%s/ipfs: %w", h.Name, err)
+		}
+		identity, _ := config["Identity"].(object)
+		peers[h.Name], _ = identity["PeerID"].(string)
+		configs[h.Name] = config
+	}
+	for _, h := range n.topology.Hospitals {
+		config := configs[h.Name]
+		if err := n.overlayIPFS(config, h.Name, peers); err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(config, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := writeFile(n.org(h.Name, "ipfs", "swarm.key"), key); err != nil {
+			return err
+		}
+		if err := writeFile(n.org(h.Name, "ipfs", "config"), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Network) overlayIPFS(config object, org string, peers map[string]string) error {
+	token, err := n.ipfsToken(org)
+	if err != nil {
+		return err
+	}
+	bootstrap, peering := []string{}, []object{}
+	for _, name := range sortedKeys(peers) {
+		if name == org {
+			continue
+		}
+		address := fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(name, portIPFSSwarm))
+		bootstrap = append(bootstrap, address+"/p2p/"+peers[name])
+		peering = append(peering, object{"ID": peers[name], "Addrs": []string{address}})
+	}
+	disabled := object{"Enabled": false}
+	overlay(config, object{
+		"Addresses": object{
+			"API": n.ipfsAPI(org), "Gateway": []string{},
+			"Swarm": []string{fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(org, portIPFSSwarm))},
+		},
+		"API": object{"Authorizations": object{"chartseal": object{
+			"AuthSecret": "bearer:" + token, "AllowedPaths": []string{"/api/v0"},
+		}}},
+		"Bootstrap": bootstrap, "Peering": object{"Peers": peering},
+		"Routing":  object{"Type": "none", "DelegatedRouters": []string{}},
+		"Ipns":     object{"DelegatedPublishers": []string{}},
+		"AutoConf": disabled, "AutoTLS": disabled, "Provide": disabled, "HTTPRetrieval": disabled,
+		"AutoNAT":   object{"ServiceMode": "disabled"},
+		"Discovery": object{"MDNS": disabled},
+		"Swarm": object{
+			"DisableNatPortMap": true, "EnableHolePunching": false, "RelayClient": disabled, "RelayService": disabled,
+			"Transports": object{"Network": object{
+				"TCP": true, "QUIC": false, "Websocket": false, "Relay": false, "WebTransport": false, "WebRTCDirect": false,
+			}},
+		},
+		"Version": object{"SwarmCheckEnabled": false},
+		"Plugins": object{"Plugins": object{"telemetry": object{"Disabled": true}}},
+		"Import":  object{"CidVersion": 1, "UnixFSRawLeaves": true, "UnixFSChunker": "size-1048576"},
+	})
+	config["DNS"] = object{"Resolvers": object{}} // an overlay would keep the default resolver
+	return nil
+}
+
+func (n *Network) ipfsToken(org string) (string, error) {
+	token, err := os.ReadFile(n.org(org, "ipfs", "token"))
+	return strings.TrimSpace(string(token)), err
+}
+
+func (n *Network) ipfsAPI(org string) string {
+	return fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(org, portIPFSAPI))
+}
+
+func (n *Network) ipfsProcess(org string) *process {
+	return &process{
+		organisation: org, kind: "ipfs", address: n.address(org, portIPFSAPI),
+		ports: []int{n.port(org, portIPFSAPI), n.port(org, portIPFSSwarm)},
+		path:  filepath.Join(n.state.Servers.Kubo, "ipfs"), args: []string{"daemon"},
+		env: n.ipfsEnvironment(org), dir: n.org(org, "ipfs"),
+		ready: func(ctx context.Context) error {
+			token, err := n.ipfsToken(org)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/id", nil)
+			if err != nil {
+				return err
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			_, err = fetch(req, nil)
+			return err
+		},
+	}
+}

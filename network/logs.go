@@ -1,0 +1,78 @@
+package network
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// Logs writes the logs of the processes that are named ORGANISATION/KIND, ORGANISATION or KIND, or of all, each line after
+// its process's name. With follow it goes on with what is added, until ctx ends.
+func (n *Network) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
+	chosen := slices.DeleteFunc(n.processes(), func(p *process) bool {
+		return name != "" && name != p.name() && name != p.organisation && name != p.kind
+	})
+	if len(chosen) == 0 {
+		return fmt.Errorf("no process %q: name one as ORGANISATION/KIND, ORGANISATION or KIND (see status)", name)
+	}
+	var tails []*tail
+	defer func() {
+		for _, t := range tails {
+			t.file.Close()
+		}
+	}()
+	for _, p := range chosen {
+		f, err := os.Open(n.logFile(p))
+		if os.IsNotExist(err) {
+			continue // never started
+		}
+		if err != nil {
+			return err
+		}
+		tails = append(tails, &tail{name: p.name(), file: f, reader: bufio.NewReader(f)})
+	}
+	for {
+		for _, t := range tails {
+			if err := t.copy(w); err != nil {
+				return err
+			}
+		}
+		if !follow {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// A tail reads a log that may still grow.
+type tail struct {
+	name    string
+	file    *os.File
+	reader  *bufio.Reader
+	partial string // the begin of a line whose end is not written yet
+}
+
+func (t *tail) copy(w io.Writer) error {
+	for {
+		line, err := t.reader.ReadString('\n')
+		t.partial += line
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%s | %s", t.name, t.partial); err != nil {
+			return err
+		}
+		t.partial = ""
+	}
+}

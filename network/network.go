@@ -1,0 +1,223 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A Network is a network that exists in a directory, whether its processes run or not. Its methods may be called by several
+// goroutines, but Up, Down, Start, Stop and Clean exclude one another, also between processes: a second one is refused.
+type Network struct {
+	dir      string // absolute
+	state    *state
+	topology *Topology
+}
+
+// Open finds the network in a directory. It returns [ErrNoNetwork] when there is none.
+func Open(dir string) (*Network, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readState(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Network{dir: dir, state: s, topology: &s.Topology}, nil
+}
+
+// Directory is the network's directory, absolute.
+func (n *Network) Directory() string { return n.dir }
+
+// Wallet is the directory of the organisations' profiles and the users' certificates and keys.
+func (n *Network) Wallet() string { return n.path("wallet") }
+
+// Programs is the directory of the programs chartseal and chartseal-chaincode with which the network runs.
+func (n *Network) Programs() string { return n.state.Programs }
+
+// Topology is what was declared. The caller must not change it.
+func (n *Network) Topology() *Topology { return n.topology }
+
+// LedgerDirectory is where an organisation's peer keeps blocks and state.
+func (n *Network) LedgerDirectory(org string) string { return n.org(org, "peer", "data") }
+
+// IPFSDirectory is a hospital's kubo repository.
+func (n *Network) IPFSDirectory(org string) string { return n.org(org, "ipfs") }
+
+// servers gives the processes of Fabric and kubo of the chosen organisations, services those of Chartseal.
+func (n *Network) servers(organisations ...string) (all []*process) {
+	for _, org := range organisations {
+		all = append(all, n.caProcess(org), n.ordererProcess(org), n.peerProcess(org), n.chaincodeProcess(org))
+		if n.topology.isHospital(org) {
+			all = append(all, n.ipfsProcess(org))
+		}
+	}
+	return all
+}
+
+func (n *Network) services(organisations ...string) (all []*process) {
+	for _, org := range organisations {
+		if n.state.Services && n.topology.isHospital(org) {
+			all = append(all, n.authorityProcess(org), n.replicatorProcess(org))
+		}
+	}
+	return all
+}
+
+func (n *Network) organisations() (names []string) {
+	for _, o := range n.topology.Organisations() {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// processes gives everything that the network runs, organisation by organisation.
+func (n *Network) processes() (all []*process) {
+	for _, org := range n.organisations() {
+		all = append(append(all, n.servers(org)...), n.services(org)...)
+	}
+	return all
+}
+
+// Down stops all processes of the network. Ledgers, pins and keys stay for the next [Up].
+func (n *Network) Down(ctx context.Context) error {
+	unlock, err := lockNetwork(n.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return n.down(ctx)
+}
+
+func (n *Network) down(ctx context.Context) error {
+	if err := n.stop(ctx, n.processes()); err != nil {
+		return err
+	}
+	// What a killed launcher left: commands that were running, and a server on the point of recording itself.
+	return stopProcesses(ctx, n.strays())
+}
+
+func (n *Network) stop(ctx context.Context, processes []*process) error {
+	var records []processRecord
+	for _, p := range processes {
+		if r, ok := n.record(p); ok {
+			records = append(records, r)
+		}
+	}
+	if err := stopProcesses(ctx, records); err != nil {
+		return err
+	}
+	for _, p := range processes {
+		os.Remove(n.pidFile(p))
+	}
+	return nil
+}
+
+// Stop stops everything of one organisation, as if its building had burnt down.
+func (n *Network) Stop(ctx context.Context, organisation string) error {
+	if err := n.checkOrganisation(organisation); err != nil {
+		return err
+	}
+	unlock, err := lockNetwork(n.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
+}
+
+// Start starts everything of one organisation and waits until it serves and its peer has caught up.
+func (n *Network) Start(ctx context.Context, organisation string) error {
+	if err := n.checkOrganisation(organisation); err != nil {
+		return err
+	}
+	unlock, err := lockNetwork(n.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !n.state.Created {
+		return fmt.Errorf("the network in %s was never quite made: bring it up first", n.dir)
+	}
+	if err := n.startAll(ctx, n.servers(organisation)); err != nil {
+		return err
+	}
+	if err := n.awaitCaughtUp(ctx, organisation); err != nil {
+		return err
+	}
+	return n.startAll(ctx, n.services(organisation))
+}
+
+// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest of those that run had just now.
+func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error {
+	var highest uint64
+	for _, org := range n.organisations() {
+		if p := n.peerProcess(org); n.pid(p) != 0 {
+			if h, err := p.height(ctx); err == nil {
+				highest = max(highest, h)
+			}
+		}
+	}
+	return retry(ctx, "wait for the blocks of "+organisation+"/peer", func(ctx context.Context) error {
+		h, err := n.peerProcess(organisation).height(ctx)
+		if err == nil && h < highest {
+			err = fmt.Errorf("at %d of %d", h, highest)
+		}
+		return err
+	})
+}
+
+func (n *Network) checkOrganisation(name string) error {
+	if !slices.Contains(n.organisations(), name) {
+		return fmt.Errorf("no organisation %q: this network has %v", name, n.organisations())
+	}
+	return nil
+}
+
+// Clean stops the network and removes its directory. The built servers stay in the cache.
+func (n *Network) Clean(ctx context.Context) error {
+	unlock, err := lockNetwork(n.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := n.down(ctx); err != nil {
+		return err
+	}
+	if filepath.Join(n.state.Programs, "network") == n.dir {
+		os.Remove(filepath.Join(n.state.Programs, "chartseal.yaml")) // see writeWallet
+	}
+	return os.RemoveAll(n.dir)
+}
+
+// startAll starts processes and waits until all serve.
+func (n *Network) startAll(ctx context.Context, processes []*process) error {
+	for _, p := range processes {
+		if err := n.start(p); err != nil {
+			return err
+		}
+	}
+	return forEach(ctx, processes, n.awaitReady)
+}
+
+// retry calls f until it succeeds or half a minute has passed.
+func retry(ctx context.Context, what string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("not so after half a minute"))
+	defer cancel()
+	for {
+		err := f(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package network
+
+import (
+	"context"
+	"sync"
+)
+
+// inParallel runs functions at the same time and gives the first error; the others' context is then cancelled.
+func inParallel(ctx context.Context, functions ...func(context.Context) error) error {
+	return forEach(ctx, functions, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
+}
+
+// forEach runs a function on every item at the same time and gives the first error; the others' context is then cancelled.
+func forEach[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		group sync.WaitGroup
+		once  sync.Once
+		first error
+	)
+	for _, item := range items {
+		group.Go(func() {
+			if err := f(ctx, item); err != nil {
+				once.Do(func() { first = err; cancel() })
+			}
+		})
+	}
+	group.Wait()
+	return first
+}

@@ -1,0 +1,199 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// configurePeer writes core.yaml: Fabric's sample with our settings over it.
+func (n *Network) configurePeer(org string) error {
+	dir := n.org(org, "peer")
+	cert, key := filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
+	address := n.address(org, portPeer)
+	var others []string
+	for _, o := range n.topology.Organisations() {
+		if o.Name != org {
+			others = append(others, n.address(o.Name, portPeer))
+		}
+	}
+	return n.configureFrom("core.yaml", filepath.Join(dir, "core.yaml"), object{
+		"peer": object{
+			"id": "peer." + org, "networkId": n.topology.Channel, "localMspId": org, "mspConfigPath": filepath.Join(dir, "msp"),
+			"listenAddress": address, "address": address, "fileSystemPath": filepath.Join(dir, "data"),
+			"chaincodeListenAddress": n.address(org, portPeerChaincode), "chaincodeAddress": n.address(org, portPeerChaincode),
+			"gossip": object{
+				// One peer to an organisation: it bootstraps from itself and finds the others through the anchors.
+				"bootstrap": address, "endpoint": address, "externalEndpoint": address, "reconnectInterval": "2s",
+				"pvtData": object{
+					// A hospital that was down gets the wrapped keys that it missed.
+					"reconcileSleepInterval": "5s", "reconcileBatchSize": 100, "pullRetryThreshold": "5s",
+				},
+			},
+			"tls": object{
+				"enabled": true, "clientAuthRequired": true,
+				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.tlsRoot(org)},
+				"clientRootCAs": object{"files": n.tlsRoots()},
+				"clientCert":    object{"file": cert}, "clientKey": object{"file": key},
+			},
+		},
+		"vm": object{"endpoint": ""}, // no Docker
+		"chaincode": object{"externalBuilders": []object{{
+			"name": "chartseal", "path": n.path("builder"), "propagateEnvironment": []string{"CHARTSEAL_CONNECTION"},
+		}}},
+		"ledger": object{"snapshots": object{"rootDir": filepath.Join(dir, "data", "snapshots")}},
+		"operations": object{"listenAddress": n.address(org, portPeerOperations), "tls": object{
+			"enabled": true, "cert": object{"file": cert}, "key": object{"file": key},
+			"clientAuthRequired": true, "clientRootCAs": object{"files": []string{n.tlsRoot(org)}},
+		}},
+		"metrics": object{"provider": "prometheus"},
+	})
+}
+
+func (n *Network) peerProcess(org string) *process {
+	dir := n.org(org, "peer")
+	return &process{
+		organisation: org, kind: "peer", address: n.address(org, portPeer),
+		ports: []int{n.port(org, portPeer), n.port(org, portPeerChaincode), n.port(org, portPeerOperations)},
+		path:  filepath.Join(n.state.Servers.Fabric, "peer"), args: []string{"node", "start"},
+		env: []string{"FABRIC_CFG_PATH=" + dir, "CHARTSEAL_CONNECTION=" + dir, "FABRIC_LOGGING_SPEC=" + loggingSpec}, dir: dir,
+		ready: func(ctx context.Context) error {
+			if _, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org)+"/healthz"); err != nil {
+				return err
+			}
+			config, err := n.adminTLS(org)
+			if err != nil {
+				return err
+			}
+			return dialTLS(ctx, n.address(org, portPeer), config)
+		},
+		height: func(ctx context.Context) (uint64, error) {
+			metrics, err := n.peerMetrics(ctx, org)
+			return uint64(metrics["ledger_blockchain_height"]), err
+		},
+	}
+}
+
+func (n *Network) operationsURL(org string) string {
+	return "https://" + n.address(org, portPeerOperations)
+}
+
+// peerMetrics gives those of a peer's figures that are about the channel, by name.
+func (n *Network) peerMetrics(ctx context.Context, org string) (map[string]float64, error) {
+	body, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org)+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	label := fmt.Sprintf(`{channel="%s"}`, n.topology.Channel)
+	metrics := map[string]float64{}
+	for _, line := range strings.Split(string(body), "\n") {
+		name, value, found := strings.Cut(line, label+" ")
+		if !found {
+			continue
+		}
+		if v, err := strconv.ParseFloat(value, 64); err == nil {
+			metrics[name] = v
+		}
+	}
+	return metrics, nil
+}
+
+// awaitGossip waits until a peer knows all others of the channel. Before that, private data finds nobody to go to.
+func (n *Network) awaitGossip(ctx context.Context, org string) error {
+	others := float64(len(n.topology.Organisations()) - 1)
+	return retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
+		metrics, err := n.peerMetrics(ctx, org)
+		if known := metrics["gossip_membership_total_peers_known"]; err == nil && known < others {
+			err = fmt.Errorf("knows %v of %v other peers", known, others)
+		}
+		return err
+	})
+}
+
+// peerCommand runs Fabric's peer command as an organisation's administrator against its own peer.
+func (n *Network) peerCommand(ctx context.Context, org string, args ...string) ([]byte, error) {
+	user := n.userDir("admin", org)
+	cmd := exec.CommandContext(ctx, filepath.Join(n.state.Servers.Fabric, "peer"), args...)
+	cmd.Env = []string{
+		"FABRIC_CFG_PATH=" + n.org(org, "peer"), "FABRIC_LOGGING_SPEC=warning",
+		"CORE_PEER_MSPCONFIGPATH=" + n.org(org, "admin", "msp"),
+		"CORE_PEER_TLS_CLIENTCERT_FILE=" + user + "/tls-cert.pem", "CORE_PEER_TLS_CLIENTKEY_FILE=" + user + "/tls-key.pem",
+	}
+	return n.run(ctx, cmd)
+}
+
+// ordererFlags make the peer command send to the first orderer, the leader of a new channel: a follower would forward only
+// after a timeout.
+func (n *Network) ordererFlags(org string) []string {
+	first := n.topology.Hospitals[0].Name
+	user := n.userDir("admin", org)
+	return []string{
+		"-o", n.address(first, portOrderer), "--tls", "--cafile", n.tlsRoot(first),
+		"--clientauth", "--certfile", user + "/tls-cert.pem", "--keyfile", user + "/tls-key.pem",
+	}
+}
+
+// run runs a command that ends, with the network's environment, and gives its output.
+func (n *Network) run(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	cmd.Env = n.environment(cmd.Env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("%s %s: %w: %s", filepath.Base(cmd.Path), commandWords(cmd.Args), err, lastLine(stderr.Bytes()))
+	}
+	return stdout.Bytes(), nil
+}
+
+// commandWords gives the words of a command before its first flag.
+func commandWords(args []string) string {
+	words := args[1:]
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") }); i >= 0 {
+		words = words[:i]
+	}
+	return strings.Join(words, " ")
+}
+
+func lastLine(text []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	return string(bytes.TrimSpace(lines[len(lines)-1]))
+}
+
+// configureFrom writes an upstream's sample configuration with settings of ours over it.
+func (n *Network) configureFrom(sample, file string, settings object) error {
+	data, err := os.ReadFile(filepath.Join(n.state.Servers.Fabric, sample))
+	if err != nil {
+		return err
+	}
+	var config object
+	if err := yaml.Unmarshal(data, &config); err != nil {
+		return fmt.Errorf("%s: %w", sample, err)
+	}
+	overlay(config, settings)
+	return writeYAML(file, config)
+}
+
+// overlay puts settings into config, descending where both have a mapping.
+func overlay(config, settings object) {
+	for key, value := range maps.All(settings) {
+		below, isMap := value.(object)
+		old, wasMap := config[key].(object)
+		if isMap && wasMap {
+			overlay(old, below)
+		} else {
+			config[key] = value
+		}
+	}
+}

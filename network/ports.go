@@ -1,0 +1,158 @@
+package network
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Organisation number i, counted over the hospitals and then the regulators, owns the ports base+20*i to base+20*i+19.
+// A service is at its offset in there; offsets 12 to 19 are kept for later.
+const portsEach = 20
+
+const (
+	portPeer           = iota
+	portPeerChaincode  // where a peer would wait for chaincode that it launched itself; nothing connects
+	portPeerOperations // health and metrics
+	portOrderer
+	portOrdererAdmin
+	portOrdererOperations
+	portCA
+	portCAOperations
+	portChaincode
+	portAuthority
+	portIPFSAPI
+	portIPFSSwarm
+)
+
+// Free blocks are taken from here: above the ports of common services, below the range (32768 to 60999) from which Linux
+// takes the local ports of outgoing connections, any of which could otherwise sit on a server's port after a restart.
+const (
+	freeFirst = 20000
+	freeLast  = 32700
+)
+
+// port gives the port of a service of an organisation.
+func (n *Network) port(org string, offset int) int {
+	for i, o := range n.topology.Organisations() {
+		if o.Name == org {
+			return n.state.Ports + portsEach*i + offset
+		}
+	}
+	panic("network: no organisation " + org)
+}
+
+// address gives host and port of a service of an organisation.
+func (n *Network) address(org string, offset int) string {
+	return net.JoinHostPort(host, strconv.Itoa(n.port(org, offset)))
+}
+
+// host is where every server listens.
+const host = "127.0.0.1"
+
+// A portClaim keeps other networks that are being made on this machine off a block of ports until it is closed, when the
+// servers are listening.
+type portClaim struct{ file *os.File }
+
+func (c *portClaim) close() { c.file.Close() }
+
+// claimFreePorts finds a block of count ports, all free, and claims it.
+func claimFreePorts(cache string, count int) (base int, claim *portClaim, err error) {
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return 0, nil, fmt.Errorf("claim free ports: %w", err)
+	}
+	// Claims are made on a fixed grid, so that two claims are the same file or do not overlap.
+	const grid = portsEach * (maxHospitals + maxRegulators)
+	for _, i := range rand.Perm((freeLast - freeFirst) / grid) {
+		base := freeFirst + i*grid
+		claim, err := lockFile(filepath.Join(cache, strconv.Itoa(base)+".lock"), false)
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		if err != nil {
+			return 0, nil, fmt.Errorf("claim free ports: %w", err)
+		}
+		if allFree(base, count) {
+			return base, &portClaim{claim}, nil
+		}
+		claim.Close()
+	}
+	return 0, nil, fmt.Errorf("no block of %d free ports from %d to %d", count, freeFirst, freeLast)
+}
+
+func allFree(base, count int) bool {
+	for p := base; p < base+count; p++ {
+		if !portFree(p) {
+			return false
+		}
+	}
+	return true
+}
+
+func portFree(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return !errors.Is(err, syscall.EADDRINUSE)
+	}
+	l.Close()
+	return true
+}
+
+// checkPorts makes sure that nobody else sits on the ports of a process that is about to start.
+func (n *Network) checkPorts(p *process) error {
+	for _, port := range p.ports {
+		if portFree(port) {
+			continue
+		}
+		holder := "another process, which this user may not look at"
+		if pid, command := portHolder(port); pid != 0 {
+			holder = fmt.Sprintf("process %d (%s)", pid, command)
+		}
+		return fmt.Errorf("port %d is in use: %s is to listen there, but %s holds it; "+
+			"stop that process, or give this network another port base (`ports:` in its topology)", port, p.name(), holder)
+	}
+	return nil
+}
+
+// portHolder finds the process that listens on a port, or gives 0 when it cannot be seen.
+func portHolder(port int) (pid int, command string) {
+	inodes := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		listeners(table, port, inodes)
+	}
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range links {
+		target, err := os.Readlink(link)
+		if err != nil || !inodes[target] {
+			continue
+		}
+		pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return pid, strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " "))
+	}
+	return 0, ""
+}
+
+// listeners adds to inodes the sockets, in the form of a /proc/PID/fd link, that listen on the port.
+func listeners(table string, port int, inodes map[string]bool) {
+	f, err := os.Open(table)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	const stateListen = "0A"
+	suffix := fmt.Sprintf(":%04X", port)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == stateListen {
+			inodes["socket:["+fields[9]+"]"] = true
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package network
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A process is one server of the network: how to start it, and how to tell that it serves.
+type process struct {
+	organisation string
+	kind         string // peer, orderer, ca, chaincode, ipfs, authority, replicator
+	address      string // where clients reach it, for people; may be empty
+	ports        []int  // on which it listens
+
+	path string
+	args []string
+	env  []string // beside the few variables of n.environment
+	dir  string
+
+	ready  func(context.Context) error           // nil error: it serves; nil func: it does as soon as it runs
+	height func(context.Context) (uint64, error) // blocks; nil when it has no ledger
+}
+
+func (p *process) name() string { return p.organisation + "/" + p.kind }
+
+func (n *Network) pidFile(p *process) string {
+	return filepath.Join(n.dir, "run", p.organisation, p.kind+".pid")
+}
+
+func (n *Network) logFile(p *process) string {
+	return filepath.Join(n.dir, "logs", p.organisation, p.kind+".log")
+}
+
+// idVariable carries the network's id in the environment of everything that it starts.
+const idVariable = "CHARTSEAL_NETWORK_ID"
+
+// environment is the environment that the network's programs get: what finding files needs, and the network's id.
+func (n *Network) environment(extra ...string) []string {
+	env := []string{idVariable + "=" + n.state.ID}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return append(env, extra...)
+}
+
+// The shell writes its own kernel record (process id and start time) and then becomes the server, so that there is no
+// moment, wherever the launcher is killed, at which a server runs unrecorded. Servers make private files only.
+const becomeServer = `umask 077
+read -r stat </proc/$$/stat && printf '%s\n' "$stat" >"$1.new" && mv "$1.new" "$1" || exit 126
+shift
+exec "$@"`
+
+// start starts a process, detached, unless it runs already.
+func (n *Network) start(p *process) error {
+	if n.pid(p) != 0 {
+		return nil
+	}
+	if err := n.checkPorts(p); err != nil {
+		return err
+	}
+	for _, file := range []string{n.pidFile(p), n.logFile(p)} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return fmt.Errorf("start %s: %w", p.name(), err)
+		}
+	}
+	log, err := os.OpenFile(n.logFile(p), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.name(), err)
+	}
+	defer log.Close()
+	cmd := exec.Command("/bin/sh", append([]string{"-c", becomeServer, "sh", n.pidFile(p), p.path}, p.args...)...)
+	cmd.Dir, cmd.Env = p.dir, n.environment(p.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	os.Remove(n.pidFile(p)) // that of an earlier life
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.name(), err)
+	}
+	go cmd.Wait() // no zombies, for as long as this program lives
+	return nil
+}
+
+// awaitReady waits until a process serves, and fails early, with its last words, when it dies.
+func (n *Network) awaitReady(ctx context.Context, p *process) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, fmt.Errorf("not ready after a minute"))
+	defer cancel()
+	started := time.Now()
+	for {
+		// A moment passes before the shell has written the record.
+		if n.pid(p) == 0 && time.Since(started) > time.Second {
+			return fmt.Errorf("%s died while starting: %s (all of it: %s)", p.name(), n.lastWords(p), n.logFile(p))
+		}
+		err := errors.New("not recorded yet")
+		if n.pid(p) != 0 {
+			if p.ready == nil {
+				return nil
+			}
+			if err = p.ready(ctx); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w: %w (log: %s)", p.name(), context.Cause(ctx), err, n.logFile(p))
+		case <-time.After(30 * time.Millisecond):
+		}
+	}
+}
+
+// A processRecord is what identifies a process for good: ids are reused, start times are not.
+type processRecord struct {
+	pid   int
+	start string // clock ticks since the machine started
+}
+
+var errMalformedRecord = errors.New("malformed process record")
+
+// parseRecord reads a line of /proc/PID/stat. The second field, the program's name in parentheses, may hold anything.
+func parseRecord(stat []byte) (r processRecord, state string, err error) {
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return r, "", errMalformedRecord
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	const stateField, startField = 0, 19 // fields 3 and 22 of proc(5)
+	if len(fields) <= startField {
+		return r, "", errMalformedRecord
+	}
+	r.pid, err = strconv.Atoi(strings.TrimSpace(string(stat[:open])))
+	if err != nil || r.pid <= 0 {
+		return r, "", errMalformedRecord
+	}
+	r.start = fields[startField]
+	return r, fields[stateField], nil
+}
+
+// alive tells whether the recorded process still exists and is no zombie.
+func (r processRecord) alive() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid))
+	if err != nil {
+		return false
+	}
+	now, state, err := parseRecord(stat)
+	return err == nil && now == r && state != "Z" && state != "X"
+}
+
+// owns tells whether a process carries this network's id.
+func (n *Network) owns(pid int) bool {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return false
+	}
+	want := []byte(idVariable + "=" + n.state.ID)
+	for _, v := range bytes.Split(environ, []byte{0}) {
+		if bytes.Equal(v, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// record gives the record of a running process of this network.
+func (n *Network) record(p *process) (processRecord, bool) {
+	stat, err := os.ReadFile(n.pidFile(p))
+	if err != nil {
+		return processRecord{}, false
+	}
+	r, _, err := parseRecord(stat)
+	return r, err == nil && r.alive() && n.owns(r.pid)
+}
+
+// pid gives the id of a running process, or 0.
+func (n *Network) pid(p *process) int {
+	if r, ok := n.record(p); ok {
+		return r.pid
+	}
+	return 0
+}
+
+// strays finds processes that carry this network's id: beside the recorded ones, the commands that a killed launcher left.
+func (n *Network) strays() (found []processRecord) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() || !n.owns(pid) {
+			continue
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		if r, state, err := parseRecord(stat); err == nil && state != "Z" {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+const stopGrace = 10 * time.Second
+
+// stopProcesses asks processes to end, all at once, and kills those that have not after a grace time.
+func stopProcesses(ctx context.Context, records []processRecord) error {
+	return forEach(ctx, records, func(ctx context.Context, r processRecord) error {
+		// A handle that the kernel ties to this very process: the id cannot be reused between the check and the signal.
+		handle, err := os.FindProcess(r.pid)
+		if err != nil || !r.alive() {
+			return nil
+		}
+		defer handle.Release()
+		if err := handle.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("stop process %d: %w", r.pid, err)
+		}
+		for end := time.Now().Add(stopGrace); r.alive(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) || ctx.Err() != nil {
+				handle.Signal(syscall.SIGKILL)
+				end = time.Now().Add(stopGrace)
+			}
+		}
+		return nil
+	})
+}
+
+// lastWords gives the last line of a process's log.
+func (n *Network) lastWords(p *process) string {
+	f, err := os.Open(n.logFile(p))
+	if err != nil {
+		return "no log"
+	}
+	defer f.Close()
+	const tail = 4096
+	if info, err := f.Stat(); err == nil && info.Size() > tail {
+		f.Seek(-tail, 2)
+	}
+	buf := make([]byte, tail)
+	k, _ := f.Read(buf)
+	lines := strings.Split(strings.TrimSpace(string(buf[:k])), "\n")
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+		return last
+	}
+	return "its log is empty"
+}

@@ -1,0 +1,173 @@
+package network
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// stateFile marks a directory as a network of ours and remembers what must not change between an Up and the next.
+const stateFile = "network.json"
+
+type state struct {
+	ID       string         `json:"id"`       // random; in the environment of every process of this network
+	Ports    int            `json:"ports"`    // first port of the block
+	Created  bool           `json:"created"`  // the channel works and the chaincode is committed
+	Services bool           `json:"services"` // authorities and replicators belong to it
+	Programs string         `json:"programs"` // directory of chartseal and chartseal-chaincode
+	Servers  serverBinaries `json:"servers"`  // directories of the server binaries
+	Topology Topology       `json:"topology"`
+}
+
+// ErrNoNetwork says that a directory holds no network.
+var ErrNoNetwork = errors.New("no network here")
+
+func readState(dir string) (*state, error) {
+	data, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNoNetwork)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read network state: %w", err)
+	}
+	var s state
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)
+	}
+	return &s, nil
+}
+
+func (s *state) write(dir string) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, stateFile), append(data, '\n'))
+}
+
+// claimDirectory makes sure that dir may become a network's: it does not exist, is empty, or is one already.
+func claimDirectory(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make network directory: %w", err)
+		}
+		return os.Chmod(dir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("network directory: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, stateFile)); err == nil {
+		return nil
+	}
+	if len(entries) == 1 && entries[0].Name() == lockName {
+		return nil // an earlier Up died between its lock and its first word
+	}
+	return fmt.Errorf("directory %s is not empty and not a network's: choose another", dir)
+}
+
+// difference names the first setting in which another topology cannot be had from an existing network, or gives "".
+// Users and scopes may be added at any time.
+func (s *state) difference(t *Topology) string {
+	old := s.Topology
+	switch {
+	case organisationNames(old.Hospitals) != organisationNames(t.Hospitals):
+		return "hospitals"
+	case organisationNames(old.Regulators) != organisationNames(t.Regulators):
+		return "regulators"
+	case old.Channel != t.Channel:
+		return "channel"
+	case old.Chaincode != t.Chaincode:
+		return "chaincode"
+	case old.Ordering != t.Ordering:
+		return "ordering"
+	case t.Ports != FreePorts && int(t.Ports) != s.Ports:
+		return "ports"
+	}
+	return ""
+}
+
+func organisationNames(organisations []Organisation) string {
+	var names []string
+	for _, o := range organisations {
+		names = append(names, o.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+const lockName = "lock"
+
+var errLocked = errors.New("locked by another process")
+
+// lockFile takes an advisory lock that the kernel drops when this process ends, however it ends. Without wait, a lock
+// that somebody holds is errLocked.
+func lockFile(name string, wait bool) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	how := syscall.LOCK_EX
+	if !wait {
+		how |= syscall.LOCK_NB
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), how)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errLocked
+		}
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// lock keeps two commands from changing the network at once.
+func lockNetwork(dir string) (unlock func(), err error) {
+	f, err := lockFile(filepath.Join(dir, lockName), false)
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("another command is working on the network in %s: wait for it to end", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// writeFile writes a private file in one step, and its directory when that is missing.
+func writeFile(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// secret gives 32 random bytes in hexadecimal.
+func secret() string {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

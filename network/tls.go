@@ -1,0 +1,85 @@
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// adminTLS makes the TLS settings with which an organisation's administrator speaks to its own nodes.
+func (n *Network) adminTLS(org string) (*tls.Config, error) {
+	dir := n.userDir("admin", org)
+	return clientTLS(n.tlsRoot(org), dir+"/tls-cert.pem", dir+"/tls-key.pem")
+}
+
+// clientTLS trusts one root file and shows a certificate, if one is named.
+func clientTLS(rootFile, certFile, keyFile string) (*tls.Config, error) {
+	pem, err := os.ReadFile(rootFile)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", rootFile)
+	}
+	if certFile != "" {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// dialTLS makes sure that a TLS handshake with a server succeeds.
+func dialTLS(ctx context.Context, address string, config *tls.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// probeTimeout bounds one question to a server on this machine.
+const probeTimeout = 3 * time.Second
+
+// fetch makes one request on a connection of its own and gives the body of a 2xx response.
+func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %s: %.200s", req.Method, req.URL.Path, resp.Status, body)
+	}
+	return body, nil
+}
+
+// probe makes one request to an organisation's own server as its administrator.
+func (n *Network) probe(ctx context.Context, org, method, url string) ([]byte, error) {
+	config, err := n.adminTLS(org)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return fetch(req, config)
+}

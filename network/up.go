@@ -1,0 +1,328 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options say how [Up] works, beside what it makes. The zero value is good for tests.
+type Options struct {
+	// Programs is the directory of chartseal, chartseal-chaincode and ccbuilder. Empty: they are compiled from the
+	// repository around the working directory into the network's own directory.
+	Programs string
+
+	// WithoutServices leaves out attribute authorities, replicators, attribute keys and scopes: the ledger, the IPFS nodes
+	// and the users' certificates remain, which is what tests of the chaincode want, and sooner.
+	WithoutServices bool
+
+	// Progress gets lines of text about long work and the time of each phase. Nil is for silence.
+	Progress io.Writer
+}
+
+// Up brings a network up and returns when all of it serves. See the package comment for what it finds and leaves. An error
+// leaves running what runs, so that its logs and status can be looked at; Up may be called again, or [Network.Down].
+func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
+	if err := t.Validate(); err != nil {
+		return nil, fmt.Errorf("topology: %w", err)
+	}
+	dir, err := filepath.Abs(t.Directory)
+	if err != nil {
+		return nil, err
+	}
+	binaries, err := buildServers(ctx, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	if err := claimDirectory(dir); err != nil {
+		return nil, err
+	}
+	unlock, err := lockNetwork(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+
+	n, claim, err := prepare(ctx, dir, t)
+	if err != nil {
+		return nil, err
+	}
+	if claim != nil {
+		defer claim.close()
+	}
+	if err := n.adopt(ctx, o, binaries); err != nil {
+		return nil, err
+	}
+	u := &bringUp{Network: n, say: talk(o.Progress)}
+	started := time.Now()
+	if !n.state.Created {
+		err = u.create(ctx)
+	} else {
+		err = u.resume(ctx)
+	}
+	if err == nil && n.state.Services {
+		err = u.serve(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	u.say("all of it ready after %.1f s", time.Since(started).Seconds())
+	return n, nil
+}
+
+// prepare opens the network in dir, or starts a new one there when there is none or it never came to life. In the latter
+// case it returns the claim on the ports, if they were chosen here.
+func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim, error) {
+	old, err := readState(dir)
+	switch {
+	case err == nil && old.Created:
+		if what := old.difference(t); what != "" {
+			return nil, nil, fmt.Errorf("the network in %s was made with other %s: clean it first, or choose another directory", dir, what)
+		}
+		old.Topology = *t
+		return &Network{dir: dir, state: old, topology: t}, nil, nil
+	case err == nil:
+		if err := (&Network{dir: dir, state: old, topology: &old.Topology}).discard(ctx); err != nil {
+			return nil, nil, err
+		}
+	case !errors.Is(err, ErrNoNetwork):
+		return nil, nil, err
+	}
+	s := &state{ID: secret(), Ports: int(t.Ports), Topology: *t}
+	var claim *portClaim
+	if t.Ports == FreePorts {
+		cache, err := cacheDirectory()
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Ports, claim, err = claimFreePorts(filepath.Join(cache, "ports"), portsEach*len(t.Organisations()))
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return &Network{dir: dir, state: s, topology: t}, claim, s.write(dir)
+}
+
+// discard removes a network that never came to life, but not the lock that is held on its directory.
+func (n *Network) discard(ctx context.Context) error {
+	if err := n.down(ctx); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(n.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == lockName || e.Name() == stateFile {
+			continue // the mark goes last, replaced by the next one
+		}
+		if err := os.RemoveAll(n.path(e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt settles with which programs the network runs.
+func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries) error {
+	n.state.Servers, n.state.Services = binaries, !o.WithoutServices
+	if o.Programs == "" {
+		n.state.Programs = n.path("bin")
+		if err := os.MkdirAll(n.state.Programs, 0o700); err != nil {
+			return err
+		}
+		if err := buildPrograms(ctx, n.state.Programs, n.state.Services); err != nil {
+			return err
+		}
+	} else {
+		dir, err := filepath.Abs(o.Programs)
+		if err != nil {
+			return err
+		}
+		n.state.Programs = dir
+	}
+	needed := []string{"ccbuilder", "chartseal-chaincode"}
+	if n.state.Services {
+		needed = append(needed, "chartseal")
+	}
+	for _, name := range needed {
+		if _, err := os.Stat(filepath.Join(n.state.Programs, name)); err != nil {
+			return fmt.Errorf("program %s is not in %s: build it first (make build)", name, n.state.Programs)
+		}
+	}
+	return n.state.write(n.dir)
+}
+
+// A bringUp is one call of Up at work.
+type bringUp struct {
+	*Network
+	say func(string, ...any)
+}
+
+// phase does one step and tells how long it took.
+func (u *bringUp) phase(ctx context.Context, name string, steps ...func(context.Context) error) error {
+	started := time.Now()
+	if err := inParallel(ctx, steps...); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	u.say("%-28s %5.1f s", name, time.Since(started).Seconds())
+	return nil
+}
+
+// everywhere does a step at all organisations at once.
+func (u *bringUp) everywhere(step func(context.Context, string) error) func(context.Context) error {
+	return func(ctx context.Context) error { return forEach(ctx, u.organisations(), step) }
+}
+
+// inOrder makes one step of several.
+func inOrder(steps ...func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// create makes the network: authorities, identities, the channel, the chaincode.
+func (u *bringUp) create(ctx context.Context) error {
+	if err := u.phase(ctx, "certificate authorities", u.everywhere(u.startCA)); err != nil {
+		return err
+	}
+	nodes := func(ctx context.Context, org string) error { return u.enrollAll(ctx, org, u.nodes(org)) }
+	if err := u.phase(ctx, "nodes' identities", u.everywhere(nodes)); err != nil {
+		return err
+	}
+	// People enrol, secrets are made and kubo starts while the channel's servers wait for one another.
+	err := u.phase(ctx, "channel, users, ipfs",
+		inOrder(u.makeGenesis, u.startNodes, u.everywhere(u.joinPeer), u.everywhere(u.awaitActive)),
+		inOrder(u.enrollUsers, u.makeAllSecrets),
+		u.startIPFS)
+	if err != nil {
+		return err
+	}
+	err = u.phase(ctx, "chaincode",
+		inOrder(u.everywhere(u.approveChaincode), u.commitChaincode),
+		u.everywhere(u.awaitGossip))
+	if err != nil {
+		return err
+	}
+	u.state.Created = true
+	return u.state.write(u.dir)
+}
+
+func (u *bringUp) startCA(ctx context.Context, org string) error {
+	if err := u.configureCA(org); err != nil {
+		return err
+	}
+	return u.startAll(ctx, []*process{u.caProcess(org)})
+}
+
+// startNodes starts orderers, peers and chaincode servers. An orderer joins as soon as it listens, and a peer is given
+// the chaincode package, so that the channel need not wait for it.
+func (u *bringUp) startNodes(ctx context.Context) error {
+	if err := errors.Join(u.writeDefinition(), u.writeBuilder()); err != nil {
+		return err
+	}
+	return u.everywhere(func(ctx context.Context, org string) error {
+		if err := u.configureNodes(org); err != nil {
+			return err
+		}
+		return inParallel(ctx,
+			func(ctx context.Context) error {
+				if err := u.startAll(ctx, []*process{u.ordererProcess(org)}); err != nil {
+					return err
+				}
+				return u.joinOrderer(ctx, org)
+			},
+			func(ctx context.Context) error {
+				if err := u.startAll(ctx, []*process{u.peerProcess(org), u.chaincodeProcess(org)}); err != nil {
+					return err
+				}
+				return u.installChaincode(ctx, org)
+			})
+	})(ctx)
+}
+
+func (u *bringUp) configureNodes(org string) error {
+	return errors.Join(u.configureOrderer(org), u.configurePeer(org), u.configureChaincode(org))
+}
+
+// awaitActive waits until an organisation's orderer takes part and its peer has the first block.
+func (u *bringUp) awaitActive(ctx context.Context, org string) error {
+	return retry(ctx, "wait for "+org+"/orderer", func(ctx context.Context) error {
+		info, err := u.ordererChannel(ctx, org)
+		if err == nil && info.Status != "active" {
+			err = fmt.Errorf("its status is %q", info.Status)
+		}
+		return err
+	})
+}
+
+func (u *bringUp) enrollUsers(ctx context.Context) error {
+	return forEach(ctx, u.topology.Organisations(), func(ctx context.Context, o Organisation) error {
+		return u.enrollAll(ctx, o.Name, u.users(o))
+	})
+}
+
+func (u *bringUp) hospitals(step func(context.Context, string) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return forEach(ctx, u.topology.Hospitals, func(ctx context.Context, h Organisation) error { return step(ctx, h.Name) })
+	}
+}
+
+func (u *bringUp) makeAllSecrets(ctx context.Context) error {
+	if !u.state.Services {
+		return nil
+	}
+	return u.hospitals(u.makeSecrets)(ctx)
+}
+
+// startIPFS also writes the wallet, whose profiles hold the tokens of the IPFS nodes.
+func (u *bringUp) startIPFS(ctx context.Context) error {
+	if err := u.hospitals(u.initIPFS)(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(u.configureIPFS(), u.writeWallet()); err != nil {
+		return err
+	}
+	return u.hospitals(func(ctx context.Context, org string) error {
+		return u.startAll(ctx, []*process{u.ipfsProcess(org)})
+	})(ctx)
+}
+
+// resume starts what is not running, and enrols users that are new in the topology.
+func (u *bringUp) resume(ctx context.Context) error {
+	if err := u.writeWallet(); err != nil {
+		return err
+	}
+	for _, org := range u.organisations() {
+		if err := u.configureNodes(org); err != nil {
+			return err
+		}
+	}
+	err := u.phase(ctx, "servers", func(ctx context.Context) error { return u.startAll(ctx, u.servers(u.organisations()...)) })
+	if err != nil {
+		return err
+	}
+	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), inOrder(u.enrollUsers, u.makeAllSecrets))
+}
+
+// serve starts the attribute authorities and replicators, and gives people their keys.
+func (u *bringUp) serve(ctx context.Context) error {
+	if err := u.phase(ctx, "attribute authorities",
+		inOrder(u.hospitals(u.publishAuthority), func(ctx context.Context) error {
+			return u.startAll(ctx, u.services(u.organisations()...))
+		})); err != nil {
+		return err
+	}
+	return u.phase(ctx, "attribute keys, scopes", u.createScopes, func(ctx context.Context) error {
+		return forEach(ctx, u.topology.Hospitals, u.requestKeys)
+	})
+}

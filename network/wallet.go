@@ -1,0 +1,56 @@
+package network
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// writeWallet writes the organisations' profiles and the clients' configuration; enrolment puts the users beside them.
+func (n *Network) writeWallet() error {
+	for _, o := range n.topology.Organisations() {
+		for from, to := range map[string]string{n.tlsRoot(o.Name): o.Name + ".pem", n.caRoot(o.Name): o.Name + "-ca.pem"} {
+			data, err := os.ReadFile(from)
+			if err != nil {
+				return err
+			}
+			if err := writeFile(n.path("wallet", "tls", to), data); err != nil {
+				return err
+			}
+		}
+		profile, err := n.profile(o.Name)
+		if err != nil {
+			return err
+		}
+		if err := writeYAML(n.path("wallet", o.Name+".yaml"), profile); err != nil {
+			return err
+		}
+	}
+	if err := writeYAML(n.path("chartseal.yaml"), object{"wallet": "wallet"}); err != nil {
+		return err
+	}
+	// A network directly below the directory of the program is that program's default.
+	if filepath.Join(n.state.Programs, "network") != n.dir {
+		return nil
+	}
+	return writeYAML(filepath.Join(n.state.Programs, "chartseal.yaml"), object{"wallet": "network/wallet"})
+}
+
+// profile tells a client where an organisation's servers are. Paths are relative to the profile.
+func (n *Network) profile(org string) (object, error) {
+	profile := object{
+		"msp": org, "channel": n.topology.Channel, "chaincode": n.topology.Chaincode,
+		"peer": object{"address": n.address(org, portPeer), "serverName": "localhost", "tlsRoots": fmt.Sprintf("tls/%s.pem", org)},
+		"ca": object{
+			"url": n.caURL(org), "name": "ca", "tlsName": "tlsca", "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),
+		},
+	}
+	if n.topology.isHospital(org) {
+		token, err := n.ipfsToken(org)
+		if err != nil {
+			return nil, err
+		}
+		profile["ipfs"] = object{"api": n.ipfsAPI(org), "token": token}
+	}
+	return profile, nil
+}
