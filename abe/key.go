@@ -82,6 +82,9 @@ func (k *UserKey) GID() string { return k.gid }
 // Name is the attribute's plain name.
 func (k *UserKey) Name() string { return k.attribute.String() }
 
+// Attribute is the attribute's name in parts.
+func (k *UserKey) Attribute() policy.Attribute { return k.attribute }
+
 // Version is that of the public key that this key belongs to.
 func (k *UserKey) Version() int { return k.version }
 
