@@ -1,0 +1,258 @@
+package contract
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+var start = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
+
+// A consortium is three hospitals and a regulator on one world, each with its own chaincode server.
+type consortium struct {
+	t       testing.TB
+	world   *world
+	servers map[string]*Chaincode
+	now     time.Time // of the next proposal
+	txs     int
+}
+
+var members = []string{"HospitalA", "HospitalB", "HospitalC", "Regulator"}
+
+func newConsortium(t testing.TB) *consortium {
+	t.Helper()
+	c := &consortium{t: t, world: newWorld(), servers: map[string]*Chaincode{}, now: start}
+	for _, m := range members {
+		cc, err := New(Config{MSP: m, Hospitals: members[:3], Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.servers[m] = cc
+	}
+	return c
+}
+
+// person makes the creator bytes of a user with a certificate as Fabric CA writes it.
+func person(t testing.TB, mspID, id, role string) []byte {
+	t.Helper()
+	attrs := map[string]string{"hf.EnrollmentID": id, "hf.Type": "client", "hf.Affiliation": ""}
+	if role != "" {
+		attrs["role"] = role
+	}
+	return creator(t, mspID, id, attrs)
+}
+
+func creator(t testing.TB, mspID, commonName string, attrs map[string]string) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: commonName, OrganizationalUnit: []string{"client"}},
+		NotBefore: start, NotAfter: start.AddDate(1, 0, 0),
+	}
+	if attrs != nil {
+		value, err := json.Marshal(attrmgr.Attributes{Attrs: attrs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		template.ExtraExtensions = []pkix.Extension{{Id: attrmgr.AttrOID, Value: value}}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity(t, mspID, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func identity(t testing.TB, mspID string, bytes []byte) []byte {
+	t.Helper()
+	out, err := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// arguments turns values into a call's text arguments: strings and numbers as they are, all else as JSON.
+func arguments(t testing.TB, fn string, args []any) []string {
+	t.Helper()
+	out := []string{fn}
+	for _, a := range args {
+		switch a := a.(type) {
+		case string:
+			out = append(out, a)
+		case int:
+			out = append(out, fmt.Sprint(a))
+		default:
+			text, err := json.Marshal(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, string(text))
+		}
+	}
+	return out
+}
+
+// simulate runs a proposal on one organisation's server, and gives the stub to look at or commit.
+func (c *consortium) simulate(server string, who []byte, transient map[string][]byte, fn string, args ...any) (*stub, []byte, error) {
+	c.t.Helper()
+	c.txs++
+	tx := sha256.Sum256(fmt.Append(nil, c.txs))
+	s := c.world.begin(who, hex.EncodeToString(tx[:]), c.now, transient, arguments(c.t, fn, args)...)
+	payload, err := c.endorse(server, s)
+	return s, payload, err
+}
+
+func (c *consortium) endorse(server string, s *stub) ([]byte, error) {
+	c.t.Helper()
+	r := c.servers[server].Invoke(s)
+	if r.GetStatus() < 400 {
+		return r.GetPayload(), nil
+	}
+	e := ledger.Decode(r.GetMessage())
+	if e == nil || !strings.HasPrefix(r.GetMessage(), "[chartseal/") {
+		c.t.Fatalf("%v: error without a code: %q", s.args[0], r.GetMessage())
+	}
+	return nil, e
+}
+
+// submit endorses at two organisations, holds that they agree to the byte, and commits.
+func (c *consortium) submit(who []byte, transient map[string][]byte, fn string, args ...any) ([]byte, error) {
+	c.t.Helper()
+	s, payload, err := c.simulate("HospitalA", who, transient, fn, args...)
+	if err != nil {
+		return nil, err
+	}
+	other := c.world.begin(who, s.tx, c.now, transient, s.args...)
+	again, err := c.endorse("HospitalB", other)
+	if err != nil || !bytes.Equal(payload, again) || !bytes.Equal(s.payload, other.payload) || !maps.Equal(s.reads, other.reads) ||
+		!maps.EqualFunc(s.writes, other.writes, bytes.Equal) || !maps.EqualFunc(s.privateWrites, other.privateWrites, bytes.Equal) {
+		c.t.Fatalf("%s: endorsers do not agree (%v)", fn, err)
+	}
+	if s.ranges > 0 {
+		c.t.Errorf("%s: a submitted transaction reads a range", fn)
+	}
+	c.holdSecrets(s, payload)
+	c.now = c.now.Add(time.Second)
+	return payload, c.world.commit(s)
+}
+
+// holdSecrets checks promise 2 for one transaction: nothing of a wrapped key is in what goes into the block.
+func (c *consortium) holdSecrets(s *stub, payload []byte) {
+	c.t.Helper()
+	block := slicesConcat(payload, s.payload, []byte(strings.Join(s.args, "\n")))
+	for key, value := range s.writes {
+		block = slicesConcat(block, []byte(key), value)
+	}
+	for _, secret := range s.privateWrites {
+		if bytes.Contains(block, secret) || bytes.Contains(block, []byte(base64.StdEncoding.EncodeToString(secret))) {
+			c.t.Errorf("%s: a wrapped key is in the block", s.args[0])
+		}
+	}
+}
+
+func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, []byte("\n")) }
+
+func (c *consortium) evaluate(server string, who []byte, fn string, args ...any) ([]byte, error) {
+	c.t.Helper()
+	s, payload, err := c.simulate(server, who, nil, fn, args...)
+	if len(s.writes)+len(s.privateWrites) > 0 {
+		c.t.Errorf("%s: an evaluated transaction writes", fn)
+	}
+	return payload, err
+}
+
+// must fails the test on an error and reads the payload.
+func must[T any](t testing.TB, payload []byte, err error) T {
+	t.Helper()
+	var out T
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(payload, &out); err != nil {
+		t.Fatalf("%s: %v", payload, err)
+	}
+	return out
+}
+
+func ok(t testing.TB, _ []byte, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func refused(t testing.TB, kind error, _ []byte, err error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("got %v, want %v", err, kind)
+	}
+}
+
+// wrapped makes the transient map of n wrapped keys.
+func wrapped(t testing.TB, n int) map[string][]byte {
+	t.Helper()
+	all := make([][]byte, n)
+	for i := range all {
+		all[i] = fmt.Appendf(nil, "%s-> ABE %d wrapped key\n", ageHeader, i)
+	}
+	return carry(t, all...)
+}
+
+func carry(t testing.TB, envelopes ...[]byte) map[string][]byte {
+	t.Helper()
+	text, err := json.Marshal(envelopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{ledger.TransientEnvelopes: text}
+}
+
+const testCID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+
+func recordID(n int) string { return fmt.Sprintf("%032x", n) }
+
+func newRecord(n int) ledger.NewRecord {
+	return ledger.NewRecord{ID: recordID(n), CID: testCID, Commitment: fmt.Sprintf("%064x", n)}
+}
+
+// seal registers one record and gives its id.
+func (c *consortium) seal(who []byte, n int) string {
+	c.t.Helper()
+	_, err := c.submit(who, wrapped(c.t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(n)})
+	ok(c.t, nil, err)
+	return recordID(n)
+}
+
+// ask commits an access entry and gives it.
+func (c *consortium) ask(who []byte, target string) ledger.AccessEntry {
+	c.t.Helper()
+	payload, err := c.submit(who, nil, ledger.AccessRequest, []string{target}, "TREAT")
+	return must[[]ledger.AccessEntry](c.t, payload, err)[0]
+}

@@ -1,0 +1,205 @@
+package contract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/queryresult"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// A world is one peer's state, with the semantics that the contracts depend on: a transaction runs on a snapshot, does not
+// see its own writes, records the version of every key that it reads, and is committed only if those versions are still
+// the current ones. An empty value is a deletion, and private data may be missing although its hash is there.
+type world struct {
+	height  int
+	state   map[string]cell
+	private map[string]cell // by collection and key
+	hashes  map[string]int  // version of each private key, known even where the value is missing
+}
+
+type cell struct {
+	value   []byte
+	version int
+}
+
+func newWorld() *world {
+	return &world{state: map[string]cell{}, private: map[string]cell{}, hashes: map[string]int{}}
+}
+
+var errConflict = errors.New("MVCC_READ_CONFLICT")
+
+// begin simulates a proposal on the world as it is now.
+func (w *world) begin(creator []byte, tx string, at time.Time, transient map[string][]byte, args ...string) *stub {
+	return &stub{
+		world: &world{w.height, maps.Clone(w.state), maps.Clone(w.private), maps.Clone(w.hashes)},
+		reads: map[string]int{}, writes: map[string][]byte{}, privateWrites: map[string][]byte{},
+		creator: creator, tx: tx, at: timestamppb.New(at), transient: transient, args: args,
+	}
+}
+
+// commit validates a simulated transaction and applies it as a block of its own.
+func (w *world) commit(s *stub) error {
+	for key, version := range s.reads {
+		if w.state[key].version != version {
+			return fmt.Errorf("%w on %q", errConflict, key)
+		}
+	}
+	w.height++
+	for key, value := range s.writes {
+		if len(value) == 0 {
+			delete(w.state, key)
+			continue
+		}
+		w.state[key] = cell{value, w.height}
+	}
+	for key, value := range s.privateWrites {
+		w.private[key] = cell{value, w.height}
+		w.hashes[key] = w.height
+	}
+	return nil
+}
+
+// A stub is one simulation. Methods that it lacks panic, which shows when contracts start to use them.
+type stub struct {
+	shim.ChaincodeStubInterface
+	world *world
+
+	creator   []byte
+	tx        string
+	at        *timestamppb.Timestamp
+	transient map[string][]byte
+	args      []string
+
+	reads         map[string]int
+	writes        map[string][]byte
+	privateWrites map[string][]byte
+	ranges        int
+	paginated     bool
+	event         string
+	payload       []byte
+	fail          error // of every read
+}
+
+func (s *stub) GetFunctionAndParameters() (string, []string) {
+	if len(s.args) == 0 {
+		return "", nil
+	}
+	return s.args[0], s.args[1:]
+}
+
+func (s *stub) GetTxID() string                                 { return s.tx }
+func (s *stub) GetTxTimestamp() (*timestamppb.Timestamp, error) { return s.at, nil }
+func (s *stub) GetCreator() ([]byte, error)                     { return s.creator, nil }
+func (s *stub) GetTransient() (map[string][]byte, error)        { return s.transient, nil }
+func (s *stub) StartWriteBatch()                                {}
+func (s *stub) FinishWriteBatch() error                         { return nil }
+func (s *stub) CreateCompositeKey(o string, a []string) (string, error) {
+	return shim.CreateCompositeKey(o, a)
+}
+
+func (s *stub) SetEvent(name string, payload []byte) error {
+	s.event, s.payload = name, payload
+	return nil
+}
+
+func (s *stub) GetState(key string) ([]byte, error) {
+	if s.fail != nil {
+		return nil, s.fail
+	}
+	c := s.world.state[key]
+	s.reads[key] = c.version
+	return bytes.Clone(c.value), nil
+}
+
+func (s *stub) GetMultipleStates(keys ...string) ([][]byte, error) {
+	values := make([][]byte, len(keys))
+	for i, k := range keys {
+		v, err := s.GetState(k)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+func (s *stub) PutState(key string, value []byte) error {
+	if key == "" || s.paginated {
+		return errors.New("writes are not allowed here")
+	}
+	s.writes[key] = bytes.Clone(value)
+	return nil
+}
+
+func (s *stub) PutPrivateData(collection, key string, value []byte) error {
+	if collection == "" || key == "" || s.paginated {
+		return errors.New("writes are not allowed here")
+	}
+	s.privateWrites[collection+"\x00"+key] = bytes.Clone(value)
+	return nil
+}
+
+func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
+	at := collection + "\x00" + key
+	c := s.world.private[at]
+	if c.version != s.world.hashes[at] {
+		return nil, errors.New("private data matching public hash version is not available")
+	}
+	return bytes.Clone(c.value), nil
+}
+
+func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
+	if s.world.hashes[collection+"\x00"+key] == 0 {
+		return nil, nil
+	}
+	return []byte("hash"), nil
+}
+
+func (s *stub) GetStateByRange(start, end string) (shim.StateQueryIteratorInterface, error) {
+	it, _, err := s.scan(start, end, 0)
+	return it, err
+}
+
+func (s *stub) GetStateByRangeWithPagination(start, end string, size int32, bookmark string) (shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error) {
+	if len(s.writes)+len(s.privateWrites) > 0 {
+		return nil, nil, errors.New("paginated queries are for read-only transactions")
+	}
+	s.paginated = true
+	if bookmark != "" {
+		start = bookmark
+	}
+	return s.scan(start, end, int(size))
+}
+
+func (s *stub) scan(start, end string, limit int) (*iterator, *peer.QueryResponseMetadata, error) {
+	s.ranges++
+	it, meta := &iterator{}, &peer.QueryResponseMetadata{}
+	for _, key := range slices.Sorted(maps.Keys(s.world.state)) {
+		if key < start || key >= end {
+			continue
+		}
+		if limit > 0 && len(it.rows) == limit {
+			meta.Bookmark = key
+			break
+		}
+		it.rows = append(it.rows, &queryresult.KV{Key: key, Value: s.world.state[key].value})
+	}
+	return it, meta, nil
+}
+
+type iterator struct{ rows []*queryresult.KV }
+
+func (it *iterator) HasNext() bool { return len(it.rows) > 0 }
+func (it *iterator) Close() error  { return nil }
+func (it *iterator) Next() (*queryresult.KV, error) {
+	row := it.rows[0]
+	it.rows = it.rows[1:]
+	return row, nil
+}
