@@ -1,0 +1,171 @@
+package index
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Date is a calendar date as the record writes it, in its own zone. Day, or day and month, are 0 when not given.
+type Date struct{ Year, Month, Day int }
+
+// Years outside these are not indexed: in records they are placeholders such as 0001 and 9999.
+const (
+	minYear = 1800
+	maxYear = 2199
+)
+
+// ParseDate reads the date at the start of a FHIR date or dateTime (2019-03-14T10:00:00Z), or of an HL7 or DICOM one
+// (20190314100000). It reports false for anything else, for impossible dates, and for years before 1800 or after 2199.
+func ParseDate(s string) (Date, bool) {
+	s = strings.TrimSpace(s)
+	number := func(from, to int) int {
+		if len(s) < to {
+			return -1
+		}
+		n := 0
+		for _, c := range []byte(s[from:to]) {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	d := Date{Year: number(0, 4)}
+	rest := ""
+	switch {
+	case len(s) == 4:
+	case len(s) >= 7 && s[4] == '-':
+		d.Month, rest = number(5, 7), s[7:]
+		if len(s) >= 8 && s[7] == '-' {
+			if d.Day = number(8, 10); d.Day <= 0 {
+				return Date{}, false
+			}
+			rest = s[min(10, len(s)):]
+			if rest != "" && rest[0] != 'T' && rest[0] != 't' && rest[0] != ' ' {
+				return Date{}, false
+			}
+		} else if rest != "" {
+			return Date{}, false
+		}
+	case len(s) >= 6:
+		if d.Month = number(4, 6); len(s) >= 8 {
+			if d.Day = number(6, 8); d.Day <= 0 {
+				return Date{}, false
+			}
+		} else if len(s) == 7 {
+			return Date{}, false
+		}
+	default:
+		return Date{}, false
+	}
+	if len(s) > 4 && d.Month <= 0 {
+		return Date{}, false
+	}
+	return d, d.valid()
+}
+
+func (d Date) valid() bool {
+	if d.Year < minYear || d.Year > maxYear || d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Day > 0 && d.Month == 0 {
+		return false
+	}
+	return d.Day == 0 || time.Date(d.Year, time.Month(d.Month), d.Day, 0, 0, 0, 0, time.UTC).Day() == d.Day
+}
+
+// First is the first day of the period that d names.
+func (d Date) First() Day { return civil(d.Year, max(1, d.Month), max(1, d.Day)) }
+
+// Last is the last day of it.
+func (d Date) Last() Day {
+	switch {
+	case d.Month == 0:
+		return civil(d.Year, 12, 31)
+	case d.Day == 0:
+		return civil(d.Year, d.Month+1, 0)
+	}
+	return civil(d.Year, d.Month, d.Day)
+}
+
+// String returns the date as it would be searched for.
+func (d Date) String() string {
+	switch {
+	case d.Month == 0:
+		return fmt.Sprintf("%04d", d.Year)
+	case d.Day == 0:
+		return fmt.Sprintf("%04d-%02d", d.Year, d.Month)
+	}
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
+}
+
+// dateTerms returns the terms of a date and of the longer periods it lies in: day, month, year, decade (date:201x),
+// century (date:20xx). The last two make open ranges short.
+func dateTerms(field string, d Date) []Term {
+	if !d.valid() || d.Year == 0 {
+		return nil
+	}
+	term := func(s string) Term { return Term(field + ":" + s) }
+	out := []Term{term(d.String())}
+	if d.Day > 0 {
+		out = append(out, term(Date{d.Year, d.Month, 0}.String()))
+	}
+	if d.Month > 0 {
+		out = append(out, term(Date{d.Year, 0, 0}.String()))
+	}
+	return append(out, term(decade(d.Year)), term(century(d.Year)))
+}
+
+func decade(year int) string  { return fmt.Sprintf("%03dx", year/10) }
+func century(year int) string { return fmt.Sprintf("%02dxx", year/100) }
+
+// cover returns the fewest terms that together mean: a date that lies within the days from first to last.
+func cover(field string, first, last Day) []Term {
+	first, last = max(first, civil(minYear, 1, 1)), min(last, civil(maxYear, 12, 31))
+	var out []Term
+	for first <= last {
+		t := first.Time()
+		y, m := t.Year(), int(t.Month())
+		newYear := m == 1 && t.Day() == 1
+		switch {
+		case newYear && y%100 == 0 && civil(y+99, 12, 31) <= last:
+			out = append(out, Term(field+":"+century(y)))
+			first = civil(y+100, 1, 1)
+		case newYear && y%10 == 0 && civil(y+9, 12, 31) <= last:
+			out = append(out, Term(field+":"+decade(y)))
+			first = civil(y+10, 1, 1)
+		case newYear && civil(y, 12, 31) <= last:
+			out = append(out, Term(field+":"+Date{y, 0, 0}.String()))
+			first = civil(y+1, 1, 1)
+		case t.Day() == 1 && civil(y, m+1, 0) <= last:
+			out = append(out, Term(field+":"+Date{y, m, 0}.String()))
+			first = civil(y, m+1, 1)
+		default:
+			out = append(out, Term(field+":"+Date{y, m, t.Day()}.String()))
+			first++
+		}
+	}
+	return out
+}
+
+// months returns the periods of the month terms that together mean a date within the days from first to last: its months and,
+// for dates that have only a year, its whole years. It returns nil when the range is not whole months or has more than limit.
+func months(first, last Day, limit int) []string {
+	t := first.Time()
+	if t.Day() != 1 || (last+1).Time().Day() != 1 || last < first || int(last-first) > 31*limit {
+		return nil
+	}
+	var out []string
+	for y, m := t.Year(), int(t.Month()); civil(y, m, 1) <= last; m++ {
+		if m == 13 {
+			y, m = y+1, 1
+			if civil(y, m, 1) > last {
+				break
+			}
+		}
+		if m == 1 && civil(y, 12, 31) <= last {
+			out = append(out, Date{y, 0, 0}.String())
+		}
+		out = append(out, Date{y, m, 0}.String())
+	}
+	return out
+}

@@ -1,0 +1,186 @@
+package index
+
+import (
+	"slices"
+	"strings"
+)
+
+// Facts are what a record says about itself, before any normalisation. Package emr takes them from files.
+type Facts struct {
+	Kind          string // such as "fhir:Bundle", "hl7v2:ORU^R01", "dicom:CT"
+	Patients      []Identifier
+	Codes         []Code
+	Dates         []Date // of what happened, not of birth
+	Born          []Date
+	Authors       []string
+	Organisations []string
+	Titles        []string
+	Modalities    []string
+	Keywords      []string // given by a person
+}
+
+// Bounds on what one record may put into the index.
+const (
+	MaxTerms    = 8192 // of one record, before composed ones
+	MaxComposed = 512  // pairs of patient and code, and likewise months of codes; a star stands in for more
+)
+
+// An Expansion is all terms of a record.
+type Expansion struct {
+	Terms []Term // each once
+	Facts int    // that gave at least one term
+	Pairs int    // composed terms among Terms, stars included
+	// Dropped counts terms over [MaxTerms]: the record will not be found by them.
+	Dropped int
+}
+
+// Amplification is the number of terms for one fact.
+func (e Expansion) Amplification() float64 {
+	if e.Facts == 0 {
+		return 0
+	}
+	return float64(len(e.Terms)) / float64(e.Facts)
+}
+
+// expander collects terms, each once, up to the bound.
+type expander struct {
+	Expansion
+	seen map[Term]bool
+}
+
+func (x *expander) add(terms ...Term) {
+	for _, t := range terms {
+		switch {
+		case t == "" || x.seen[t]:
+		case len(x.Terms) >= MaxTerms:
+			x.seen[t] = true
+			x.Dropped++
+		default:
+			x.seen[t] = true
+			x.Terms = append(x.Terms, t)
+		}
+	}
+}
+
+func (x *expander) fact(terms ...Term) {
+	if len(terms) > 0 && terms[0] != "" {
+		x.Facts++
+	}
+	x.add(terms...)
+}
+
+// Expand returns the terms under which the record is found. Their order means nothing.
+func (f Facts) Expand() Expansion {
+	x := &expander{seen: make(map[Term]bool)}
+	x.fact(kindTerms(f.Kind)...)
+
+	var patients, codes []Term
+	for _, id := range f.Patients {
+		terms := patientTerms(id)
+		x.fact(terms...)
+		patients = append(patients, terms...)
+	}
+	for _, c := range unique(f.Codes) {
+		terms := codeTerms(c)
+		x.fact(terms...)
+		codes = append(codes, terms...)
+	}
+	var dated []string
+	for _, d := range unique(f.Dates) {
+		x.fact(dateTerms("date", d)...)
+		if d.valid() {
+			dated = append(dated, Date{d.Year, d.Month, 0}.String()) // the year alone when that is all there is
+		}
+	}
+	for _, d := range f.Born {
+		x.fact(dateTerms("born", d)...)
+	}
+	for _, text := range f.Authors {
+		x.fact(textTerms("author", text)...)
+	}
+	for _, text := range f.Organisations {
+		x.fact(textTerms("org", text)...)
+	}
+	for _, text := range slices.Concat(f.Keywords, f.Titles) {
+		x.fact(textTerms("word", text)...)
+	}
+	for _, m := range f.Modalities {
+		x.fact(textTerm("modality", m))
+	}
+	x.compose(unique(patients), unique(codes), unique(dated))
+	return x.Expansion
+}
+
+// compose adds the composed terms. For every patient there are all the pairs or the star, and for every code of a record
+// with dates all the months or the star: that makes queries over them exact. So they do not count against MaxTerms; they
+// are bounded by MaxComposed, or by the terms that they are composed of.
+func (x *expander) compose(patients, codes []Term, dated []string) {
+	add := func(t Term) {
+		x.Terms = append(x.Terms, t) // new: the parts are unique
+		x.Pairs++
+	}
+	for _, p := range patients {
+		switch {
+		case len(codes) == 0:
+		case len(patients)*len(codes) > MaxComposed:
+			add(pairTerm(p, star))
+		default:
+			for _, c := range codes {
+				add(pairTerm(p, c))
+			}
+		}
+	}
+	for _, c := range codes {
+		switch {
+		case len(dated) == 0:
+		case len(codes)*len(dated) > MaxComposed:
+			add(monthTerm(c, star))
+		default:
+			for _, m := range dated {
+				add(monthTerm(c, m))
+			}
+		}
+	}
+}
+
+// Days returns the first and the last clinical day, [NoDay] when there is none.
+func (f Facts) Days() (first, last Day) {
+	first, last = NoDay, NoDay
+	for _, d := range f.Dates {
+		if !d.valid() {
+			continue
+		}
+		if first == NoDay || d.First() < first {
+			first = d.First()
+		}
+		last = max(last, d.Last())
+	}
+	return first, last
+}
+
+// Items makes the postings of a version of a record: one for each term. Set their Written before you put them.
+func (f Facts) Items(record [16]byte, version uint32, op Op) []Item {
+	first, last := f.Days()
+	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(printable(f.Kind)), First: first, Last: last}
+	var items []Item
+	for _, t := range f.Expand().Terms {
+		items = append(items, Item{t, p})
+	}
+	return items
+}
+
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+}
+
+func unique[T comparable](in []T) []T {
+	seen := make(map[T]bool, len(in))
+	var out []T
+	for _, v := range in {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}

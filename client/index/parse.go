@@ -1,0 +1,333 @@
+package index
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// token is a parenthesis, or a word with what is known of its quoting.
+type token struct {
+	at     int
+	symbol byte // '(' or ')', or 0 for a word
+	field  string
+	value  string
+	from   int  // where the value starts
+	quoted bool // the value, or the word without a field
+}
+
+// keyword returns "and", "or" or "not" for a bare word that is one.
+func (t token) keyword() string {
+	if t.symbol == 0 && t.field == "" && !t.quoted {
+		switch k := strings.ToLower(t.value); k {
+		case "and", "or", "not":
+			return k
+		}
+	}
+	return ""
+}
+
+type parser struct {
+	text   string
+	tokens []token
+	depth  int
+	leaves int
+}
+
+// ParseQuery reads a query. Its error is a [*QueryError].
+func ParseQuery(text string) (*Query, error) {
+	p := &parser{text: text}
+	if len(text) > maxQuery {
+		return nil, p.fail(maxQuery, "", "longer than %d bytes", maxQuery)
+	}
+	if err := p.lex(); err != nil {
+		return nil, err
+	}
+	if len(p.tokens) == 0 {
+		return nil, p.fail(0, "for example: icd10:I21 and date:2019-03..2020-06", "empty")
+	}
+	root, err := p.or()
+	if err != nil {
+		return nil, err
+	}
+	if len(p.tokens) > 0 {
+		return nil, p.fail(p.tokens[0].at, "", "a ')' that nothing opens")
+	}
+	if n := unboundedPart(root); n != nil {
+		return nil, p.fail(n.offset(), "join it by 'and' with a term to search for", "%s needs a term beside it", describe(n))
+	}
+	return &Query{root}, nil
+}
+
+func describe(n node) string {
+	if _, ok := n.(*homeNode); ok {
+		return "'home:'"
+	}
+	return "'not'"
+}
+
+// unboundedPart finds what makes a query unbounded, nil when it is bounded.
+func unboundedPart(n node) node {
+	if n.bounded() {
+		return nil
+	}
+	switch n := n.(type) {
+	case *andNode:
+		return unboundedPart(n.children[0])
+	case *orNode:
+		for _, c := range n.children {
+			if u := unboundedPart(c); u != nil {
+				return u
+			}
+		}
+	}
+	return n
+}
+
+func (p *parser) fail(at int, hint, format string, args ...any) *QueryError {
+	at = min(at, len(p.text))
+	return &QueryError{Offset: at, Column: utf8.RuneCountInString(p.text[:at]) + 1, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func (p *parser) lex() error {
+	for i := 0; i < len(p.text); {
+		r, size := utf8.DecodeRuneInString(p.text[i:])
+		switch {
+		case unicode.IsSpace(r):
+			i += size
+		case r == '(' || r == ')':
+			p.tokens = append(p.tokens, token{at: i, symbol: byte(r)})
+			i++
+		default:
+			t, end, err := p.word(i)
+			if err != nil {
+				return err
+			}
+			p.tokens = append(p.tokens, t)
+			i = end
+		}
+	}
+	return nil
+}
+
+// word reads [field:]value from position at.
+func (p *parser) word(at int) (t token, end int, err error) {
+	t = token{at: at, from: at}
+	end = at
+	for end < len(p.text) {
+		r, size := utf8.DecodeRuneInString(p.text[end:])
+		if unicode.IsSpace(r) || r == '(' || r == ')' || r == '"' {
+			break
+		}
+		end += size
+		if r == ':' && t.field == "" && !strings.Contains(p.text[at:end-1], ":") {
+			t.field, t.from = strings.ToLower(p.text[at:end-1]), end
+			if end < len(p.text) && p.text[end] == '"' {
+				break
+			}
+		}
+	}
+	t.value = p.text[t.from:end]
+	if end < len(p.text) && p.text[end] == '"' {
+		if t.value != "" {
+			return t, end, p.fail(end, "quote the whole value", "a quote inside a word")
+		}
+		t.quoted = true
+		t.value, end, err = p.quotedText(end)
+		return t, end, err
+	}
+	if strings.HasPrefix(p.text[at:], ":") {
+		return t, end, p.fail(at, "", "a ':' without a field before it")
+	}
+	return t, end, nil
+}
+
+func (p *parser) quotedText(open int) (string, int, error) {
+	var b strings.Builder
+	for i := open + 1; i < len(p.text); i++ {
+		switch c := p.text[i]; {
+		case c == '"':
+			return b.String(), i + 1, nil
+		case c == '\\' && i+1 < len(p.text) && (p.text[i+1] == '"' || p.text[i+1] == '\\'):
+			i++
+			b.WriteByte(p.text[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", 0, p.fail(open, "", "a quote that is not closed")
+}
+
+// peek returns the next token; at the end, one that is neither word nor parenthesis.
+func (p *parser) peek() token {
+	if len(p.tokens) == 0 {
+		return token{at: len(p.text), symbol: '$'}
+	}
+	return p.tokens[0]
+}
+
+func (p *parser) or() (node, error) {
+	var children []node
+	for {
+		n, err := p.and()
+		if err != nil {
+			return nil, err
+		}
+		if o, ok := n.(*orNode); ok {
+			children = append(children, o.children...)
+		} else {
+			children = append(children, n)
+		}
+		if p.peek().keyword() != "or" {
+			break
+		}
+		p.tokens = p.tokens[1:]
+	}
+	if len(children) == 1 {
+		return children[0], nil
+	}
+	return &orNode{children}, nil
+}
+
+func (p *parser) and() (node, error) {
+	var children []node
+	for {
+		n, err := p.not()
+		if err != nil {
+			return nil, err
+		}
+		if a, ok := n.(*andNode); ok {
+			children = append(children, a.children...)
+		} else {
+			children = append(children, n)
+		}
+		next := p.peek()
+		if next.keyword() == "and" {
+			p.tokens = p.tokens[1:]
+			continue
+		}
+		if next.keyword() == "or" || next.symbol == ')' || next.symbol == '$' {
+			break
+		}
+	}
+	if len(children) == 1 {
+		return children[0], nil
+	}
+	return &andNode{children}, nil
+}
+
+func (p *parser) not() (node, error) {
+	t := p.peek()
+	if t.keyword() != "not" {
+		return p.primary()
+	}
+	p.tokens = p.tokens[1:]
+	if p.depth++; p.depth > maxDepth {
+		return nil, p.fail(t.at, "", "nested too deeply")
+	}
+	defer func() { p.depth-- }()
+	child, err := p.not()
+	if err != nil {
+		return nil, err
+	}
+	if inner, ok := child.(*notNode); ok {
+		return inner.child, nil
+	}
+	return &notNode{t.at, child}, nil
+}
+
+func (p *parser) primary() (node, error) {
+	t := p.peek()
+	switch {
+	case t.symbol == '$':
+		return nil, p.fail(t.at, "", "ends where a term should be")
+	case t.symbol == ')':
+		return nil, p.fail(t.at, "", "a ')' where a term should be")
+	case t.keyword() != "":
+		return nil, p.fail(t.at, fmt.Sprintf("to search for the word, quote it: %q", t.value), "'%s' where a term should be", t.keyword())
+	case t.symbol == '(':
+		p.tokens = p.tokens[1:]
+		if p.depth++; p.depth > maxDepth {
+			return nil, p.fail(t.at, "", "nested too deeply")
+		}
+		defer func() { p.depth-- }()
+		n, err := p.or()
+		if err != nil {
+			return nil, err
+		}
+		if p.peek().symbol != ')' {
+			return nil, p.fail(t.at, "", "a '(' that is not closed")
+		}
+		p.tokens = p.tokens[1:]
+		return n, nil
+	}
+	p.tokens = p.tokens[1:]
+	if p.leaves++; p.leaves > maxLeaves {
+		return nil, p.fail(t.at, "", "more than %d terms", maxLeaves)
+	}
+	return p.leaf(t)
+}
+
+// fieldNames lists the fields for people, in the order of [Query]'s documentation.
+var fieldNames = []string{ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode, "date", "born", "patient", "kind", "modality", "author", "org", "home", "word"}
+
+var fieldAliases = map[string]string{
+	"organisation": "org", "organization": "org", "keyword": "word", "icd": ICD10, "icd-10": ICD10, "birthdate": "born", "hospital": "home",
+}
+
+func (p *parser) leaf(t token) (node, error) {
+	field := t.field
+	if alias, ok := fieldAliases[field]; ok {
+		field = alias
+	}
+	if field == "" {
+		field = "word"
+	}
+	if !slices.Contains(fieldNames, field) {
+		return nil, p.fail(t.at, fmt.Sprintf("fields are %s; to search for the text itself, quote it", strings.Join(fieldNames, ", ")),
+			"unknown field '%s'", squeezeControls(t.field))
+	}
+	if normalise(t.value) == "" {
+		return nil, p.fail(t.from, "", "nothing to search for")
+	}
+	l := &leaf{at: t.at, field: field}
+	switch field {
+	case "home":
+		return &homeNode{t.at, normalise(t.value)}, nil
+	case "date", "born":
+		return l, p.period(l, t)
+	case ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode:
+		return l, p.code(l, t)
+	case "patient":
+		l.terms = []Term{patientTerm(t.value)}
+	case "kind":
+		l.terms = []Term{textTerm(field, t.value)}
+		l.check = checkKind(l.terms[0])
+	default:
+		l.terms = []Term{textTerm(field, t.value)}
+	}
+	if l.terms[0] == "" {
+		return nil, p.fail(t.from, "", "nothing to search for")
+	}
+	l.text = strings.TrimPrefix(string(l.terms[0]), field+":")
+	return l, nil
+}
+
+func (p *parser) code(l *leaf, t token) error {
+	value := t.value
+	if stem, ok := strings.CutSuffix(value, "*"); ok {
+		if l.field != ICD10 {
+			return p.fail(t.from+len(stem), "only icd10 codes say what they are part of", "'%s:' knows no prefixes", l.field)
+		}
+		value = stem
+	}
+	term := codeTerm(l.field, value)
+	if term == "" {
+		return p.fail(t.from, "", "nothing to search for")
+	}
+	l.terms = []Term{term}
+	l.field, l.text, _ = strings.Cut(string(term), ":")
+	return nil
+}

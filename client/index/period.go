@@ -1,0 +1,75 @@
+package index
+
+import (
+	"strings"
+)
+
+// period reads the value of date: and born:, a date or a range FROM..TO with one end or both.
+func (p *parser) period(l *leaf, t token) error {
+	const hint = "write 2019, 2019-03, 2019-03-14 or a range such as 2019-03..2020-06"
+	from, to, isRange := strings.Cut(t.value, "..")
+	if !isRange {
+		to = from
+	}
+	if from == "" && to == "" {
+		return p.fail(t.from, hint, "a range without ends")
+	}
+	l.first, l.last = civil(minYear, 1, 1), civil(maxYear, 12, 31)
+	if from != "" {
+		d, ok := parseQueryDate(from)
+		if !ok {
+			return p.fail(t.from, hint, "%q is not a date", from)
+		}
+		l.first = d.First()
+	}
+	if to != "" {
+		d, ok := parseQueryDate(to)
+		if !ok {
+			return p.fail(t.from+len(t.value)-len(to), hint, "%q is not a date", to)
+		}
+		l.last = d.Last()
+	}
+	if l.first > l.last {
+		return p.fail(t.from, "", "the range ends before it starts")
+	}
+	l.terms = cover(l.field, l.first, l.last)
+	l.text = t.value
+	if l.field == "date" {
+		l.check = checkDate(l.first, l.last)
+	}
+	return nil
+}
+
+// parseQueryDate is [ParseDate] without times and without the form that has no hyphens, which people mistake.
+func parseQueryDate(s string) (Date, bool) {
+	d, ok := ParseDate(s)
+	return d, ok && d.String() == s
+}
+
+// checkDate decides from the first and the last day of a record whether one of its dates is in the range.
+func checkDate(first, last Day) func(Hit) verdict {
+	return func(h Hit) verdict {
+		switch {
+		case h.First == NoDay || h.Last < first || h.First > last:
+			return no
+		case first <= h.First && h.Last <= last:
+			return yes
+		}
+		return unsure
+	}
+}
+
+// checkKind decides from the kind in a posting, unless that was cut.
+func checkKind(term Term) func(Hit) verdict {
+	return func(h Hit) verdict {
+		for _, t := range kindTerms(h.Kind) {
+			if t == term {
+				return yes
+			}
+		}
+		if len(h.Kind) >= kindMax-3 { // it may have been cut at a character
+			return unsure
+		}
+		return no
+	}
+}
