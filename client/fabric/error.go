@@ -1,0 +1,121 @@
+package fabric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	gwproto "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// explain turns the error of an evaluation or endorsement, which changed nothing, into one of ours.
+func (g *Gateway) explain(ctx context.Context, transaction string, err error) error {
+	if refusal := refusalIn(err); refusal != nil {
+		return fmt.Errorf("%s: %w", transaction, refusal)
+	}
+	// The caller's own deadline or cancellation; ours for the phase counts as a peer that does not answer.
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", transaction, ctx.Err())
+	}
+	address := g.user.Profile.Peer.Address
+	if identityRefused(err) {
+		return ledger.Errorf(ledger.ErrDenied, "%s: the peer %s does not accept the certificate of %s: it was revoked, or is not of a member of channel %s",
+			transaction, address, g.user, g.user.Profile.Channel)
+	}
+	switch status.Code(err) {
+	case codes.Unavailable:
+		return ledger.Errorf(ledger.ErrUnavailable, "%s: the peer %s does not answer: %s", transaction, address, describe(err))
+	case codes.DeadlineExceeded:
+		return ledger.Errorf(ledger.ErrUnavailable, "%s: the peer %s did not answer in time", transaction, address)
+	case codes.Aborted, codes.FailedPrecondition:
+		return &disagreedError{transaction: transaction, cause: err}
+	}
+	return fmt.Errorf("%s at peer %s: %s", transaction, address, describe(err))
+}
+
+// refusalIn finds what our chaincode said in a gateway error: in the details that endorsers add, or in the message. If
+// endorsers disagree, a refusal for good stands before one that may pass.
+func refusalIn(err error) *ledger.Error {
+	var found *ledger.Error
+	for _, text := range texts(err) {
+		e := ledger.Decode(text)
+		if e == nil {
+			continue
+		}
+		if found == nil || passing(found) && !passing(e) {
+			found = e
+		}
+	}
+	return found
+}
+
+func passing(e *ledger.Error) bool {
+	return e.Kind == ledger.ErrUnavailable || e.Kind == ledger.ErrNotFound
+}
+
+// texts are all messages of a gRPC error, those of single peers first.
+func texts(err error) []string {
+	var all []string
+	s := status.Convert(err)
+	for _, d := range s.Details() {
+		if detail, ok := d.(*gwproto.ErrorDetail); ok {
+			all = append(all, detail.GetMessage())
+		}
+	}
+	return append(all, s.Message())
+}
+
+// identityRefused tells whether a peer refused who we are. Fabric has no code for that, only this text, which its
+// endorser sends for every identity that it cannot validate or that may not write to the channel.
+func identityRefused(err error) bool {
+	if status.Code(err) == codes.PermissionDenied || status.Code(err) == codes.Unauthenticated {
+		return true
+	}
+	for _, text := range texts(err) {
+		if strings.Contains(text, "access denied: channel [") {
+			return true
+		}
+	}
+	return false
+}
+
+// disagreedError: not enough endorsers gave the same answer.
+type disagreedError struct {
+	transaction string
+	cause       error
+}
+
+func (e *disagreedError) Error() string {
+	return fmt.Sprintf("%s: not enough hospitals' peers endorse it: %s", e.transaction, describe(e.cause))
+}
+
+func (e *disagreedError) Unwrap() error { return ledger.ErrUnavailable }
+
+// describe gives the words of a gRPC error in one line, without its machinery.
+func describe(err error) string {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var parts []string
+		for _, e := range joined.Unwrap() {
+			if e != nil {
+				parts = append(parts, describe(e))
+			}
+		}
+		return strings.Join(parts, "; ")
+	}
+	s := status.Convert(err)
+	parts := []string{s.Message()}
+	for _, d := range s.Details() {
+		if detail, ok := d.(*gwproto.ErrorDetail); ok {
+			parts = append(parts, fmt.Sprintf("%s (%s): %s", detail.GetAddress(), detail.GetMspId(), detail.GetMessage()))
+		}
+	}
+	text := strings.Join(parts, "; ")
+	text = strings.TrimPrefix(text, "connection error: desc = ")
+	return strings.Join(strings.Fields(text), " ")
+}
