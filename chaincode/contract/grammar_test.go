@@ -1,0 +1,92 @@
+package contract
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// What a grammar takes makes a key of which every part is read back as it was, so that no name reaches another's key.
+
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"HospitalA:role=doctor", "consortium", "scope:a", recordID(1), "a/b", "%2F", "HospitalA/doctor", "\x00", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		back := func(key string, n, part int) {
+			t.Helper()
+			parts, err := ledger.Parts(key)
+			if err != nil || len(parts) != n || parts[part] != s {
+				t.Errorf("%q: key %q has the parts %q, %v", s, key, parts, err)
+			}
+		}
+		if checkAttribute(s) == nil {
+			msp, _, _ := strings.Cut(s, ":")
+			if !owns(msp, s) || !isWord(msp) || len(s) > ledger.MaxName {
+				t.Errorf("%q has no owner", s)
+			}
+			back(ledger.AttributeCurrentKey(s), 2, 1)
+			back(ledger.AttributeVersionKey(s, 1), 3, 1)
+		}
+		if checkScopeName(s) == nil {
+			back(ledger.ScopeStateKey(s), 2, 1)
+			back(ledger.ScopeKeyKey(s, 1), 3, 1)
+		}
+		if isPerson(s) {
+			back(ledger.AccessActorKey(s, "id", "target"), 4, 1)
+		}
+		if _, err := checkTarget(s); err == nil {
+			back(ledger.AccessKey(s, "id"), 3, 1)
+			back(ledger.AccessTimeKey("id", s), 3, 2)
+		}
+		if checkAccessID(s) == nil && len(s) != len(at(0))+65 {
+			t.Errorf("access id %q", s)
+		}
+	})
+}
+
+func FuzzCID(f *testing.F) {
+	for _, s := range []string{testCID, "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n", "", "b", "bafkqabtimvwgy3yk"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		// One form: lower-case base32 without padding of 4 bytes of prefix and 32 of hash.
+		if checkCID(s) == nil && (len(s) != 59 || s != strings.ToLower(s) || s[0] != 'b') {
+			t.Errorf("%q is taken", s)
+		}
+	})
+}
+
+func FuzzPacked(f *testing.F) {
+	for _, s := range []string{pack(1), pack(1, 2), "", "AAAA", strings.Repeat("A", 160)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		items, err := unpack("entries", s, ledger.PackedEntrySize)
+		if err != nil {
+			return
+		}
+		var all []byte
+		for _, i := range items {
+			all = append(all, i...)
+		}
+		clean := strings.NewReplacer("\r", "", "\n", "").Replace(s)
+		if len(items) < 1 || len(items) > ledger.MaxEntriesPerCall || base64.StdEncoding.EncodeToString(all) != clean {
+			t.Errorf("%q: %d items", s, len(items))
+		}
+	})
+}
+
+func FuzzBookmark(f *testing.F) {
+	s := timeSpan(ledger.RecordTimePrefix, at(1), at(5))
+	for _, b := range []string{"", "AAAA", sealBookmark(s.start), sealBookmark(s.end), sealBookmark("record/"), sealBookmark(s.start + "\x00")} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, bookmark string) {
+		if key, err := openBookmark(bookmark, s); err == nil && (key < s.start || key >= s.end) {
+			t.Errorf("%q leads to %q", bookmark, key)
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package contract
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// TestAuthorization calls every transaction as every kind of caller, with arguments that are right, and holds that those
+// whom the rule serves succeed and that all others get ErrDenied and write nothing.
+func TestAuthorization(t *testing.T) {
+	roles := []string{"doctor", "nurse", "custodian", "authority", "admin", "auditor", ""}
+	organisations := []string{"HospitalA", "HospitalB", "Regulator", "Newcomer"}
+	everyone := func(string, string) bool { return true }
+	hospital := func(roles ...string) func(string, string) bool {
+		return func(msp, role string) bool { return strings.HasPrefix(msp, "Hospital") && slices.Contains(roles, role) }
+	}
+	clinical := hospital("doctor", "nurse", "custodian")
+	auditing := func(_, role string) bool { return slices.Contains([]string{"auditor", "custodian", "admin"}, role) }
+
+	c := newConsortium(t)
+	home := person(t, "HospitalA", "doctor", "doctor")
+	id := c.seal(home, 1)
+	custodian := person(t, "HospitalA", "custodian", "custodian")
+	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
+	ok(t, nil, err)
+	entry := c.ask(home, id)
+
+	cases := []struct {
+		fn        string
+		may       func(msp, role string) bool
+		transient bool
+		args      func(msp string) []any
+	}{
+		{ledger.AuthorityAnnounce, hospital("admin", "authority"), false, func(string) []any {
+			return []any{ledger.Announcement{URL: "https://a.example"}}
+		}},
+		{ledger.AuthorityPublishKeys, hospital("admin", "authority"), false, func(msp string) []any {
+			return []any{[]ledger.AttributeKey{{Name: msp + ":role=doctor", Version: 1, Key: publicKey("k")}}}
+		}},
+		{ledger.AuthorityList, everyone, false, func(string) []any { return nil }},
+		{ledger.AuthorityKeys, everyone, false, func(string) []any { return []any{[]string{"HospitalA:role=doctor"}} }},
+		{ledger.AuthorityAttributes, everyone, false, func(string) []any { return nil }},
+		{ledger.ScopeCreate, hospital("admin", "custodian"), true, func(string) []any { return []any{"cardiology"} }},
+		{ledger.ScopeRoll, hospital("admin", "custodian"), true, func(string) []any { return []any{"consortium", 2} }},
+		{ledger.ScopeList, everyone, false, func(string) []any { return nil }},
+		{ledger.ScopeKey, clinical, false, func(string) []any { return []any{"consortium", 1, entry.ID} }},
+		{ledger.RecordCreate, clinical, true, func(string) []any { return []any{[]ledger.NewRecord{newRecord(2)}} }},
+		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && clinical(msp, role) }, true, func(string) []any {
+			return []any{ledger.NewVersion{ID: id, Version: 2, CID: testCID, Commitment: newRecord(2).Commitment}}
+		}},
+		{ledger.RecordGet, everyone, false, func(string) []any { return []any{[]string{id}} }},
+		{ledger.RecordEnvelope, clinical, false, func(string) []any { return []any{id, 1, entry.ID} }},
+		{ledger.IndexPut, clinical, false, func(string) []any { return []any{pack(1)} }},
+		{ledger.IndexGet, everyone, false, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
+		{ledger.AccessRequest, clinical, false, func(string) []any { return []any{[]string{id}, "TREAT"} }},
+		{ledger.AuditRecords, auditing, false, func(string) []any { return []any{ledger.RecordQuery{}} }},
+		{ledger.AuditAccesses, auditing, false, func(string) []any { return []any{ledger.AccessQuery{}} }},
+		{ledger.AuditHistory, auditing, false, func(string) []any { return []any{id} }},
+		{getMetadata, everyone, false, func(string) []any { return nil }},
+	}
+	if len(cases) != len(arity) {
+		t.Errorf("%d transactions are tried of %d", len(cases), len(arity))
+	}
+	for _, tc := range cases {
+		for _, msp := range organisations {
+			for _, role := range roles {
+				// The caller's own entries are on the ledger, so that nothing but the rule stands between them and a key.
+				own := entry
+				own.Actor = ledger.Actor(msp, "someone")
+				c.plant(own)
+				own.Target = ledger.ScopeTarget("consortium")
+				c.plant(own)
+				var transient map[string][]byte
+				if tc.transient {
+					transient = wrapped(t, 1)
+				}
+				s, _, err := c.simulate("HospitalA", person(t, msp, "someone", role), transient, tc.fn, tc.args(msp)...)
+				switch may := tc.may(msp, role); {
+				case may && err != nil:
+					t.Errorf("%s as %s of %s: %v", tc.fn, role, msp, err)
+				case !may && !errors.Is(err, ledger.ErrDenied):
+					t.Errorf("%s as %q of %s: got %v, want denied", tc.fn, role, msp, err)
+				case !may && len(s.writes)+len(s.privateWrites) > 0:
+					t.Errorf("%s as %q of %s: refused, and writes", tc.fn, role, msp)
+				}
+			}
+		}
+	}
+}
+
+// Certificates that are not those of an enrolled person.
+func TestCallerAttacks(t *testing.T) {
+	c := newConsortium(t)
+	doctor := map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor"}
+	with := func(name, value string) map[string]string {
+		return map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor", name: value}
+	}
+	for name, who := range map[string][]byte{
+		"no attributes":               creator(t, "HospitalA", "doctor", nil),
+		"no enrolment id":             creator(t, "HospitalA", "doctor", map[string]string{"role": "doctor"}),
+		"empty enrolment id":          creator(t, "HospitalA", "", with("hf.EnrollmentID", "")),
+		"another common name":         creator(t, "HospitalA", "admin", doctor),
+		"id with a control character": creator(t, "HospitalA", "doc\ntor", with("hf.EnrollmentID", "doc\ntor")),
+		"id with a zero byte":         creator(t, "HospitalA", "doc\x00tor", with("hf.EnrollmentID", "doc\x00tor")),
+		"long id":                     creator(t, "HospitalA", strings.Repeat("x", 200), with("hf.EnrollmentID", strings.Repeat("x", 200))),
+		"role in another case":        creator(t, "HospitalA", "doctor", map[string]string{"hf.EnrollmentID": "doctor", "Role": "doctor"}),
+		"no MSP":                      creator(t, "", "doctor", doctor),
+		"MSP with a separator":        creator(t, "HospitalA/x", "doctor", doctor),
+		"MSP in another case":         creator(t, "hospitala", "doctor", doctor),
+		"not a certificate":           identity(t, "HospitalA", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+		"an Idemix credential":        identity(t, "HospitalA", []byte{}),
+		"no identity at all":          {},
+		"not protobuf":                []byte("\xff\xff"),
+		"no creator":                  nil,
+	} {
+		_, _, err := c.simulate("HospitalA", who, wrapped(t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(1)})
+		if !errors.Is(err, ledger.ErrDenied) {
+			t.Errorf("%s: got %v, want denied", name, err)
+		}
+	}
+}
+
+// Enrolment ids with separators stay one part of a key, and one actor is never read as another.
+func TestActorsAreNotMixedUp(t *testing.T) {
+	c := newConsortium(t)
+	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)
+	auditor := person(t, "Regulator", "auditor", "auditor")
+	odd := []string{"a", "a/b", "a%2Fb", "a%", "../HospitalB/doctor", "a b", "\u00e4", "a0", "a/" + start.Format("2006"), "scope:x"}
+	for _, n := range odd {
+		c.ask(person(t, "HospitalA", n, "doctor"), id)
+	}
+	for _, n := range odd {
+		actor := ledger.Actor("HospitalA", n)
+		payload, err := c.evaluate("HospitalA", auditor, ledger.AuditAccesses, ledger.AccessQuery{Actor: actor})
+		got := must[ledger.AccessPage](t, payload, err)
+		if len(got.Entries) != 1 || got.Entries[0].Actor != actor || got.Entries[0].Target != id {
+			t.Errorf("%q: got %+v", actor, got.Entries)
+		}
+	}
+	payload, err := c.evaluate("HospitalA", auditor, ledger.AuditAccesses, ledger.AccessQuery{Record: id})
+	if got := must[ledger.AccessPage](t, payload, err); len(got.Entries) != len(odd) {
+		t.Errorf("got %d entries", len(got.Entries))
+	}
+	for _, bad := range []string{"doctor", "/", "HospitalA/", "/doctor", "Hospital A/doctor", "HospitalA/a\x00"} {
+		_, err := c.evaluate("HospitalA", auditor, ledger.AuditAccesses, ledger.AccessQuery{Actor: bad})
+		refused(t, ledger.ErrInvalid, nil, err)
+	}
+}
