@@ -85,10 +85,19 @@ func (n *Network) genesisBlock() string { return n.path("channel", "genesis.bloc
 
 // makeGenesis makes the channel's first block.
 func (n *Network) makeGenesis(ctx context.Context) error {
+	var roots []byte
 	for _, o := range n.topology.Organisations() {
+		root, err := os.ReadFile(n.tlsRoot(o.Name))
+		if err != nil {
+			return err
+		}
+		roots = append(roots, root...)
 		if err := n.writeMSP(o.Name, n.org(o.Name, "msp"), nil); err != nil {
 			return err
 		}
+	}
+	if err := writeFile(n.allTLSRoots(), roots); err != nil {
+		return err
 	}
 	if err := writeYAML(n.path("channel", "configtx.yaml"), n.configtx()); err != nil {
 		return err

@@ -39,5 +39,9 @@ func (n *Network) tlsRoots() []string {
 	return files
 }
 
+// allTLSRoots is one file with the TLS roots of all organisations. A peer that trusted only its own would refuse the others'
+// until it has read the channel's configuration, and gossip would begin seconds later.
+func (n *Network) allTLSRoots() string { return n.path("channel", "tls-roots.pem") }
+
 // userDir is a user's directory in the wallet.
 func (n *Network) userDir(user, org string) string { return n.path("wallet", user+"@"+org) }

@@ -197,12 +197,15 @@ func (n *Network) Clean(ctx context.Context) error {
 
 // startAll starts processes and waits until all serve.
 func (n *Network) startAll(ctx context.Context, processes []*process) error {
+	var waits []func(context.Context) error
 	for _, p := range processes {
-		if err := n.start(p); err != nil {
+		exited, err := n.start(p)
+		if err != nil {
 			return err
 		}
+		waits = append(waits, func(ctx context.Context) error { return n.awaitReady(ctx, p, exited) })
 	}
-	return forEach(ctx, processes, n.awaitReady)
+	return inParallel(ctx, waits...)
 }
 
 // retry calls f until it succeeds or half a minute has passed.

@@ -46,7 +46,7 @@ func (n *Network) ordererProcess(org string) *process {
 		organisation: org, kind: "orderer", address: n.address(org, portOrderer),
 		ports: []int{n.port(org, portOrderer), n.port(org, portOrdererAdmin), n.port(org, portOrdererOperations)},
 		path:  filepath.Join(n.state.Servers.Fabric, "orderer"),
-		env:   []string{"FABRIC_CFG_PATH=" + dir, "FABRIC_LOGGING_SPEC=" + loggingSpec}, dir: dir,
+		env:   append([]string{"FABRIC_CFG_PATH=" + dir}, logging...), dir: dir,
 		ready: func(ctx context.Context) error {
 			_, err := n.probe(ctx, org, http.MethodGet, n.participationURL(org))
 			return err
@@ -58,8 +58,11 @@ func (n *Network) ordererProcess(org string) *process {
 	}
 }
 
-// loggingSpec keeps what a person needs to find a fault, and leaves out a line for every call.
-const loggingSpec = "info:comm.grpc.server=warning:gossip=warning:cauthdsl=warning:policies=warning"
+// logging keeps what a person needs to find a fault, and leaves out colours and a line for every call.
+var logging = []string{
+	"FABRIC_LOGGING_SPEC=info:grpc=warning:comm.grpc.server=warning:gossip=warning:viperutil=warning",
+	"FABRIC_LOGGING_FORMAT=%{time:2006-01-02 15:04:05.000} %{level} [%{module}] %{message}",
+}
 
 type channelInfo struct {
 	Status string // active once it has caught up

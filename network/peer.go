@@ -34,7 +34,10 @@ func (n *Network) configurePeer(org string) error {
 			"chaincodeListenAddress": n.address(org, portPeerChaincode), "chaincodeAddress": n.address(org, portPeerChaincode),
 			"gossip": object{
 				// One peer to an organisation: it bootstraps from itself and finds the others through the anchors.
-				"bootstrap": address, "endpoint": address, "externalEndpoint": address, "reconnectInterval": "2s",
+				"bootstrap": address, "endpoint": address, "externalEndpoint": address, "reconnectInterval": "1s",
+				// How soon peers learn that another is in the channel, and so a member of a collection that can take
+				// private data; and how soon the metric that awaitGossip reads is true.
+				"publishStateInfoInterval": "500ms", "requestStateInfoInterval": "500ms", "membershipTrackerInterval": "200ms",
 				"pvtData": object{
 					// A hospital that was down gets the wrapped keys that it missed.
 					"reconcileSleepInterval": "5s", "reconcileBatchSize": 100, "pullRetryThreshold": "5s",
@@ -42,7 +45,7 @@ func (n *Network) configurePeer(org string) error {
 			},
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
-				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.tlsRoot(org)},
+				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.allTLSRoots()},
 				"clientRootCAs": object{"files": n.tlsRoots()},
 				"clientCert":    object{"file": cert}, "clientKey": object{"file": key},
 			},
@@ -66,9 +69,9 @@ func (n *Network) peerProcess(org string) *process {
 		organisation: org, kind: "peer", address: n.address(org, portPeer),
 		ports: []int{n.port(org, portPeer), n.port(org, portPeerChaincode), n.port(org, portPeerOperations)},
 		path:  filepath.Join(n.state.Servers.Fabric, "peer"), args: []string{"node", "start"},
-		env: []string{"FABRIC_CFG_PATH=" + dir, "CHARTSEAL_CONNECTION=" + dir, "FABRIC_LOGGING_SPEC=" + loggingSpec}, dir: dir,
+		env: append([]string{"FABRIC_CFG_PATH=" + dir, "CHARTSEAL_CONNECTION=" + dir}, logging...), dir: dir,
 		ready: func(ctx context.Context) error {
-			if _, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org)+"/healthz"); err != nil {
+			if _, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org, portPeerOperations)+"/healthz"); err != nil {
 				return err
 			}
 			config, err := n.adminTLS(org)
@@ -78,26 +81,27 @@ func (n *Network) peerProcess(org string) *process {
 			return dialTLS(ctx, n.address(org, portPeer), config)
 		},
 		height: func(ctx context.Context) (uint64, error) {
-			metrics, err := n.peerMetrics(ctx, org)
+			metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
 			return uint64(metrics["ledger_blockchain_height"]), err
 		},
 	}
 }
 
-func (n *Network) operationsURL(org string) string {
-	return "https://" + n.address(org, portPeerOperations)
+func (n *Network) operationsURL(org string, offset int) string {
+	return "https://" + n.address(org, offset)
 }
 
-// peerMetrics gives those of a peer's figures that are about the channel, by name.
-func (n *Network) peerMetrics(ctx context.Context, org string) (map[string]float64, error) {
-	body, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org)+"/metrics")
+// channelMetrics gives those figures of a peer or orderer that are about the channel, by name. The offset is that of its
+// operations port.
+func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (map[string]float64, error) {
+	body, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org, offset)+"/metrics")
 	if err != nil {
 		return nil, err
 	}
 	label := fmt.Sprintf(`{channel="%s"}`, n.topology.Channel)
 	metrics := map[string]float64{}
-	for _, line := range strings.Split(string(body), "\n") {
-		name, value, found := strings.Cut(line, label+" ")
+	for line := range strings.Lines(string(body)) {
+		name, value, found := strings.Cut(strings.TrimSpace(line), label+" ")
 		if !found {
 			continue
 		}
@@ -112,7 +116,7 @@ func (n *Network) peerMetrics(ctx context.Context, org string) (map[string]float
 func (n *Network) awaitGossip(ctx context.Context, org string) error {
 	others := float64(len(n.topology.Organisations()) - 1)
 	return retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
-		metrics, err := n.peerMetrics(ctx, org)
+		metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
 		if known := metrics["gossip_membership_total_peers_known"]; err == nil && known < others {
 			err = fmt.Errorf("knows %v of %v other peers", known, others)
 		}

@@ -61,22 +61,23 @@ read -r stat </proc/$$/stat && printf '%s\n' "$stat" >"$1.new" && mv "$1.new" "$
 shift
 exec "$@"`
 
-// start starts a process, detached, unless it runs already.
-func (n *Network) start(p *process) error {
+// start starts a process, detached, unless it runs already. The channel that it returns is closed when the process ends;
+// it is nil for one that ran before.
+func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	if n.pid(p) != 0 {
-		return nil
+		return nil, nil
 	}
 	if err := n.checkPorts(p); err != nil {
-		return err
+		return nil, err
 	}
 	for _, file := range []string{n.pidFile(p), n.logFile(p)} {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return fmt.Errorf("start %s: %w", p.name(), err)
+			return nil, fmt.Errorf("start %s: %w", p.name(), err)
 		}
 	}
 	log, err := os.OpenFile(n.logFile(p), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("start %s: %w", p.name(), err)
+		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
 	defer log.Close()
 	cmd := exec.Command("/bin/sh", append([]string{"-c", becomeServer, "sh", n.pidFile(p), p.path}, p.args...)...)
@@ -85,23 +86,22 @@ func (n *Network) start(p *process) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	os.Remove(n.pidFile(p)) // that of an earlier life
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.name(), err)
+		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
-	go cmd.Wait() // no zombies, for as long as this program lives
-	return nil
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		cmd.Wait() // no zombies, for as long as this program lives
+	}()
+	return done, nil
 }
 
 // awaitReady waits until a process serves, and fails early, with its last words, when it dies.
-func (n *Network) awaitReady(ctx context.Context, p *process) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, fmt.Errorf("not ready after a minute"))
+func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("not ready after a minute"))
 	defer cancel()
-	started := time.Now()
 	for {
-		// A moment passes before the shell has written the record.
-		if n.pid(p) == 0 && time.Since(started) > time.Second {
-			return fmt.Errorf("%s died while starting: %s (all of it: %s)", p.name(), n.lastWords(p), n.logFile(p))
-		}
-		err := errors.New("not recorded yet")
+		err := errors.New("no process record")
 		if n.pid(p) != 0 {
 			if p.ready == nil {
 				return nil
@@ -111,6 +111,8 @@ func (n *Network) awaitReady(ctx context.Context, p *process) error {
 			}
 		}
 		select {
+		case <-exited:
+			return fmt.Errorf("%s died while starting: %s (all of it: %s)", p.name(), n.lastWords(p), n.logFile(p))
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s: %w: %w (log: %s)", p.name(), context.Cause(ctx), err, n.logFile(p))
 		case <-time.After(30 * time.Millisecond):

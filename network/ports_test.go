@@ -1,0 +1,91 @@
+package network
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Ports on which a Linux machine of a developer often has something, from 17000 on.
+var commonPorts = []int{17500, 18080, 19132, 20048, 24800, 25565, 27017, 27018, 27019}
+
+func TestDefaultPorts(t *testing.T) {
+	d := Default()
+	n := &Network{topology: d, state: &state{Ports: int(d.Ports)}}
+	taken := map[int]string{}
+	n.state.Services = true
+	for _, p := range n.processes() {
+		for _, port := range p.ports {
+			if other := taken[port]; other != "" {
+				t.Errorf("port %d is both %s's and %s's", port, other, p.name())
+			}
+			taken[port] = p.name()
+			if port >= 32768 && port <= 60999 {
+				t.Errorf("port %d of %s is in the range of outgoing connections", port, p.name())
+			}
+			for _, common := range commonPorts {
+				if port == common {
+					t.Errorf("port %d of %s is a common service's", port, p.name())
+				}
+			}
+			if last := int(d.Ports) + portsEach*len(d.Organisations()); port < int(d.Ports) || port >= last {
+				t.Errorf("port %d of %s is outside the block", port, p.name())
+			}
+		}
+	}
+	// CA 2, orderer 3, peer 3, chaincode 1 everywhere; kubo 2, authority 1 at the hospitals.
+	if want := 4*9 + 3*3; len(taken) != want {
+		t.Errorf("%d ports, want %d", len(taken), want)
+	}
+}
+
+func TestClaimFreePorts(t *testing.T) {
+	cache := t.TempDir()
+	const count = 60
+	first, claim, err := claimFreePorts(cache, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, other, err := claimFreePorts(cache, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	if first < second+count && second < first+count {
+		t.Errorf("claims overlap: %d and %d", first, second)
+	}
+	claim.close()
+	for _, base := range []int{first, second} {
+		if base < freeFirst || base+count > 32768 {
+			t.Errorf("block %d is outside %d to 32767", base, freeFirst)
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	pid, command := portHolder(port)
+	if pid != os.Getpid() || command == "" {
+		t.Errorf("port %d is held by %d %q, want this process, %d", port, pid, command, os.Getpid())
+	}
+	n := &Network{}
+	err = n.checkPorts(&process{organisation: "HospitalB", kind: "peer", ports: []int{port}})
+	if err == nil {
+		t.Fatal("a port in use was found free")
+	}
+	for _, want := range []string{"HospitalB/peer is to listen there", "port base", command} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	l.Close()
+	if pid, _ := portHolder(port); pid != 0 {
+		t.Errorf("a free port is held by %d", pid)
+	}
+}
