@@ -144,18 +144,15 @@ func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Met
 	if err != nil {
 		return nil, err
 	}
-	var m Metadata
-	if err := decode(text, &m); err != nil {
+	m, err := ParseMetadata(text)
+	if err != nil {
 		return nil, err
-	}
-	if err := m.valid(); err != nil {
-		return nil, tampered("envelope: %v", err)
 	}
 	if m.Record != v.ID || m.Version != v.Version || m.CID != v.CID {
 		return nil, tampered("envelope belongs to record %s version %d with payload %s, not to record %s version %d with payload %s",
 			m.Record, m.Version, m.CID, v.ID, v.Version, v.CID)
 	}
-	return &m, nil
+	return m, nil
 }
 
 // decode reads one strict JSON object followed by nothing but spaces.
