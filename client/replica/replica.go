@@ -21,12 +21,10 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// A Feed tells which versions of records each block registered, in the order of blocks. Package client/fabric implements it.
-type Feed interface {
-	// Follow calls each for every block from the given number on that registered any, as they are committed. It returns
-	// when ctx ends, when each fails, or when the connection does.
-	Follow(ctx context.Context, from uint64, each func(block uint64, versions []ledger.RecordVersion) error) error
-}
+// A Feed gives the versions of records that each transaction on the ledger registered to handle, oldest first, from where it was the last
+// time on: it remembers a transaction once handle has returned nil. It bridges failures of the connection, and ends when ctx does
+// or when handle fails. Package client/fabric has one: fabric.Gateway.FollowRecords.
+type Feed func(ctx context.Context, handle func(ctx context.Context, versions []ledger.RecordVersion) error) error
 
 // A Pinner is the part of client.Blobs that is needed.
 type Pinner interface {
@@ -34,10 +32,12 @@ type Pinner interface {
 }
 
 // A Config is what a Replicator works with. Feed, Store and Memory are required.
+//
+// What the feed has handed over and what the memory holds belong together: losing the memory loses what was still pending.
 type Config struct {
 	Feed   Feed
 	Store  Pinner
-	Memory client.Memory // keeps the checkpoint between runs; losing it means starting at the first block
+	Memory client.Memory // keeps what is pending between runs
 	Log    *slog.Logger  // nil means silence
 
 	Parallel   int           // payloads fetched at a time; zero means 4
@@ -50,11 +50,12 @@ type Replicator struct {
 	c Config
 
 	mu      sync.Mutex
-	state   checkpoint
-	dirty   bool
+	pending []string         // payloads that are not pinned yet, oldest first
+	dirty   bool             // pending has changed since it was saved
 	retries map[string]retry // of payloads that failed
 	busy    map[string]bool  // being fetched
 	wake    chan struct{}    // there may be something to do
+	saving  sync.Mutex       // one save at a time, so that an older list never replaces a newer one
 }
 
 type retry struct {
@@ -62,18 +63,13 @@ type retry struct {
 	next  time.Time
 }
 
-// A checkpoint is everything that has to survive.
-type checkpoint struct {
-	Next    uint64   `json:"next"`    // first block that has not been heard
-	Pending []string `json:"pending"` // payloads of earlier blocks that are not pinned yet
-}
-
-const checkpointName = "replica/checkpoint"
+// pendingName is the item of the memory that holds the pending payloads, a JSON array of CIDs.
+const pendingName = "replica/pending"
 
 // maxWaiting bounds how far reading the ledger runs ahead of fetching.
-const maxWaiting = 1000
+const maxWaiting = 64
 
-// New reads the checkpoint.
+// New reads what is pending.
 func New(c Config) (*Replicator, error) {
 	if c.Feed == nil || c.Store == nil || c.Memory == nil {
 		return nil, errors.New("new replicator: feed, store or memory is missing")
@@ -91,42 +87,50 @@ func New(c Config) (*Replicator, error) {
 		c.Retry = time.Second
 	}
 	r := &Replicator{c: c, retries: make(map[string]retry), busy: make(map[string]bool), wake: make(chan struct{}, 1)}
-	data, err := c.Memory.Load(checkpointName)
+	data, err := c.Memory.Load(pendingName)
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		return r, nil
 	case err != nil:
 		return nil, fmt.Errorf("new replicator: %w", err)
 	}
-	if err := json.Unmarshal(data, &r.state); err != nil {
-		c.Log.Warn("checkpoint is damaged, starting at the first block", "error", err.Error())
-		r.state = checkpoint{}
+	if err := json.Unmarshal(data, &r.pending); err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "new replicator: item %s is damaged: %v", pendingName, err)
 	}
 	return r, nil
 }
 
-// Run follows the ledger until ctx ends, which is no error: it then returns nil, with the checkpoint saved. Failures of
-// the ledger or the store are logged and tried again; only a checkpoint that cannot be saved ends it.
+// Run follows the ledger until ctx ends, which is no error: it then returns nil, with what is pending saved. Failures of
+// the store are logged and tried again.
 func (r *Replicator) Run(ctx context.Context) error {
-	r.c.Log.Info("replicator started", "block", r.state.Next, "pending", len(r.state.Pending))
+	r.c.Log.Info("replicator started", "pending", len(r.pending))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
-	group.Go(func() { r.follow(ctx) })
+	group.Go(func() {
+		if err := r.c.Feed(ctx, r.hear); ctx.Err() == nil {
+			cancel(fmt.Errorf("follow the ledger: %w", err))
+		}
+	})
+	group.Go(func() {
+		if err := r.keepSaving(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	for range r.c.Parallel {
 		group.Go(func() { r.fetch(ctx) })
 	}
-	saveErr := r.keepSaving(ctx)
-	cancel(saveErr)
 	group.Wait()
-	if err := r.save(); saveErr == nil {
-		saveErr = err
+	err := context.Cause(ctx)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = nil
 	}
-	r.c.Log.Info("replicator stopped", "block", r.state.Next, "pending", len(r.state.Pending))
-	return saveErr
+	err = errors.Join(err, r.save())
+	r.c.Log.Info("replicator stopped", "pending", len(r.pending))
+	return err
 }
 
-// keepSaving saves the checkpoint every second while it changes. A crash costs that second: the ledger is heard again.
+// keepSaving saves every second what changes. A crash costs that second: payloads are pinned again, which changes nothing.
 func (r *Replicator) keepSaving(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -144,19 +148,21 @@ func (r *Replicator) keepSaving(ctx context.Context) error {
 }
 
 func (r *Replicator) save() error {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	r.mu.Lock()
 	if !r.dirty {
 		r.mu.Unlock()
 		return nil
 	}
-	data, err := json.Marshal(r.state)
+	data, err := json.Marshal(r.pending)
 	r.dirty = false
 	r.mu.Unlock()
 	if err == nil {
-		err = r.c.Memory.Store(checkpointName, data)
+		err = r.c.Memory.Store(pendingName, data)
 	}
 	if err != nil {
-		return fmt.Errorf("save checkpoint: %w", err)
+		return fmt.Errorf("save pending payloads: %w", err)
 	}
 	return nil
 }

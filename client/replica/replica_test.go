@@ -2,11 +2,11 @@ package replica
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,34 +14,29 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A chain is a ledger of blocks, each with the payloads it registered; it can lose its connection.
+// A chain is a ledger of transactions, each with the payloads it registered. It remembers what was handled.
 type chain struct {
-	mu     sync.Mutex
-	blocks [][]string
-	asked  []uint64 // where each Follow began
-	drop   int      // connections to drop after one block
+	mu   sync.Mutex
+	txs  [][]string
+	next int
 }
 
 func (c *chain) add(cids ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.blocks = append(c.blocks, cids)
+	c.txs = append(c.txs, cids)
 }
 
-func (c *chain) Follow(ctx context.Context, from uint64, each func(uint64, []ledger.RecordVersion) error) error {
-	c.mu.Lock()
-	c.asked = append(c.asked, from)
-	c.mu.Unlock()
-	for n := from; ; {
+// feed is a Feed.
+func (c *chain) feed(ctx context.Context, handle func(context.Context, []ledger.RecordVersion) error) error {
+	for {
 		c.mu.Lock()
-		var block []string
-		there := n < uint64(len(c.blocks))
+		var versions []ledger.RecordVersion
+		there := c.next < len(c.txs)
 		if there {
-			block = c.blocks[n]
-		}
-		drop := there && c.drop > 0
-		if drop {
-			c.drop--
+			for _, cid := range c.txs[c.next] {
+				versions = append(versions, ledger.RecordVersion{CID: cid})
+			}
 		}
 		c.mu.Unlock()
 		if !there {
@@ -50,16 +45,12 @@ func (c *chain) Follow(ctx context.Context, from uint64, each func(uint64, []led
 			}
 			continue
 		}
-		var versions []ledger.RecordVersion
-		for _, cid := range block {
-			versions = append(versions, ledger.RecordVersion{CID: cid})
-		}
-		if err := each(n, versions); err != nil {
+		if err := handle(ctx, versions); err != nil {
 			return err
 		}
-		if n++; drop {
-			return errors.New("connection lost")
-		}
+		c.mu.Lock()
+		c.next++
+		c.mu.Unlock()
 	}
 }
 
@@ -127,9 +118,9 @@ func (m *memory) Store(name string, data []byte) error {
 }
 
 // start runs a replicator until the returned function stops it.
-func start(t *testing.T, f Feed, s Pinner, m *memory) (stop func() error) {
+func start(t *testing.T, c *chain, s Pinner, m *memory) (stop func() error) {
 	t.Helper()
-	r, err := New(Config{Feed: f, Store: s, Memory: m, Retry: time.Millisecond})
+	r, err := New(Config{Feed: c.feed, Store: s, Memory: m, Retry: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +141,6 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 
 func TestFollowsAndResumes(t *testing.T) {
 	c, s, m := &chain{}, newStore(), &memory{}
-	c.add() // the genesis block registers nothing
 	c.add("a", "b")
 	c.add("c")
 	stop := start(t, c, s, m)
@@ -160,18 +150,14 @@ func TestFollowsAndResumes(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	var saved checkpoint
-	if err := json.Unmarshal(m.items[checkpointName], &saved); err != nil || saved.Next != 3 || len(saved.Pending) != 0 {
-		t.Fatalf("checkpoint %+v, %v", saved, err)
+	if got := string(m.items[pendingName]); got != "[]" {
+		t.Fatalf("saved as pending: %s", got)
 	}
 	c.add("e")
 	stop = start(t, c, s, m)
 	waitFor(t, "what came in between", func() bool { return len(s.has()) == 5 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
-	}
-	if !slices.Equal(c.asked, []uint64{0, 3}) {
-		t.Errorf("asked the ledger from %v", c.asked)
 	}
 }
 
@@ -196,34 +182,43 @@ func TestUnreachablePayloadHoldsUpNobody(t *testing.T) {
 	}
 }
 
-func TestLostConnection(t *testing.T) {
-	c, s := &chain{drop: 3}, newStore()
-	for _, cid := range []string{"a", "b", "c", "d"} {
-		c.add(cid)
-	}
-	stop := start(t, c, s, &memory{})
-	waitFor(t, "all payloads", func() bool { return len(s.has()) == 4 })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestDamagedCheckpoint(t *testing.T) {
-	c, s, m := &chain{}, newStore(), &memory{}
-	c.add("a")
-	m.Store(checkpointName, []byte("{"))
+// TestKilled takes what a process that is killed leaves: transactions that were handled, and payloads that were not pinned.
+func TestKilled(t *testing.T) {
+	c, s, m := &chain{}, newStore("gone"), &memory{}
+	c.add("gone", "a")
 	stop := start(t, c, s, m)
-	waitFor(t, "the payload", func() bool { return len(s.has()) == 1 })
+	waitFor(t, "the other one", func() bool { return slices.Contains(s.has(), "a") })
+	c.mu.Lock()
+	handled := c.next
+	c.mu.Unlock()
+	m.mu.Lock()
+	left := m.items[pendingName]
+	m.mu.Unlock()
+	if handled == 1 && !strings.Contains(string(left), "gone") {
+		t.Fatalf("the transaction counts as handled, and on disk is only %s", left)
+	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestCheckpointThatCannotBeSaved(t *testing.T) {
+func TestFeedFails(t *testing.T) {
+	broken := errors.New("broken")
+	r, err := New(Config{Store: newStore(), Memory: &memory{},
+		Feed: func(context.Context, func(context.Context, []ledger.RecordVersion) error) error { return broken }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Run(t.Context()); !errors.Is(err, broken) {
+		t.Fatalf("Run = %v", err)
+	}
+}
+
+func TestPendingThatCannotBeSaved(t *testing.T) {
 	full := errors.New("disk full")
 	c, s, m := &chain{}, newStore(), &memory{fail: full}
 	c.add("a")
-	r, err := New(Config{Feed: c, Store: s, Memory: m})
+	r, err := New(Config{Feed: c.feed, Store: s, Memory: m})
 	if err != nil {
 		t.Fatal(err)
 	}

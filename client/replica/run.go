@@ -8,54 +8,24 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// follow hears the ledger, and again after each failure.
-func (r *Replicator) follow(ctx context.Context) {
-	pause := r.c.Retry
-	for ctx.Err() == nil {
-		heard := false
-		err := r.c.Feed.Follow(ctx, r.next(), func(block uint64, versions []ledger.RecordVersion) error {
-			heard = true
-			return r.hear(ctx, block, versions)
-		})
-		if ctx.Err() != nil {
-			return
-		}
-		if heard {
-			pause = r.c.Retry
-		}
-		message := "the feed ended"
-		if err != nil {
-			message = err.Error()
-		}
-		r.c.Log.Warn("ledger lost, trying again", "error", message, "pause", pause.String())
-		sleep(ctx, pause)
-		pause = min(2*pause, 64*r.c.Retry)
-	}
-}
-
-func (r *Replicator) next() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state.Next
-}
-
-// hear takes the payloads of a block into the checkpoint, once there is room.
-func (r *Replicator) hear(ctx context.Context, block uint64, versions []ledger.RecordVersion) error {
+// hear notes the payloads of a transaction, once there is room, and returns when that is saved.
+func (r *Replicator) hear(ctx context.Context, versions []ledger.RecordVersion) error {
 	for r.waiting() >= maxWaiting {
 		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, v := range versions {
-		if !slices.Contains(r.state.Pending, v.CID) {
-			r.state.Pending = append(r.state.Pending, v.CID)
+		if !slices.Contains(r.pending, v.CID) {
+			r.pending = append(r.pending, v.CID)
+			r.dirty = true
 		}
 	}
-	// The block may have more events: it is heard again after a restart, until a later one has been heard.
-	r.state.Next = max(r.state.Next, block)
-	r.dirty = true
+	r.mu.Unlock()
+	if err := r.save(); err != nil {
+		return err
+	}
 	r.signal()
 	return nil
 }
@@ -64,7 +34,7 @@ func (r *Replicator) hear(ctx context.Context, block uint64, versions []ledger.R
 func (r *Replicator) waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.state.Pending) - len(r.retries)
+	return len(r.pending) - len(r.retries)
 }
 
 // fetch pins one payload after another.
@@ -97,7 +67,7 @@ func (r *Replicator) take() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	for _, cid := range r.state.Pending {
+	for _, cid := range r.pending {
 		if again, failed := r.retries[cid]; !r.busy[cid] && (!failed || now.After(again.next)) {
 			r.busy[cid] = true
 			return cid
@@ -118,9 +88,9 @@ func (r *Replicator) finish(cid string, err error, took time.Duration) {
 	delete(r.busy, cid)
 	if err == nil {
 		delete(r.retries, cid)
-		r.state.Pending = slices.DeleteFunc(r.state.Pending, func(c string) bool { return c == cid })
+		r.pending = slices.DeleteFunc(r.pending, func(c string) bool { return c == cid })
 		r.dirty = true
-		r.c.Log.Info("pinned", "cid", cid, "took", took.Round(time.Millisecond).String(), "pending", len(r.state.Pending))
+		r.c.Log.Info("pinned", "cid", cid, "took", took.Round(time.Millisecond).String(), "pending", len(r.pending))
 		return
 	}
 	again := r.retries[cid]

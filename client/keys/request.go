@@ -1,0 +1,128 @@
+package keys
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+)
+
+// A Requester asks authorities for one person's attribute keys.
+type Requester struct {
+	Ledger      client.Ledger
+	Certificate tls.Certificate // enrolment certificate and its key
+	Members     func(ctx context.Context) ([]authority.MSP, error)
+}
+
+// A Grant is what one authority answered: keys, or an error.
+type Grant struct {
+	Authority string // MSP
+	Keys      []*abe.UserKey
+	Err       error // wraps a sentinel of package client; Nothing(Err) when it only grants nothing
+}
+
+// Request asks the named authorities, or all that are announced when none is named, one after the other. A failure of one
+// does not stop the others: it stands in its Grant. An authority that is named but not announced is ErrNotFound, and then nobody is
+// asked.
+func (r Requester) Request(ctx context.Context, names ...string) ([]Grant, error) {
+	announced, err := r.Ledger.Authorities(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("request keys: %w", err)
+	}
+	var known []string
+	for _, a := range announced {
+		known = append(known, a.MSP)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("request keys: %w", ledger.Errorf(ledger.ErrNotFound, "no authority of %s is announced; there are %v", name, known))
+		}
+	}
+	members, err := r.Members(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("request keys: %w", err)
+	}
+	var grants []Grant
+	for _, a := range announced {
+		if len(names) > 0 && !slices.Contains(names, a.MSP) {
+			continue
+		}
+		keys, err := r.ask(ctx, a, members)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("request keys: %w", ctx.Err())
+		}
+		grants = append(grants, Grant{Authority: a.MSP, Keys: keys, Err: err})
+	}
+	return grants, nil
+}
+
+func (r Requester) ask(ctx context.Context, a ledger.Authority, members []authority.MSP) ([]*abe.UserKey, error) {
+	i := slices.IndexFunc(members, func(m authority.MSP) bool { return m.ID == a.MSP })
+	if i < 0 {
+		return nil, ledger.Errorf(ledger.ErrDenied, "%s is not a member of the channel", a.MSP)
+	}
+	pinned, err := readPins(ctx, r.Ledger, a.MSP)
+	if err != nil {
+		return nil, err
+	}
+	config := authority.ClientTLS(r.Certificate, members[i].TLSRoots)
+	keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), pinned.get)
+	return keys, translate(err)
+}
+
+// Check accepts keys that came by another way than from the authority's server, such as a file: they must be for gid, and made
+// with the exponents of the pinned public keys.
+func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserKey) error {
+	found := make(map[string]pins)
+	for _, k := range issued {
+		if k.GID() != gid {
+			return ledger.Errorf(ledger.ErrInvalid, "the key of %s was issued to %s, not to %s", k.Name(), k.GID(), gid)
+		}
+		msp := k.Attribute().Authority
+		if found[msp] == nil {
+			p, err := readPins(ctx, l, msp)
+			if err != nil {
+				return fmt.Errorf("check keys: %w", err)
+			}
+			found[msp] = p
+		}
+		public, err := found[msp].get(k.Name(), k.Version())
+		if err == nil {
+			err = k.Verify(public)
+		}
+		if err != nil {
+			return fmt.Errorf("check key of %s: %w: %w", k.Name(), client.ErrTampered, err)
+		}
+	}
+	return nil
+}
+
+// Nothing tells whether an authority refused only because none of its rules grants the person anything.
+func Nothing(err error) bool {
+	var refusal *authority.DeniedError
+	return errors.As(err, &refusal) && refusal.Code == authority.CodeNothing
+}
+
+// translate gives an error of package authority the sentinel of package client.
+func translate(err error) error {
+	var refusal *authority.DeniedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refusal) && refusal.Code == authority.CodeRevoked:
+		return fmt.Errorf("%w: %w", client.ErrRevoked, err)
+	case errors.Is(err, authority.ErrDenied):
+		return fmt.Errorf("%w: %w", client.ErrDenied, err)
+	case errors.Is(err, authority.ErrUntrusted):
+		return fmt.Errorf("%w: %w", client.ErrTampered, err)
+	case errors.Is(err, authority.ErrUnavailable):
+		return fmt.Errorf("%w: %w", client.ErrUnavailable, err)
+	}
+	return err
+}
