@@ -8,6 +8,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/chartseal/chartseal/abe/internal/group"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -96,12 +97,12 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 		return nil, err
 	}
 	held := map[string]*UserKey{}
-	for i, r := range s.capsule.span.Rows() {
-		if k := id.keys[KeyVersion{r.Attribute, s.capsule.rows[i].version}]; k != nil {
+	for i, r := range s.span.Rows() {
+		if k := id.keys[KeyVersion{r.Attribute, s.versions[i]}]; k != nil {
 			held[r.Attribute] = k
 		}
 	}
-	coefficients, satisfied := s.capsule.span.Solve(func(a string) bool { return held[a] != nil })
+	coefficients, satisfied := s.span.Solve(func(a string) bool { return held[a] != nil })
 	if !satisfied {
 		refusal := id.refusal(s, held)
 		if !id.bypass || len(id.keys) == 0 {
@@ -116,11 +117,17 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 }
 
 func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[string]*UserKey) ([]byte, error) {
-	keys := make([]*UserKey, len(coefficients))
-	for i, c := range coefficients {
-		keys[i] = held[s.capsule.span.Rows()[c.Row].Attribute]
+	shares := make([]share, len(coefficients))
+	errs := make([]error, len(coefficients))
+	group.Each(len(shares), func(i int) {
+		c := coefficients[i]
+		shares[i] = share{coefficient: c.Value, key: held[s.span.Rows()[c.Row].Attribute]}
+		shares[i].row, errs[i] = parseRow(s.rows[c.Row])
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	secret, err := s.capsule.decapsulate(id.gid, coefficients, keys)
+	secret, err := decapsulate(id.gid, shares)
 	if err != nil {
 		return nil, err
 	}
@@ -130,10 +137,10 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 // attack does the best that keys which do not satisfy the policy can do: it decrypts with the coefficients of a set that does,
 // and puts keys of other attributes and versions in the place of those that are missing.
 func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) {
-	coefficients, _ := s.capsule.span.Solve(func(string) bool { return true })
+	coefficients, _ := s.span.Solve(func(string) bool { return true })
 	any := id.keys[id.versions()[0]]
 	substituted := map[string]*UserKey{}
-	for _, r := range s.capsule.span.Rows() {
+	for _, r := range s.span.Rows() {
 		substituted[r.Attribute] = any
 		if k := held[r.Attribute]; k != nil {
 			substituted[r.Attribute] = k
@@ -163,7 +170,7 @@ func (id *Identity) refusal(s *stanza, held map[string]*UserKey) *NotSatisfiedEr
 		e.Missing = p.Missing(func(a string) bool { return held[a] != nil }, maxMissing)
 	}
 	names := id.Attributes()
-	for _, r := range s.capsule.span.Rows() {
+	for _, r := range s.span.Rows() {
 		if held[r.Attribute] == nil && slices.Contains(names, r.Attribute) {
 			e.Stale = append(e.Stale, r.Attribute)
 		}

@@ -11,20 +11,29 @@ import (
 
 // A row of a ciphertext: C1, C2 and C3 of eprint 2010/351, appendix D, for one attribute. gofe calls them C1x, C2x and C3x.
 type row struct {
-	version int       // of the attribute's key
-	c1      *group.GT // e(g1,g2)^λ · e(g1,g2)^(α r)
-	c2      *group.G2 // g2^r
-	c3      *group.G2 // g2^(y r) · g2^ω
+	c1 *group.GT // e(g1,g2)^λ · e(g1,g2)^(α r)
+	c2 *group.G2 // g2^r
+	c3 *group.G2 // g2^(y r) · g2^ω
 }
 
-// A capsule carries one secret for one span program. There is no C0: the secret is e(g1,g2)^s itself.
-type capsule struct {
-	span *policy.Span
-	rows []row // as span.Rows
+// rowSize is the size of an encoded row in bytes.
+const rowSize = group.SizeGT + 2*group.SizeG2
+
+func (r row) append(b []byte) []byte {
+	b = append(b, r.c1.Marshal()...)
+	b = append(b, r.c2.Marshal()...)
+	return append(b, r.c3.Marshal()...)
 }
 
-// encapsulate makes a fresh secret e(g1,g2)^s that satisfying keys recover from the capsule.
-func encapsulate(span *policy.Span, key func(attribute string) *PublicKey, random io.Reader) (*capsule, *group.GT, error) {
+func parseRow(b []byte) (row, error) {
+	r := &reader{rest: b}
+	out := row{r.gt("C1"), r.g2("C2"), r.g2("C3")}
+	return out, r.end("row")
+}
+
+// encapsulate makes a fresh secret e(g1,g2)^s, and one row for each row of the span program from which satisfying keys recover
+// it (Encrypt of appendix D, without C0: the secret is e(g1,g2)^s itself).
+func encapsulate(span *policy.Span, keys []*PublicKey, random io.Reader) ([]row, *group.GT, error) {
 	// v = (s, v2, ...) shares s; w = (0, w2, ...) shares zero.
 	v, err := scalars(span.Columns(), random)
 	if err != nil {
@@ -35,67 +44,67 @@ func encapsulate(span *policy.Span, key func(attribute string) *PublicKey, rando
 		return nil, nil, err
 	}
 	w[0].SetInt64(0)
-	r, err := scalars(len(span.Rows()), random)
+	r, err := scalars(len(keys), random)
 	if err != nil {
 		return nil, nil, err
 	}
 	lambda, omega := span.Share(v), span.Share(w)
 	defer func() {
-		wipe(v...)
-		wipe(w...)
-		wipe(r...)
-		wipe(lambda...)
-		wipe(omega...)
+		for _, secrets := range [][]*big.Int{v, w, r, lambda, omega} {
+			wipe(secrets...)
+		}
 	}()
-	c := &capsule{span: span, rows: make([]row, len(span.Rows()))}
-	for x, spanRow := range span.Rows() {
-		pk := key(spanRow.Attribute)
-		if pk == nil {
-			return nil, nil, fmt.Errorf("%w for %s", ErrNoKey, spanRow.Attribute)
+	rows := make([]row, len(keys))
+	group.Each(len(rows), func(x int) {
+		pk := keys[x].powers()
+		rows[x] = row{
+			c1: group.ProductT([]group.TermT{{Element: group.BaseExpT(lambda[x])}, {Element: pk.egg(r[x])}}),
+			c2: group.BaseMul2(r[x]),
+			c3: group.Sum2([]group.Term2{{Element: pk.gy(r[x])}, {Element: group.BaseMul2(omega[x])}}),
 		}
-		c.rows[x] = row{
-			version: pk.version,
-			c1:      new(group.GT).Add(group.BaseExpT(lambda[x]), new(group.GT).ScalarMult(pk.egg, r[x])),
-			c2:      group.BaseMul2(r[x]),
-			c3:      new(group.G2).Add(new(group.G2).ScalarMult(pk.gy, r[x]), group.BaseMul2(omega[x])),
-		}
-	}
-	return c, group.BaseExpT(v[0]), nil
+	})
+	return rows, group.BaseExpT(v[0]), nil
 }
 
-// decapsulate recovers the secret with one key for each coefficient's row:
+// A share is one row in use: its coefficient c, and the user's key for its attribute.
+type share struct {
+	row         row
+	coefficient *big.Int
+	key         *UserKey
+}
+
+// decapsulate recovers the secret (Decrypt of appendix D), with a single final exponentiation:
 //
 //	e(g1,g2)^s = Π (C1 · e(H(GID), C3) / e(K, C2))^c  =  Π C1^c · e(H(GID), Σ c·C3) · Π e(-c·K, C2)
 //
-// It computes the same for coefficients that do not solve the span program; the result is then a random element to anyone who
-// could not have computed it otherwise.
-func (c *capsule) decapsulate(gid string, coefficients []policy.Coefficient, keys []*UserKey) (*group.GT, error) {
+// It computes the same when the coefficients do not solve the span program, or the keys are other people's; the result is then not
+// the secret.
+func decapsulate(gid string, shares []share) (*group.GT, error) {
 	h, err := group.HashToG1(gid)
 	if err != nil {
 		return nil, fmt.Errorf("hash GID: %w", err)
 	}
-	var product *group.GT
-	var sum *group.G2
-	points := make([]*group.G1, 0, len(keys)+1)
-	with := make([]*group.G2, 0, len(keys)+1)
-	for i, co := range coefficients {
-		r := c.rows[co.Row]
-		p1 := new(group.GT).ScalarMult(r.c1, co.Value)
-		p3 := new(group.G2).ScalarMult(r.c3, co.Value)
-		if i == 0 {
-			product, sum = p1, p3
-		} else {
-			product.Add(product, p1)
-			sum.Add(sum, p3)
+	n := len(shares)
+	c1 := make([]group.TermT, n)
+	c3 := make([]group.Term2, n)
+	points := make([]*group.G1, n+1)
+	with := make([]*group.G2, n+1)
+	group.Each(n, func(i int) {
+		s := shares[i]
+		c1[i], c3[i], points[i], with[i] = group.TermT{Element: s.row.c1}, group.Term2{Element: s.row.c3}, s.key.k, s.row.c2
+		if s.coefficient.Cmp(bigOne) != 0 {
+			c1[i].Element = group.ExpT(s.row.c1, s.coefficient)
+			c3[i].Element = group.Mul2(s.row.c3, s.coefficient)
+			points[i] = group.Mul1(s.key.k, s.coefficient)
 		}
-		k := new(group.G1).ScalarMult(keys[i].k, co.Value)
-		points = append(points, k.Neg(k))
-		with = append(with, r.c2)
-	}
-	points = append(points, h)
-	with = append(with, sum)
-	return product.Add(product, group.PairProduct(points, with)), nil
+		points[i] = group.Neg1(points[i])
+	})
+	points[n], with[n] = h, group.Sum2(c3)
+	pairings := group.PairProduct(points, with)
+	return group.ProductT(append(c1, group.TermT{Element: pairings})), nil
 }
+
+var bigOne = big.NewInt(1)
 
 func scalars(n int, random io.Reader) ([]*big.Int, error) {
 	out := make([]*big.Int, n)

@@ -16,6 +16,11 @@ type PublicKey struct {
 	version   int
 	egg       *group.GT // e(g1,g2)^α
 	gy        *group.G2 // g2^y
+	fast      *powers
+}
+
+func newPublicKey(a policy.Attribute, version int, egg *group.GT, gy *group.G2) *PublicKey {
+	return &PublicKey{attribute: a, version: version, egg: egg, gy: gy, fast: newPowers(egg, gy)}
 }
 
 // Name is the attribute's plain name, for example HospitalA:role=doctor.
@@ -51,7 +56,7 @@ func ParsePublicKey(b []byte) (*PublicKey, error) {
 		return nil, malformed("%s: does not begin with its magic", kind)
 	}
 	r := &reader{rest: rest}
-	k := &PublicKey{attribute: r.attribute(), version: r.version(), egg: r.gt("e(g1,g2)^alpha"), gy: r.g2("g2^y")}
+	k := newPublicKey(r.attribute(), r.version(), r.gt("e(g1,g2)^alpha"), r.g2("g2^y"))
 	if err := r.end(kind); err != nil {
 		return nil, err
 	}
@@ -147,7 +152,7 @@ func (k *UserKey) Verify(pk *PublicKey) error {
 		return fmt.Errorf("hash GID: %w", err)
 	}
 	// e(K, g2) · e(-H(GID), g2^y) with one final exponentiation.
-	left := group.PairProduct([]*group.G1{k.k, new(group.G1).Neg(h)}, []*group.G2{group.Generator2(), pk.gy})
+	left := group.PairProduct([]*group.G1{k.k, group.Neg1(h)}, []*group.G2{group.Generator2(), pk.gy})
 	if string(left.Marshal()) != string(pk.egg.Marshal()) {
 		return fmt.Errorf("%s: %w: the authority of %s did not make it", k, ErrKeyMismatch, pk.Name())
 	}

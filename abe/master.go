@@ -97,12 +97,7 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 		return nil, fmt.Errorf("public key: %w", err)
 	}
 	defer wipe(alpha, y)
-	return &PublicKey{
-		attribute: a,
-		version:   version,
-		egg:       group.BaseExpT(alpha),
-		gy:        group.BaseMul2(y),
-	}, nil
+	return newPublicKey(a, version, group.BaseExpT(alpha), group.BaseMul2(y)), nil
 }
 
 // Issue makes the key of gid for a version of one of the authority's attributes. It always gives the same one. Whether

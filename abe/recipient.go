@@ -78,7 +78,11 @@ func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	}
 	stanzas := make([]*age.Stanza, len(r.spans))
 	for i, span := range r.spans {
-		s, err := wrap(fileKey, r.policy, span, func(a string) *PublicKey { return r.keys[a] }, rand.Reader)
+		keys := make([]*PublicKey, len(span.Rows()))
+		for x, row := range span.Rows() {
+			keys[x] = r.keys[row.Attribute]
+		}
+		s, err := wrap(fileKey, r.policy, span, keys, rand.Reader)
 		if err != nil {
 			return nil, fmt.Errorf("wrap for %s: %w", span, err)
 		}

@@ -25,41 +25,50 @@ const (
 )
 
 // maxBody is the largest body that a policy within its limits can have.
-const maxBody = 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+group.SizeGT+2*group.SizeG2) + wrappedSize
+const maxBody = 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize) + wrappedSize
 
 // A stanza is one span program's share of a sealed policy. See FORMAT.md.
 type stanza struct {
-	policy  string // the whole policy, canonical
-	capsule *capsule
-	wrapped []byte // the file key under the AEAD
+	policy   string // the whole policy, canonical
+	span     *policy.Span
+	versions []int    // of the keys, one for each row
+	rows     [][]byte // encoded
+	header   []byte   // the body up to the wrapped key
+	wrapped  []byte   // the file key under the AEAD
 }
 
 // wrap seals the file key to one span program.
-func wrap(fileKey []byte, whole string, span *policy.Span, key func(string) *PublicKey, random io.Reader) (*age.Stanza, error) {
-	c, secret, err := encapsulate(span, key, random)
+func wrap(fileKey []byte, whole string, span *policy.Span, keys []*PublicKey, random io.Reader) (*age.Stanza, error) {
+	rows, secret, err := encapsulate(span, keys, random)
 	if err != nil {
 		return nil, err
 	}
-	s := &stanza{policy: whole, capsule: c}
-	header := s.header()
+	header := appendText([]byte{stanzaFormat}, whole)
+	own := span.String()
+	if own == whole {
+		own = "" // the usual case
+	}
+	header = appendText(header, own)
+	header = binary.BigEndian.AppendUint16(header, uint16(len(rows)))
+	for x, r := range rows {
+		header = r.append(appendVersion(header, keys[x].version))
+	}
 	aead, err := wrapper(secret, header)
 	if err != nil {
 		return nil, err
 	}
-	body := aead.Seal(header, make([]byte, aead.NonceSize()), fileKey, header)
-	return &age.Stanza{Type: StanzaType, Body: body}, nil
+	return &age.Stanza{Type: StanzaType, Body: aead.Seal(header, make([]byte, aead.NonceSize()), fileKey, header)}, nil
 }
 
 // unwrap opens the file key with a recovered secret.
 func (s *stanza) unwrap(secret *group.GT) ([]byte, error) {
-	header := s.header()
-	aead, err := wrapper(secret, header)
+	aead, err := wrapper(secret, s.header)
 	if err != nil {
 		return nil, err
 	}
-	fileKey, err := aead.Open(nil, make([]byte, aead.NonceSize()), s.wrapped, header)
+	fileKey, err := aead.Open(nil, make([]byte, aead.NonceSize()), s.wrapped, s.header)
 	if err != nil {
-		return nil, fmt.Errorf("%w: stanza for %s does not authenticate", ErrTampered, s.capsule.span)
+		return nil, fmt.Errorf("%w: stanza for %s does not authenticate", ErrTampered, s.span)
 	}
 	return fileKey, nil
 }
@@ -78,43 +87,31 @@ func wrapper(secret *group.GT, header []byte) (cipher.AEAD, error) {
 	return chacha20poly1305.New(key)
 }
 
-// header is the body without the wrapped key.
-func (s *stanza) header() []byte {
-	b := []byte{stanzaFormat}
-	b = appendText(b, s.policy)
-	own := s.capsule.span.String()
-	if own == s.policy {
-		own = "" // the usual case
-	}
-	b = appendText(b, own)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(s.capsule.rows)))
-	for _, r := range s.capsule.rows {
-		b = appendVersion(b, r.version)
-		b = append(b, r.c1.Marshal()...)
-		b = append(b, r.c2.Marshal()...)
-		b = append(b, r.c3.Marshal()...)
-	}
-	return b
-}
-
-// parseStanza reads a stanza of [StanzaType] and checks everything but the AEAD. Its errors match [ErrMalformed].
+// parseStanza reads a stanza of [StanzaType] and checks its structure. Its errors match [ErrMalformed]. It does not decode the
+// group elements: that is done for the rows that are used, when they are, and a change to any other row fails the AEAD.
 func parseStanza(a *age.Stanza) (*stanza, error) {
 	const kind = "stanza"
 	r, s, err := parsePolicies(a)
 	if err != nil {
 		return nil, err
 	}
-	if n := r.uint16("row count"); r.failed == "" && n != len(s.capsule.span.Rows()) {
+	n := len(s.span.Rows())
+	if count := r.uint16("row count"); r.failed == "" && count != n {
 		r.fail("row count does not fit the policy")
 	}
-	for range s.capsule.span.Rows() {
+	for range n {
 		if r.failed != "" {
 			break
 		}
-		s.capsule.rows = append(s.capsule.rows, row{r.version(), r.gt("C1"), r.g2("C2"), r.g2("C3")})
+		s.versions = append(s.versions, r.version())
+		s.rows = append(s.rows, r.take(rowSize, "row"))
 	}
 	s.wrapped = r.take(wrappedSize, "wrapped key")
-	return s, r.end(kind)
+	if err := r.end(kind); err != nil {
+		return nil, err
+	}
+	s.header = a.Body[:len(a.Body)-wrappedSize]
+	return s, nil
 }
 
 // parsePolicies reads the part of a stanza that says who may open it.
@@ -146,7 +143,7 @@ func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 	if err != nil || span.String() != own {
 		return nil, nil, malformed("stanza: span program is not in canonical form")
 	}
-	return r, &stanza{policy: whole, capsule: &capsule{span: span}}, nil
+	return r, &stanza{policy: whole, span: span}, nil
 }
 
 // StanzaPolicy reads the policy of a stanza of [StanzaType] without any key: the canonical form of the whole policy, and
@@ -159,9 +156,9 @@ func StanzaPolicy(a *age.Stanza) (*SealedPolicy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &SealedPolicy{Policy: s.policy, Span: s.capsule.span.String()}
-	for i, r := range s.capsule.span.Rows() {
-		p.Keys = append(p.Keys, KeyVersion{r.Attribute, s.capsule.rows[i].version})
+	p := &SealedPolicy{Policy: s.policy, Span: s.span.String()}
+	for i, r := range s.span.Rows() {
+		p.Keys = append(p.Keys, KeyVersion{r.Attribute, s.versions[i]})
 	}
 	return p, nil
 }

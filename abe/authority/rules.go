@@ -60,7 +60,7 @@ type Number struct {
 const DayAttribute = "@day"
 
 const (
-	anyValue             = "*"
+	anyValue        = "*"
 	maxRules        = 1000
 	maxPublishedMax = 1023 // numbers up to here are published up front
 )

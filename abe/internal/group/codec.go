@@ -3,8 +3,6 @@ package group
 import (
 	"bytes"
 	"errors"
-
-	"github.com/fentec-project/bn256"
 )
 
 // Sizes of the encodings in bytes. They are bn256's own, which gofe's Marshal gives too.
@@ -62,18 +60,6 @@ func DecodeGT(b []byte) (*GT, error) {
 		return nil, ErrElement
 	}
 	return e, nil
-}
-
-func inG2(e *G2) bool {
-	return bytes.Equal(new(G2).ScalarMult(e, Order).Marshal(), []byte{0})
-}
-
-func inGT(e *GT) bool {
-	one := bn256.GetGTOne().Marshal()
-	if allZero(e.Marshal()) || bytes.Equal(e.Marshal(), one) {
-		return false
-	}
-	return bytes.Equal(new(GT).ScalarMult(e, Order).Marshal(), one)
 }
 
 func allZero(b []byte) bool {
