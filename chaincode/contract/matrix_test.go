@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
@@ -112,7 +115,8 @@ func TestCallerAttacks(t *testing.T) {
 		"MSP with a separator":        creator(t, "HospitalA/x", "doctor", doctor),
 		"MSP in another case":         creator(t, "hospitala", "doctor", doctor),
 		"not a certificate":           identity(t, "HospitalA", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
-		"an Idemix credential":        identity(t, "HospitalA", []byte{}),
+		"no certificate":              identity(t, "HospitalA", []byte{}),
+		"an Idemix credential":        idemix(t),
 		"no identity at all":          {},
 		"not protobuf":                []byte("\xff\xff"),
 		"no creator":                  nil,
@@ -122,6 +126,25 @@ func TestCallerAttacks(t *testing.T) {
 			t.Errorf("%s: got %v, want denied", name, err)
 		}
 	}
+}
+
+// idemix is an anonymous credential, whose organisational unit and role Fabric presents as attributes.
+func idemix(t *testing.T) []byte {
+	t.Helper()
+	var credential [2][]byte
+	for i, m := range []proto.Message{
+		&msp.OrganizationUnit{MspIdentifier: "HospitalA", OrganizationalUnitIdentifier: "client"}, &msp.MSPRole{MspIdentifier: "HospitalA"},
+	} {
+		var err error
+		if credential[i], err = proto.Marshal(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := proto.Marshal(&msp.SerializedIdemixIdentity{Ou: credential[0], Role: credential[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity(t, "HospitalA", id)
 }
 
 // Enrolment ids with separators stay one part of a key, and one actor is never read as another.

@@ -146,7 +146,7 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 }
 
 // Get gives records with all their versions, in the order of the ids, leaving out those that do not exist. It is open to
-// every member of the channel.
+// every member of the channel. Errors: ErrInvalid, also when they have more than ledger.MaxHistory versions together.
 func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	if err := count("record ids", len(ids), ledger.MaxRecordsPerCall); err != nil {
 		return nil, err
@@ -160,14 +160,15 @@ func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 }
 
 // records reads all versions of records. Most have one or two, so it asks for those of all records at once, and then for
-// twice as many of each record that had all it was asked for.
+// twice as many of each record that had all it was asked for. The bound keeps an answer within one message.
 func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 	versions := make([][]ledger.RecordVersion, len(ids))
 	open := make([]int, len(ids))
 	for i := range ids {
 		open[i] = i
 	}
-	for from, to := 1, 2; len(open) > 0 && from <= ledger.MaxVersions; from, to = to+1, 2*to {
+	total := 0
+	for from, to := 1, 2; len(open) > 0 && from <= ledger.MaxVersions; from, to = to+1, min(2*to, ledger.MaxVersions) {
 		var at []string
 		for _, i := range open {
 			for v := from; v <= to; v++ {
@@ -186,6 +187,9 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 				return nil, err
 			}
 			versions[i] = append(versions[i], got...)
+			if total += len(got); total > ledger.MaxHistory {
+				return nil, refuse(ledger.ErrInvalid, "the records have more than %d versions: ask for fewer, or read them in pages", ledger.MaxHistory)
+			}
 			if len(got) == width {
 				more = append(more, i)
 			}

@@ -211,6 +211,28 @@ func TestAmend(t *testing.T) {
 	}
 }
 
+// An answer that would not fit into a message is refused, and so is the next version of a record that has too many.
+func TestManyVersions(t *testing.T) {
+	c := newConsortium(t)
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	for n := range 2 {
+		id := c.seal(doctor, n)
+		for v := 2; v <= ledger.MaxVersions-n; v++ {
+			value := fmt.Sprintf(`{"id":"%s","version":%d,"home":"HospitalA"}`, id, v)
+			c.world.state[ledger.RecordKey(id, v)] = cell{[]byte(value), 1}
+		}
+	}
+	payload, err := c.evaluate("HospitalA", doctor, ledger.RecordGet, []string{recordID(0)})
+	if got := must[[]ledger.Record](t, payload, err); got[0].Current().Version != ledger.MaxVersions || len(got[0].Versions) != ledger.MaxVersions {
+		t.Errorf("got %d versions", len(got[0].Versions))
+	}
+	_, err = c.evaluate("HospitalA", doctor, ledger.RecordGet, []string{recordID(0), recordID(1)})
+	refused(t, ledger.ErrInvalid, nil, err)
+	_, err = c.submit(doctor, wrapped(t, 1), ledger.RecordAmend,
+		ledger.NewVersion{ID: recordID(0), Version: ledger.MaxVersions + 1, CID: testCID, Commitment: newRecord(1).Commitment})
+	refused(t, ledger.ErrInvalid, nil, err)
+}
+
 func TestEnvelope(t *testing.T) {
 	c := newConsortium(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)

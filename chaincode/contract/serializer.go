@@ -25,8 +25,8 @@ func (s strict) FromString(text string, t reflect.Type, param *metadata.Paramete
 	}()
 	switch t.Kind() {
 	case reflect.Struct, reflect.Slice:
-	default:
-		return s.plain.FromString(text, t, param, components)
+	default: // a text or a number: Go's type is all there is to its schema
+		return s.plain.FromString(text, t, nil, nil)
 	}
 	if !json.Valid([]byte(text)) {
 		return reflect.Value{}, errors.New("not JSON")

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
-	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -73,7 +72,8 @@ func dial(t *testing.T, ca *authority, address string, certificates ...tls.Certi
 		t.Errorf("registered as %q", id.GetName())
 	}
 	p.send(peer.ChaincodeMessage_REGISTERED, "", nil)
-	p.send(peer.ChaincodeMessage_READY, "", nil)
+	p.send(peer.ChaincodeMessage_READY, "", mustMarshal(t, &peer.ChaincodeAdditionalParams{
+		UseWriteBatch: true, MaxSizeWriteBatch: 1000, UseGetMultipleKeys: true, MaxSizeGetMultipleKeys: 1000}))
 	return p, nil
 }
 
@@ -87,25 +87,7 @@ func (p *fakePeer) send(kind peer.ChaincodeMessage_Type, tx string, payload []by
 // invoke sends a transaction without a creator.
 func (p *fakePeer) invoke(tx string, args ...string) {
 	p.t.Helper()
-	input := &peer.ChaincodeInput{}
-	for _, a := range args {
-		input.Args = append(input.Args, []byte(a))
-	}
-	payload, err := proto.Marshal(input)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	header, err := proto.Marshal(&common.Header{
-		ChannelHeader: mustMarshal(p.t, &common.ChannelHeader{Type: int32(common.HeaderType_ENDORSER_TRANSACTION)}),
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	proposal := mustMarshal(p.t, &peer.Proposal{Header: header})
-	if err := p.stream.Send(&peer.ChaincodeMessage{Type: peer.ChaincodeMessage_TRANSACTION, Txid: tx, ChannelId: "chartseal", Payload: payload,
-		Proposal: &peer.SignedProposal{ProposalBytes: proposal}}); err != nil {
-		p.t.Fatal(err)
-	}
+	p.invokeAs(nil, tx, args...)
 }
 
 func mustMarshal(t *testing.T, m proto.Message) []byte {
