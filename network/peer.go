@@ -21,12 +21,6 @@ func (n *Network) configurePeer(org string) error {
 	dir := n.org(org, "peer")
 	cert, key := filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
 	address := n.address(org, portPeer)
-	var others []string
-	for _, o := range n.topology.Organisations() {
-		if o.Name != org {
-			others = append(others, n.address(o.Name, portPeer))
-		}
-	}
 	return n.configureFrom("core.yaml", filepath.Join(dir, "core.yaml"), object{
 		"peer": object{
 			"id": "peer." + org, "networkId": n.topology.Channel, "localMspId": org, "mspConfigPath": filepath.Join(dir, "msp"),
@@ -37,6 +31,7 @@ func (n *Network) configurePeer(org string) error {
 				"bootstrap": address, "endpoint": address, "externalEndpoint": address, "reconnectInterval": "1s",
 				// How soon peers learn that another is in the channel, and so a member of a collection that can take
 				// private data; and how soon the metric that awaitGossip reads is true.
+				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // how soon they take one that is silent for dead
 				"publishStateInfoInterval": "500ms", "requestStateInfoInterval": "500ms", "membershipTrackerInterval": "200ms",
 				"pvtData": object{
 					// A hospital that was down gets the wrapped keys that it missed.

@@ -203,7 +203,7 @@ func (o Organisation) validate() (faults []error) {
 		for _, name := range sortedKeys(o.Users[user]) {
 			if !attributeName.MatchString(name) || strings.HasPrefix(name, "hf.") {
 				faults = append(faults, fmt.Errorf("attribute %q of %s@%s: want letters, digits, '.', '_' and '-', at most 63, "+
-					"starting with a letter and not with hf.", name, user, o.Name))
+					"starting with a letter; names that begin with hf. are the CA's", name, user, o.Name))
 			}
 		}
 	}
