@@ -48,7 +48,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.AuthorityKeys, everyone, false, func(string) []any { return []any{[]string{"HospitalA:role=doctor"}} }},
 		{ledger.AuthorityAttributes, everyone, false, func(string) []any { return nil }},
 		{ledger.ScopeCreate, hospital("admin", "custodian"), true, func(string) []any { return []any{"cardiology"} }},
-		{ledger.ScopeRoll, hospital("admin", "custodian"), true, func(string) []any { return []any{"consortium", 2} }},
+		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, true, func(string) []any { return []any{"consortium", 2} }},
 		{ledger.ScopeList, everyone, false, func(string) []any { return nil }},
 		{ledger.ScopeKey, clinical, false, func(string) []any { return []any{"consortium", 1, entry.ID} }},
 		{ledger.RecordCreate, clinical, true, func(string) []any { return []any{[]ledger.NewRecord{newRecord(2)}} }},

@@ -35,11 +35,12 @@ func (c *Scope) Create(ctx *Context, name string) error {
 	return c.start(ctx, ledger.Scope{Name: name, Epoch: 1, Owner: who.msp})
 }
 
-// Roll starts the next epoch of a scope under a new key. Any hospital may, as the owner may be down when somebody's right
-// to search has to end. Errors: ErrDenied unless the caller is an admin or custodian of a hospital, ErrNotFound, ErrExists
-// when the epoch is there already, ErrInvalid.
+// Roll starts the next epoch of a scope under a new key. Only the owner may: whoever else could, could lock everybody out of
+// the scope with a key that nobody unwraps. Errors: ErrDenied unless the caller is an admin or custodian of the hospital
+// that created the scope, ErrNotFound, ErrExists when the epoch is there already, ErrInvalid.
 func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
-	if _, err := c.admit(ctx, custodians); err != nil {
+	who, err := c.admit(ctx, custodians)
+	if err != nil {
 		return err
 	}
 	if err := checkScopeName(name); err != nil {
@@ -55,6 +56,8 @@ func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
 		return err
 	case !found:
 		return refuse(ledger.ErrNotFound, "no scope %s", name)
+	case s.Owner != who.msp:
+		return refuse(ledger.ErrDenied, "scope %s belongs to %s, which alone may roll it", name, s.Owner)
 	case epoch <= s.Epoch:
 		return refuse(ledger.ErrExists, "scope %s is at epoch %d already", name, s.Epoch)
 	case epoch != s.Epoch+1:

@@ -23,12 +23,12 @@ func TestScope(t *testing.T) {
 		_, err := c.submit(who, carry(t, fmt.Appendf(nil, "%sepoch %d", ageHeader, epoch)), ledger.ScopeRoll, name, epoch)
 		return err
 	}
-	other := person(t, "HospitalC", "admin", "admin")
-	ok(t, nil, roll(other, "consortium", 2))
-	refused(t, ledger.ErrExists, nil, roll(other, "consortium", 2))
-	refused(t, ledger.ErrInvalid, nil, roll(other, "consortium", 4))
-	refused(t, ledger.ErrInvalid, nil, roll(other, "consortium", 0))
-	refused(t, ledger.ErrNotFound, nil, roll(other, "cardiology", 2))
+	refused(t, ledger.ErrDenied, nil, roll(person(t, "HospitalC", "admin", "admin"), "consortium", 2))
+	ok(t, nil, roll(custodian, "consortium", 2))
+	refused(t, ledger.ErrExists, nil, roll(custodian, "consortium", 2))
+	refused(t, ledger.ErrInvalid, nil, roll(custodian, "consortium", 4))
+	refused(t, ledger.ErrInvalid, nil, roll(custodian, "consortium", 0))
+	refused(t, ledger.ErrNotFound, nil, roll(custodian, "cardiology", 2))
 
 	payload, err := c.evaluate("Regulator", person(t, "Regulator", "auditor", "auditor"), ledger.ScopeList)
 	got := must[[]ledger.Scope](t, payload, err)

@@ -22,7 +22,7 @@ const (
 	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName            evaluate, all that are published
 
 	ScopeCreate = "scope:Create" // (name) + transient                    submit, role admin or custodian; epoch 1
-	ScopeRoll   = "scope:Roll"   // (name, epoch) + transient              submit, role admin or custodian; epoch = current+1
+	ScopeRoll   = "scope:Roll"   // (name, epoch) + transient              submit, owner's admin or custodian; epoch = current+1
 	ScopeList   = "scope:List"   // () []Scope                             evaluate
 	ScopeKey    = "scope:Key"    // (name, epoch, access id) Envelope      evaluate
 
