@@ -1,0 +1,307 @@
+package emr
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/chartseal/chartseal/client/index"
+	"golang.org/x/text/encoding/charmap"
+)
+
+const (
+	maxSegment = 64 << 10 // bytes of one segment that are looked at; documents inside are longer
+	maxRepeats = 256      // of one field
+)
+
+// isHL7 looks for a message header, or that of a file or batch: MSH, FHS or BHS, the field separator, encoding characters.
+func isHL7(start []byte) bool {
+	if len(start) < 8 {
+		return false
+	}
+	switch string(start[:3]) {
+	case "MSH", "FHS", "BHS":
+	default:
+		return false
+	}
+	sep := start[3]
+	punctuation := func(c byte) bool { return c > ' ' && c < 0x7f && !strings.ContainsRune(letters, rune(c)) }
+	return punctuation(sep) && punctuation(start[4]) && start[4] != sep
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+// hl7Dates are the fields that hold a date, by segment.
+var hl7Dates = map[string][]int{
+	"MSH": {7}, "EVN": {2, 6}, "PV1": {44, 45}, "PV2": {8, 9}, "OBR": {7, 8, 14, 22}, "OBX": {14, 19}, "DG1": {5}, "PR1": {5},
+	"RXA": {3, 4}, "RXD": {3}, "RXG": {5}, "TXA": {4, 6, 7, 8}, "SPM": {17, 18}, "ORC": {9, 15}, "TQ1": {7, 8}, "AL1": {6}, "IAM": {11},
+	"FT1": {4, 5}, "ACC": {1}, "SCH": {11}, "AIS": {4}, "PRB": {2, 7, 8}, "GOL": {2},
+}
+
+// hl7Codes are the fields that hold a code of any system. Codes of the systems that have a prefix are taken wherever they are.
+var hl7Codes = map[string][]int{
+	"OBR": {4, 44}, "OBX": {3}, "DG1": {3}, "AL1": {3}, "PR1": {3}, "RXA": {5}, "RXE": {2}, "RXO": {1}, "RXD": {2}, "RXG": {4}, "IAM": {3},
+	"FT1": {7, 19, 25}, "SPM": {4}, "PRB": {3}, "GOL": {3}, "TXA": {2}, "PV2": {3},
+}
+
+// hl7Authors are the fields that hold a person (XCN) who is responsible for the content.
+var hl7Authors = map[string][]int{"PV1": {7, 17}, "OBR": {16, 32}, "TXA": {5, 9}, "ORC": {12}, "RXA": {10}}
+
+type hl7Reader struct {
+	b      *builder
+	f      byte // separators: field, component, repetition, escape, subcomponent
+	c, r   byte
+	e, s   byte
+	header bool
+}
+
+// readHL7 reads HL7 v2 in its pipes and hats, segment by segment.
+func readHL7(r io.Reader) *builder {
+	in := &limited{r: r, max: MaxParsed}
+	b := newBuilder("x-application/hl7-v2+er7", "hl7v2")
+	h := &hl7Reader{b: b}
+	lines := bufio.NewReaderSize(in, 64<<10)
+	for {
+		segment, err := readSegment(lines)
+		h.segment(segment)
+		if err != nil {
+			break
+		}
+	}
+	if !h.header {
+		b.warn("HL7 v2: no message header could be read")
+	}
+	in.warn(b, "HL7 v2", nil)
+	return b
+}
+
+// readSegment reads up to a carriage return or a line feed and keeps the beginning of a long segment.
+func readSegment(in *bufio.Reader) (string, error) {
+	var out []byte
+	for {
+		c, err := in.ReadByte()
+		if err != nil || c == '\r' || c == '\n' {
+			return decodeHL7(out), err
+		}
+		if len(out) < maxSegment {
+			out = append(out, c)
+		}
+	}
+}
+
+// decodeHL7 takes what is not UTF-8 for Latin-1, which is what senders without MSH-18 mostly mean.
+func decodeHL7(b []byte) string {
+	b = bytes.TrimLeft(b, "\v\x1c \t")
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	s, err := charmap.ISO8859_1.NewDecoder().Bytes(b)
+	if err != nil {
+		return strings.ToValidUTF8(string(b), "")
+	}
+	return string(s)
+}
+
+func (h *hl7Reader) segment(text string) {
+	if len(text) < 4 {
+		return
+	}
+	name := text[:3]
+	switch name {
+	case "MSH", "FHS", "BHS":
+		h.f = text[3]
+		chars := text[4:] + "    "
+		h.c, h.r, h.e, h.s = chars[0], chars[1], chars[2], chars[3]
+	}
+	if h.f == 0 || text[3] != h.f {
+		return
+	}
+	fields := strings.Split(text, string(h.f))
+	if name == "MSH" || name == "FHS" || name == "BHS" {
+		fields = append([]string{name, string(h.f)}, fields[1:]...) // the separator is field 1
+	}
+	field := func(n int) string {
+		if n < len(fields) {
+			return fields[n]
+		}
+		return ""
+	}
+	for _, n := range hl7Dates[name] {
+		for _, rep := range h.repeats(field(n)) {
+			h.b.date(h.part(rep, 0))
+		}
+	}
+	for _, n := range hl7Authors[name] {
+		for _, rep := range h.repeats(field(n)) {
+			// XCN: id, family, given
+			h.b.author(strings.TrimSpace(h.part(rep, 2) + " " + h.part(rep, 1)))
+		}
+	}
+	h.codes(name, fields)
+	switch name {
+	case "MSH":
+		h.messageHeader(field)
+	case "PID":
+		h.patient(field)
+	case "OBX":
+		h.observation(field)
+	}
+}
+
+func (h *hl7Reader) messageHeader(field func(int) string) {
+	h.b.organisation(h.part(field(4), 0))
+	if h.header {
+		return // of a batch; the first message gives the kind
+	}
+	h.header = true
+	if message := kindPart(h.part(field(9), 0)); message != "" {
+		h.b.doc.Kind = "hl7v2:" + message
+		if event := kindPart(h.part(field(9), 1)); event != "" {
+			h.b.doc.Kind += "^" + event
+		}
+	}
+}
+
+// patient reads PID-2, 3 and 4 (external, internal and alternate identifiers), 7 (birth) and 19 (social security number).
+func (h *hl7Reader) patient(field func(int) string) {
+	for _, n := range []int{3, 2, 4} {
+		for _, rep := range h.repeats(field(n)) {
+			h.b.patient(h.authority(h.raw(rep, 3)), h.part(rep, 0))
+		}
+	}
+	h.b.patient("", h.part(field(19), 0))
+	h.b.born(h.part(field(7), 0))
+}
+
+// authority reads an HD: namespace & universal id & type of that. The universal id is the better name.
+func (h *hl7Reader) authority(hd string) string {
+	parts := strings.Split(hd, string(h.s))
+	if len(parts) > 1 && parts[1] != "" {
+		return h.unescape(parts[1])
+	}
+	return h.unescape(parts[0])
+}
+
+// observation reads OBX-5 when OBX-2 says that it is a code.
+func (h *hl7Reader) observation(field func(int) string) {
+	switch h.part(field(2), 0) {
+	case "CE", "CWE", "CNE", "CF":
+		for _, rep := range h.repeats(field(5)) {
+			h.coded(rep, true)
+		}
+	case "DT", "TS", "DTM":
+		for _, rep := range h.repeats(field(5)) {
+			h.b.date(h.part(rep, 0))
+		}
+	}
+}
+
+func (h *hl7Reader) codes(name string, fields []string) {
+	for n, f := range fields {
+		any := false
+		for _, want := range hl7Codes[name] {
+			any = any || n == want
+		}
+		if any || strings.IndexByte(f, h.c) >= 0 {
+			for _, rep := range h.repeats(f) {
+				h.coded(rep, any)
+			}
+		}
+	}
+}
+
+// coded reads a CE or CWE: code, text, system, and the same again for an alternate code. Unless any is set, only codes of
+// known systems are taken: elsewhere the third component may be a given name.
+func (h *hl7Reader) coded(rep string, any bool) {
+	for _, at := range []int{0, 3} {
+		code, system := h.part(rep, at), h.part(rep, at+2)
+		if code != "" && (index.Prefix(system) != index.OtherCode || any && system != "") {
+			h.b.code(system, code)
+		} else if any && at == 0 && code != "" && system == "" {
+			h.b.code("", code)
+		}
+	}
+}
+
+func (h *hl7Reader) repeats(field string) []string {
+	if field == "" {
+		return nil
+	}
+	if h.r <= ' ' {
+		return []string{field}
+	}
+	parts := strings.SplitN(field, string(h.r), maxRepeats+1)
+	return parts[:min(len(parts), maxRepeats)]
+}
+
+// raw returns a component, counted from 0.
+func (h *hl7Reader) raw(field string, n int) string {
+	if h.r > ' ' {
+		field, _, _ = strings.Cut(field, string(h.r))
+	}
+	for ; n > 0; n-- {
+		_, rest, ok := strings.Cut(field, string(h.c))
+		if !ok {
+			return ""
+		}
+		field = rest
+	}
+	field, _, _ = strings.Cut(field, string(h.c))
+	return field
+}
+
+// part returns the first subcomponent of a component, unescaped. "" in quotes means that there is no value.
+func (h *hl7Reader) part(field string, n int) string {
+	c := h.raw(field, n)
+	if h.s > ' ' {
+		c, _, _ = strings.Cut(c, string(h.s))
+	}
+	if c == `""` {
+		return ""
+	}
+	return h.unescape(c)
+}
+
+func (h *hl7Reader) unescape(s string) string {
+	e := string(h.e)
+	if h.e <= ' ' || !strings.Contains(s, e) {
+		return s
+	}
+	var out strings.Builder
+	for {
+		before, rest, ok := strings.Cut(s, e)
+		out.WriteString(before)
+		if !ok {
+			return out.String()
+		}
+		code, after, ok := strings.Cut(rest, e)
+		if !ok {
+			out.WriteString(rest)
+			return out.String()
+		}
+		switch {
+		case code == "F":
+			out.WriteByte(h.f)
+		case code == "S":
+			out.WriteByte(h.c)
+		case code == "T":
+			out.WriteByte(h.s)
+		case code == "R":
+			out.WriteByte(h.r)
+		case code == "E":
+			out.WriteByte(h.e)
+		case strings.HasPrefix(code, "X"):
+			for i := 1; i+1 < len(code); i += 2 {
+				if n, err := strconv.ParseUint(code[i:i+2], 16, 8); err == nil {
+					out.WriteByte(byte(n))
+				}
+			}
+		default: // formatting
+			out.WriteByte(' ')
+		}
+		s = after
+	}
+}

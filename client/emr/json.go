@@ -1,0 +1,180 @@
+package emr
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+var errJSON = errors.New("malformed JSON")
+
+// jsonEvents receives a JSON text as it streams by. Keys and values are cut to maxValue bytes.
+type jsonEvents interface {
+	begin(key string, array bool)
+	end()
+	scalar(key, value string) // strings only
+}
+
+// jsonScanner reads JSON without holding it: a string of a gigabyte costs no more than its first kilobyte, and nesting is a bit a level.
+// encoding/json would hold every string whole. The scanner is lenient about what it skips; it is not a validator.
+type jsonScanner struct {
+	in     *bufio.Reader
+	events jsonEvents
+	arrays []bool // open containers: array or object
+	values int    // complete top-level values
+}
+
+// run reads top-level values, separated by white space, to the end of the input.
+func (s *jsonScanner) run() error {
+	key := ""
+	for {
+		c, err := s.next()
+		if err == io.EOF && len(s.arrays) == 0 {
+			return nil
+		}
+		if err != nil {
+			return errJSON
+		}
+		switch {
+		case c == '{' || c == '[':
+			if len(s.arrays) >= maxDepth {
+				return errDeep
+			}
+			s.events.begin(key, c == '[')
+			s.arrays = append(s.arrays, c == '[')
+			key = ""
+			continue
+		case c == '}' || c == ']':
+			if len(s.arrays) == 0 || s.inArray() != (c == ']') {
+				return errJSON
+			}
+			s.arrays = s.arrays[:len(s.arrays)-1]
+			s.events.end()
+		case c == ',' && len(s.arrays) > 0:
+			key = ""
+			continue
+		case c == '"':
+			text, err := s.text()
+			if err != nil {
+				return err
+			}
+			if len(s.arrays) > 0 && !s.inArray() && key == "" {
+				if c, err := s.next(); err != nil || c != ':' {
+					return errJSON
+				}
+				key = text
+				if key == "" {
+					key = " " // an empty key is legal, and is not the absence of one
+				}
+				continue
+			}
+			s.events.scalar(key, text)
+		case c == '-' || c >= '0' && c <= '9' || c == 't' || c == 'f' || c == 'n':
+			if err := s.bare(); err != nil {
+				return err
+			}
+		default:
+			return errJSON
+		}
+		key = ""
+		if len(s.arrays) == 0 {
+			s.values++
+		}
+	}
+}
+
+func (s *jsonScanner) inArray() bool { return s.arrays[len(s.arrays)-1] }
+
+// next returns the next byte that is not white space.
+func (s *jsonScanner) next() (byte, error) {
+	for {
+		c, err := s.in.ReadByte()
+		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' && c != 0x1e {
+			return c, err
+		}
+	}
+}
+
+// bare skips the rest of a number, true, false or null.
+func (s *jsonScanner) bare() error {
+	for {
+		c, err := s.in.ReadByte()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '.' || c == '+' || c == '-' || c == 'E' {
+			continue
+		}
+		return s.in.UnreadByte()
+	}
+}
+
+// text reads the rest of a string.
+func (s *jsonScanner) text() (string, error) {
+	var out []byte
+	for {
+		c, err := s.in.ReadByte()
+		if err != nil {
+			return "", errJSON
+		}
+		switch c {
+		case '"':
+			return string(out), nil
+		case '\\':
+			r, err := s.escape()
+			if err != nil {
+				return "", err
+			}
+			if len(out) < maxValue {
+				out = utf8.AppendRune(out, r)
+			}
+		default:
+			if len(out) < maxValue {
+				out = append(out, c)
+			}
+		}
+	}
+}
+
+func (s *jsonScanner) escape() (rune, error) {
+	c, err := s.in.ReadByte()
+	if err != nil {
+		return 0, errJSON
+	}
+	switch c {
+	case 'n', 'r', 't', 'b', 'f':
+		return ' ', nil // white space is all the same to an index
+	case 'u':
+		r, err := s.hex4()
+		if err != nil || !utf16.IsSurrogate(r) {
+			return r, err
+		}
+		if next, err := s.in.Peek(2); err == nil && string(next) == `\u` {
+			s.in.Discard(2)
+			low, err := s.hex4()
+			return utf16.DecodeRune(r, low), err
+		}
+		return utf8.RuneError, nil
+	case '"', '\\', '/':
+		return rune(c), nil
+	}
+	return 0, errJSON
+}
+
+func (s *jsonScanner) hex4() (rune, error) {
+	var digits [4]byte
+	if _, err := io.ReadFull(s.in, digits[:]); err != nil {
+		return 0, errJSON
+	}
+	n, err := strconv.ParseUint(string(digits[:]), 16, 16)
+	if err != nil {
+		return 0, errJSON
+	}
+	return rune(n), nil
+}

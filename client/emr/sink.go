@@ -1,0 +1,44 @@
+package emr
+
+import (
+	"errors"
+	"io"
+)
+
+// A Sink extracts from a record that something else reads, in one pass: write the record to it, for example by
+// [io.TeeReader], then call Close. It is not safe for concurrent use.
+type Sink struct {
+	pipe *io.PipeWriter
+	done chan Document
+	idle bool
+}
+
+var errEnough = errors.New("nothing more to extract")
+
+// NewSink starts an extraction. Close must be called in any case.
+func NewSink() *Sink {
+	r, w := io.Pipe()
+	s := &Sink{pipe: w, done: make(chan Document, 1)}
+	go func() {
+		doc, _ := Extract(r) // its only error is that of CloseWithError
+		r.CloseWithError(errEnough)
+		s.done <- doc
+	}()
+	return s
+}
+
+// Write takes the next bytes of the record. It never fails, and costs nothing once the extraction has seen enough.
+func (s *Sink) Write(p []byte) (int, error) {
+	if !s.idle {
+		if _, err := s.pipe.Write(p); err != nil {
+			s.idle = true
+		}
+	}
+	return len(p), nil
+}
+
+// Close ends the record and returns what it says. It must be called once.
+func (s *Sink) Close() Document {
+	s.pipe.Close()
+	return <-s.done
+}
