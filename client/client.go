@@ -31,6 +31,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A Config is what a Client works with. Ledger is required.
@@ -65,6 +66,7 @@ type Client struct {
 	identities []age.Identity
 	memory     Memory
 	parallel   int
+	hints      index.Hints
 }
 
 // New checks the configuration. It does not connect to anything.
@@ -78,7 +80,8 @@ func New(c Config) (*Client, error) {
 	if c.Parallel <= 0 {
 		c.Parallel = 4
 	}
-	return &Client{ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel}, nil
+	return &Client{ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
+		hints: &index.MemoryHints{}}, nil
 }
 
 // A Source is one record to seal.

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
@@ -15,6 +16,10 @@ var (
 	ErrRevoked     = ledger.ErrRevoked
 	ErrTampered    = ledger.ErrTampered
 	ErrUnavailable = ledger.ErrUnavailable
+
+	// ErrNotSatisfied says that the held attribute keys do not satisfy a policy. It comes as an
+	// [*abe.NotSatisfiedError] when the policy could be read.
+	ErrNotSatisfied = abe.ErrNotSatisfied
 
 	// ErrUnknownOutcome accompanies [ErrUnavailable] when a transaction was handed to the orderers and nobody could
 	// say in time whether it was committed. The message names the transaction. It may still come into force.

@@ -1,0 +1,216 @@
+package clienttest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// Announce implements client.Ledger.
+func (p *Person) Announce(ctx context.Context, a ledger.Announcement) error {
+	return p.submit(ctx, ledger.AuthorityAnnounce, ledger.RoleAdmin+" "+ledger.RoleAuthority, func(_, now string) error {
+		put(&p.w.authorities, p.msp, ledger.Authority{MSP: p.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
+		return nil
+	})
+}
+
+// PublishKeys implements client.Ledger.
+func (p *Person) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error {
+	return p.submit(ctx, ledger.AuthorityPublishKeys, ledger.RoleAdmin+" "+ledger.RoleAuthority, func(_, _ string) error {
+		for _, k := range keys {
+			if !strings.HasPrefix(k.Name, p.msp+":") {
+				return ledger.Errorf(ledger.ErrDenied, "%s is not of %s", k.Name, p.msp)
+			}
+			if k.Version != p.w.attributes[k.Name].Version+1 {
+				return ledger.Errorf(ledger.ErrExists, "%s version %d", k.Name, k.Version)
+			}
+		}
+		for _, k := range keys {
+			put(&p.w.attributes, k.Name, k)
+		}
+		return nil
+	})
+}
+
+// SetKey replaces a published key, as a peer could in what it answers.
+func (w *World) SetKey(k ledger.AttributeKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	put(&w.attributes, k.Name, k)
+}
+
+// Authorities implements client.Ledger.
+func (p *Person) Authorities(ctx context.Context) (out []ledger.Authority, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityList, "", func() error {
+		for _, msp := range slices.Sorted(maps.Keys(p.w.authorities)) {
+			out = append(out, p.w.authorities[msp])
+		}
+		return nil
+	})
+	return out, err
+}
+
+// AttributeKeys implements client.Ledger.
+func (p *Person) AttributeKeys(ctx context.Context, names []string) (out []ledger.AttributeKey, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityKeys, "", func() error {
+		for _, n := range names {
+			k, ok := p.w.attributes[n]
+			if !ok {
+				return ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", n)
+			}
+			out = append(out, k)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Attributes implements client.Ledger.
+func (p *Person) Attributes(ctx context.Context) (out []ledger.AttributeName, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityAttributes, "", func() error {
+		for _, n := range slices.Sorted(maps.Keys(p.w.attributes)) {
+			out = append(out, ledger.AttributeName{Name: n, Version: p.w.attributes[n].Version})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Scopes implements client.Ledger.
+func (p *Person) Scopes(ctx context.Context) (out []ledger.Scope, err error) {
+	err = p.evaluate(ctx, ledger.ScopeList, "", func() error {
+		for _, n := range slices.Sorted(maps.Keys(p.w.scopes)) {
+			out = append(out, p.w.scopes[n])
+		}
+		return nil
+	})
+	return out, err
+}
+
+// CreateScope implements client.Ledger.
+func (p *Person) CreateScope(ctx context.Context, name string, envelope []byte) error {
+	return p.submit(ctx, ledger.ScopeCreate, ledger.RoleAdmin+" "+ledger.RoleCustodian, func(_, now string) error {
+		if _, ok := p.w.scopes[name]; ok {
+			return ledger.Errorf(ledger.ErrExists, "scope %s exists", name)
+		}
+		put(&p.w.scopes, name, ledger.Scope{Name: name, Epoch: 1, Owner: p.msp, Time: now})
+		put(&p.w.private, ledger.ScopeKeyKey(name, 1), bytes.Clone(envelope))
+		return nil
+	})
+}
+
+// RollScope implements client.Ledger.
+func (p *Person) RollScope(ctx context.Context, name string, epoch int, envelope []byte) error {
+	return p.submit(ctx, ledger.ScopeRoll, ledger.RoleAdmin+" "+ledger.RoleCustodian, func(_, now string) error {
+		s, ok := p.w.scopes[name]
+		switch {
+		case !ok:
+			return ledger.Errorf(ledger.ErrNotFound, "no scope %s", name)
+		case epoch <= s.Epoch:
+			return ledger.Errorf(ledger.ErrExists, "epoch %d exists", epoch)
+		case epoch != s.Epoch+1:
+			return ledger.Errorf(ledger.ErrInvalid, "epoch %d is not the next", epoch)
+		}
+		s.Epoch, s.Time = epoch, now
+		p.w.scopes[name] = s
+		put(&p.w.private, ledger.ScopeKeyKey(name, epoch), bytes.Clone(envelope))
+		return nil
+	})
+}
+
+// GetEntries implements index.Store.
+func (p *Person) GetEntries(ctx context.Context, batches []index.Batch) (out [][][]byte, err error) {
+	err = p.evaluate(ctx, ledger.IndexGet, "", func() error {
+		for _, b := range batches {
+			values := make([][]byte, len(b.Labels))
+			for i, l := range b.Labels {
+				values[i] = bytes.Clone(p.w.entries[b.MSP][l])
+			}
+			out = append(out, values)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// PutEntries implements index.Store.
+func (p *Person) PutEntries(ctx context.Context, entries []index.Entry) error {
+	return p.submit(ctx, ledger.IndexPut, "clinical", func(_, _ string) error {
+		own := p.w.entries[p.msp]
+		for _, e := range entries {
+			if own[e.Label] != nil {
+				return ledger.Errorf(ledger.ErrExists, "a label is taken")
+			}
+		}
+		if own == nil {
+			own = make(map[index.Label][]byte)
+			put(&p.w.entries, p.msp, own)
+		}
+		for _, e := range entries {
+			own[e.Label] = bytes.Clone(e.Value[:])
+		}
+		return nil
+	})
+}
+
+// AuditRecords implements client.Ledger. All rows are on one page.
+func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out ledger.RecordPage, err error) {
+	err = p.evaluate(ctx, ledger.AuditRecords, auditing, func() error {
+		for id, versions := range p.w.records {
+			for _, v := range versions {
+				if (q.Record == "" || q.Record == id) && within(v.Time, q.Since, q.Until) {
+					out.Versions = append(out.Versions, v)
+				}
+			}
+		}
+		slices.SortFunc(out.Versions, func(a, b ledger.RecordVersion) int {
+			return cmp.Or(strings.Compare(a.Time, b.Time), strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version))
+		})
+		return nil
+	})
+	return out, err
+}
+
+// AuditAccesses implements client.Ledger. All rows are on one page.
+func (p *Person) AuditAccesses(ctx context.Context, q ledger.AccessQuery) (out ledger.AccessPage, err error) {
+	err = p.evaluate(ctx, ledger.AuditAccesses, auditing, func() error {
+		for _, a := range p.w.accesses {
+			if (q.Record == "" || q.Record == a.Target) && (q.Actor == "" || q.Actor == a.Actor) && within(a.Time, q.Since, q.Until) {
+				out.Entries = append(out.Entries, a)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func within(t, since, until string) bool {
+	return (since == "" || t >= since) && (until == "" || t < until)
+}
+
+// AuditHistory implements client.Ledger.
+func (p *Person) AuditHistory(ctx context.Context, id string) (out []ledger.HistoryEvent, err error) {
+	err = p.evaluate(ctx, ledger.AuditHistory, auditing, func() error {
+		for _, v := range p.w.records[id] {
+			event := "sealed"
+			if v.Version > 1 {
+				event = "amended"
+			}
+			out = append(out, ledger.HistoryEvent{Time: v.Time, Event: event, Actor: v.Author, Version: v.Version, Tx: v.Tx})
+		}
+		for _, a := range p.w.accesses {
+			if a.Target == id {
+				out = append(out, ledger.HistoryEvent{Time: a.Time, Event: "accessed", Actor: a.Actor, Purpose: a.Purpose, Tx: a.Tx})
+			}
+		}
+		slices.SortFunc(out, func(a, b ledger.HistoryEvent) int { return strings.Compare(a.Time, b.Time) })
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,235 @@
+package clienttest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// A World is a ledger in memory that several people share. The zero value is ready and safe for concurrent use.
+type World struct {
+	// Fail, if set, is asked before each transaction, by its name in package ledger; its error is the transaction's, which
+	// then has no effect.
+	Fail func(transaction string) error
+	// Lose, if set, is asked after each submitted transaction; its error is what the caller is told of a transaction that
+	// has taken effect.
+	Lose func(transaction string) error
+
+	mu          sync.Mutex
+	records     map[string][]ledger.RecordVersion
+	private     map[string][]byte // wrapped keys by key of package ledger
+	accesses    []ledger.AccessEntry
+	attributes  map[string]ledger.AttributeKey
+	authorities map[string]ledger.Authority
+	scopes      map[string]ledger.Scope
+	entries     map[string]map[index.Label][]byte // by MSP
+	serial      int
+}
+
+// As is the ledger as a person sees it.
+func (w *World) As(msp, enrolmentID, role string) *Person {
+	return &Person{w: w, msp: msp, id: enrolmentID, role: role}
+}
+
+// A Person acts on a World. It implements client.Ledger.
+type Person struct {
+	w             *World
+	msp, id, role string
+}
+
+var _ client.Ledger = (*Person)(nil)
+
+// Actor implements client.Ledger.
+func (p *Person) Actor() string { return ledger.Actor(p.msp, p.id) }
+
+// MSP implements client.Ledger.
+func (p *Person) MSP() string { return p.msp }
+
+// submit runs a transaction with the world locked.
+func (p *Person) submit(ctx context.Context, name string, roles string, run func(tx, now string) error) error {
+	if err := p.evaluate(ctx, name, roles, func() error {
+		p.w.serial++
+		return run(fmt.Sprintf("%064x", p.w.serial), ledger.FormatTime(time.Now()))
+	}); err != nil {
+		return err
+	}
+	if p.w.Lose != nil {
+		return p.w.Lose(name)
+	}
+	return nil
+}
+
+func (p *Person) evaluate(ctx context.Context, name, roles string, run func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if p.w.Fail != nil {
+		if err := p.w.Fail(name); err != nil {
+			return err
+		}
+	}
+	if !allowed(roles, p.role) {
+		return ledger.Errorf(ledger.ErrDenied, "%s: role %q of %s", name, p.role, p.Actor())
+	}
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return run()
+}
+
+// allowed: roles is a list, "" for anybody, or "clinical" for every role that the contracts do not know, and custodians.
+func allowed(roles, role string) bool {
+	switch roles {
+	case "":
+		return true
+	case "clinical":
+		return role != "" && role != ledger.RoleAdmin && role != ledger.RoleAuditor && role != ledger.RoleAuthority
+	}
+	return slices.Contains(strings.Fields(roles), role)
+}
+
+const auditing = ledger.RoleAuditor + " " + ledger.RoleCustodian + " " + ledger.RoleAdmin
+
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = make(map[K]V)
+	}
+	(*m)[k] = v
+}
+
+// CreateRecords implements client.Ledger.
+func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) (out []ledger.RecordVersion, err error) {
+	err = p.submit(ctx, ledger.RecordCreate, "clinical", func(tx, now string) error {
+		if len(records) == 0 || len(records) > ledger.MaxRecordsPerCall || len(records) != len(envelopes) {
+			return ledger.Errorf(ledger.ErrInvalid, "%d records, %d envelopes", len(records), len(envelopes))
+		}
+		for i, r := range records {
+			if p.w.records[r.ID] != nil {
+				return ledger.Errorf(ledger.ErrExists, "record %s exists", r.ID)
+			}
+			if len(r.ID) != 32 || len(r.Commitment) != 64 || !bytes.HasPrefix(envelopes[i], []byte("age-encryption.org/v1\n")) {
+				return ledger.Errorf(ledger.ErrInvalid, "record %s", r.ID)
+			}
+		}
+		for i, r := range records {
+			v := ledger.RecordVersion{ID: r.ID, Version: 1, Home: p.msp, CID: r.CID, Commitment: r.Commitment, Author: p.Actor(), Time: now, Tx: tx}
+			put(&p.w.records, r.ID, []ledger.RecordVersion{v})
+			put(&p.w.private, ledger.EnvelopeKey(r.ID, 1), bytes.Clone(envelopes[i]))
+			out = append(out, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// AmendRecord implements client.Ledger.
+func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, envelope []byte) (out ledger.RecordVersion, err error) {
+	err = p.submit(ctx, ledger.RecordAmend, "clinical", func(tx, now string) error {
+		versions := p.w.records[n.ID]
+		switch {
+		case versions == nil:
+			return ledger.Errorf(ledger.ErrNotFound, "no record %s", n.ID)
+		case versions[0].Home != p.msp:
+			return ledger.Errorf(ledger.ErrDenied, "its home is %s", versions[0].Home)
+		case n.Version <= len(versions):
+			return ledger.Errorf(ledger.ErrExists, "version %d exists", n.Version)
+		case n.Version != len(versions)+1:
+			return ledger.Errorf(ledger.ErrInvalid, "version %d is not the next", n.Version)
+		}
+		out = ledger.RecordVersion{ID: n.ID, Version: n.Version, Home: p.msp, CID: n.CID, Commitment: n.Commitment, Author: p.Actor(), Time: now, Tx: tx}
+		p.w.records[n.ID] = append(versions, out)
+		put(&p.w.private, ledger.EnvelopeKey(n.ID, n.Version), bytes.Clone(envelope))
+		return nil
+	})
+	return out, err
+}
+
+// Records implements client.Ledger.
+func (p *Person) Records(ctx context.Context, ids []string) (out []ledger.Record, err error) {
+	err = p.evaluate(ctx, ledger.RecordGet, "", func() error {
+		for _, id := range ids {
+			if v := p.w.records[id]; v != nil {
+				out = append(out, ledger.Record{ID: id, Home: v[0].Home, Versions: slices.Clone(v)})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// RequestAccess implements client.Ledger.
+func (p *Person) RequestAccess(ctx context.Context, targets []string, purpose string) (out []ledger.AccessEntry, err error) {
+	err = p.submit(ctx, ledger.AccessRequest, "clinical", func(tx, now string) error {
+		if _, ok := ledger.Purposes[purpose]; !ok || len(targets) == 0 {
+			return ledger.Errorf(ledger.ErrInvalid, "purpose %q", purpose)
+		}
+		for _, t := range targets {
+			name, isScope := strings.CutPrefix(t, ledger.ScopeTarget(""))
+			if _, ok := p.w.scopes[name]; isScope && !ok || !isScope && p.w.records[t] == nil {
+				return ledger.Errorf(ledger.ErrNotFound, "no %s", t)
+			}
+			out = append(out, ledger.AccessEntry{ID: ledger.AccessID(now, tx), Target: t, Actor: p.Actor(), Purpose: purpose, Time: now, Tx: tx})
+		}
+		p.w.accesses = append(p.w.accesses, out...)
+		return nil
+	})
+	return out, err
+}
+
+// Envelope implements client.Ledger.
+func (p *Person) Envelope(ctx context.Context, id string, version int, accessID string) ([]byte, error) {
+	return p.handOut(ctx, ledger.RecordEnvelope, id, accessID, ledger.EnvelopeKey(id, version))
+}
+
+// ScopeKey implements client.Ledger.
+func (p *Person) ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error) {
+	return p.handOut(ctx, ledger.ScopeKey, ledger.ScopeTarget(name), accessID, ledger.ScopeKeyKey(name, epoch))
+}
+
+func (p *Person) handOut(ctx context.Context, transaction, target, accessID, key string) (out []byte, err error) {
+	err = p.evaluate(ctx, transaction, "clinical", func() error {
+		if !slices.ContainsFunc(p.w.accesses, func(a ledger.AccessEntry) bool {
+			return a.ID == accessID && a.Target == target && a.Actor == p.Actor()
+		}) {
+			return ledger.Errorf(ledger.ErrDenied, "no access entry %s of %s for %s", accessID, p.Actor(), target)
+		}
+		data, ok := p.w.private[key]
+		if !ok {
+			return ledger.Errorf(ledger.ErrNotFound, "no wrapped key %s", key)
+		}
+		out = bytes.Clone(data)
+		return nil
+	})
+	return out, err
+}
+
+// SetEnvelope replaces a wrapped key, as the administrator of a peer could.
+func (w *World) SetEnvelope(id string, version int, data []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.private[ledger.EnvelopeKey(id, version)] = data
+}
+
+// GetEnvelope reads a wrapped key without an access entry, as the administrator of a peer could.
+func (w *World) GetEnvelope(id string, version int) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Clone(w.private[ledger.EnvelopeKey(id, version)])
+}
+
+// SetCID makes a record version point elsewhere.
+func (w *World) SetCID(id string, version int, cid string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records[id][version-1].CID = cid
+}

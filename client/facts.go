@@ -1,0 +1,108 @@
+package client
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// givenFacts is what the caller says of every record. A keyword may be a plain word or phrase, or name a field as a
+// query does: icd10:I21.4, snomed:..., loinc:..., rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:...,
+// patient:ID, author:..., org:..., modality:....
+func givenFacts(r SealRequest) (index.Facts, error) {
+	f := index.Facts{Kind: r.Kind}
+	if r.Patient != "" {
+		f.Patients = append(f.Patients, identifier(r.Patient))
+	}
+	for _, k := range r.Keywords {
+		if k = strings.TrimSpace(k); k == "" {
+			return f, ledger.Errorf(ErrInvalid, "a keyword is empty")
+		}
+		field, value, found := strings.Cut(k, ":")
+		value = strings.TrimSpace(value)
+		if !found || value == "" {
+			f.Keywords = append(f.Keywords, k)
+			continue
+		}
+		switch field = strings.ToLower(field); field {
+		case index.ICD10, index.SNOMED, index.LOINC, index.RxNorm, index.CVX:
+			f.Codes = append(f.Codes, index.Code{System: field, Code: value})
+		case "code":
+			system, code, found := strings.Cut(value, "|")
+			if !found {
+				system, code = "", value
+			}
+			f.Codes = append(f.Codes, index.Code{System: system, Code: code})
+		case "date", "born":
+			d, ok := index.ParseDate(value)
+			if !ok {
+				return f, ledger.Errorf(ErrInvalid, "keyword %q: %q is not a date such as 2019-03-14", k, value)
+			}
+			if field == "born" {
+				f.Born = append(f.Born, d)
+			} else {
+				f.Dates = append(f.Dates, d)
+			}
+		case "patient":
+			f.Patients = append(f.Patients, identifier(value))
+		case "author":
+			f.Authors = append(f.Authors, value)
+		case "org":
+			f.Organisations = append(f.Organisations, value)
+		case "modality":
+			f.Modalities = append(f.Modalities, value)
+		case "word":
+			f.Keywords = append(f.Keywords, value)
+		default:
+			f.Keywords = append(f.Keywords, k)
+		}
+	}
+	return f, nil
+}
+
+// identifier reads ID or SYSTEM|ID.
+func identifier(text string) index.Identifier {
+	if system, value, found := strings.Cut(text, "|"); found {
+		return index.Identifier{System: system, Value: value}
+	}
+	return index.Identifier{Value: text}
+}
+
+// mergeFacts adds what the record says to what the caller says, which comes first.
+func mergeFacts(given, found index.Facts) index.Facts {
+	return index.Facts{
+		Kind:          cmp.Or(given.Kind, found.Kind),
+		Patients:      slices.Concat(given.Patients, found.Patients),
+		Codes:         slices.Concat(given.Codes, found.Codes),
+		Dates:         slices.Concat(given.Dates, found.Dates),
+		Born:          slices.Concat(given.Born, found.Born),
+		Authors:       slices.Concat(given.Authors, found.Authors),
+		Organisations: slices.Concat(given.Organisations, found.Organisations),
+		Titles:        slices.Concat(given.Titles, found.Titles),
+		Modalities:    slices.Concat(given.Modalities, found.Modalities),
+		Keywords:      slices.Concat(given.Keywords, found.Keywords),
+	}
+}
+
+// metadata is the part of an envelope that describes the record.
+func metadata(f index.Facts) envelope.Metadata {
+	m := envelope.Metadata{Kind: f.Kind, Keywords: slices.Concat(f.Keywords, f.Titles)}
+	if len(f.Patients) > 0 {
+		m.Patient = f.Patients[0].Value
+	}
+	for _, d := range f.Dates {
+		m.Dates = append(m.Dates, d.String())
+	}
+	slices.Sort(m.Dates)
+	m.Dates = slices.Compact(m.Dates)
+	for _, c := range f.Codes {
+		m.Codes = append(m.Codes, index.Prefix(c.System)+":"+c.Code)
+	}
+	slices.Sort(m.Codes)
+	m.Codes = slices.Compact(m.Codes)
+	return m
+}

@@ -1,0 +1,193 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/emr"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// A parcel is one record of a job: its payload is stored, and its envelope and index entries are ready.
+type parcel struct {
+	id      string
+	version int
+
+	cid        string // empty until the payload is stored
+	commitment string
+	size       int64
+	stored     int64
+	kind       string
+	envelope   []byte
+	items      []index.Item
+	terms      int
+	warnings   []string
+
+	registered *ledger.RecordVersion // nil until it is on the ledger
+}
+
+func newRecordID() string {
+	var id [ledger.RecordIDSize]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
+// pack reads a source once: to the keyword extraction, the digests, the encryption and the store at the same time.
+func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
+	key, salt := make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize)
+	rand.Read(key)
+	rand.Read(salt)
+	src, err := s.Open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	sink := emr.NewSink()
+	plain := &progressReader{r: src, name: s.Name, total: s.Size, progress: j.request.Progress, ctx: ctx}
+	sealer, err := envelope.NewSealer(io.TeeReader(plain, sink), key, salt)
+	if err != nil {
+		sink.Close()
+		return err
+	}
+	ahead := newReadAhead(sealer)
+	defer ahead.stop()
+	p.cid, err = j.c.blobs.Put(ctx, ahead)
+	document := sink.Close() // a source that still hangs in a read finds its pipe closed
+	if err != nil {
+		return err
+	}
+	digest, err := sealer.Digest()
+	if err != nil {
+		return fmt.Errorf("the store did not take the whole payload: %w", err)
+	}
+	p.commitment = hex.EncodeToString(digest.Commitment[:])
+	p.size, p.stored = digest.Size, ahead.total
+	facts := mergeFacts(j.given, document.Facts())
+	p.kind = facts.Kind
+	p.warnings = document.Warnings
+	if err := j.makeItems(p, facts); err != nil {
+		return err
+	}
+	m := metadata(facts)
+	m.Record, m.Version, m.CID = p.id, p.version, p.cid
+	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
+	m.Name, m.MediaType = s.Name, document.MediaType
+	m.Author, m.Sealed = j.c.ledger.Actor(), time.Now().UTC().Truncate(time.Second)
+	if j.request.Patient != "" {
+		m.Patient = j.request.Patient
+	}
+	p.envelope, err = m.Seal(j.seat.recipients...)
+	return err
+}
+
+func (j *job) makeItems(p *parcel, facts index.Facts) error {
+	if j.scope == nil {
+		return nil
+	}
+	raw, err := hex.DecodeString(p.id)
+	if err != nil || len(raw) != ledger.RecordIDSize {
+		return ledger.Errorf(ErrInvalid, "%q is not a record id", p.id)
+	}
+	p.items = facts.Items([ledger.RecordIDSize]byte(raw), uint32(p.version), index.Add)
+	now := time.Now()
+	for i := range p.items {
+		p.items[i].Posting.Written = now
+	}
+	p.terms = len(p.items)
+	if dropped := facts.Expand().Dropped; dropped > 0 {
+		p.warnings = append(p.warnings, fmt.Sprintf("it has too many terms: %d were not indexed", dropped))
+	}
+	return nil
+}
+
+// progressReader tells how far a source is read, and ends with the context: the store may be waiting for a source that
+// does not notice.
+type progressReader struct {
+	r           io.Reader
+	ctx         context.Context
+	name        string
+	done, total int64
+	progress    Progress
+}
+
+func (p *progressReader) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := p.r.Read(b)
+	p.done += int64(n)
+	if p.progress != nil && n > 0 {
+		p.progress(p.name, p.done, p.total)
+	}
+	return n, err
+}
+
+// readAhead encrypts in a goroutine of its own while the store takes what is ready: four buffers of 256 KiB.
+type readAhead struct {
+	filled chan chunk
+	empty  chan []byte
+	quit   chan struct{}
+	now    chunk
+	rest   []byte
+	total  int64 // bytes read
+}
+
+type chunk struct {
+	data []byte
+	err  error
+}
+
+func newReadAhead(r io.Reader) *readAhead {
+	const buffers, size = 4, 256 << 10
+	a := &readAhead{filled: make(chan chunk, buffers), empty: make(chan []byte, buffers), quit: make(chan struct{})}
+	for range buffers {
+		a.empty <- make([]byte, size)
+	}
+	go a.fill(r)
+	return a
+}
+
+func (a *readAhead) fill(r io.Reader) {
+	for {
+		select {
+		case buf := <-a.empty:
+			n, err := io.ReadFull(r, buf[:cap(buf)])
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = io.EOF
+			}
+			a.filled <- chunk{buf[:n], err} // never blocks: there are as many places as buffers
+			if err != nil {
+				return
+			}
+		case <-a.quit:
+			return
+		}
+	}
+}
+
+func (a *readAhead) Read(p []byte) (int, error) {
+	for len(a.rest) == 0 {
+		if a.now.err != nil {
+			return 0, a.now.err
+		}
+		if a.now.data != nil {
+			a.empty <- a.now.data
+		}
+		a.now = <-a.filled
+		a.rest = a.now.data
+	}
+	n := copy(p, a.rest)
+	a.rest = a.rest[n:]
+	a.total += int64(n)
+	return n, nil
+}
+
+// stop ends the goroutine once its present read returns.
+func (a *readAhead) stop() { close(a.quit) }

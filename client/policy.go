@@ -1,0 +1,209 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+)
+
+// A seat is everybody who can unwrap what is sealed under one policy.
+type seat struct {
+	policy     string // canonical form
+	recipients []age.Recipient
+	warnings   []string
+}
+
+// seat compiles a policy with the attribute keys that the ledger pins, and adds the home hospital's custodian and the
+// further age recipients. An attribute that nobody has published is ErrNotFound.
+func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat, error) {
+	p, err := policy.Parse(text)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	keys, err := c.PublicKeys(ctx, p.Attributes()...)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := abe.KeyRing(keys...)
+	if err != nil {
+		return nil, err
+	}
+	recipient, err := abe.NewRecipient(p, ring)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	s := &seat{policy: recipient.Policy()}
+	custodian, err := c.custodian(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if custodian == "" {
+		s.warnings = append(s.warnings, fmt.Sprintf("%s has announced no records custodian: only the policy can open this", c.ledger.MSP()))
+	}
+	s.recipients, err = envelope.Recipients([]age.Recipient{recipient}, append(others, custodian)...)
+	return s, err
+}
+
+// invalid marks an error of package policy, whose own sentinels tell more, as the caller's mistake.
+func invalid(err error) error { return &markedError{err, ErrInvalid} }
+
+// markedError is an error that is also a sentinel of ours.
+type markedError struct {
+	err  error
+	mark error
+}
+
+func (e *markedError) Error() string   { return e.err.Error() }
+func (e *markedError) Unwrap() []error { return []error{e.err, e.mark} }
+
+func (c *Client) custodian(ctx context.Context) (string, error) {
+	all, err := c.ledger.Authorities(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, a := range all {
+		if a.MSP == c.ledger.MSP() {
+			return a.Custodian, nil
+		}
+	}
+	return "", nil
+}
+
+// PublicKeys returns the current public key of each attribute, in the order of names, checked against what this client has
+// seen before: another key under a known version, or a version older than the newest known, is ErrTampered. Names that
+// nobody has published are ErrNotFound, with a suggestion when one is close.
+func (c *Client) PublicKeys(ctx context.Context, names ...string) ([]*abe.PublicKey, error) {
+	pinned, err := c.ledger.AttributeKeys(ctx, names)
+	if errors.Is(err, ErrNotFound) {
+		return nil, c.unpublished(ctx, names, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]*abe.PublicKey, len(pinned))
+	for i, k := range pinned {
+		if k.Name != names[i] {
+			return nil, ledger.Errorf(ErrTampered, "the ledger gave the key of %s for %s", k.Name, names[i])
+		}
+		if keys[i], err = c.checkKey(k); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func (c *Client) checkKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
+	raw, err := base64.StdEncoding.DecodeString(k.Key)
+	if err != nil {
+		return nil, ledger.Errorf(ErrTampered, "public key of %s is not base64", k.Name)
+	}
+	key, err := abe.ParsePublicKey(raw)
+	if err != nil {
+		return nil, ledger.Errorf(ErrTampered, "public key of %s: %v", k.Name, err)
+	}
+	if key.Name() != k.Name || key.Version() != k.Version {
+		return nil, ledger.Errorf(ErrTampered, "the key published as %s version %d says that it is %s version %d", k.Name, k.Version, key.Name(), key.Version())
+	}
+	return key, c.pin(k.Name, k.Version, raw)
+}
+
+// pin remembers the first key seen under each version of an attribute, as lines "VERSION HEX-SHA256".
+func (c *Client) pin(name string, version int, key []byte) error {
+	digest := sha256.Sum256(key)
+	hash := hex.EncodeToString(digest[:])
+	id := sha256.Sum256([]byte(name)) // names may have any character
+	item := "pin/" + hex.EncodeToString(id[:16])
+	text, err := c.memory.Load(item)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		if line == "" {
+			continue
+		}
+		number, seen, _ := strings.Cut(line, " ")
+		v, err := strconv.Atoi(number)
+		switch {
+		case err != nil:
+			return ledger.Errorf(ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
+		case v == version && seen == hash:
+			return nil
+		case v == version:
+			return ledger.Errorf(ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
+		case v > version:
+			return ledger.Errorf(ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before", version, name, v)
+		}
+	}
+	return c.memory.Store(item, fmt.Appendf(text, "%d %s\n", version, hash))
+}
+
+// unpublished explains which of the names nobody has published.
+func (c *Client) unpublished(ctx context.Context, names []string, cause error) error {
+	published, err := c.ledger.Attributes(ctx)
+	if err != nil {
+		return cause
+	}
+	known := make(map[string]bool, len(published))
+	for _, a := range published {
+		known[a.Name] = true
+	}
+	var missing []string
+	for _, name := range names {
+		if known[name] {
+			continue
+		}
+		text := name
+		if near := nearest(name, published); near != "" {
+			text += " (did you mean " + near + "?)"
+		}
+		missing = append(missing, text)
+	}
+	if len(missing) == 0 {
+		return cause
+	}
+	return ledger.Errorf(ErrNotFound, "no authority has published %s", strings.Join(missing, ", "))
+}
+
+// nearest gives the published name that differs least from name, if it is close.
+func nearest(name string, published []ledger.AttributeName) string {
+	best, distance := "", max(2, len(name)/5)+1
+	for _, a := range published {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(a.Name)); d < distance {
+			best, distance = a.Name, d
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's, over bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,258 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+const cleanupTimeout = 30 * time.Second
+
+// Seal seals the sources as new records and returns them in the same order.
+//
+// Everything that can be refused is refused before anything is uploaded: the policy, unknown attributes (ErrNotFound), a
+// source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
+// the index entries of all records are written together, and the records are registered, up to
+// [ledger.MaxRecordsPerCall] in one transaction. With more sources than that and a failure between two
+// transactions, the records that are registered are returned beside the error.
+//
+// After a failure, also by cancellation, the payloads of records that are not registered are unpinned, and the index entries
+// that were written resolve to nothing. After ErrUnknownOutcome they stay, for the records may yet come into force.
+func (c *Client) Seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
+	sealed, err := c.seal(ctx, r)
+	if err != nil {
+		return sealed, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
+	if len(r.Sources) == 0 {
+		return nil, ledger.Errorf(ErrInvalid, "nothing to seal")
+	}
+	j, err := c.newJob(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for range r.Sources {
+		j.parcels = append(j.parcels, &parcel{id: newRecordID(), version: 1})
+	}
+	if err := j.prepare(ctx); err != nil {
+		return nil, j.abandon(ctx, err)
+	}
+	for batch := range slices.Chunk(j.parcels, ledger.MaxRecordsPerCall) {
+		if err := j.register(ctx, batch); err != nil {
+			return j.sealed(), j.abandon(ctx, err)
+		}
+	}
+	return j.sealed(), nil
+}
+
+// Amend seals the one source as the next version of a record of the own hospital. What was said of Seal holds here too.
+func (c *Client) Amend(ctx context.Context, r AmendRequest) (Sealed, error) {
+	sealed, err := c.amend(ctx, r)
+	if err != nil {
+		return Sealed{}, fmt.Errorf("amend record %s: %w", r.ID, err)
+	}
+	return sealed, nil
+}
+
+func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
+	var none Sealed
+	if len(r.Sources) != 1 {
+		return none, ledger.Errorf(ErrInvalid, "a version has one source, not %d", len(r.Sources))
+	}
+	current, err := c.version(ctx, r.ID, 0)
+	if err != nil {
+		return none, err
+	}
+	if current.Home != c.ledger.MSP() {
+		return none, ledger.Errorf(ErrDenied, "its home is %s", current.Home)
+	}
+	j, err := c.newJob(ctx, r.SealRequest)
+	if err != nil {
+		return none, err
+	}
+	p := &parcel{id: r.ID, version: current.Version + 1}
+	j.parcels = []*parcel{p}
+	if err := j.prepare(ctx); err != nil {
+		return none, j.abandon(ctx, err)
+	}
+	v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
+	if err != nil {
+		return none, j.abandon(ctx, err)
+	}
+	p.registered = &v
+	return j.sealed()[0], nil
+}
+
+// A job is one Seal or Amend on its way.
+type job struct {
+	c       *Client
+	request SealRequest
+	given   index.Facts // what the caller says of every record
+	seat    *seat
+	scope   *index.ScopeKey // nil when nothing is to be indexed
+	parcels []*parcel       // one a source
+
+	keep bool // payloads must stay, whatever happened
+}
+
+// newJob checks everything that does not need the records themselves.
+func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
+	if c.blobs == nil {
+		return nil, c.noStore()
+	}
+	for _, s := range r.Sources {
+		if s.Check != nil {
+			if err := s.Check(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	purpose, err := checkPurpose(r.Purpose)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{c: c, request: r}
+	if j.given, err = givenFacts(r); err != nil {
+		return nil, err
+	}
+	if j.seat, err = c.seat(ctx, r.Policy, r.PatientRecipient); err != nil {
+		return nil, err
+	}
+	if r.Scope == "" {
+		return j, nil
+	}
+	keys, err := c.scopeKeys(ctx, r.Scope, purpose, true)
+	if err != nil {
+		return nil, err
+	}
+	key, err := keys.current()
+	if err != nil {
+		return nil, fmt.Errorf("index in scope %s: %w", r.Scope, err)
+	}
+	j.scope = &key
+	return j, nil
+}
+
+// prepare uploads all payloads, wraps their keys and writes the index.
+func (j *job) prepare(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(j.c.parallel)
+	for i, p := range j.parcels {
+		g.Go(func() error {
+			if err := gctx.Err(); err != nil {
+				return err
+			}
+			if err := j.pack(gctx, p, j.request.Sources[i]); err != nil {
+				return fmt.Errorf("%s: %w", j.request.Sources[i].Name, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	if j.scope == nil {
+		return nil
+	}
+	var items []index.Item
+	for _, p := range j.parcels {
+		items = append(items, p.items...)
+	}
+	w := &index.Writer{Store: j.c.ledger, MSP: j.c.ledger.MSP(), Hints: j.c.hints}
+	_, err := w.Put(ctx, *j.scope, items)
+	return err
+}
+
+// register commits a batch of records.
+func (j *job) register(ctx context.Context, batch []*parcel) error {
+	records := make([]ledger.NewRecord, len(batch))
+	envelopes := make([][]byte, len(batch))
+	for i, p := range batch {
+		records[i] = ledger.NewRecord{ID: p.id, CID: p.cid, Commitment: p.commitment}
+		envelopes[i] = p.envelope
+	}
+	versions, err := j.c.ledger.CreateRecords(ctx, records, envelopes)
+	if err != nil {
+		return err
+	}
+	if len(versions) != len(batch) {
+		j.keep = true // they are committed
+		return ledger.Errorf(ErrTampered, "%d records registered, %d confirmed", len(batch), len(versions))
+	}
+	for i, p := range batch {
+		if versions[i].ID != p.id || versions[i].CID != p.cid || versions[i].Commitment != p.commitment {
+			j.keep = true
+			return ledger.Errorf(ErrTampered, "record %s was registered with other values than were sent", p.id)
+		}
+		p.registered = &versions[i]
+	}
+	return nil
+}
+
+// abandon undoes what can be undone after cause, and returns cause with what could not.
+func (j *job) abandon(ctx context.Context, cause error) error {
+	if j.keep || errors.Is(cause, ErrUnknownOutcome) {
+		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var left []error
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, p := range j.parcels {
+		if p.cid == "" || p.registered != nil {
+			continue
+		}
+		g.Go(func() error {
+			if err := j.c.blobs.Unpin(ctx, p.cid); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				left = append(left, fmt.Errorf("payload %s could not be unpinned: %w", p.cid, err))
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	if len(left) > 0 {
+		return &leftoverError{cause: cause, left: errors.Join(left...)}
+	}
+	return cause
+}
+
+// leftoverError is a failure after which something stayed behind. What went wrong first decides what it is.
+type leftoverError struct{ cause, left error }
+
+func (e *leftoverError) Error() string { return e.cause.Error() + "; besides, " + e.left.Error() }
+func (e *leftoverError) Unwrap() error { return e.cause }
+
+// sealed tells of the parcels that are registered.
+func (j *job) sealed() []Sealed {
+	var all []Sealed
+	for i, p := range j.parcels {
+		if p.registered == nil {
+			continue
+		}
+		all = append(all, Sealed{
+			Name: j.request.Sources[i].Name, ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment,
+			Kind: p.kind, Size: p.size, Stored: p.stored, Policy: j.seat.policy, Terms: p.terms,
+			Warnings: append(slices.Clone(j.seat.warnings), p.warnings...),
+			Time:     p.registered.Time, Tx: p.registered.Tx,
+		})
+	}
+	return all
+}
