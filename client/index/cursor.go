@@ -9,7 +9,8 @@ import (
 // The first round asks each chain for a short run from its start, and for a few counters far beyond it. The far ones
 // tell its length within a factor, so that the next round can ask for all the rest, without a guess.
 const (
-	firstWindow = 4    // counters asked for in order, beyond what is known
+	firstWindow = 6    // counters asked for in order, beyond what is known
+	lookahead   = 2    // counters past the end that must be absent too, so that one or two withheld entries do not pass for the end
 	maxWindow   = 2048 // of one chain in one round
 	fanout      = 12   // probes into a gap between the longest known and the shortest possible length
 )
@@ -111,10 +112,26 @@ func (c *cursor) wanted(budget int) []uint64 {
 			add(c.lo + gap*i/fanout)
 		}
 	}
+	if c.asked && c.lo == c.hi {
+		run(c.hi, c.hi+1+lookahead)
+	}
 	if len(want) == 0 {
 		want = c.unconfirmed(budget)
 	}
 	return want
+}
+
+// ended reports that the end of the chain is known.
+func (c *cursor) ended() bool {
+	if !c.asked || c.lo != c.hi {
+		return false
+	}
+	for p := c.hi; p <= c.hi+lookahead; p++ {
+		if _, ok := c.bad[p]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // unconfirmed returns the holes to ask for once more: a peer that is just catching up is not a liar.
@@ -172,7 +189,7 @@ func (c *cursor) settle() {
 
 // done reports that the length is known and, for a reading cursor, all postings are here.
 func (c *cursor) done() bool {
-	return c.asked && c.lo == c.hi && (!c.read || c.next == c.lo) && len(c.unconfirmed(1)) == 0
+	return c.ended() && (!c.read || c.next == c.lo) && len(c.unconfirmed(1)) == 0
 }
 
 // problems reports what the peer's answers prove to be wrong.

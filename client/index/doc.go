@@ -63,6 +63,7 @@
 //     all of that epoch's postings: record ids, kinds and days. They open no record. The scope is the blast radius.
 //   - After revocation: a holder keeps what it had, and can read what is later written in epochs whose key it has. Rolling the
 //     scope to a new epoch ends that.
-//   - A peer can withhold the end of a chain, which looks like a shorter chain. Comparing with a second hospital's peer
+//   - A peer can withhold the end of a chain, which looks like a shorter chain. (One or two entries with others after
+//     them cannot be withheld unnoticed: readers ask past the end.) Comparing with a second hospital's peer
 //     shows it, at the cost of showing that peer the labels.
 package index

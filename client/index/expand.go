@@ -19,6 +19,37 @@ type Facts struct {
 	Keywords      []string // given by a person
 }
 
+// AddKeyword adds what a person gives as a keyword: free words, or a code, date or patient as a query would name it, such as
+// "icd10:I21.4", which is then indexed with all that belongs to it.
+func (f *Facts) AddKeyword(text string) {
+	field, value, ok := strings.Cut(strings.TrimSpace(text), ":")
+	field = strings.ToLower(strings.TrimSpace(field))
+	if alias, known := fieldAliases[field]; known {
+		field = alias
+	}
+	value = strings.TrimSpace(value)
+	date, isDate := ParseDate(value)
+	system, rest, hasSystem := cutLast(value, "|")
+	switch {
+	case !ok || value == "":
+		f.Keywords = append(f.Keywords, text)
+	case field == OtherCode && hasSystem:
+		f.Codes = append(f.Codes, Code{System: system, Code: rest})
+	case field == OtherCode:
+		f.Codes = append(f.Codes, Code{Code: value})
+	case slices.Contains([]string{ICD10, SNOMED, LOINC, RxNorm, CVX}, field):
+		f.Codes = append(f.Codes, Code{System: field, Code: value})
+	case field == "patient":
+		f.Patients = append(f.Patients, Identifier{System: system, Value: rest})
+	case field == "date" && isDate:
+		f.Dates = append(f.Dates, date)
+	case field == "word":
+		f.Keywords = append(f.Keywords, value)
+	default:
+		f.Keywords = append(f.Keywords, text)
+	}
+}
+
 // Bounds on what one record may put into the index.
 const (
 	MaxTerms    = 8192 // of one record, before composed ones
