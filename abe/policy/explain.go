@@ -1,8 +1,9 @@
 package policy
 
 import (
-	"sort"
-	"strings"
+	"cmp"
+	"math/bits"
+	"slices"
 )
 
 // MinimalSets lists smallest sets of attributes that satisfy the policy: no set contains another. It stops after limit
@@ -22,26 +23,89 @@ func (p *Policy) Missing(held func(attribute string) bool, limit int) [][]string
 	return sets
 }
 
-// minimal keeps, at each node, at most a few more sets than asked for, so that its work is bounded for any policy.
+// minimal keeps, at each node, only a few more sets than asked for, so that its work is bounded for any policy.
 func minimal(root *node, held func(string) bool, limit int) ([][]string, bool) {
-	w := walker{held: held, keep: max(limit, 1) * 4, complete: true}
+	w := newWalker(root, held, limit)
 	sets := w.node(root)
 	if len(sets) > limit {
 		sets, w.complete = sets[:limit], false
 	}
 	out := make([][]string, len(sets))
 	for i, s := range sets {
-		out[i] = sorted(s)
+		out[i] = w.names(s)
 	}
 	return out, w.complete
 }
 
-type set = map[string]bool
+// A set is a set of leaves by their index: there are at most MaxAttributes of them.
+type set [MaxAttributes / 64]uint64
+
+func (s set) size() int {
+	n := 0
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+func (s set) union(t set) set {
+	for i := range s {
+		s[i] |= t[i]
+	}
+	return s
+}
+
+func (s set) contains(t set) bool {
+	for i := range s {
+		if s[i]&t[i] != t[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// compare orders by size, then by the first leaf in which the sets differ.
+func compare(s, t set) int {
+	if c := cmp.Compare(s.size(), t.size()); c != 0 {
+		return c
+	}
+	for i := range s {
+		if differ := s[i] ^ t[i]; differ != 0 {
+			if s[i]&(differ&-differ) != 0 {
+				return -1
+			}
+			return 1
+		}
+	}
+	return 0
+}
 
 type walker struct {
 	held     func(string) bool
+	atoms    []string // texts of leaves and ranges, sorted
+	index    map[string]int
 	keep     int
 	complete bool
+}
+
+func newWalker(root *node, held func(string) bool, limit int) *walker {
+	texts := map[string]bool{}
+	root.leaves(func(l *node) { texts[l.text()] = true })
+	w := &walker{held: held, atoms: sorted(texts), index: map[string]int{}, keep: max(limit, 8), complete: true}
+	for i, text := range w.atoms {
+		w.index[text] = i
+	}
+	return w
+}
+
+func (w *walker) names(s set) []string {
+	names := []string{}
+	for i, text := range w.atoms {
+		if s[i/64]>>(i%64)&1 == 1 {
+			names = append(names, text)
+		}
+	}
+	return names
 }
 
 func (w *walker) node(n *node) []set {
@@ -50,7 +114,10 @@ func (w *walker) node(n *node) []set {
 		if n.satisfied(w.held) {
 			return []set{{}}
 		}
-		return []set{{n.text(): true}}
+		var s set
+		i := w.index[n.text()]
+		s[i/64] = 1 << (i % 64)
+		return []set{s}
 	case opOr:
 		var all []set
 		for _, kid := range n.kids {
@@ -77,59 +144,28 @@ func (w *walker) node(n *node) []set {
 }
 
 func (w *walker) product(a, b []set) []set {
-	var out []set
+	out := make([]set, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
-			z := make(set, len(x)+len(y))
-			for k := range x {
-				z[k] = true
-			}
-			for k := range y {
-				z[k] = true
-			}
-			out = append(out, z)
+			out = append(out, x.union(y))
 		}
 	}
 	return w.prune(out)
 }
 
-// prune sorts by size and then by text, drops sets that contain another, and keeps the first few.
+// prune sorts, drops sets that contain another, and keeps the first few.
 func (w *walker) prune(sets []set) []set {
-	keys := make(map[*set]string, len(sets))
-	refs := make([]*set, len(sets))
-	for i := range sets {
-		refs[i] = &sets[i]
-		keys[refs[i]] = strings.Join(sorted(sets[i]), "\n")
-	}
-	sort.SliceStable(refs, func(i, j int) bool {
-		a, b := refs[i], refs[j]
-		if len(*a) != len(*b) {
-			return len(*a) < len(*b)
-		}
-		return keys[a] < keys[b]
-	})
+	slices.SortFunc(sets, compare)
 	var out []set
-	for _, candidate := range refs {
+	for _, candidate := range sets {
+		if slices.ContainsFunc(out, candidate.contains) {
+			continue
+		}
 		if len(out) == w.keep {
 			w.complete = false
 			break
 		}
-		if !containsOneOf(*candidate, out) {
-			out = append(out, *candidate)
-		}
+		out = append(out, candidate)
 	}
 	return out
-}
-
-func containsOneOf(candidate set, smaller []set) bool {
-	for _, s := range smaller {
-		inside := true
-		for k := range s {
-			inside = inside && candidate[k]
-		}
-		if inside {
-			return true
-		}
-	}
-	return false
 }
