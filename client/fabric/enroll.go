@@ -230,7 +230,9 @@ func (c *caClient) post(ctx context.Context, path string, in caRequest, login au
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrUnavailable, "the CA does not answer: %v", err)
 	}
-	if err := json.Unmarshal(text, &answer); err != nil {
+	if err := json.Unmarshal(text, &answer); err != nil && resp.StatusCode == http.StatusUnauthorized { // it says no more than that
+		return nil, ledger.Errorf(ledger.ErrDenied, "the CA does not accept the name with this secret")
+	} else if err != nil {
 		return nil, ledger.Errorf(ledger.ErrUnavailable, "the CA answers with HTTP status %d and no JSON", resp.StatusCode)
 	}
 	if answer.Success && resp.StatusCode < 300 {

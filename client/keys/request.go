@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
@@ -41,7 +42,7 @@ func (r Requester) Request(ctx context.Context, names ...string) ([]Grant, error
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("request keys: %w", ledger.Errorf(ledger.ErrNotFound, "no authority of %s is announced; there are %v", name, known))
+			return nil, fmt.Errorf("request keys: %w", ledger.Errorf(ledger.ErrNotFound, "no authority of %s is announced; there are %s", name, strings.Join(known, ", ")))
 		}
 	}
 	members, err := r.Members(ctx)
@@ -73,7 +74,7 @@ func (r Requester) ask(ctx context.Context, a ledger.Authority, members []author
 	}
 	config := authority.ClientTLS(r.Certificate, members[i].TLSRoots)
 	keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), pinned.get)
-	return keys, translate(err)
+	return keys, Translate(err)
 }
 
 // Check accepts keys that came by another way than from the authority's server, such as a file: they must be for gid, and made
@@ -109,20 +110,29 @@ func Nothing(err error) bool {
 	return errors.As(err, &refusal) && refusal.Code == authority.CodeNothing
 }
 
-// translate gives an error of package authority the sentinel of package client.
-func translate(err error) error {
+// Translate gives an error of package authority the sentinel of package client, and leaves its words as they are.
+func Translate(err error) error {
 	var refusal *authority.DeniedError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &refusal) && refusal.Code == authority.CodeRevoked:
-		return fmt.Errorf("%w: %w", client.ErrRevoked, err)
+		return &markedError{err, client.ErrRevoked}
 	case errors.Is(err, authority.ErrDenied):
-		return fmt.Errorf("%w: %w", client.ErrDenied, err)
+		return &markedError{err, client.ErrDenied}
 	case errors.Is(err, authority.ErrUntrusted):
-		return fmt.Errorf("%w: %w", client.ErrTampered, err)
+		return &markedError{err, client.ErrTampered}
 	case errors.Is(err, authority.ErrUnavailable):
-		return fmt.Errorf("%w: %w", client.ErrUnavailable, err)
+		return &markedError{err, client.ErrUnavailable}
 	}
 	return err
 }
+
+// markedError is an error that is also a sentinel of package client.
+type markedError struct {
+	err  error
+	mark error
+}
+
+func (e *markedError) Error() string   { return e.err.Error() }
+func (e *markedError) Unwrap() []error { return []error{e.err, e.mark} }

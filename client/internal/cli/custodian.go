@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) custodianCommand() *cobra.Command {
+	return group("custodian", "Keep the key that can release any record of a hospital", groupRun, a.custodianInitCommand())
+}
+
+func (a *app) custodianInitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make the custodian's key, if there is none, and print its recipient",
+		Long: `Init makes an age identity in the custodian's directory of the wallet and prints its recipient, which
+'chartseal authority publish --custodian' announces. Every record that the hospital seals is also readable with
+this key: keep the file custodian.txt offline or in a safe, and keep a copy. An existing key is kept.`,
+		Args: takes(0, 0, ""),
+		RunE: a.run(func(context.Context, []string) error {
+			u, err := a.user()
+			if err != nil {
+				return err
+			}
+			recipient, created, err := u.CreateCustodian()
+			if err != nil {
+				return err
+			}
+			if created {
+				a.note("a new custodian key is in %s; it is the only copy", u.Dir())
+			}
+			if a.global.json {
+				return a.printJSON(custodianRow{Recipient: recipient, Created: created})
+			}
+			return a.printf("%s\n", recipient)
+		}),
+	}
+}
+
+// A custodianRow is what 'custodian init --json' prints.
+type custodianRow struct {
+	Recipient string `json:"recipient"`
+	Created   bool   `json:"created"`
+}

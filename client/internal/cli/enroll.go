@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// An enrolledRow is what 'enroll --json' prints.
+type enrolledRow struct {
+	User     string `json:"user"`
+	Dir      string `json:"dir"`
+	NotAfter string `json:"notAfter"`
+}
+
+func (a *app) enrollCommand() *cobra.Command {
+	var caURL, secretFile string
+	var renew bool
+	cmd := &cobra.Command{
+		Use:   "enroll NAME@ORG",
+		Short: "Get certificates from your organisation's CA",
+		Long: `Enroll makes your keys in the wallet and has your organisation's Fabric CA certify them. It needs the organisation's
+profile (ORG.yaml) in the wallet and the one-time secret that the registrar gave you, from --secret-file, from
+CHARTSEAL_SECRET or from the terminal. Keys never leave this machine. An enrolled user is not overwritten; --renew gets
+new certificates for new keys, authenticated by the present ones.`,
+		Example: `  chartseal enroll doctor@HospitalA --secret-file secret.txt
+  chartseal enroll doctor@HospitalA --renew`,
+		GroupID: groupPeople,
+		Args:    takes(0, 1, "one NAME@ORG"),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			name := a.set.user
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if name == "" {
+				return usagef("chartseal enroll needs one NAME@ORG")
+			}
+			w, err := a.openWallet()
+			if err != nil {
+				return err
+			}
+			var credentials wallet.Credentials
+			if renew {
+				credentials, err = a.renew(ctx, name)
+			} else {
+				credentials, err = a.enroll(ctx, w, name, caURL, secretSource{
+					what: "enrolment secret", flag: "--secret-file", file: secretFile, env: "CHARTSEAL_SECRET"})
+			}
+			if err != nil {
+				return err
+			}
+			if err := w.Save(name, credentials); err != nil {
+				return err
+			}
+			u, err := w.User(name)
+			if err != nil {
+				return err
+			}
+			until := u.Certificate.NotAfter.UTC().Format(timeText)
+			if a.global.json {
+				return a.printJSON(enrolledRow{User: u.String(), Dir: u.Dir(), NotAfter: until})
+			}
+			a.note("%s is enrolled until %s; next: chartseal --user %s keys request", u, until, u)
+			return nil
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&caURL, "ca-url", "", "https `address` of the CA, instead of the one in the organisation's profile")
+	fs.StringVar(&secretFile, "secret-file", "", "read the enrolment secret from a `file`; - is standard input")
+	fs.BoolVar(&renew, "renew", false, "get new certificates for an enrolled user")
+	return cmd
+}
+
+func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, from secretSource) (wallet.Credentials, error) {
+	var none wallet.Credentials
+	id, org, err := wallet.SplitUser(name)
+	if err != nil {
+		return none, err
+	}
+	switch _, err := w.User(name); {
+	case err == nil:
+		return none, withHint(ledger.Errorf(ledger.ErrExists, "%s is enrolled already", name), "--renew gets new certificates")
+	case !errors.Is(err, ledger.ErrNotFound):
+		return none, err
+	}
+	profile, err := w.Profile(org)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return none, withHint(err, "ask the registrar of %s for its profile, and put it into the wallet as %s.yaml", org, org)
+	} else if err != nil {
+		return none, err
+	}
+	if profile.CA == nil {
+		return none, withHint(ledger.Errorf(ledger.ErrInvalid, "the profile of %s names no CA", org), "certificates of %s come from elsewhere", org)
+	}
+	ca := *profile.CA
+	if caURL != "" {
+		ca.URL = caURL
+	}
+	secret, err := a.secret(from)
+	if err != nil {
+		return none, err
+	}
+	credentials, err := fabric.Enroll(ctx, &ca, id, string(secret))
+	if errors.Is(err, ledger.ErrDenied) {
+		err = withHint(err, "is it the right secret, and not used up? The registrar of %s can give a new one", org)
+	}
+	return credentials, err
+}
+
+func (a *app) renew(ctx context.Context, name string) (wallet.Credentials, error) {
+	u, err := a.walletUser(name, "the command line")
+	if err != nil {
+		return wallet.Credentials{}, err
+	}
+	if err := u.Valid(time.Now()); err != nil {
+		return wallet.Credentials{}, withHint(err, "what has expired cannot be renewed: the registrar has to give a new secret; move %s away and enrol again", u.Dir())
+	}
+	return fabric.Renew(ctx, u)
+}

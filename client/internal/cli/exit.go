@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+)
+
+// Exit codes. Programs depend on them: they do not change.
+const (
+	exitDone        = 0
+	exitOther       = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitDenied      = 4
+	exitTampered    = 5
+	exitUnavailable = 6
+)
+
+var (
+	errUsage       = errors.New("usage")
+	errInterrupted = errors.New("interrupted: nothing half-done was left behind")
+)
+
+// A class says what an error that matches err means to the caller.
+type class struct {
+	err  error
+	code string // in JSON; does not change
+	exit int
+	hint string // what to do, unless the error carries a better hint
+}
+
+const hintTampered = "the stored data is not what the ledger says it is; nothing was released; tell the record's home hospital"
+
+// classes is the one table from errors to exit codes and hints. The first match decides, so what an attacker could
+// cause stands before what an attacker could use to hide it.
+var classes = []class{
+	{ledger.ErrTampered, "tampered", exitTampered, hintTampered},
+	{abe.ErrTampered, "tampered", exitTampered, hintTampered},
+	{abe.ErrNotSatisfied, "not-satisfied", exitDenied,
+		"your attribute keys do not meet the policy; 'chartseal keys list' shows what you hold, 'chartseal keys request' asks for more"},
+	{ledger.ErrRevoked, "revoked", exitDenied,
+		"what you used was withdrawn; ask your hospital's administrator"},
+	{ledger.ErrDenied, "denied", exitDenied,
+		"your organisation or the role in your certificate does not allow this"},
+	{abe.ErrKeyMismatch, "key-mismatch", exitDenied, "get them again with 'chartseal keys request'"},
+	{errUsage, "usage", exitUsage, ""},
+	{ledger.ErrInvalid, "invalid", exitUsage, ""},
+	{ledger.ErrNotFound, "not-found", exitNotFound, ""},
+	{abe.ErrNoKey, "not-found", exitNotFound, "'chartseal policy check' tells which attributes are published"},
+	{fs.ErrNotExist, "not-found", exitNotFound, "check the name of the file"},
+	{client.ErrUnknownOutcome, "unknown-outcome", exitUnavailable,
+		"it may still come into force: look on the ledger with 'chartseal audit records' or search before you repeat it"},
+	{client.ErrConflict, "conflict", exitUnavailable, "nothing was written; try again"},
+	{ledger.ErrUnavailable, "unavailable", exitUnavailable,
+		"a service does not answer; try again, or ask whoever runs your hospital's node"},
+	{context.DeadlineExceeded, "timeout", exitUnavailable,
+		"give it more time with --timeout, or ask whoever runs your hospital's node"},
+	{errInterrupted, "interrupted", exitOther, ""},
+	{ledger.ErrExists, "exists", exitOther, ""},
+	{fs.ErrExist, "exists", exitOther, ""},
+	{fs.ErrPermission, "permission", exitOther, "check who owns the file and its directory"},
+	{syscall.ENOSPC, "disk-full", exitOther, "the disk is full: free some space, or set TMPDIR to a larger disk"},
+	{syscall.EDQUOT, "disk-full", exitOther, "your disk quota is used up: free some space"},
+}
+
+var otherClass = class{code: "failed", exit: exitOther}
+
+func classify(err error) class {
+	for _, c := range classes {
+		if errors.Is(err, c.err) {
+			return c
+		}
+	}
+	return otherClass
+}
+
+// A talkError adds to an error what only people need: a hint that fits better than the table's, or lines that point
+// into the text that was wrong.
+type talkError struct {
+	err   error
+	hint  string
+	lines []string
+}
+
+func (e *talkError) Error() string { return e.err.Error() }
+func (e *talkError) Unwrap() error { return e.err }
+
+// withHint gives err a hint of its own. A nil err stays nil.
+func withHint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &talkError{err: err, hint: fmt.Sprintf(format, args...)}
+}
+
+// usageError marks an error as a mistake on the command line without adding words to it.
+type usageError struct{ err error }
+
+func (e usageError) Error() string   { return e.err.Error() }
+func (e usageError) Unwrap() []error { return []error{errUsage, e.err} }
+
+func usage(err error) error { return usageError{err} }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// An errorReport is an error as --json prints it.
+type errorReport struct {
+	Code    string `json:"code"`
+	Exit    int    `json:"exit"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// report tells the user about err, which ended cmd, and returns the exit code.
+func (a *app) report(cmd *cobra.Command, err error) int {
+	c := classify(err)
+	hint, lines := c.hint, []string(nil)
+	var talk *talkError
+	if errors.As(err, &talk) {
+		if talk.hint != "" {
+			hint = talk.hint
+		}
+		lines = talk.lines
+	}
+	if hint == "" && c.code == "usage" {
+		hint = fmt.Sprintf("see '%s --help'", cmd.CommandPath())
+	}
+	r := errorReport{Code: c.code, Exit: c.exit, Message: oneLine(err.Error()), Hint: hint}
+	if a.global.json {
+		a.stderrJSON(map[string]errorReport{"error": r})
+		return c.exit
+	}
+	fmt.Fprintf(a.stderr, "chartseal: error: %s\n", r.Message)
+	for _, line := range lines {
+		fmt.Fprintf(a.stderr, "  %s\n", clean(line))
+	}
+	if hint != "" {
+		fmt.Fprintf(a.stderr, "chartseal: hint: %s\n", oneLine(hint))
+	}
+	return c.exit
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/keys"
+)
+
+func (a *app) authorityIssueCommand() *cobra.Command {
+	var f authorityFlags
+	var certFile, output string
+	cmd := &cobra.Command{
+		Use:   "issue --dir DIR --cert FILE -o FILE",
+		Short: "Issue attribute keys to somebody who cannot reach the authority's server",
+		Long: `Issue does by hand what serve does: it checks an enrolment certificate against the channel's members and their
+revocation lists, decides by the rule file, and writes the keys to a file. The file is as secret as the keys in it. Its owner,
+and nobody else, can use it: 'chartseal keys import FILE'.`,
+		Args: takes(0, 0, ""),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if certFile == "" || output == "" {
+				return usagef("name the certificate with --cert and the new file with -o")
+			}
+			certificate, err := a.readCertificate(certFile)
+			if err != nil {
+				return err
+			}
+			out, err := createFile(output, false)
+			if err != nil {
+				return err
+			}
+			defer out.Close()
+			s, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			master, mapping, err := a.unlock(f, s.user.Profile.MSP)
+			if err != nil {
+				return err
+			}
+			defer master.Destroy()
+			issued, err := issue(ctx, s, master, mapping, certificate)
+			if err != nil {
+				return err
+			}
+			if err := json.NewEncoder(out).Encode(issued); err != nil {
+				return fmt.Errorf("write %s: %w", output, err)
+			}
+			if err := out.Commit(); err != nil {
+				return err
+			}
+			a.note("%d keys for %s are in %s, which only they may have", len(issued.Keys), issued.GID, output)
+			if !a.global.json {
+				return nil
+			}
+			rows := []keyRow{}
+			for _, k := range issued.Keys {
+				rows = append(rows, keyRow{issued.Authority, k.Name, k.Version})
+			}
+			return a.printJSON(rows)
+		}),
+	}
+	f.add(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&certFile, "cert", "", "PEM `file` with the enrolment certificate of who gets the keys (required)")
+	fs.StringVarP(&output, "output", "o", "", "write the keys to this new `file` (required)")
+	return cmd
+}
+
+func (a *app) readCertificate(path string) (*x509.Certificate, error) {
+	text, err := a.readText(path, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode([]byte(text))
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, usagef("%s is not a PEM certificate", path)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, usagef("%s: %w", path, err)
+	}
+	return certificate, nil
+}
+
+// issue asks the same parts, in the same order, as the authority's server.
+func issue(ctx context.Context, s *session, m master, rules mapping, certificate *x509.Certificate) (*authority.KeysResponse, error) {
+	holder, err := authority.NewVerifier(s.ledger.ChannelMSPs).Verify(ctx, certificate)
+	if err != nil {
+		return nil, keys.Translate(err)
+	}
+	names := rules.Grant(holder, time.Now())
+	if len(names) == 0 {
+		return nil, ledger.Errorf(ledger.ErrDenied, "no rule grants %s anything", holder.GID())
+	}
+	versions, err := keys.Versions(s.ledger)(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	response := &authority.KeysResponse{Authority: m.Authority(), GID: holder.GID()}
+	for _, name := range names {
+		if versions[name] == 0 {
+			continue
+		}
+		key, err := m.Issue(holder.GID(), name, versions[name])
+		if err != nil {
+			return nil, err
+		}
+		b, err := key.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		response.Keys = append(response.Keys,
+			authority.IssuedKey{Name: name, Version: versions[name], Key: base64.StdEncoding.EncodeToString(b)})
+	}
+	if len(response.Keys) == 0 {
+		return nil, ledger.Errorf(ledger.ErrNotFound, "none of %s is published", strings.Join(names, ", "))
+	}
+	return response, nil
+}
+
+func (a *app) keysImportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE",
+		Short: "Take attribute keys from a file that an authority issued",
+		Args:  takes(1, 1, "one FILE"),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			issued, err := a.readIssued(args[0])
+			if err != nil {
+				return err
+			}
+			s, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := keys.Check(ctx, s.ledger, s.ledger.Actor(), issued); err != nil {
+				return err
+			}
+			from := issued[0].Attribute().Authority
+			if err := storeKeys(s.user, from, s.ledger.Actor(), issued); err != nil {
+				return err
+			}
+			rows := []keyRow{}
+			for _, k := range issued {
+				rows = append(rows, keyRow{from, k.Name(), k.Version()})
+			}
+			return a.printKeys(rows, true)
+		}),
+	}
+}
+
+// readIssued reads the keys in a file that 'authority issue' wrote. There is at least one, all of one authority.
+func (a *app) readIssued(path string) ([]*abe.UserKey, error) {
+	text, err := a.readText(path, 8<<20)
+	if err != nil {
+		return nil, err
+	}
+	bad := func(err error) ([]*abe.UserKey, error) {
+		return nil, fmt.Errorf("%s is not a file of issued keys: %w: %w", path, client.ErrInvalid, err)
+	}
+	var response authority.KeysResponse
+	if err := json.Unmarshal([]byte(text), &response); err != nil {
+		return bad(err)
+	}
+	if len(response.Keys) == 0 {
+		return bad(errors.New("it holds none"))
+	}
+	var issued []*abe.UserKey
+	for _, k := range response.Keys {
+		b, err := base64.StdEncoding.DecodeString(k.Key)
+		if err != nil {
+			return bad(err)
+		}
+		key, err := abe.ParseUserKey(b)
+		if err != nil {
+			return bad(err)
+		}
+		if key.Attribute().Authority != response.Authority {
+			return bad(fmt.Errorf("the key of %s is not of %s", key.Name(), response.Authority))
+		}
+		issued = append(issued, key)
+	}
+	return issued, nil
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/keys"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+func (a *app) keysCommand() *cobra.Command {
+	return group("keys", "Get and list your attribute keys", groupPeople,
+		a.keysRequestCommand(), a.keysImportCommand(), a.keysListCommand())
+}
+
+// A keyRow is an attribute key as --json prints it; never the key itself.
+type keyRow struct {
+	Authority string `json:"authority"`
+	Attribute string `json:"attribute"`
+	Version   int    `json:"version"`
+}
+
+func (a *app) keysRequestCommand() *cobra.Command {
+	var authorities []string
+	cmd := &cobra.Command{
+		Use:   "request",
+		Short: "Ask attribute authorities for your keys",
+		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium, which decide by it
+what you are entitled to, and keeps the keys they issue in your wallet. Each key is checked against the public key on the
+ledger before it is kept. Authorities that grant you nothing are left out unless you name them.`,
+		Args: takes(0, 0, ""),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			s, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			r := keys.Requester{Ledger: s.ledger, Certificate: enrolmentTLS(s.user), Members: s.ledger.ChannelMSPs}
+			grants, err := r.Request(ctx, authorities...)
+			if errors.Is(err, client.ErrNotFound) {
+				return withHint(err, "name one of these with --authority, or none to ask all")
+			} else if err != nil {
+				return err
+			}
+			rows, err := a.storeGrants(s, grants, len(authorities) > 0)
+			if printErr := a.printKeys(rows, err == nil); printErr != nil {
+				return printErr
+			}
+			return err
+		}),
+	}
+	cmd.Flags().StringArrayVar(&authorities, "authority", nil, "ask only this `MSP`'s authority (repeatable)")
+	return cmd
+}
+
+// enrolmentTLS is the enrolment certificate in the form that proves possession of its key to an authority.
+func enrolmentTLS(u *wallet.User) tls.Certificate {
+	return tls.Certificate{Certificate: [][]byte{u.Certificate.Raw}, PrivateKey: u.Key(), Leaf: u.Certificate}
+}
+
+// storeGrants keeps what was granted and says what was not. The error is the first failure that counts; if anything was granted
+// at all, an authority that merely cannot be reached is a warning, since the next request can make up for it.
+func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow, error) {
+	rows := []keyRow{}
+	var failures []error
+	for _, g := range grants {
+		switch {
+		case keys.Nothing(g.Err) && !named:
+		case g.Err != nil:
+			failures = append(failures, g.Err)
+		default:
+			if err := storeKeys(s.user, g.Authority, s.ledger.Actor(), g.Keys); err != nil {
+				return rows, err
+			}
+			for _, k := range g.Keys {
+				rows = append(rows, keyRow{g.Authority, k.Name(), k.Version()})
+			}
+		}
+	}
+	switch {
+	case len(failures) == 0 && len(rows) == 0:
+		return rows, withHint(ledger.Errorf(ledger.ErrDenied, "no authority grants %s anything", s.user), grantHint)
+	case len(failures) == 0:
+		return rows, nil
+	case named || len(rows) == 0:
+		err := failures[0]
+		for _, more := range failures[1:] {
+			err = fmt.Errorf("%w; %w", err, more)
+		}
+		if errors.Is(err, client.ErrDenied) {
+			err = withHint(err, grantHint)
+		}
+		return rows, err
+	}
+	for _, err := range failures {
+		a.warn("%v", err)
+	}
+	return rows, nil
+}
+
+const grantHint = "authorities grant by the attributes in your certificate, such as role; ask your hospital's administrator"
+
+func storeKeys(u *wallet.User, authority, gid string, issued []*abe.UserKey) error {
+	stored := make([]wallet.AttributeKey, len(issued))
+	for i, k := range issued {
+		b, err := k.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		stored[i] = wallet.AttributeKey{Name: k.Name(), Version: k.Version(), Key: b}
+	}
+	return u.StoreKeys(authority, gid, stored)
+}
+
+func (a *app) keysListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the attribute keys in your wallet",
+		Args:  takes(0, 0, ""),
+		RunE: a.run(func(context.Context, []string) error {
+			u, err := a.user()
+			if err != nil {
+				return err
+			}
+			stored, err := attributeKeys(u)
+			if err != nil {
+				return err
+			}
+			rows := []keyRow{}
+			for _, k := range stored {
+				authority, _, _ := strings.Cut(k.Name, ":")
+				rows = append(rows, keyRow{authority, k.Name, k.Version})
+			}
+			if len(rows) == 0 {
+				a.note("%s has no attribute keys; 'chartseal keys request' asks for them", u)
+			}
+			return a.printKeys(rows, true)
+		}),
+	}
+}
+
+// printKeys prints rows. When the command fails there is nothing on stdout in JSON.
+func (a *app) printKeys(rows []keyRow, done bool) error {
+	if a.global.json {
+		if !done {
+			return nil
+		}
+		return a.printJSON(rows)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	t := newTable("ATTRIBUTE", "VERSION", "AUTHORITY")
+	for _, r := range rows {
+		t.row(r.Attribute, fmt.Sprint(r.Version), r.Authority)
+	}
+	return a.printTable(t)
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// An app is one run of the program: its streams, its environment and what was asked of it.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	getenv func(string) string
+	exeDir string // directory of the executable, "" when unknown
+
+	global globalFlags
+	set    settings // resolved before a command starts
+}
+
+// Main runs the command line of this process and returns its exit code.
+//
+// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one ends the process at once.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	if exe, err := os.Executable(); err == nil {
+		a.exeDir = dirOf(exe)
+	}
+	return a.main(ctx, os.Args[1:])
+}
+
+func (a *app) main(ctx context.Context, args []string) int {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetContext(ctx)
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errInterrupted
+	}
+	if !a.global.json && asksForJSON(args) { // the flags could not be parsed
+		a.global.json = true
+	}
+	return a.report(cmd, err)
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/client"
+)
+
+// An openedRow is what --json prints for a record that was opened.
+type openedRow struct {
+	Record    string   `json:"record"`
+	Version   int      `json:"version"`
+	Output    string   `json:"output"` // path of the file that was written
+	File      string   `json:"file"`   // name the record was sealed under
+	MediaType string   `json:"mediaType"`
+	Kind      string   `json:"kind"`
+	Size      int64    `json:"size"`
+	SHA256    string   `json:"sha256"`
+	Patient   string   `json:"patient"`
+	Dates     []string `json:"dates"`
+	Codes     []string `json:"codes"`
+	Author    string   `json:"author"`
+	Home      string   `json:"home"`
+	Sealed    string   `json:"sealed"`
+	Access    string   `json:"access"` // id of the access entry
+	Purpose   string   `json:"purpose"`
+}
+
+func (a *app) openCommand() *cobra.Command {
+	var (
+		o      client.OpenRequest
+		output string
+		force  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "open RECORD [-o FILE]",
+		Short: "Open a record that your attributes allow",
+		Long: `Open commits an access entry to the ledger (who, which record, for what purpose), fetches the record, verifies
+it and decrypts it. Without -o it goes to standard output. Nothing is shown, and no file is made, before the
+whole record has been verified. The name the record was sealed under is never used as a path.`,
+		Example: `  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 -o report.json
+  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .`,
+		GroupID: groupRecords,
+		Args:    takes(1, 1, "one RECORD"),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			id, err := recordID(args[0])
+			if err != nil {
+				return err
+			}
+			if o.Purpose, err = purpose(o.Purpose); err != nil {
+				return err
+			}
+			if o.Version < 0 {
+				return usagef("--version must be at least 1")
+			}
+			if a.global.json && (output == "" || output == "-") {
+				return withHint(usagef("open --json needs -o FILE: the record and the JSON would both go to standard output"),
+					"add -o FILE")
+			}
+			return a.open(ctx, id, o, output, force)
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&output, "output", "o", "", "write the record to a new `file`; - is standard output")
+	fs.BoolVar(&force, "force", false, "replace the file if it exists")
+	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
+	fs.IntVar(&o.Version, "version", 0, "open this version instead of the current one")
+	fs.BoolVar(&o.SkipPolicyCheck, "skip-policy-check", false, "try to decrypt although your attributes do not meet the policy (shows that it fails)")
+	return cmd
+}
+
+// A target is where an opened record goes: nothing is visible there before Commit, and nothing is left after Close
+// without it.
+type target interface {
+	io.Writer
+	Commit() error
+	Close() error
+}
+
+func (a *app) target(output string, force bool) (target, error) {
+	if output == "" || output == "-" {
+		return newSpool(a.stdout, isTerminal(a.stdout) && output == ""), nil
+	}
+	return createFile(output, force)
+}
+
+func (a *app) open(ctx context.Context, id string, o client.OpenRequest, output string, force bool) error {
+	out, err := a.target(output, force)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var stop func()
+	o.Progress, stop = a.progress("opening")
+	defer stop()
+	opened, err := s.client.Open(ctx, id, out, o)
+	stop()
+	if err != nil {
+		return recordHint(err)
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
+	if a.global.json {
+		return a.printJSON(openedRow{
+			Record: opened.ID, Version: opened.Version, Output: output, File: opened.Name, MediaType: opened.MediaType,
+			Kind: opened.Kind, Size: opened.Size, SHA256: opened.SHA256, Patient: opened.Patient,
+			Dates: append([]string{}, opened.Dates...), Codes: append([]string{}, opened.Codes...),
+			Author: opened.Author, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
+			Access: opened.Access.ID, Purpose: opened.Access.Purpose,
+		})
+	}
+	if output != "" && output != "-" {
+		a.note("opened %s version %d: %s, sealed by %s as %q, written to %s", opened.ID, opened.Version,
+			describe(opened), opened.Author, opened.Name, output)
+	}
+	return nil
+}
+
+func describe(o client.Opened) string {
+	what := bytesText(o.Size)
+	if o.MediaType != "" {
+		what += " of " + o.MediaType
+	}
+	return fmt.Sprintf("%s, verified", what)
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// recordID checks that an argument looks like a record's id, so that a slip is told before anything is logged.
+func recordID(arg string) (string, error) {
+	id := strings.ToLower(arg)
+	if b, err := hex.DecodeString(id); err != nil || len(b) != ledger.RecordIDSize {
+		return "", withHint(usagef("%q is not a record id", arg),
+			"a record id is %d hexadecimal digits, as seal and search print it", 2*ledger.RecordIDSize)
+	}
+	return id, nil
+}
+
+// purpose checks a purpose of use before an access entry is made with it.
+func purpose(code string) (string, error) {
+	code = strings.ToUpper(code)
+	if _, ok := ledger.Purposes[code]; !ok {
+		return "", withHint(usagef("unknown purpose of use %q", code),
+			"use a code of HL7 PurposeOfUse, such as TREAT, ETREAT, PATRQT, HPAYMT or HRESCH")
+	}
+	return code, nil
+}
+
+// recordHint is for commands that are given a record's id.
+func recordHint(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return withHint(err, "check the record id; seal and search print it")
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/replica"
+)
+
+func (a *app) replicateCommand() *cobra.Command {
+	var parallel int
+	cmd := &cobra.Command{
+		Use:   "replicate",
+		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
+		Long: `Replicate follows the ledger, from its first block when it runs for the first time, and pins the ciphertext of every
+record on your hospital's own IPFS node, so that records outlive the failure of any one hospital. It runs until it is
+stopped, and goes on where it was when it is started again. One is enough for a hospital.`,
+		GroupID: groupRun,
+		Args:    takes(0, 0, ""),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if parallel < 1 {
+				return usagef("--parallel must be at least 1")
+			}
+			s, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if s.blobs == nil {
+				return fmt.Errorf("the profile of %s names no IPFS node: %w", s.user.Profile.MSP, client.ErrInvalid)
+			}
+			log := a.log()
+			r, err := replica.New(replica.Config{
+				Store: s.blobs, Memory: s.user.Memory(), Log: log, Parallel: parallel,
+				Feed: func(ctx context.Context, handle func(context.Context, []ledger.RecordVersion) error) error {
+					return s.ledger.FollowRecords(ctx, fabric.Following{
+						Checkpoint: filepath.Join(s.user.Dir(), "state", "replica", "followed"),
+						Handle:     handle,
+						Interrupted: func(err error, wait time.Duration) {
+							log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())
+						},
+					})
+				},
+			})
+			if err != nil {
+				return err
+			}
+			return r.Run(ctx)
+		}),
+	}
+	cmd.Flags().IntVar(&parallel, "parallel", 4, "fetch this many records at a time")
+	return cmd
+}

@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// globalFlags are the flags that every command has.
+type globalFlags struct {
+	user    string
+	wallet  string
+	config  string
+	timeout time.Duration
+	json    bool
+	quiet   bool
+}
+
+// Groups of commands in the help text.
+const (
+	groupRecords = "records"
+	groupPeople  = "people"
+	groupRun     = "run"
+)
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "chartseal",
+		Short: "Share sealed medical records between hospitals",
+		Long: `chartseal seals medical records so that only people with the right attributes open them, puts the
+ciphertext on IPFS, and keeps pointers, an encrypted keyword index and the access log on a Hyperledger
+Fabric ledger.`,
+		Example: `  chartseal --user doctor@HospitalA seal report.json --policy 'HospitalB:role=doctor'
+  chartseal --user doctor@HospitalB search 'icd10:I21.4 and date:2020-03'
+  chartseal --user doctor@HospitalB open 4f1a... -o report.json`,
+		SilenceErrors: true, // report prints them
+		SilenceUsage:  true,
+		Args:          onlySubcommands,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.CompletionOptions.HiddenDefaultCmd = false
+
+	f := root.PersistentFlags()
+	f.StringVar(&a.global.user, "user", "", "who you are, `NAME@ORG` (CHARTSEAL_USER)")
+	f.StringVar(&a.global.wallet, "wallet", "", "wallet directory (CHARTSEAL_WALLET)")
+	f.StringVar(&a.global.config, "config", "", "configuration `file` (CHARTSEAL_CONFIG)")
+	f.DurationVar(&a.global.timeout, "timeout", 0, "give up after this long, such as 30s or 5m (CHARTSEAL_TIMEOUT; 0 is no limit)")
+	f.BoolVar(&a.global.json, "json", false, "print results and errors as JSON")
+	f.BoolVarP(&a.global.quiet, "quiet", "q", false, "no notes, warnings or progress on stderr")
+	mustFlag(root.MarkPersistentFlagDirname("wallet"))
+
+	root.AddGroup(
+		&cobra.Group{ID: groupRecords, Title: "Records:"},
+		&cobra.Group{ID: groupPeople, Title: "People and keys:"},
+		&cobra.Group{ID: groupRun, Title: "Running a hospital:"},
+	)
+	root.AddCommand(
+		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.keywordsCommand(),
+		a.enrollCommand(), a.keysCommand(), a.policyCommand(), a.auditCommand(),
+		a.scopeCommand(), a.custodianCommand(), a.authorityCommand(), a.replicateCommand(),
+		a.versionCommand(),
+	)
+	return root
+}
+
+// A job is what a command does once its arguments are known to be well formed.
+type job func(ctx context.Context, args []string) error
+
+// run wraps a job: the settings are resolved once and the time limit starts.
+func (a *app) run(j job) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		var err error
+		if a.set, err = a.resolve(cmd.Flags()); err != nil {
+			return err
+		}
+		ctx := cmd.Context()
+		if a.set.timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, a.set.timeout)
+			defer cancel()
+		}
+		return j(ctx, args)
+	}
+}
+
+// group makes a command that only holds others.
+func group(use, short, groupID string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, GroupID: groupID,
+		Args: onlySubcommands,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("%s needs a command: %s", cmd.CommandPath(), strings.Join(childNames(cmd), ", "))
+		},
+	}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+func childNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// onlySubcommands refuses arguments: what is left over after a group's name is a command that does not exist.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := nearest(args[0], childNames(cmd)); near != "" {
+		return usagef("unknown command %q for %q, did you mean %q?", args[0], cmd.CommandPath(), near)
+	}
+	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+}
+
+// takes checks the number of arguments; what names them in the message. max < 0 means any number.
+func takes(min, max int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < min:
+			return usagef("%s needs %s", cmd.CommandPath(), what)
+		case max == 0 && len(args) > 0:
+			return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		case max > 0 && len(args) > max:
+			return usagef("%s takes only %s, got %q as well", cmd.CommandPath(), what, args[max])
+		}
+		return nil
+	}
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this program",
+		Args:  takes(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			v := version()
+			if a.global.json {
+				return a.printJSON(v)
+			}
+			return a.printf("chartseal %s (%s, %s)\n", v.Version, v.Revision, v.Go)
+		},
+	}
+}
+
+// build says what this program was made from.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+	Go       string `json:"go"`
+}
+
+func version() build {
+	b := build{Version: "(devel)", Revision: "unknown revision"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Go = info.GoVersion
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			b.Revision = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			b.Revision += " with changes"
+		}
+	}
+	return b
+}
+
+// asksForJSON tells whether --json is among arguments that could not be parsed.
+func asksForJSON(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--json", "--json=true":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
+}
+
+// mustFlag is for calls that fail only when a flag is misspelt in this package.
+func mustFlag(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("cli: %v", err))
+	}
+}
+
+func dirOf(exe string) string {
+	if real, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = real
+	}
+	return filepath.Dir(exe)
+}

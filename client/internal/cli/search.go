@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// A hitRow is what --json prints for one hit.
+type hitRow struct {
+	Record  string `json:"record"`
+	Version int    `json:"version"`
+	Kind    string `json:"kind"`
+	Date    string `json:"date"` // of the content, YYYY-MM-DD, may be empty
+	Home    string `json:"home"`
+	Time    string `json:"time"` // when it was sealed
+}
+
+func (a *app) searchCommand() *cobra.Command {
+	var (
+		o     client.SearchOptions
+		limit int
+	)
+	cmd := &cobra.Command{
+		Use:   "search QUERY...",
+		Short: "Find records by keyword, code, date or patient",
+		Long: `Search finds records in a scope, newest first. Your hospital's peer answers, through the chaincode; it learns
+neither the words nor what was found, only which entries of the encrypted index were read.
+
+A query joins terms with 'and', 'or' and 'not', grouped by parentheses; words beside each other are joined by 'and':
+  word, "several words"               a keyword
+  icd10:I21.4  snomed:...  loinc:...  a code; an ICD-10 code finds all below it, icd10:I20-I25 a block
+  date:2020-03  date:2019..2020-06    a year, month, day or range
+  patient:ID  born:1950               the patient
+  kind:fhir  modality:CT  author:...  what the record says of itself
+  home:HospitalA                      who sealed it`,
+		Example: `  chartseal search icd10:I21 and date:2020-03
+  chartseal search 'patient:12345 and (scan or modality:CT)' --json`,
+		GroupID: groupRecords,
+		Args:    takes(1, -1, "a QUERY"),
+		RunE: a.run(func(ctx context.Context, words []string) error {
+			if limit < 1 {
+				return usagef("--limit must be at least 1")
+			}
+			query := strings.Join(words, " ")
+			if err := checkQuery(query); err != nil {
+				return err
+			}
+			s, err := a.connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			o.Limit = limit
+			if o.Scope == "" {
+				o.Scope = a.set.scope
+			}
+			found, err := s.client.Search(ctx, query, o)
+			if errors.Is(err, client.ErrNotFound) {
+				return withHint(err, "'chartseal scope list' shows the scopes")
+			} else if err != nil {
+				return err
+			}
+			return a.printHits(o.Scope, found)
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.Scope, "scope", "", "search domain (default \"consortium\", or from the configuration)")
+	fs.IntVar(&limit, "limit", 100, "print at most this many records")
+	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, when the scope's key has to be asked for")
+	return cmd
+}
+
+// checkQuery parses a query before anything is asked of the network.
+func checkQuery(text string) error {
+	_, err := index.ParseQuery(text)
+	if err == nil {
+		return nil
+	}
+	talk := &talkError{err: usage(err), hint: "'chartseal search --help' shows how to ask"}
+	var at *index.QueryError
+	if errors.As(err, &at) {
+		talk.lines = strings.Split(at.Caret(text), "\n")
+		if at.Hint != "" {
+			talk.hint = at.Hint
+		}
+	}
+	return talk
+}
+
+func (a *app) printHits(scope string, found client.Results) error {
+	for _, w := range found.Warnings {
+		a.warn("%s", w)
+	}
+	if len(found.Hits) == 0 {
+		a.note("nothing found in scope %s", scope)
+	}
+	if found.Truncated {
+		a.note("there are more records than these %d; raise --limit or narrow the query", len(found.Hits))
+	}
+	if a.global.json {
+		rows := make([]hitRow, len(found.Hits))
+		for i, h := range found.Hits {
+			rows[i] = hitRow{Record: h.ID, Version: h.Version, Kind: h.Kind, Date: h.Date, Home: h.Home, Time: h.Time}
+		}
+		return a.printJSON(rows)
+	}
+	if len(found.Hits) == 0 {
+		return nil
+	}
+	t := newTable("RECORD", "VERSION", "KIND", "DATE", "HOME")
+	for _, h := range found.Hits {
+		t.row(h.ID, fmt.Sprint(h.Version), h.Kind, h.Date, h.Home)
+	}
+	return a.printTable(t)
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// maxSecret is the largest passphrase or enrolment secret that is read.
+const maxSecret = 4096
+
+// A secretSource says where a secret comes from: a file, an environment variable, or a question on the terminal.
+// A secret is never an argument, which other users of the machine could see.
+type secretSource struct {
+	what string // for messages, such as "enrolment secret"
+	flag string // the flag that names a file
+	file string // its value; "-" is standard input
+	env  string // environment variable, "" for none
+	new  bool   // a new secret, which is asked for twice
+}
+
+// secret reads a secret without the line end that editors leave at its end.
+func (a *app) secret(s secretSource) ([]byte, error) {
+	if s.file != "" {
+		text, err := a.readText(s.file, maxSecret)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.what, err)
+		}
+		return s.checked([]byte(text))
+	}
+	if s.env != "" {
+		if value := a.getenv(s.env); value != "" {
+			return s.checked([]byte(value))
+		}
+	}
+	in, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		hint := "name a file with " + s.flag
+		if s.env != "" {
+			hint += ", or set " + s.env
+		}
+		return nil, withHint(usagef("no %s, and no terminal to ask for it", s.what), "%s", hint)
+	}
+	first, err := a.ask(in, s.what+": ")
+	if err != nil || !s.new {
+		return first, err
+	}
+	second, err := a.ask(in, s.what+" again: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, second) {
+		return nil, usagef("the two are not equal")
+	}
+	return s.checked(first)
+}
+
+func (s secretSource) checked(text []byte) ([]byte, error) {
+	text = bytes.TrimRight(text, "\r\n")
+	if len(text) == 0 {
+		return nil, usagef("the %s is empty", s.what)
+	}
+	return text, nil
+}
+
+// ask reads a line from the terminal without showing it.
+func (a *app) ask(in *os.File, prompt string) ([]byte, error) {
+	io.WriteString(a.stderr, prompt)
+	line, err := term.ReadPassword(int(in.Fd()))
+	io.WriteString(a.stderr, "\n")
+	if err != nil {
+		return nil, fmt.Errorf("read from the terminal: %w", err)
+	}
+	return line, nil
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/ipfs"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// A session is a user with their hospital's services.
+type session struct {
+	user   *wallet.User
+	ledger *fabric.Gateway
+	blobs  *ipfs.Store // nil for organisations that store no payloads
+	client *client.Client
+}
+
+// connect makes a session of the user that the settings name. Connections are made when they are first needed.
+func (a *app) connect(context.Context) (*session, error) {
+	u, err := a.user()
+	if err != nil {
+		return nil, err
+	}
+	s := &session{user: u}
+	if err := s.dial(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) dial() error {
+	var err error
+	if err = s.user.Valid(time.Now()); err != nil {
+		return withHint(err, "'chartseal enroll %s --renew' gets a new certificate", s.user)
+	}
+	if s.ledger, err = fabric.Connect(s.user, fabric.Timeouts{}); err != nil {
+		return err
+	}
+	config := client.Config{Ledger: s.ledger, Memory: s.user.Memory()}
+	if p := s.user.Profile.IPFS; p != nil {
+		if s.blobs, err = ipfs.New(ipfs.Options{API: p.API, Token: p.Token}); err != nil {
+			return err
+		}
+		config.Blobs = s.blobs
+	}
+	if config.Identities, err = identities(s.user); err != nil {
+		return err
+	}
+	s.client, err = client.New(config)
+	return err
+}
+
+// Close ends the connections.
+func (s *session) Close() {
+	if s.ledger != nil {
+		s.ledger.Close()
+	}
+}
+
+// identities are what a user can open with: attribute keys, and the custodian's own identity.
+func identities(u *wallet.User) ([]age.Identity, error) {
+	stored, err := attributeKeys(u)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]*abe.UserKey, len(stored))
+	for i, k := range stored {
+		if keys[i], err = abe.ParseUserKey(k.Key); err != nil {
+			return nil, withHint(fmt.Errorf("attribute key of %s: %w", k.Name, err),
+				"get the keys again with 'chartseal --user %s keys request'", u)
+		}
+	}
+	attributes, err := abe.NewIdentity(keys)
+	if err != nil {
+		return nil, err
+	}
+	own, err := u.Identities()
+	if err != nil {
+		return nil, err
+	}
+	return append([]age.Identity{attributes}, own...), nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// openWallet opens the wallet that the settings name.
+func (a *app) openWallet() (*wallet.Wallet, error) {
+	if a.set.wallet == "" {
+		return nil, withHint(usagef("no wallet is named"), "name its directory with --wallet or CHARTSEAL_WALLET")
+	}
+	w, err := wallet.Open(a.set.wallet)
+	if err != nil {
+		return nil, withHint(err, "the wallet is named by %s; name another with --wallet or CHARTSEAL_WALLET", a.set.walletFrom)
+	}
+	return w, nil
+}
+
+// user reads the user that the settings name. Whether their certificates are still valid is for whoever uses them.
+func (a *app) user() (*wallet.User, error) {
+	if a.set.user == "" {
+		err := usagef("who are you? no user is named")
+		if w, openErr := a.openWallet(); openErr == nil {
+			if known, _ := w.Users(); len(known) > 0 {
+				return nil, withHint(err, "name yourself with --user or CHARTSEAL_USER: %s", list(known))
+			}
+		}
+		return nil, withHint(err, "name yourself with --user NAME@ORG or CHARTSEAL_USER")
+	}
+	return a.walletUser(a.set.user, a.set.userFrom)
+}
+
+// walletUser reads a user whose name comes from the given place.
+func (a *app) walletUser(name, from string) (*wallet.User, error) {
+	if _, _, err := wallet.SplitUser(name); err != nil {
+		return nil, withHint(err, "the user is named by %s", from)
+	}
+	w, err := a.openWallet()
+	if err != nil {
+		return nil, err
+	}
+	u, err := w.User(name)
+	switch {
+	case err == nil:
+		return u, nil
+	case errors.Is(err, ledger.ErrNotFound):
+		if known, _ := w.Users(); nearest(name, known) != "" {
+			return nil, withHint(err, "did you mean %s? The user is named by %s", nearest(name, known), from)
+		}
+		return nil, withHint(err, "enrol with 'chartseal enroll %s', or name another user; this one is named by %s", name, from)
+	case errors.Is(err, ledger.ErrDenied):
+		return nil, withHint(err, "the wallet holds secrets: keep others out of it")
+	}
+	return nil, err
+}
+
+// walletUsers lists the users in the wallet.
+func (a *app) walletUsers() ([]string, error) {
+	w, err := a.openWallet()
+	if err != nil {
+		return nil, err
+	}
+	return w.Users()
+}
+
+// heldAttributes are the names of the attributes that a user of the wallet has keys for. It is never nil.
+func (a *app) heldAttributes(name string) ([]string, error) {
+	u, err := a.walletUser(name, "--user")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := attributeKeys(u)
+	if err != nil {
+		return nil, err
+	}
+	held := []string{}
+	for _, k := range keys {
+		if !slices.Contains(held, k.Name) { // there may be keys of several versions
+			held = append(held, k.Name)
+		}
+	}
+	return held, nil
+}
+
+// attributeKeys reads the attribute keys of a user. Those that were issued to somebody else are refused.
+func attributeKeys(u *wallet.User) ([]wallet.AttributeKey, error) {
+	id, err := fabric.EnrolmentID(u.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("attribute keys of %s: %w", u, err)
+	}
+	keys, err := u.Keys(ledger.Actor(u.Profile.MSP, id))
+	if err != nil {
+		return nil, withHint(err, "get them again with 'chartseal --user %s keys request'", u)
+	}
+	return keys, nil
+}
