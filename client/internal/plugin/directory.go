@@ -1,0 +1,147 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// A directory finds public keys as one user: on the ledger, and when the ledger does not answer among those that it gave
+// this user earlier.
+//
+// An attribute key that was kept may be out of date: if the authority has rotated it since, people who were to lose
+// the attribute with that rotation can still open what is sealed with it. So it is used only when the ledger cannot be
+// asked, never against a newer version that any program of this user has seen, and the user is told its age.
+type directory struct {
+	user    *wallet.User
+	memory  client.Memory
+	connect connector
+	tell    func(string)
+}
+
+// A connector reaches the ledger as a user.
+type connector func(*wallet.User) (l client.Ledger, closeIt func() error, err error)
+
+// keptItem is where the public keys are in the user's memory.
+const keptItem = "age-plugin/public-keys.json"
+
+// A keptKey is a public key as the ledger gave it.
+type keptKey struct {
+	Key  []byte    `json:"key"`  // encoding of package abe
+	Seen time.Time `json:"seen"` // when the ledger last gave it
+}
+
+// keys gives the public key of each name.
+func (d *directory) keys(ctx context.Context, names []string) ([]*abe.PublicKey, error) {
+	keys, err := d.ask(ctx, names)
+	if errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return d.recall(names, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.keep(keys); err != nil {
+		d.tell("the public keys could not be kept for use without the ledger: " + words.OneLine(err.Error()))
+	}
+	return keys, nil
+}
+
+func (d *directory) ask(ctx context.Context, names []string) ([]*abe.PublicKey, error) {
+	l, closeIt, err := d.connect(d.user)
+	if err != nil {
+		return nil, err
+	}
+	defer closeIt()
+	c, err := client.New(client.Config{Ledger: l, Memory: d.memory})
+	if err != nil {
+		return nil, err
+	}
+	return c.PublicKeys(ctx, names...)
+}
+
+func (d *directory) keep(keys []*abe.PublicKey) error {
+	kept, err := d.load()
+	if err != nil {
+		kept = map[string]keptKey{} // it is only a copy
+	}
+	for _, k := range keys {
+		b, err := k.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		kept[k.Name()] = keptKey{Key: b, Seen: time.Now().UTC().Truncate(time.Second)}
+	}
+	text, err := json.MarshalIndent(kept, "", "  ")
+	if err != nil {
+		return err
+	}
+	return d.memory.Store(keptItem, append(text, '\n'))
+}
+
+func (d *directory) load() (map[string]keptKey, error) {
+	text, err := d.memory.Load(keptItem)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return map[string]keptKey{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]keptKey{}
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "the public keys kept by %s cannot be read: %v", d.user, err)
+	}
+	return kept, nil
+}
+
+// recall gives kept keys, because of cause.
+func (d *directory) recall(names []string, cause error) ([]*abe.PublicKey, error) {
+	kept, err := d.load()
+	if err != nil {
+		return nil, err
+	}
+	var keys []*abe.PublicKey
+	var oldest time.Time
+	for _, n := range names {
+		k, ok := kept[n]
+		if !ok {
+			return nil, d.unknown(n, kept, cause)
+		}
+		key, err := abe.ParsePublicKey(k.Key)
+		if err != nil {
+			return nil, fmt.Errorf("kept public key of %s: %w", n, err)
+		}
+		if key.Name() != n {
+			return nil, ledger.Errorf(ledger.ErrTampered, "the key kept for %s is that of %s", n, key.Name())
+		}
+		if _, err := client.CheckPublicKey(d.memory, key); err != nil {
+			return nil, withHint(err, "the ledger has to be asked, and it does not answer: %v", cause)
+		}
+		if oldest.IsZero() || k.Seen.Before(oldest) {
+			oldest = k.Seen
+		}
+		keys = append(keys, key)
+	}
+	d.tell(fmt.Sprintf("the ledger does not answer; sealing with the public keys that it gave until %s: "+
+		"who lost an attribute since then may still be able to open this", oldest.Format("2006-01-02 15:04 MST")))
+	return keys, nil
+}
+
+func (d *directory) unknown(name string, kept map[string]keptKey, cause error) error {
+	err := fmt.Errorf("the public key of %s is not known here and the ledger cannot be asked: %w", name, cause)
+	var known []string
+	for n := range kept {
+		known = append(known, n)
+	}
+	if near := words.Nearest(name, known); near != "" {
+		return withHint(err, "did you mean %s?", near)
+	}
+	return err
+}

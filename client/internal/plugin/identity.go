@@ -1,0 +1,105 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// identity makes what the protocol asks for. It touches no file: age also asks identities that have nothing to do with a file,
+// and those must not fail it.
+func (p *program) identity(data []byte) (age.Identity, error) {
+	ref, err := parseIdentity(data)
+	if err != nil {
+		return nil, say(err)
+	}
+	if ref.recordKey != nil {
+		payload, err := envelope.PayloadIdentity(ref.recordKey)
+		if err != nil {
+			return nil, say(err)
+		}
+		return &recordIdentity{payload: payload, tell: p.tell}, nil
+	}
+	return &walletIdentity{program: p, user: ref.user}, nil
+}
+
+// A walletIdentity opens with the attribute keys of a user of the wallet.
+type walletIdentity struct {
+	program *program
+	user    string // NAME@ORG, or "" for whoever the settings name
+}
+
+// Unwrap implements age.Identity.
+//
+// A policy that is not satisfied is told as a message and is no error of the protocol, because age gives up at an error, and
+// an identity that comes later may open the file. age itself then says that no identity matched.
+func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if !slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return s.Type == abe.StanzaType }) {
+		return nil, age.ErrIncorrectIdentity
+	}
+	user, err := w.program.user(w.user)
+	if err != nil {
+		return nil, say(err)
+	}
+	id, err := attributeIdentity(user)
+	if err != nil {
+		return nil, say(err)
+	}
+	fileKey, err := id.Unwrap(stanzas)
+	var refused *abe.NotSatisfiedError
+	switch {
+	case errors.As(err, &refused):
+		err := fmt.Errorf("%s cannot open this: %w", user, refused)
+		if len(id.Attributes()) == 0 {
+			err = withHint(err, "the wallet holds no attribute keys: run chartseal --user %s keys request", user)
+		}
+		w.program.tell(say(err).Error())
+		return nil, age.ErrIncorrectIdentity
+	case err != nil:
+		return nil, say(fmt.Errorf("open as %s: %w", user, err))
+	}
+	return fileKey, nil
+}
+
+// attributeIdentity gathers the attribute keys that a user holds.
+func attributeIdentity(u *wallet.User) (*abe.Identity, error) {
+	stored, err := u.Keys(ledger.Actor(u.Profile.MSP, u.Name))
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]*abe.UserKey, len(stored))
+	for i, s := range stored {
+		if keys[i], err = abe.ParseUserKey(s.Key); err != nil {
+			return nil, withHint(fmt.Errorf("attribute key %s of %s: %w", s.Name, u, err), "run chartseal --user %s keys request", u)
+		}
+	}
+	return abe.NewIdentity(keys)
+}
+
+// A recordIdentity opens the payload of one record.
+type recordIdentity struct {
+	payload age.Identity
+	tell    func(string)
+}
+
+// Unwrap implements age.Identity.
+func (r *recordIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	fileKey, err := r.payload.Unwrap(stanzas)
+	switch {
+	case err == age.ErrIncorrectIdentity: // not a payload at all
+		return nil, err
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		r.tell("this record key does not open this payload: they belong to different records or versions")
+		return nil, age.ErrIncorrectIdentity
+	case err != nil:
+		return nil, say(fmt.Errorf("open payload: %w", err))
+	}
+	return fileKey, nil
+}

@@ -1,0 +1,213 @@
+package plugin
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/internal/settings"
+	"github.com/chartseal/chartseal/client/internal/words"
+)
+
+const usage = `age-plugin-chartseal lets the age tool seal to a policy and open with the attribute keys of a wallet.
+It makes the recipients and identities that age then takes; age itself starts it when it meets them.
+
+  age-plugin-chartseal --recipient POLICY [--embed-keys]   print a recipient, age1chartseal1...
+  age-plugin-chartseal --identity                          print an identity, AGE-PLUGIN-CHARTSEAL-1...
+  age-plugin-chartseal --record-key < METADATA             print the identity that opens one record's payload
+  age-plugin-chartseal --version | --help
+
+  --recipient POLICY   seal to whoever satisfies it, such as 'HospitalA:role=doctor and HospitalB:ward=3';
+                       public keys are looked up on the ledger, as the user, each time something is sealed
+  --embed-keys         look them up now and put them into the recipient, which then needs no wallet and no ledger,
+                       and does not notice when an authority rotates a key
+  --identity           of the user in the wallet; it is only a reference: the attribute keys stay in the wallet
+  --record-key         reads the JSON inside an envelope; what it prints is a secret
+  --user NAME@ORG      who acts (CHARTSEAL_USER)
+  --wallet DIR         wallet directory (CHARTSEAL_WALLET)
+  --config FILE        configuration file (CHARTSEAL_CONFIG)
+
+Examples:
+  age -r "$(age-plugin-chartseal --recipient 'HospitalA:role=doctor')" -o note.age note.txt
+  age-plugin-chartseal --identity --user doctor@HospitalA > doctor.txt
+  age -d -i doctor.txt note.age
+  age -d -j chartseal note.age                             the user that CHARTSEAL_USER names
+
+A patient with an envelope addressed to their own age key, and its payload:
+  age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
+  age -d -i record-key.txt payload.age | head -c SIZE > record      SIZE stands in record-key.txt
+`
+
+// maxLine is the longest line that age reads of a recipients file.
+const maxLine = 8 << 10
+
+func (p *program) register(fs *flag.FlagSet) {
+	f := &p.flags
+	fs.StringVar(&f.recipient, "recipient", "", "")
+	fs.BoolVar(&f.identity, "identity", false, "")
+	fs.BoolVar(&f.recordKey, "record-key", false, "")
+	fs.BoolVar(&f.embed, "embed-keys", false, "")
+	fs.BoolVar(&f.version, "version", false, "")
+	fs.StringVar(&f.User, "user", "", "")
+	fs.StringVar(&f.Wallet, "wallet", "", "")
+	fs.StringVar(&f.Config, "config", "", "")
+}
+
+// parse reads the arguments and refuses those that do not go together.
+func (p *program) parse(fs *flag.FlagSet, args []string) error {
+	mistake := func(format string, args ...any) error {
+		return &settings.Error{Message: fmt.Sprintf(format, args...), Hint: "see age-plugin-chartseal --help"}
+	}
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return mistake("%v", err)
+	}
+	if fs.NArg() > 0 {
+		return mistake("%q is not understood; is the policy in quotes?", fs.Arg(0))
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	p.flags.ConfigGiven = given["config"]
+	var modes []string
+	for _, m := range []string{"age-plugin", "recipient", "identity", "record-key", "version"} {
+		if given[m] {
+			modes = append(modes, "--"+m)
+		}
+	}
+	switch {
+	case len(modes) == 0:
+		return mistake("nothing to do: age starts this program by itself, you need it for --recipient and --identity")
+	case len(modes) > 1:
+		return mistake("%s do not go together", strings.Join(modes, " and "))
+	case p.flags.embed && !given["recipient"]:
+		return mistake("--embed-keys goes with --recipient")
+	}
+	return nil
+}
+
+// manual does what a person asked for.
+func (p *program) manual() int {
+	var out string
+	var err error
+	switch {
+	case p.flags.version:
+		out = "age-plugin-chartseal " + version() + "\n"
+	case p.flags.identity:
+		out, err = p.printIdentity()
+	case p.flags.recordKey:
+		out, err = p.printRecordKey()
+	default:
+		out, err = p.printRecipient()
+	}
+	if err == nil {
+		_, err = io.WriteString(p.stdout, out)
+	}
+	if err != nil {
+		return p.fail(err)
+	}
+	return exitDone
+}
+
+func (p *program) printRecipient() (string, error) {
+	text := p.flags.recipient
+	parsed, err := policy.Parse(text)
+	if err != nil {
+		var at *policy.SyntaxError
+		if errors.As(err, &at) {
+			for line := range strings.Lines(at.Caret(text)) {
+				fmt.Fprintf(p.stderr, "  %s\n", words.OneLine(line))
+			}
+		}
+		return "", ledgerInvalid(err)
+	}
+	ref := &recipientRef{policy: parsed}
+	if _, err := sealedTo(parsed); err != nil { // a policy that cannot be sealed to is refused here, not at age
+		return "", ledgerInvalid(err)
+	}
+	if p.flags.embed {
+		if ref.keys, err = p.lookUp(ref); err != nil {
+			return "", err
+		}
+	}
+	out := ref.String() + "\n"
+	if len(out) > maxLine {
+		p.tell(fmt.Sprintf("the recipient has %d bytes, and age -R reads lines of at most %d: give it with -r", len(out)-1, maxLine))
+	}
+	return out, nil
+}
+
+// ledgerInvalid marks a mistake in a policy as the caller's.
+func ledgerInvalid(err error) error { return fmt.Errorf("%w%w", err, invalid{}) }
+
+// invalid adds a sentinel without adding words.
+type invalid struct{}
+
+func (invalid) Error() string { return "" }
+func (invalid) Unwrap() error { return ledger.ErrInvalid }
+
+func (p *program) printIdentity() (string, error) {
+	u, err := p.user("")
+	if err != nil {
+		return "", err
+	}
+	id, err := attributeIdentity(u)
+	if err != nil {
+		return "", err
+	}
+	held := "none yet: run chartseal --user " + u.String() + " keys request"
+	if names := id.Attributes(); len(names) > 0 {
+		held = strings.Join(names, ", ")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s, with the attribute keys in their wallet; this file holds no secret\n", u)
+	fmt.Fprintf(&b, "# attributes when this was written: %s\n", words.OneLine(held))
+	fmt.Fprintf(&b, "%s\n", identityRef{user: u.String()})
+	return b.String(), nil
+}
+
+// printRecordKey turns the metadata of an envelope into an identity. Whoever sealed the envelope chose its texts, so none of
+// them stands in a command that is meant to be copied, and none can end its comment.
+func (p *program) printRecordKey() (string, error) {
+	text, err := io.ReadAll(io.LimitReader(p.stdin, ledger.MaxEnvelope+1))
+	if err != nil {
+		return "", fmt.Errorf("read metadata: %w", err)
+	}
+	if bytes.HasPrefix(text, []byte("age-encryption.org/")) || bytes.HasPrefix(text, []byte("-----BEGIN AGE")) {
+		return "", &settings.Error{
+			Message: "the envelope is still sealed",
+			Hint:    "age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt",
+		}
+	}
+	m, err := envelope.ParseMetadata(text)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		fmt.Fprintf(&b, "# %s\n", words.OneLine(fmt.Sprintf(format, args...)))
+	}
+	line("SECRET: opens the payload of record %s version %d", m.Record, m.Version)
+	line("payload: %s", m.CID)
+	line("name: %s; media type: %s; sealed by %s on %s", m.Name, m.MediaType, m.Author, m.Sealed.UTC().Format("2006-01-02 15:04 MST"))
+	line("open it:     age -d -i record-key.txt payload.age | head -c %d > record", m.Size)
+	line("compare:     sha256sum record")
+	line("must be:     %s", hex.EncodeToString(m.SHA256))
+	fmt.Fprintf(&b, "%s\n", identityRef{recordKey: m.Key})
+	return b.String(), nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

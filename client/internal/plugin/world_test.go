@@ -1,0 +1,191 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// A world is a consortium without machines: authorities, what they published, and a wallet whose peers do not answer.
+type world struct {
+	t         testing.TB
+	dir       string // of the wallet
+	masters   map[string]*abe.MasterKey
+	published map[string]*abe.PublicKey
+	down      bool // the ledger that connect gives does not answer
+	asked     int  // how often the ledger was asked for keys
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, dir: filepath.Join(t.TempDir(), "wallet"), masters: map[string]*abe.MasterKey{}, published: map[string]*abe.PublicKey{}}
+	must(t, os.Mkdir(w.dir, 0o700))
+	for _, msp := range []string{"HospitalA", "HospitalB", "HospitalC"} {
+		m, err := abe.NewMasterKey(msp, rand.Reader)
+		must(t, err)
+		w.masters[msp] = m
+		_, cert := credential(t, msp+" roots")
+		// Nothing listens on port 1: whoever asks the ledger through a real connection finds that it does not answer.
+		profile := fmt.Sprintf("msp: %s\nchannel: c\nchaincode: c\npeer:\n  address: 127.0.0.1:1\n  tlsRoots: |\n    %s\n",
+			msp, strings.ReplaceAll(string(cert), "\n", "\n    "))
+		must(t, os.WriteFile(filepath.Join(w.dir, msp+".yaml"), []byte(profile), 0o600))
+	}
+	w.publish("HospitalA:role=doctor", 1)
+	w.publish("HospitalB:role=doctor", 1)
+	w.publish("HospitalC:role=nurse", 1)
+	w.enrol("doctor@HospitalA", "HospitalA:role=doctor")
+	w.enrol("doctor@HospitalB", "HospitalB:role=doctor")
+	w.enrol("nurse@HospitalC", "HospitalC:role=nurse")
+	w.enrol("clerk@HospitalA")
+	return w
+}
+
+func (w *world) publish(attribute string, version int) {
+	a, err := policy.ParseAttribute(attribute)
+	must(w.t, err)
+	w.published[attribute], err = w.masters[a.Authority].PublicKey(attribute, version)
+	must(w.t, err)
+}
+
+// enrol puts a user and their attribute keys into the wallet.
+func (w *world) enrol(user string, attributes ...string) {
+	name, msp, err := wallet.SplitUser(user)
+	must(w.t, err)
+	key, cert := credential(w.t, name)
+	store, err := wallet.Open(w.dir)
+	must(w.t, err)
+	must(w.t, store.Save(user, wallet.Credentials{Certificate: cert, Key: key, TLSCertificate: cert, TLSKey: key}))
+	u := w.user(user)
+	var keys []wallet.AttributeKey
+	for _, a := range attributes {
+		k, err := w.masters[msp].Issue(ledger.Actor(msp, name), a, w.published[a].Version())
+		must(w.t, err)
+		b, _ := k.MarshalBinary()
+		keys = append(keys, wallet.AttributeKey{Name: a, Version: k.Version(), Key: b})
+	}
+	if keys != nil {
+		must(w.t, u.StoreKeys(msp, ledger.Actor(msp, name), keys))
+	}
+}
+
+func (w *world) user(name string) *wallet.User {
+	store, err := wallet.Open(w.dir)
+	must(w.t, err)
+	u, err := store.User(name)
+	must(w.t, err)
+	return u
+}
+
+// learn lets a user see public keys on the ledger once, as their first sealing does.
+func (w *world) learn(user string, attributes ...string) {
+	u := w.user(user)
+	d := &directory{user: u, memory: u.Memory(), connect: w.connect, tell: func(s string) { w.t.Error(s) }}
+	_, err := d.keys(context.Background(), attributes)
+	must(w.t, err)
+}
+
+// recipient is what package abe seals to, without the plugin.
+func (w *world) recipient(text string) *abe.Recipient {
+	p, err := policy.Parse(text)
+	must(w.t, err)
+	r, err := abe.NewRecipient(p, func(a string) (*abe.PublicKey, error) { return w.published[a], nil })
+	must(w.t, err)
+	return r
+}
+
+func (w *world) connect(*wallet.User) (client.Ledger, func() error, error) {
+	return publications{world: w}, func() error { return nil }, nil
+}
+
+// publications is the part of the ledger that the plugin asks.
+type publications struct {
+	client.Ledger // nil: all else would be a mistake and panics
+	world         *world
+}
+
+func (p publications) AttributeKeys(_ context.Context, names []string) ([]ledger.AttributeKey, error) {
+	p.world.asked++
+	if p.world.down {
+		return nil, ledger.Errorf(ledger.ErrUnavailable, "the peer does not answer")
+	}
+	var keys []ledger.AttributeKey
+	for _, n := range names {
+		k := p.world.published[n]
+		if k == nil {
+			return nil, ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", n)
+		}
+		b, _ := k.MarshalBinary()
+		keys = append(keys, ledger.AttributeKey{Name: n, Version: k.Version(), Key: base64.StdEncoding.EncodeToString(b)})
+	}
+	return keys, nil
+}
+
+func (p publications) Attributes(context.Context) ([]ledger.AttributeName, error) {
+	var names []ledger.AttributeName
+	for n, k := range p.world.published {
+		names = append(names, ledger.AttributeName{Name: n, Version: k.Version()})
+	}
+	slices.SortFunc(names, func(a, b ledger.AttributeName) int { return strings.Compare(a.Name, b.Name) })
+	return names, nil
+}
+
+// program is the plugin as the given user would run it on this world.
+func (w *world) program(user string) *program {
+	env := map[string]string{"CHARTSEAL_WALLET": w.dir, "CHARTSEAL_USER": user}
+	return &program{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard,
+		getenv: func(k string) string { return env[k] }, connect: w.connect, tell: func(string) {}}
+}
+
+// run gives what a person sees who runs the program.
+func (p *program) run(args ...string) (stdout, stderr string, exit int) {
+	var out, talk bytes.Buffer
+	p.stdout, p.stderr = &out, &talk
+	exit = p.main(args)
+	return out.String(), talk.String(), exit
+}
+
+// credential makes a key and a certificate such as Fabric CA gives, both PEM.
+func credential(t testing.TB, commonName string) (key, cert []byte) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: commonName},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4, 5, 6, 7, 8, 1},
+			Value: fmt.Appendf(nil, `{"attrs":{"hf.EnrollmentID":%q}}`, commonName)}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+	must(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
+	must(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
