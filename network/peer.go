@@ -28,7 +28,10 @@ func (n *Network) configurePeer(org string) error {
 			"chaincodeListenAddress": n.address(org, portPeerChaincode), "chaincodeAddress": n.address(org, portPeerChaincode),
 			"gossip": object{
 				// One peer to an organisation: it bootstraps from itself and finds the others through the anchors.
-				"bootstrap": address, "endpoint": address, "externalEndpoint": address, "reconnectInterval": "1s",
+				"bootstrap": address, "endpoint": address, "externalEndpoint": address,
+				// Messages to a dead peer try to connect one after the other, each as long as dialTimeout, and private data
+				// waits behind them: with the sample's 3 s a hospital's outage stopped the others for 10 s and more.
+				"reconnectInterval": "1s", "dialTimeout": "300ms", "connTimeout": "1s",
 				// How soon peers learn that another is in the channel, and so a member of a collection that can take
 				// private data; and how soon the metric that awaitGossip reads is true.
 				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // how soon they take one that is silent for dead
@@ -38,6 +41,8 @@ func (n *Network) configurePeer(org string) error {
 					"reconcileSleepInterval": "5s", "reconcileBatchSize": 100, "pullRetryThreshold": "5s",
 				},
 			},
+			// Blocks come from one orderer; when it dies, from another: soon, though a try may hit the dead one again.
+			"deliveryclient": object{"connTimeout": "500ms", "reConnectBackoffThreshold": "2s"},
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
 				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.allTLSRoots()},

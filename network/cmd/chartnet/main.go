@@ -108,6 +108,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if *dir != "" {
 		t.Directory = *dir
 	}
+	if made, err := network.Open(t.Directory); err == nil && *file == "" {
+		t = made.Topology() // what this network was made with
+		t.Directory = made.Directory()
+	}
 	if *programs == "" {
 		exe, err := os.Executable()
 		if err != nil {
