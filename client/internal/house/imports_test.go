@@ -54,7 +54,8 @@ var rules = []rule{
 	},
 	{
 		room:  "chaincode/...",
-		allow: []string{"./chaincode/...", "github.com/hyperledger/fabric-chaincode-go/v2/..."},
+		allow: []string{"./chaincode/...", "github.com/hyperledger/fabric-chaincode-go/v2/...",
+			"github.com/hyperledger/fabric-protos-go-apiv2/peer", "google.golang.org/grpc/..."},
 		never: []string{"./abe/...", "./client/..."},
 	},
 	{
@@ -83,6 +84,10 @@ var rules = []rule{
 		allow: []string{"./chaincode/ledger", "./client", "github.com/ipfs/...", "github.com/multiformats/...",
 			"golang.org/x/sync/..."},
 		never: []string{"./client/fabric", "github.com/hyperledger/..."},
+	},
+	{
+		room:  "client/internal/story", // for tests only
+		allow: []string{"github.com/rogpeppe/go-internal/testscript"},
 	},
 	{
 		room:  "client/internal/...",

@@ -1,0 +1,219 @@
+// Package demo runs Chartseal's main job on a real network, as its users would: it starts the programs chartnet and
+// chartseal and looks only at what they print, what they write and how they exit. Each step says what happened and how
+// long it took; the first that is not as it should be ends the demonstration with an error.
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Options say where things are.
+type Options struct {
+	Bin  string    // directory of the programs
+	Dir  string    // the network's directory
+	Data string    // directory of records to use; empty: the demonstration writes its own below Work
+	Work string    // directory for what the demonstration writes
+	Out  io.Writer // where the story is told
+}
+
+// Exit codes of chartseal that the demonstration expects; see the README.
+const (
+	exitDenied   = 4
+	exitTampered = 5
+)
+
+const (
+	doctorA = "doctor@HospitalA"
+	doctorB = "doctor@HospitalB"
+	nurseC  = "nurse@HospitalC"
+	auditor = "auditor@Regulator"
+
+	policy  = "HospitalA:role=doctor or HospitalB:role=doctor"
+	keyword = "chartseal-demonstration"
+)
+
+// demo is one run.
+type demo struct {
+	Options
+	ctx    context.Context
+	files  []sample
+	sealed []sealed
+	step   int
+}
+
+// A sealed is what `chartseal seal --json` says of one file.
+type sealed struct {
+	File   string `json:"file"`
+	Record string `json:"record"`
+	CID    string `json:"cid"`
+}
+
+// A row is what `chartseal search --json` says of one hit.
+type row struct {
+	Record string `json:"record"`
+	Kind   string `json:"kind"`
+	Date   string `json:"date"`
+	Home   string `json:"home"`
+}
+
+// Run tells the whole story. The network is left running.
+func Run(ctx context.Context, o Options) error {
+	d := &demo{Options: o, ctx: ctx}
+	if err := os.MkdirAll(o.Work, 0o700); err != nil {
+		return err
+	}
+	start := time.Now()
+	for _, s := range []struct {
+		title string
+		run   func() error
+	}{
+		{"bring up the consortium", d.up},
+		{"choose the records", d.choose},
+		{"seal them at HospitalA for the doctors of two hospitals", d.seal},
+		{"search at HospitalB, through the chaincode", d.search},
+		{"open at HospitalB, byte for byte", d.open},
+		{"refuse the nurse at HospitalC", d.refuse},
+		{"detect a corrupted block on an IPFS node", d.corrupt},
+		{"stop the whole of HospitalA; the others go on", d.outage},
+		{"let the auditor see who did what, and read nothing", d.audit},
+	} {
+		d.step++
+		d.say("\n%d. %s\n", d.step, s.title)
+		begin := time.Now()
+		if err := s.run(); err != nil {
+			return fmt.Errorf("step %d (%s): %w", d.step, s.title, err)
+		}
+		d.say("   done in %s\n", round(time.Since(begin)))
+	}
+	d.say("\nAll %d steps went as they should, in %s. The network is still running.\n%s", d.step, round(time.Since(start)), d.goOn())
+	return nil
+}
+
+// goOn says how to use the network that the demonstration leaves.
+func (d *demo) goOn() string {
+	chartseal := filepath.Join(d.Bin, "chartseal")
+	record := d.sealed[0].Record
+	return fmt.Sprintf(`
+go on:
+  %[1]s --user %[2]s search %[3]s
+  %[1]s --user %[2]s open %[4]s -o record.out
+  %[1]s --user %[5]s audit log --record %[4]s
+  make status
+stop:
+  make down     (keeps the ledger and the records)
+  make clean    (throws the network away)
+`, chartseal, doctorB, keyword, record, auditor)
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Out, format, args...) }
+
+// up starts the network, or finds it running.
+func (d *demo) up() error {
+	cmd := exec.CommandContext(d.ctx, d.program("chartnet"), "--dir", d.Dir, "--bin", d.Bin, "up")
+	cmd.Stdout, cmd.Stderr = d.Out, d.Out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("chartnet up: %w", err)
+	}
+	return nil
+}
+
+func (d *demo) program(name string) string { return filepath.Join(d.Bin, name) }
+
+// A result is how one call of a program ended.
+type result struct {
+	stdout []byte
+	stderr string
+	code   int
+	took   time.Duration
+}
+
+// chartseal runs the client as user and shows the call and how long it took.
+func (d *demo) chartseal(user string, args ...string) (result, error) {
+	full := append([]string{"--wallet", filepath.Join(d.Dir, "wallet"), "--user", user}, args...)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(d.ctx, d.program("chartseal"), full...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	begin := time.Now()
+	err := cmd.Run()
+	r := result{stdout: stdout.Bytes(), stderr: strings.TrimSpace(stderr.String()), took: time.Since(begin)}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
+		r.code, err = exit.ExitCode(), nil
+	}
+	d.say("   $ chartseal --user %s %s   [%s]\n", user, shown(args), round(r.took))
+	return r, err
+}
+
+// succeed runs the client and demands exit code 0; its JSON answer goes into v when v is not nil.
+func (d *demo) succeed(v any, user string, args ...string) error {
+	r, err := d.chartseal(user, args...)
+	if err != nil {
+		return err
+	}
+	if r.code != 0 {
+		return fmt.Errorf("chartseal exited with %d: %s", r.code, r.stderr)
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.Unmarshal(r.stdout, v); err != nil {
+		return fmt.Errorf("read the answer of chartseal %s: %w", args[0], err)
+	}
+	return nil
+}
+
+// fail runs the client and demands the given exit code, words on stderr and nothing on stdout.
+func (d *demo) fail(code int, user string, args ...string) error {
+	r, err := d.chartseal(user, args...)
+	if err != nil {
+		return err
+	}
+	if r.code != code {
+		return fmt.Errorf("chartseal exited with %d, expected %d: %s", r.code, code, r.stderr)
+	}
+	if len(r.stdout) != 0 {
+		return fmt.Errorf("a refused call printed %d bytes", len(r.stdout))
+	}
+	first, _, _ := strings.Cut(r.stderr, "\n")
+	d.say("     exit %d: %s\n", r.code, first)
+	return nil
+}
+
+// shown shortens a command line for people.
+func shown(args []string) string {
+	var out []string
+	files := 0
+	for _, a := range args {
+		if strings.ContainsRune(a, filepath.Separator) && filepath.IsAbs(a) {
+			if files++; files > 2 {
+				continue
+			}
+			a = filepath.Base(a)
+		}
+		if strings.ContainsAny(a, " ()") {
+			a = "'" + a + "'"
+		}
+		out = append(out, a)
+	}
+	if files > 2 {
+		out = append(out, fmt.Sprintf("(and %d more files)", files-2))
+	}
+	return strings.Join(out, " ")
+}
+
+func round(d time.Duration) time.Duration {
+	if d > 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Millisecond)
+}

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-gateway/pkg/identity"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// raw gives the chaincode to an attacker who has a user's keys and does not use our client, at the peer of any
+// organisation.
+func raw(t *testing.T, name, organisation string) *gateway.Contract {
+	t.Helper()
+	u := user(t, name)
+	at := profile(t, organisation)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(at.Peer.TLSRoots)
+	conn, err := grpc.NewClient("passthrough:///"+at.Peer.Address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+		RootCAs: roots, ServerName: at.Peer.ServerName, Certificates: []tls.Certificate{u.TLS},
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	id, err := identity.NewX509Identity(u.Profile.MSP, u.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign, err := identity.NewPrivateKeySign(u.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw, err := gateway.Connect(id, gateway.WithSign(sign), gateway.WithClientConnection(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { gw.Close() })
+	return gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode)
+}
+
+// TestEnvelopeNeedsOwnAccessEntry: a wrapped key is handed out to nobody but the actor of a committed access entry for that
+// record, and the refusal is the same sentinel on this side of a real peer.
+func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
+	ctx := t.Context()
+	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), write(t, "b.txt", []byte("b")), "--policy", twoDoctors)
+	record, other := rows[0].Record, rows[1].Record
+	doctor, nurse := connect(t, doctorB), connect(t, nurseC)
+
+	entries, err := doctor.RequestAccess(ctx, []string{record}, "TREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := doctor.Envelope(ctx, record, 1, entries[0].ID); err != nil {
+		t.Fatalf("the caller of the entry: %v", err)
+	}
+	for what, call := range map[string]func() error{
+		"no entry": func() error {
+			_, err := doctor.Envelope(ctx, record, 1, ledger.AccessID(entries[0].Time, strings.Repeat("0", 64)))
+			return err
+		},
+		"an entry for another record": func() error {
+			_, err := doctor.Envelope(ctx, other, 1, entries[0].ID)
+			return err
+		},
+		"somebody else's entry": func() error {
+			_, err := nurse.Envelope(ctx, record, 1, entries[0].ID)
+			return err
+		},
+		"the auditor, at the own peer": func() error {
+			_, err := connect(t, auditor).Envelope(ctx, record, 1, entries[0].ID)
+			return err
+		},
+		"the auditor asks for an entry": func() error {
+			_, err := connect(t, auditor).RequestAccess(ctx, []string{record}, "TREAT")
+			return err
+		},
+	} {
+		if err := call(); !errors.Is(err, ledger.ErrDenied) && !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("%s: got %v, want a refusal", what, err)
+		}
+	}
+	if _, err := raw(t, auditor, "HospitalA").Evaluate(ledger.RecordEnvelope, gateway.WithArguments(record, "1", entries[0].ID)); err == nil {
+		t.Error("the auditor got an envelope from a hospital's peer")
+	}
+}
+
+// TestEnvelopeCannotBeSubmitted: asking for an envelope with a transaction, whose response would be stored in the block, does
+// not get the endorsements of two hospitals.
+func TestEnvelopeCannotBeSubmitted(t *testing.T) {
+	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)
+	entries, err := connect(t, doctorB).RequestAccess(t.Context(), []string{rows[0].Record}, "TREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := raw(t, doctorB, "HospitalB").SubmitTransaction(ledger.RecordEnvelope, rows[0].Record, "1", entries[0].ID)
+	if err == nil {
+		t.Fatalf("a transaction with an envelope of %d bytes in its response was committed", len(answer))
+	}
+	var endorse *gateway.EndorseError
+	if !errors.As(err, &endorse) {
+		t.Errorf("refused only at a later phase: %v", err)
+	}
+}
+
+// TestNamespaces: nobody publishes a key under another authority's name.
+func TestNamespaces(t *testing.T) {
+	keys, err := connect(t, doctorA).AttributeKeys(t.Context(), []string{"HospitalA:role=doctor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := keys[0]
+	forged.Version++
+	for _, who := range []string{"admin@HospitalB", "authority@HospitalB", doctorA, auditor, "admin@Regulator"} {
+		if err := connect(t, who).PublishKeys(t.Context(), []ledger.AttributeKey{forged}); !errors.Is(err, ledger.ErrDenied) {
+			t.Errorf("%s published a key of HospitalA: got %v, want %v", who, err, ledger.ErrDenied)
+		}
+	}
+}
+
+// TestCorruptedBlock: a bit that flips on the own IPFS node is found, exit code 5, and no output is left.
+func TestCorruptedBlock(t *testing.T) {
+	content := make([]byte, 3<<20) // several blocks
+	for i := range content {
+		content[i] = byte(i * i >> 7)
+	}
+	rows := seal(t, doctorA, write(t, "scan.bin", content), "--policy", twoDoctors)
+	opens(t, doctorB, rows[0].Record, content)
+
+	path := largestBlock(t, "HospitalA")
+	block, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := append([]byte(nil), block...)
+	bad[len(bad)/3] ^= 0x10
+	replace(t, path, bad)
+	defer replace(t, path, block)
+	out := filepath.Join(t.TempDir(), "out")
+	expect(t, exitTampered, doctorA, "open", rows[0].Record, "-o", out)
+	absent(t, out)
+	if r := expect(t, exitTampered, doctorA, "open", rows[0].Record); r.stdout != "" {
+		t.Errorf("%d bytes of a tampered record were printed", len(r.stdout))
+	}
+}
+
+// largestBlock finds the newest block of the largest size on a hospital's IPFS node.
+func largestBlock(t *testing.T, hospital string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(consortium.IPFSDirectory(hospital), "blocks", "*", "*.data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var best string
+	var most os.FileInfo
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most == nil || info.Size() > most.Size() || info.Size() == most.Size() && info.ModTime().After(most.ModTime()) {
+			best, most = f, info
+		}
+	}
+	if best == "" {
+		t.Fatalf("%s has no blocks", hospital)
+	}
+	return best
+}
+
+func replace(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}

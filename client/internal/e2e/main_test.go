@@ -1,0 +1,130 @@
+// Package e2e tests Chartseal on a consortium of real servers: Fabric peers, BFT orderers, Fabric CAs, kubo nodes and
+// attribute authorities, which it starts on free ports in a directory of its own and stops by their process ids. A server
+// that cannot be started is a failure, never a skipped test.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ipfs/kubo/client/rpc"
+	iface "github.com/ipfs/kubo/core/coreiface"
+	"github.com/ipfs/kubo/core/coreiface/options"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/ipfs"
+	"github.com/chartseal/chartseal/client/wallet"
+	"github.com/chartseal/chartseal/network"
+)
+
+// consortium is the network that all tests of the package share.
+var consortium *network.Network
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "chartseal-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	topology := network.Default()
+	topology.Directory, topology.Ports = filepath.Join(dir, "network"), network.FreePorts
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // the servers may have to be built first
+	defer cancel()
+	consortium, err = network.Up(ctx, topology, network.Options{Progress: os.Stderr})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bring up the network:", err)
+		if n, err := network.Open(topology.Directory); err == nil {
+			n.Clean(context.Background())
+		}
+		return 1
+	}
+	defer func() {
+		if err := consortium.Clean(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, "clean the network:", err)
+		}
+	}()
+	return m.Run()
+}
+
+// user reads one of the network's users.
+func user(t *testing.T, name string) *wallet.User {
+	t.Helper()
+	w, err := wallet.Open(consortium.Wallet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := w.User(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// connect gives the ledger as a user sees it.
+func connect(t *testing.T, name string) *fabric.Gateway {
+	t.Helper()
+	g, err := fabric.Connect(user(t, name), fabric.Timeouts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	return g
+}
+
+// store gives the IPFS node of a hospital.
+func store(t *testing.T, hospital string) *ipfs.Store {
+	t.Helper()
+	p := profile(t, hospital).IPFS
+	s, err := ipfs.New(ipfs.Options{API: p.API, Token: p.Token, Idle: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// pins lists what a hospital's IPFS node keeps.
+func pins(t *testing.T, hospital string) []string {
+	t.Helper()
+	p := profile(t, hospital).IPFS
+	address, err := multiaddr.NewMultiaddr(p.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := rpc.NewApi(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Headers.Set("Authorization", "Bearer "+p.Token)
+	found := make(chan iface.Pin)
+	failed := make(chan error, 1)
+	go func() { failed <- api.Pin().Ls(t.Context(), found, options.Pin.Ls.Recursive()) }()
+	var cids []string
+	for pin := range found {
+		cids = append(cids, pin.Path().RootCid().String())
+	}
+	if err := <-failed; err != nil {
+		t.Fatal(err)
+	}
+	return cids
+}
+
+func profile(t *testing.T, organisation string) *wallet.Profile {
+	t.Helper()
+	w, err := wallet.Open(consortium.Wallet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.Profile(organisation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// The network's people.
+const (
+	doctorA = "doctor@HospitalA"
+	doctorB = "doctor@HospitalB"
+	nurseC  = "nurse@HospitalC"
+	auditor = "auditor@Regulator"
+
+	twoDoctors = "HospitalA:role=doctor or HospitalB:role=doctor"
+)
+
+// Exit codes of chartseal, see the README.
+const (
+	exitDone        = 0
+	exitOther       = 1
+	exitNotFound    = 3
+	exitDenied      = 4
+	exitTampered    = 5
+	exitUnavailable = 6
+)
+
+// A result is how a call of chartseal ended.
+type result struct {
+	code           int
+	stdout, stderr string
+	maxRSS         int64 // bytes
+}
+
+// chartseal runs the program as a person would.
+func chartseal(t *testing.T, user string, args ...string) result {
+	t.Helper()
+	return start(t, nil, user, args...)
+}
+
+func start(t *testing.T, stdin *os.File, user string, args ...string) result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(consortium.Programs(), "chartseal"),
+		append([]string{"--wallet", consortium.Wallet(), "--user", user}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME=")
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("run chartseal: %v", err)
+	}
+	r := result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.maxRSS = usage.Maxrss << 10
+	}
+	return r
+}
+
+// expect runs the program and requires its exit code.
+func expect(t *testing.T, code int, user string, args ...string) result {
+	t.Helper()
+	r := chartseal(t, user, args...)
+	if r.code != code {
+		t.Fatalf("chartseal --user %s %q: exit code %d, want %d\n%s%s", user, args, r.code, code, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// A sealed is a row of seal --json.
+type sealed struct {
+	File   string `json:"file"`
+	Record string `json:"record"`
+	CID    string `json:"cid"`
+}
+
+// seal seals files and returns a row for each.
+func seal(t *testing.T, user string, args ...string) []sealed {
+	t.Helper()
+	r := expect(t, exitDone, user, append([]string{"seal", "--json"}, args...)...)
+	var rows []sealed
+	if err := json.Unmarshal([]byte(r.stdout), &rows); err != nil {
+		t.Fatalf("seal --json printed %q: %v", r.stdout, err)
+	}
+	return rows
+}
+
+// found gives the record ids of a search.
+func found(t *testing.T, user string, query ...string) []string {
+	t.Helper()
+	r := expect(t, exitDone, user, append([]string{"search", "--json"}, query...)...)
+	var rows []struct {
+		Record string `json:"record"`
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &rows); err != nil {
+		t.Fatalf("search --json printed %q: %v", r.stdout, err)
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.Record
+	}
+	return ids
+}
+
+// write makes a file in a directory of the test.
+func write(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// opens requires that user can open the record and gets exactly want.
+func opens(t *testing.T, user, record string, want []byte) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out")
+	expect(t, exitDone, user, "open", record, "-o", out)
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("%s opened %d bytes that differ from the %d bytes sealed", user, len(got), len(want))
+	}
+}
+
+// absent requires that a refused call left nothing at path.
+func absent(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s was left behind", path)
+	}
+}

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+)
+
+// TestNothingDecryptableAtRest plays the curious administrator with a copy of a peer's disk: in the block files and the state of
+// every peer there is no keyword, patient, file name, plaintext or wrapped key; and in those of the regulator's peer
+// no wrapped key in private data either.
+func TestNothingDecryptableAtRest(t *testing.T) {
+	const (
+		word    = "Quetzalcoatlus-keyword"
+		patient = "patient-Zyzzyva-4711"
+		name    = "Xylophone-Referral.txt"
+		text    = "the Vibrissae of this patient are remarkable"
+	)
+	path := write(t, name, []byte(text))
+	rows := seal(t, doctorA, path, "--policy", twoDoctors, "--keyword", word, "--patient", patient)
+	opens(t, doctorB, rows[0].Record, []byte(text))
+
+	secrets := map[string][]byte{
+		"keyword":            []byte(word),
+		"normalised keyword": []byte(strings.ToLower(word)),
+		"patient":            []byte(patient),
+		"normalised patient": []byte(strings.ToLower(patient)),
+		"file name":          []byte(name),
+		"plaintext":          []byte("Vibrissae"),
+	}
+	const wrapped = "age-encryption.org/v1" // what every wrapped key begins with
+	for _, o := range consortium.Topology().Organisations() {
+		dir := filepath.Join(consortium.LedgerDirectory(o.Name), "ledgersData")
+		blocks := readAll(t, filepath.Join(dir, "chains"))
+		state := readLevelDB(t, filepath.Join(dir, "stateLeveldb"))
+		if !bytes.Contains(blocks, []byte(rows[0].Record)) || !bytes.Contains(state, []byte(rows[0].Record)) {
+			t.Fatalf("%s: the record itself is not in what was read: the test looks in the wrong place", o.Name)
+		}
+		for what, secret := range secrets {
+			for form, b := range forms(secret) {
+				if bytes.Contains(blocks, b) {
+					t.Errorf("%s: the block files hold the %s (%s)", o.Name, what, form)
+				}
+				if bytes.Contains(state, b) {
+					t.Errorf("%s: the state holds the %s (%s)", o.Name, what, form)
+				}
+			}
+		}
+		everything := [][]byte{blocks}
+		if o.Name == "Regulator" {
+			everything = append(everything, state, readAll(t, filepath.Join(dir, "pvtdataStore")),
+				readLevelDB(t, filepath.Join(dir, "pvtdataStore")))
+		} else if !bytes.Contains(state, []byte(wrapped)) {
+			t.Errorf("%s: no wrapped key in the private state of a hospital: the test looks in the wrong place", o.Name)
+		}
+		for form, b := range forms([]byte(wrapped)) {
+			for _, where := range everything {
+				if bytes.Contains(where, b) {
+					t.Errorf("%s: a wrapped key is where none may be (%s)", o.Name, form)
+				}
+			}
+		}
+	}
+	for _, hospital := range []string{"HospitalA", "HospitalB", "HospitalC"} {
+		stored := readAll(t, filepath.Join(consortium.IPFSDirectory(hospital), "blocks"))
+		for what, secret := range secrets {
+			if bytes.Contains(stored, secret) {
+				t.Errorf("%s: the IPFS node holds the %s", hospital, what)
+			}
+		}
+	}
+}
+
+// forms gives the ways in which a secret could stand in a file: as it is, in hexadecimal, and in base64 at each of the three
+// positions within a longer text.
+func forms(secret []byte) map[string][]byte {
+	f := map[string][]byte{"plain": secret, "hex": []byte(hex.EncodeToString(secret))}
+	for shift := range 3 {
+		padded := append(make([]byte, shift), secret...)
+		padded = padded[:len(padded)/3*3]
+		encoded := base64.RawStdEncoding.EncodeToString(padded)
+		if shift > 0 {
+			encoded = encoded[4:] // the first group mixes with what stands before
+		}
+		f[fmt.Sprintf("base64 at offset %d", shift)] = []byte(encoded)
+	}
+	return f
+}
+
+// readAll joins all files below dir.
+func readAll(t *testing.T, dir string) []byte {
+	t.Helper()
+	var all []byte
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all = append(all, b...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// readLevelDB joins all keys and values of a database, which a peer may have open: it reads a copy. The files themselves may be
+// compressed, so looking for text in them would prove nothing.
+func readLevelDB(t *testing.T, dir string) []byte {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "leveldb")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := leveldb.RecoverFile(copied, &opt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var all []byte
+	it := db.NewIterator(nil, nil)
+	defer it.Release()
+	for it.Next() {
+		all = append(append(all, it.Key()...), it.Value()...)
+	}
+	if err := it.Error(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
