@@ -4,16 +4,32 @@ BIN      := build
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help build up down status logs clean
+.PHONY: help check-tools build demo test lint fuzz up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
 	@echo
 	@echo "  TOPOLOGY=FILE and DIR=DIRECTORY choose another network than the default in $(BIN)/network."
 
-build: ## compile Chartseal's programs into build/
+demo: build ## set everything up and run the main job on real servers; DATA=dir takes your records
+	@$(BIN)/chartseal-demo --bin $(BIN) --dir $(or $(DIR),$(BIN)/network) --work $(BIN)/demo $(if $(DATA),--data $(DATA))
+
+test: lint ## run every test, those on a real network included, and each fuzz target briefly
+	go test -race -timeout 30m ./...
+	scripts/fuzz.sh 3s
+
+lint: check-tools ## check format, vet and staticcheck
+	scripts/lint.sh
+
+fuzz: check-tools ## run each fuzz target for TIME (default 60s)
+	scripts/fuzz.sh $(or $(TIME),60s)
+
+check-tools:
+	@scripts/check-tools.sh
+
+build: check-tools ## compile Chartseal's programs into build/
 	@mkdir -p $(BIN)
-	go build -o $(BIN)/ ./client/cmd/chartseal ./chaincode/cmd/chartseal-chaincode ./network/cmd/chartnet ./network/cmd/ccbuilder
+	go build -o $(BIN)/ ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 
 up: build ## bring the development network up (the first time: after building its servers)
 	@$(CHARTNET) up
