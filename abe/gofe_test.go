@@ -1,0 +1,240 @@
+package abe
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	mathrand "math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/fentec-project/bn256"
+	"github.com/fentec-project/gofe/abe"
+	"github.com/fentec-project/gofe/data"
+
+	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/policy"
+)
+
+// These tests run the same keys and ciphertexts through gofe's MAABE and through our own evaluation.
+
+func gofeSpan(s *policy.Span) *abe.MSP {
+	msp := &abe.MSP{P: group.Order}
+	for i, row := range s.Matrix() {
+		msp.Mat = append(msp.Mat, data.Vector(row))
+		msp.RowToAttrib = append(msp.RowToAttrib, s.Rows()[i].Attribute)
+	}
+	return msp
+}
+
+func gofePublic(keys []*PublicKey) *abe.MAABEPubKey {
+	pk := &abe.MAABEPubKey{EggToAlpha: map[string]*bn256.GT{}, GToY: map[string]*bn256.G2{}}
+	for _, k := range keys {
+		pk.Attribs = append(pk.Attribs, k.Name())
+		pk.EggToAlpha[k.Name()], pk.GToY[k.Name()] = k.egg, k.gy
+	}
+	return pk
+}
+
+func gofeUser(keys []*UserKey) []*abe.MAABEKey {
+	var out []*abe.MAABEKey
+	for _, k := range keys {
+		out = append(out, &abe.MAABEKey{Gid: k.gid, Attrib: k.Name(), Key: k.k})
+	}
+	return out
+}
+
+// crossCheck is one policy, all keys for it, and a part of them.
+type crossCheck struct {
+	span   *policy.Span
+	public []*PublicKey
+	held   []*UserKey
+}
+
+func crossChecks(t *testing.T, n int) []crossCheck {
+	w := newWorld(t, "A", "B")
+	r := mathrand.New(mathrand.NewPCG(5, 6))
+	var out []crossCheck
+	for len(out) < n {
+		text := randomPolicy(r, 8, 1+r.IntN(2))
+		spans, err := mustPolicy(t, text).Spans(group.Order)
+		if err != nil {
+			continue
+		}
+		for _, s := range spans {
+			c := crossCheck{span: s}
+			for _, row := range s.Rows() {
+				c.public = append(c.public, w.public(row.Attribute, 1))
+				if r.IntN(4) > 0 {
+					c.held = append(c.held, w.issue("H/doctor", row.Attribute)[0])
+				}
+			}
+			if _, ok := s.Solve(policy.Holding(names(c.held)...)); ok {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func names(keys []*UserKey) []string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k.Name())
+	}
+	return out
+}
+
+func (c crossCheck) shares(rows []row) []share {
+	coefficients, _ := c.span.Solve(policy.Holding(names(c.held)...))
+	var out []share
+	for _, co := range coefficients {
+		for _, k := range c.held {
+			if k.Name() == c.span.Rows()[co.Row].Attribute {
+				out = append(out, share{rows[co.Row], co.Value, k})
+			}
+		}
+	}
+	return out
+}
+
+// TestOursOpensWhatGofeSealed takes gofe's ciphertext apart and recovers e(g1,g2)^s, which must turn C0 into the key that opens gofe's
+// AES-CBC: we put C0 = key · e(g1,g2)^s together again and let gofe's own symmetric step prove it.
+func TestOursOpensWhatGofeSealed(t *testing.T) {
+	maabe := abe.NewMAABE()
+	for _, c := range crossChecks(t, 12) {
+		ct, err := maabe.Encrypt("a message", gofeSpan(c.span), []*abe.MAABEPubKey{gofePublic(c.public)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := make([]row, len(c.public))
+		for i, r := range c.span.Rows() {
+			encoded := row{ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute]}.append(nil)
+			if rows[i], err = parseRow(encoded); err != nil {
+				t.Fatalf("gofe's elements do not decode: %v", err)
+			}
+		}
+		secret, err := decapsulate("H/doctor", c.shares(rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// gofe's symmetric key is C0 / secret. Encrypt it anew under a policy that gofe opens without any work of ours:
+		// a one-row program with λ = s.
+		key := new(bn256.GT).Add(ct.C0, new(bn256.GT).Neg(secret))
+		if got := openGofe(t, key, ct); got != "a message" {
+			t.Fatalf("%s: got %q", c.span, got)
+		}
+	}
+}
+
+// openGofe lets gofe decrypt with a known symmetric key: a ciphertext whose only row carries the secret one.
+func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
+	t.Helper()
+	w := newWorld(t, "Z")
+	g2 := new(bn256.G2).ScalarBaseMult(big.NewInt(1))
+	pk := w.public("Z:z", 1)
+	trivial := &abe.MAABECipher{
+		C0:     key,                                 // times e(g1,g2)^0
+		C1x:    map[string]*bn256.GT{"Z:z": pk.egg}, // e(g1,g2)^0 · e(g1,g2)^(α·1)
+		C2x:    map[string]*bn256.G2{"Z:z": g2},
+		C3x:    map[string]*bn256.G2{"Z:z": pk.gy},
+		Msp:    &abe.MSP{P: group.Order, Mat: data.Matrix{data.Vector{big.NewInt(1)}}, RowToAttrib: []string{"Z:z"}},
+		SymEnc: ct.SymEnc, Iv: ct.Iv,
+	}
+	got, err := abe.NewMAABE().Decrypt(trivial, gofeUser(w.issue("H/doctor", "Z:z")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// TestGofeOpensWhatOursSealed puts our rows into gofe's ciphertext.
+func TestGofeOpensWhatOursSealed(t *testing.T) {
+	maabe := abe.NewMAABE()
+	for _, c := range crossChecks(t, 12) {
+		rows, secret, err := encapsulate(c.span, c.public, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A donor gives a symmetric ciphertext, and its key: C0 of a ciphertext whose secret we recover.
+		w := newWorld(t, "Z")
+		zspan, _ := policy.ParseSpan("Z:z", group.Order)
+		donor, err := maabe.Encrypt("a message", gofeSpan(zspan), []*abe.MAABEPubKey{gofePublic([]*PublicKey{w.public("Z:z", 1)})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		zkeys := w.issue("H/doctor", "Z:z")
+		donorSecret, err := decapsulate("H/doctor", []share{{row{donor.C1x["Z:z"], donor.C2x["Z:z"], donor.C3x["Z:z"]}, big.NewInt(1), zkeys[0]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := new(bn256.GT).Add(donor.C0, new(bn256.GT).Neg(donorSecret))
+
+		ct := &abe.MAABECipher{C0: new(bn256.GT).Add(key, secret), C1x: map[string]*bn256.GT{}, C2x: map[string]*bn256.G2{}, C3x: map[string]*bn256.G2{},
+			Msp: gofeSpan(c.span), SymEnc: donor.SymEnc, Iv: donor.Iv}
+		for i, r := range c.span.Rows() {
+			ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute] = rows[i].c1, rows[i].c2, rows[i].c3
+		}
+		// gofe pairs for every key it is given; it gets the ones in use.
+		var used []*UserKey
+		for _, s := range c.shares(rows) {
+			used = append(used, s.key)
+		}
+		got, err := maabe.Decrypt(ct, gofeUser(used))
+		if err != nil || got != "a message" {
+			t.Fatalf("%s: %q, %v", c.span, got, err)
+		}
+	}
+}
+
+// TestIssueIsGofesKey compares our derived keys with the equations, and checks that gofe opens with them.
+func TestIssueIsGofesKey(t *testing.T) {
+	w := newWorld(t, "A")
+	m := w.masters["A"]
+	_, alpha, y, err := m.exponents("A:x", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := bn256.HashG1("H/doctor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := new(bn256.G1).Add(new(bn256.G1).ScalarBaseMult(alpha), new(bn256.G1).ScalarMult(h, y))
+	if got := w.issue("H/doctor", "A:x")[0]; !bytes.Equal(got.k.Marshal(), want.Marshal()) {
+		t.Error("K is not g1^α · H(GID)^y")
+	}
+	pk := w.public("A:x", 1)
+	if !bytes.Equal(pk.egg.Marshal(), new(bn256.GT).ScalarMult(group.GeneratorT(), alpha).Marshal()) ||
+		!bytes.Equal(pk.gy.Marshal(), new(bn256.G2).ScalarBaseMult(y).Marshal()) {
+		t.Error("public key is not e(g1,g2)^α, g2^y")
+	}
+}
+
+// TestCiphertextSize holds our stanza against gofe's JSON.
+func TestCiphertextSize(t *testing.T) {
+	w := newWorld(t, "A")
+	for _, n := range []int{1, 10, 50} {
+		var attributes []string
+		var public []*PublicKey
+		for i := range n {
+			a := fmt.Sprintf("A:x%d", i)
+			attributes = append(attributes, a)
+			public = append(public, w.public(a, 1))
+		}
+		_, stanzas := w.stanzas(strings.Join(attributes, " and "))
+		span, _ := policy.ParseSpan(strings.Join(attributes, " and "), group.Order)
+		ct, err := abe.NewMAABE().Encrypt(strings.Repeat("k", 16), gofeSpan(span), []*abe.MAABEPubKey{gofePublic(public)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := json.Marshal(ct)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ratio := float64(len(stanzas[0].Body)) / float64(len(theirs)); ratio > 0.5 {
+			t.Errorf("%d attributes: %d bytes, gofe's JSON %d: %.2f", n, len(stanzas[0].Body), len(theirs), ratio)
+		}
+	}
+}
