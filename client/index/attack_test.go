@@ -285,7 +285,7 @@ func TestEntriesAtRestLookRandom(t *testing.T) {
 // and values it does no better than a coin.
 func TestEqualKeywordsCannotBeTold(t *testing.T) {
 	random := mathrand.New(mathrand.NewPCG(1, 2))
-	const games = 400
+	const games = 120
 	// The strategies look for what a bad scheme would show: equal labels next to each other, close labels, equal value bytes.
 	strategies := map[string]func([]Entry) float64{
 		"closest labels": func(tx []Entry) float64 {

@@ -76,15 +76,16 @@ func (e Expansion) Amplification() float64 {
 // expander collects terms, each once, up to the bound.
 type expander struct {
 	Expansion
-	seen map[Term]bool
+	seen map[Term]bool // whether a term that was added is among Terms, or dropped
 }
 
 func (x *expander) add(terms ...Term) {
 	for _, t := range terms {
+		_, known := x.seen[t]
 		switch {
-		case t == "" || x.seen[t]:
+		case t == "" || known:
 		case len(x.Terms) >= MaxTerms:
-			x.seen[t] = true
+			x.seen[t] = false
 			x.Dropped++
 		default:
 			x.seen[t] = true
@@ -138,7 +139,8 @@ func (f Facts) Expand() Expansion {
 	for _, m := range f.Modalities {
 		x.fact(textTerm("modality", m))
 	}
-	x.compose(unique(patients), unique(codes), unique(dated))
+	dropped := func(t Term) bool { return !x.seen[t] }
+	x.compose(slices.DeleteFunc(unique(patients), dropped), slices.DeleteFunc(unique(codes), dropped), unique(dated))
 	return x.Expansion
 }
 

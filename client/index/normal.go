@@ -20,7 +20,13 @@ func normalise(text string) string {
 		text = text[:16*maxValue]
 	}
 	s := strings.ToValidUTF8(text, " ")
+	if isASCII(s) { // nothing to compose; the usual case, and much faster
+		s = strings.ToLower(s)
+	}
 	for range 4 { // folding may make text that composes again; two passes are enough for all we know of
+		if isASCII(s) {
+			break
+		}
 		folded := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(squeeze(s))))
 		if folded == s {
 			break
@@ -38,6 +44,7 @@ func normalise(text string) string {
 	return s
 }
 
+// squeeze drops format characters and makes white space and control characters one space each.
 func squeeze(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -49,6 +56,15 @@ func squeeze(s string) string {
 		return r
 	}, s)
 	return strings.Join(strings.Fields(s), " ")
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // words splits normalised text into what a reader would call words, and into their parts: "covid-19" is itself, "covid" and
