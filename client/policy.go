@@ -123,8 +123,7 @@ func (c *Client) checkKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 func (c *Client) pin(name string, version int, key []byte) error {
 	digest := sha256.Sum256(key)
 	hash := hex.EncodeToString(digest[:])
-	id := sha256.Sum256([]byte(name)) // names may have any character
-	item := "pin/" + hex.EncodeToString(id[:16])
+	item := pinItem(name)
 	text, err := c.memory.Load(item)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
