@@ -54,8 +54,9 @@ func isolate(env *testscript.Env) error {
 
 // commands are what the stories use beyond testscript's own.
 var commands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits": exits,
-	"field": field,
+	"exits":  exits,
+	"field":  field,
+	"person": person,
 }
 
 // field puts a value out of a JSON file into a variable: field FILE PATH VARIABLE. The path has keys and indices, joined by dots.

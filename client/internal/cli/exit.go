@@ -27,7 +27,7 @@ const (
 
 var (
 	errUsage       = errors.New("usage")
-	errInterrupted = errors.New("interrupted: nothing half-done was left behind")
+	errInterrupted = errors.New("interrupted")
 )
 
 // A class says what an error that matches err means to the caller.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/chartseal/chartseal/client"
 )
 
 // An app is one run of the program: its streams, its environment and what was asked of it.
@@ -44,7 +46,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, client.ErrUnknownOutcome) {
 		err = errInterrupted
 	}
 	if !a.global.json && asksForJSON(args) { // the flags could not be parsed

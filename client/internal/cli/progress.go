@@ -29,7 +29,7 @@ type meter struct {
 	start time.Time
 
 	mu      sync.Mutex
-	bar     *progressbar.ProgressBar // nil until the delay has passed
+	bar     *progressbar.ProgressBar // nil until something has been done; drawn when the delay has passed
 	done    map[string]int64
 	total   map[string]int64
 	stopped bool
@@ -39,7 +39,7 @@ func (m *meter) update(name string, done, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done[name], m.total[name] = done, total
-	if m.stopped || (m.bar == nil && time.Since(m.start) < progressDelay) {
+	if m.stopped {
 		return
 	}
 	sumDone, sumTotal := int64(0), int64(0)
@@ -59,6 +59,9 @@ func (m *meter) update(name string, done, total int64) {
 			progressbar.OptionUseIECUnits(true),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish())
+	}
+	if time.Since(m.start) < progressDelay {
+		return
 	}
 	if sumTotal >= 0 && m.bar.GetMax64() != sumTotal {
 		m.bar.ChangeMax64(sumTotal)

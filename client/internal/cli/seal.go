@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -120,7 +121,12 @@ func (a *app) sources(files []string) ([]client.Source, error) {
 			continue
 		}
 		s := client.FileSource(file)
-		if err := s.Check(); err != nil {
+		switch err := s.Check(); {
+		case errors.Is(err, client.ErrNotFound):
+			return nil, withHint(err, "check the name of the file")
+		case errors.Is(err, client.ErrInvalid):
+			return nil, withHint(err, "name files one by one, or those of a directory as %s", filepath.Join(file, "*"))
+		case err != nil:
 			return nil, err
 		}
 		sources = append(sources, s)
@@ -261,6 +267,8 @@ own policies name. Only the hospital that sealed the record may amend it.`,
 			stop()
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "check the record id, the attributes with 'chartseal policy check', the scope with 'chartseal scope list'")
+			} else if errors.Is(err, client.ErrDenied) {
+				return withHint(err, "only the hospital that sealed a record amends it")
 			} else if err != nil {
 				return sealHint(err)
 			}
