@@ -149,6 +149,7 @@ func (n *Network) ipfs(ctx context.Context, org, call string, file []byte) ([]by
 
 // TestConsortium is the life of one network, in order.
 func TestConsortium(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	topology := testTopology(t)
 	var said bytes.Buffer

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -77,13 +78,18 @@ func (n *Network) requestKeys(ctx context.Context, o Organisation) error {
 	})
 }
 
+// createScopes makes the topology's scopes that do not exist yet.
 func (n *Network) createScopes(ctx context.Context) error {
 	org := n.topology.Hospitals[0].Name
 	for _, s := range n.topology.Scopes {
+		if slices.Contains(n.state.Scopes, s.Name) {
+			continue
+		}
 		args := []string{"scope", "create", s.Name, "--policy", n.topology.policyText(s), "--if-absent"}
 		if _, err := n.chartseal(ctx, "custodian", org, args...); err != nil {
 			return err
 		}
+		n.state.Scopes = append(n.state.Scopes, s.Name)
 	}
 	return nil
 }

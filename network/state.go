@@ -17,13 +17,15 @@ import (
 const stateFile = "network.json"
 
 type state struct {
-	ID       string         `json:"id"`       // random; in the environment of every process of this network
-	Ports    int            `json:"ports"`    // first port of the block
-	Created  bool           `json:"created"`  // the channel works and the chaincode is committed
-	Services bool           `json:"services"` // authorities and replicators belong to it
-	Programs string         `json:"programs"` // directory of chartseal and chartseal-chaincode
-	Servers  serverBinaries `json:"servers"`  // directories of the server binaries
-	Topology Topology       `json:"topology"`
+	ID        string         `json:"id"`        // random; in the environment of every process of this network
+	Ports     int            `json:"ports"`     // first port of the block
+	Created   bool           `json:"created"`   // the channel works and the chaincode is committed
+	Services  bool           `json:"services"`  // authorities and replicators belong to it
+	Announced bool           `json:"announced"` // every authority's keys are on the ledger
+	Scopes    []string       `json:"scopes"`    // that exist
+	Programs  string         `json:"programs"`  // directory of chartseal and chartseal-chaincode
+	Servers   serverBinaries `json:"servers"`   // directories of the server binaries
+	Topology  Topology       `json:"topology"`
 }
 
 // ErrNoNetwork says that a directory holds no network.

@@ -278,7 +278,7 @@ func (u *bringUp) hospitals(step func(context.Context, string) error) func(conte
 }
 
 func (u *bringUp) makeAllSecrets(ctx context.Context) error {
-	if !u.state.Services {
+	if !u.state.Services || u.state.Announced {
 		return nil
 	}
 	return u.hospitals(u.makeSecrets)(ctx)
@@ -316,13 +316,17 @@ func (u *bringUp) resume(ctx context.Context) error {
 
 // serve starts the attribute authorities and replicators, and gives people their keys.
 func (u *bringUp) serve(ctx context.Context) error {
-	if err := u.phase(ctx, "attribute authorities",
-		inOrder(u.hospitals(u.publishAuthority), func(ctx context.Context) error {
-			return u.startAll(ctx, u.services(u.organisations()...))
-		})); err != nil {
+	start := func(ctx context.Context) error { return u.startAll(ctx, u.services(u.organisations()...)) }
+	publish := u.hospitals(u.publishAuthority)
+	if u.state.Announced {
+		publish = inOrder()
+	}
+	if err := u.phase(ctx, "attribute authorities", start, publish); err != nil {
 		return err
 	}
-	return u.phase(ctx, "attribute keys, scopes", u.createScopes, func(ctx context.Context) error {
+	u.state.Announced = true
+	err := u.phase(ctx, "attribute keys, scopes", u.createScopes, func(ctx context.Context) error {
 		return forEach(ctx, u.topology.Hospitals, u.requestKeys)
 	})
+	return errors.Join(err, u.state.write(u.dir))
 }
