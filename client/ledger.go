@@ -14,6 +14,9 @@ import (
 // Errors wrap the sentinels of package ledger. A submitting method that cannot find out whether its transaction was
 // committed returns an error that wraps [ErrUnknownOutcome]; the caller must then neither repeat the call nor undo what
 // the transaction refers to. Every other error of a submitting method says that nothing was committed.
+//
+// What a submitting method has committed the same Ledger reads at once. Members of other organisations may read it
+// a little later.
 type Ledger interface {
 	// Actor is the caller's name on the ledger and the GID of their attribute keys, see [ledger.Actor].
 	Actor() string

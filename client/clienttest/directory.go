@@ -27,7 +27,7 @@ func (p *Person) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) er
 			if !strings.HasPrefix(k.Name, p.msp+":") {
 				return ledger.Errorf(ledger.ErrDenied, "%s is not of %s", k.Name, p.msp)
 			}
-			if k.Version != p.w.attributes[k.Name].Version+1 {
+			if current := p.w.attributes[k.Name]; k != current && k.Version != current.Version+1 {
 				return ledger.Errorf(ledger.ErrExists, "%s version %d", k.Name, k.Version)
 			}
 		}

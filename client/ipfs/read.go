@@ -1,6 +1,7 @@
 package ipfs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -164,14 +165,15 @@ func (s *Store) blockOnce(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, resp.Error
 	}
 	defer resp.Cancel()
-	data, err := io.ReadAll(io.LimitReader(resp.Output, maxBlock+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(1<<20 + bytes.MinRead) // a full chunk, without copying as it grows
+	if _, err := data.ReadFrom(io.LimitReader(resp.Output, maxBlock+1)); err != nil {
 		return nil, err
 	}
-	if len(data) > maxBlock {
+	if data.Len() > maxBlock {
 		return nil, ledger.Errorf(ledger.ErrTampered, "the IPFS node %s serves a block larger than %d bytes as %s", s.address, maxBlock, c)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // GetMany fetches nodes ahead of the reader.

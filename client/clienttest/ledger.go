@@ -1,0 +1,379 @@
+package clienttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// LedgerEnv is an implementation under test, as several people see it. The ledger may hold anything already.
+type LedgerEnv struct {
+	Doctor    client.Ledger // a clinical user of a hospital
+	Other     client.Ledger // a clinical user of another hospital
+	Custodian client.Ledger // of Doctor's hospital
+	Authority client.Ledger // of Doctor's hospital
+	Auditor   client.Ledger // of an organisation that is no hospital
+
+	// PublicKey makes the encoding of a public key that the ledger accepts under the name and version.
+	PublicKey func(name string, version int) []byte
+}
+
+// Ledger runs the suite.
+func Ledger(t *testing.T, env LedgerEnv) {
+	t.Run("records", func(t *testing.T) { ledgerRecords(t, env) })
+	t.Run("envelopes", func(t *testing.T) { ledgerEnvelopes(t, env) })
+	t.Run("index", func(t *testing.T) { ledgerIndex(t, env) })
+	t.Run("scopes", func(t *testing.T) { ledgerScopes(t, env) })
+	t.Run("attributes", func(t *testing.T) { ledgerAttributes(t, env) })
+	t.Run("audit", func(t *testing.T) { ledgerAudit(t, env) })
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := env.Doctor.Records(ctx, []string{NewID()}); !errors.Is(err, context.Canceled) {
+			t.Errorf("evaluate: %v", err)
+		}
+		r, e := newRecord(t)
+		if _, err := env.Doctor.CreateRecords(ctx, []ledger.NewRecord{r}, [][]byte{e}); !errors.Is(err, context.Canceled) {
+			t.Errorf("submit: %v", err)
+		}
+		if got, err := env.Doctor.Records(t.Context(), []string{r.ID}); err != nil || len(got) != 0 {
+			t.Errorf("a cancelled submit left %v, %v", got, err)
+		}
+	})
+}
+
+// NewID is a new record id.
+func NewID() string {
+	id := make([]byte, ledger.RecordIDSize)
+	rand.Read(id)
+	return hex.EncodeToString(id)
+}
+
+func newRecord(t *testing.T) (ledger.NewRecord, []byte) {
+	t.Helper()
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t)
+}
+
+// newEnvelope is an age file.
+func newEnvelope(t *testing.T) []byte {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, id.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func create(t *testing.T, l client.Ledger, n int) ([]ledger.RecordVersion, [][]byte) {
+	t.Helper()
+	records, envelopes := make([]ledger.NewRecord, n), make([][]byte, n)
+	for i := range records {
+		records[i], envelopes[i] = newRecord(t)
+	}
+	versions, err := l.CreateRecords(t.Context(), records, envelopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return versions, envelopes
+}
+
+func wantError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: got %v, want %v", what, err, want)
+	}
+}
+
+func ledgerRecords(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	versions, _ := create(t, env.Doctor, 3)
+	ids := []string{versions[2].ID, NewID(), versions[0].ID}
+	got := recordsOf(t, env.Other, ids, func(r []ledger.Record) bool { return len(r) == 2 })
+	if len(got) != 2 || got[0].ID != ids[0] || got[1].ID != ids[2] {
+		t.Fatalf("got %v for %v", got, ids)
+	}
+	if v := got[0].Current(); v != versions[2] || v.Home != env.Doctor.MSP() || v.Author != env.Doctor.Actor() || v.Version != 1 {
+		t.Errorf("got %+v, registered %+v", v, versions[2])
+	}
+	many := make([]string, ledger.MaxRecordsPerCall+5)
+	for i := range many {
+		many[i] = NewID()
+	}
+	many[0], many[len(many)-1] = versions[0].ID, versions[1].ID
+	if got, err := env.Doctor.Records(ctx, many); err != nil || len(got) != 2 {
+		t.Errorf("%d ids: %d records, %v", len(many), len(got), err)
+	}
+
+	again := ledger.NewRecord{ID: versions[0].ID, CID: versions[0].CID, Commitment: versions[0].Commitment}
+	fresh, envelope := newRecord(t)
+	_, err := env.Other.CreateRecords(ctx, []ledger.NewRecord{fresh, again}, [][]byte{envelope, envelope})
+	wantError(t, "an id that is taken", err, client.ErrExists)
+	if got, err := env.Doctor.Records(ctx, []string{fresh.ID}); err != nil || len(got) != 0 {
+		t.Errorf("half of a refused transaction is there: %v, %v", got, err)
+	}
+	_, err = env.Auditor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{envelope})
+	wantError(t, "an auditor registers", err, client.ErrDenied)
+	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{{ID: "x", CID: fresh.CID, Commitment: fresh.Commitment}}, [][]byte{envelope})
+	wantError(t, "a malformed id", err, client.ErrInvalid)
+	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{[]byte("a bare key")})
+	wantError(t, "an envelope that is no age file", err, client.ErrInvalid)
+
+	next := ledger.NewVersion{ID: versions[0].ID, Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}
+	_, err = env.Other.AmendRecord(ctx, next, envelope)
+	wantError(t, "another hospital amends", err, client.ErrDenied)
+	v, err := env.Doctor.AmendRecord(ctx, next, envelope)
+	if err != nil || v.Version != 2 || v.CID != fresh.CID {
+		t.Fatalf("amend: %+v, %v", v, err)
+	}
+	_, err = env.Doctor.AmendRecord(ctx, next, envelope)
+	wantError(t, "the same version again", err, client.ErrExists)
+	amended := func(r []ledger.Record) bool { return len(r) == 1 && len(r[0].Versions) == 2 && r[0].Current() == v }
+	if got := recordsOf(t, env.Other, []string{v.ID}, amended); !amended(got) {
+		t.Errorf("after amending: %v", got)
+	}
+}
+
+// recordsOf reads until the answer is as wanted, or for 5 seconds: another organisation's peer follows in its own time.
+func recordsOf(t *testing.T, l client.Ledger, ids []string, wanted func([]ledger.Record) bool) []ledger.Record {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got, err := l.Records(t.Context(), ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wanted(got) || time.Now().After(deadline) {
+			return got
+		}
+	}
+}
+
+func ledgerEnvelopes(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	versions, envelopes := create(t, env.Doctor, 2)
+	a, b := versions[0].ID, versions[1].ID
+	entries, err := env.Doctor.RequestAccess(ctx, []string{b, a}, "TREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 || entries[0].Target != b || entries[1].Target != a || entries[0].Actor != env.Doctor.Actor() || entries[0].Purpose != "TREAT" {
+		t.Fatalf("entries %+v", entries)
+	}
+	got, err := env.Doctor.Envelope(ctx, a, 1, entries[1].ID)
+	if err != nil || !bytes.Equal(got, envelopes[0]) {
+		t.Errorf("envelope: %d bytes, %v", len(got), err)
+	}
+	_, err = env.Other.Envelope(ctx, a, 1, entries[1].ID)
+	wantError(t, "with somebody else's access entry", err, client.ErrDenied)
+	_, err = env.Doctor.Envelope(ctx, a, 1, strings.Replace(entries[1].ID, "0", "1", 1))
+	if !errors.Is(err, client.ErrDenied) && !errors.Is(err, client.ErrInvalid) {
+		t.Errorf("with an access entry that does not exist: %v", err)
+	}
+	other, _ := create(t, env.Doctor, 1)
+	_, err = env.Doctor.Envelope(ctx, other[0].ID, 1, entries[1].ID)
+	wantError(t, "with the access entry of another record", err, client.ErrDenied)
+	_, err = env.Doctor.Envelope(ctx, a, 2, entries[1].ID)
+	wantError(t, "a version that does not exist", err, client.ErrNotFound)
+	_, err = env.Auditor.RequestAccess(ctx, []string{a}, "TREAT")
+	wantError(t, "an auditor asks", err, client.ErrDenied)
+	_, err = env.Doctor.RequestAccess(ctx, []string{NewID()}, "TREAT")
+	wantError(t, "a record that does not exist", err, client.ErrNotFound)
+	_, err = env.Doctor.RequestAccess(ctx, []string{a}, "CURIOSITY")
+	wantError(t, "a purpose that does not exist", err, client.ErrInvalid)
+}
+
+func newEntries(n int) []index.Entry {
+	entries := make([]index.Entry, n)
+	for i := range entries {
+		rand.Read(entries[i].Label[:])
+		rand.Read(entries[i].Value[:])
+	}
+	return entries
+}
+
+func ledgerIndex(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	entries := newEntries(3)
+	if err := env.Doctor.PutEntries(ctx, entries); err != nil {
+		t.Fatal(err)
+	}
+	unknown := newEntries(1)[0]
+	var got [][][]byte
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) { // see recordsOf
+		var err error
+		if got, err = env.Other.GetEntries(ctx, []index.Batch{
+			{MSP: env.Doctor.MSP(), Labels: []index.Label{entries[2].Label, unknown.Label, entries[0].Label}},
+			{MSP: env.Other.MSP(), Labels: []index.Label{entries[0].Label}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got[0][0] != nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	if len(got) != 2 || len(got[0]) != 3 || len(got[1]) != 1 || !bytes.Equal(got[0][0], entries[2].Value[:]) ||
+		got[0][1] != nil || !bytes.Equal(got[0][2], entries[0].Value[:]) || got[1][0] != nil {
+		t.Errorf("got %x", got)
+	}
+	fresh := newEntries(2)
+	wantError(t, "a label that is taken", env.Doctor.PutEntries(ctx, []index.Entry{fresh[0], entries[1]}), client.ErrExists)
+	if got, err := env.Doctor.GetEntries(ctx, []index.Batch{{MSP: env.Doctor.MSP(), Labels: []index.Label{fresh[0].Label}}}); err != nil || got[0][0] != nil {
+		t.Errorf("half of a refused transaction is there: %v", err)
+	}
+	if err := env.Other.PutEntries(ctx, entries[:1]); err != nil {
+		t.Errorf("the same label under another MSP: %v", err)
+	}
+
+	// Of writers that want the same label at once one gets it, and the others hear so.
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		wg.Go(func() {
+			mine := newEntries(1)
+			mine[0].Label = fresh[1].Label
+			errs[i] = env.Doctor.PutEntries(ctx, mine)
+		})
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else {
+			wantError(t, "a lost race", err, client.ErrExists)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d writers got one label", won, len(errs))
+	}
+}
+
+func ledgerScopes(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	name := "suite-" + NewID()[:8]
+	first, second := newEnvelope(t), newEnvelope(t)
+	wantError(t, "a doctor makes a scope", env.Doctor.CreateScope(ctx, name, first), client.ErrDenied)
+	if err := env.Custodian.CreateScope(ctx, name, first); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "the same scope again", env.Custodian.CreateScope(ctx, name, first), client.ErrExists)
+	wantError(t, "an epoch too far", env.Custodian.RollScope(ctx, name, 3, second), client.ErrInvalid)
+	if err := env.Custodian.RollScope(ctx, name, 2, second); err != nil {
+		t.Fatal(err)
+	}
+	all, err := env.Auditor.Scopes(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(s ledger.Scope) bool { return s.Name == name })
+	if i < 0 || all[i].Epoch != 2 || all[i].Owner != env.Custodian.MSP() {
+		t.Fatalf("scopes %+v", all)
+	}
+	entries, err := env.Other.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, "TREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for epoch, want := range map[int][]byte{1: first, 2: second} {
+		// Another hospital's peer may get the private data a little later.
+		var got []byte
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if got, err = env.Other.ScopeKey(ctx, name, epoch, entries[0].ID); !errors.Is(err, client.ErrUnavailable) {
+				break
+			}
+		}
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("key of epoch %d: %d bytes, %v", epoch, len(got), err)
+		}
+	}
+	_, err = env.Doctor.ScopeKey(ctx, name, 1, entries[0].ID)
+	wantError(t, "with somebody else's access entry", err, client.ErrDenied)
+}
+
+func ledgerAttributes(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	name := env.Authority.MSP() + ":suite=" + NewID()[:8]
+	key := func(name string, version int) ledger.AttributeKey {
+		return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(env.PublicKey(name, version))}
+	}
+	wantError(t, "a doctor publishes", env.Doctor.PublishKeys(ctx, []ledger.AttributeKey{key(name, 1)}), client.ErrDenied)
+	foreign := env.Other.MSP() + ":suite=1"
+	wantError(t, "another's namespace", env.Authority.PublishKeys(ctx, []ledger.AttributeKey{key(foreign, 1)}), client.ErrDenied)
+	if err := env.Authority.PublishKeys(ctx, []ledger.AttributeKey{key(name, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Authority.PublishKeys(ctx, []ledger.AttributeKey{key(name, 1)}); err != nil {
+		t.Errorf("the same key again: %v", err)
+	}
+	changed := key(name, 1)
+	changed.Key = base64.StdEncoding.EncodeToString([]byte("another key"))
+	wantError(t, "another key under a version", env.Authority.PublishKeys(ctx, []ledger.AttributeKey{changed}), client.ErrExists)
+	if err := env.Authority.PublishKeys(ctx, []ledger.AttributeKey{key(name, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := env.Auditor.AttributeKeys(ctx, []string{name})
+	if err != nil || len(got) != 1 || got[0] != key(name, 2) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	_, err = env.Doctor.AttributeKeys(ctx, []string{name, name + "x"})
+	wantError(t, "a name that nobody published", err, client.ErrNotFound)
+	all, err := env.Doctor.Attributes(ctx)
+	if err != nil || !slices.Contains(all, ledger.AttributeName{Name: name, Version: 2}) {
+		t.Errorf("attributes %v, %v", all, err)
+	}
+	if !slices.IsSortedFunc(all, func(a, b ledger.AttributeName) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("attributes are not sorted")
+	}
+}
+
+func ledgerAudit(t *testing.T, env LedgerEnv) {
+	ctx := t.Context()
+	versions, _ := create(t, env.Doctor, 1)
+	v := versions[0]
+	entries, err := env.Doctor.RequestAccess(ctx, []string{v.ID}, "ETREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recordsOf(t, env.Auditor, []string{v.ID}, func(r []ledger.Record) bool { return len(r) == 1 })
+	var history []ledger.HistoryEvent
+	for deadline := time.Now().Add(5 * time.Second); len(history) < 2 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if history, err = env.Auditor.AuditHistory(ctx, v.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(history) != 2 || history[0].Event != "sealed" || history[1].Event != "accessed" || history[1].Purpose != "ETREAT" {
+		t.Errorf("history %+v", history)
+	}
+	records, err := env.Auditor.AuditRecords(ctx, ledger.RecordQuery{Record: v.ID})
+	if err != nil || len(records.Versions) != 1 || records.Versions[0] != v {
+		t.Errorf("records %+v, %v", records, err)
+	}
+	accesses, err := env.Auditor.AuditAccesses(ctx, ledger.AccessQuery{Record: v.ID, Actor: env.Doctor.Actor()})
+	if err != nil || len(accesses.Entries) != 1 || accesses.Entries[0] != entries[0] {
+		t.Errorf("accesses %+v, %v", accesses, err)
+	}
+	_, err = env.Doctor.AuditRecords(ctx, ledger.RecordQuery{})
+	wantError(t, "a doctor audits", err, client.ErrDenied)
+}
