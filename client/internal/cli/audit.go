@@ -48,6 +48,24 @@ func (f *auditFlags) recordFilter() (string, error) {
 	return recordID(f.record)
 }
 
+// A versionRow is what 'audit records --json' prints for one version of a record.
+type versionRow struct {
+	Record     string `json:"record"`
+	Version    int    `json:"version"`
+	Home       string `json:"home"`
+	Author     string `json:"author"`
+	CID        string `json:"cid"`
+	Commitment string `json:"commitment"`
+	Time       string `json:"time"`
+	Tx         string `json:"tx"`
+}
+
+// An accessRow is what 'audit log --json' prints for one access entry. Record is empty when the target is a scope's key.
+type accessRow struct {
+	ledger.AccessEntry
+	Record string `json:"record"`
+}
+
 func (a *app) auditRecordsCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
@@ -77,7 +95,11 @@ func (a *app) auditRecordsCommand() *cobra.Command {
 				return auditHint(err)
 			}
 			if a.global.json {
-				return a.printJSON(rows)
+				out := []versionRow{}
+				for _, v := range rows {
+					out = append(out, versionRow{v.ID, v.Version, v.Home, v.Author, v.CID, v.Commitment, v.Time, v.Tx})
+				}
+				return a.printJSON(out)
 			}
 			if len(rows) == 0 {
 				a.note("no records match")
@@ -127,7 +149,15 @@ func (a *app) auditLogCommand() *cobra.Command {
 				return auditHint(err)
 			}
 			if a.global.json {
-				return a.printJSON(rows)
+				out := []accessRow{}
+				for _, e := range rows {
+					row := accessRow{AccessEntry: e}
+					if !strings.HasPrefix(e.Target, ledger.ScopeTarget("")) {
+						row.Record = e.Target
+					}
+					out = append(out, row)
+				}
+				return a.printJSON(out)
 			}
 			if len(rows) == 0 {
 				a.note("no access entries match")

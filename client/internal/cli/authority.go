@@ -46,10 +46,11 @@ func (a *app) authorityInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init --dir DIR",
 		Short: "Make the authority's master secret, if there is none",
-		Long: `Init makes the master secret of your organisation's attribute authority, encrypted under a passphrase, and a rule
-file that says which certificate attributes give which attribute keys. An existing master secret is kept. All keys that the
-authority ever issues follow from this one secret: whoever has it can make them, and without it none can be made again.
-Keep a copy of the file and the passphrase in different safe places.`,
+		Long: `Init makes the master secret of your organisation's attribute authority, encrypted under a
+passphrase, and a rule file that says which certificate attributes give which attribute keys. An
+existing master secret is kept. All keys that the authority ever issues follow from this one
+secret: whoever has it can make them, and without it none can be made again. Keep a copy of the
+file and the passphrase in different safe places.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(context.Context, []string) error {
 			if err := f.check(); err != nil {
@@ -108,9 +109,10 @@ func (a *app) authorityPublishCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "publish --dir DIR --url URL",
 		Short: "Announce the authority and publish its attributes on the ledger",
-		Long: `Publish puts the address of the authority, the recipient of the hospital's custodian and the public keys of all
-attributes that the rule file can grant on the ledger, where sealers take them from. What is there already is left as it is.
-An attribute that comes from a wildcard rule is published by naming it with --attribute.`,
+		Long: `Publish puts the address of the authority, the recipient of the hospital's custodian and the
+public keys of all attributes that the rule file can grant on the ledger, where sealers take them
+from. What is there already is left as it is. An attribute that comes from a wildcard rule is
+published by naming it with --attribute.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {

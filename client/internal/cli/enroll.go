@@ -25,10 +25,11 @@ func (a *app) enrollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enroll NAME@ORG",
 		Short: "Get certificates from your organisation's CA",
-		Long: `Enroll makes your keys in the wallet and has your organisation's Fabric CA certify them. It needs the organisation's
-profile (ORG.yaml) in the wallet and the one-time secret that the registrar gave you, from --secret-file, from
-CHARTSEAL_SECRET or from the terminal. Keys never leave this machine. An enrolled user is not overwritten; --renew gets
-new certificates for new keys, authenticated by the present ones.`,
+		Long: `Enroll makes your keys in the wallet and has your organisation's Fabric CA certify them. It needs
+the organisation's profile (ORG.yaml) in the wallet and the one-time secret that the registrar
+gave you, from --secret-file, from CHARTSEAL_SECRET or from the terminal. Keys never leave this
+machine. An enrolled user is not overwritten; --renew gets new certificates for new keys,
+authenticated by the present ones.`,
 		Example: `  chartseal enroll doctor@HospitalA --secret-file secret.txt
   chartseal enroll doctor@HospitalA --renew`,
 		GroupID: groupPeople,

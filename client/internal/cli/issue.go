@@ -26,9 +26,10 @@ func (a *app) authorityIssueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "issue --dir DIR --cert FILE -o FILE",
 		Short: "Issue attribute keys to somebody who cannot reach the authority's server",
-		Long: `Issue does by hand what serve does: it checks an enrolment certificate against the channel's members and their
-revocation lists, decides by the rule file, and writes the keys to a file. The file is as secret as the keys in it. Its owner,
-and nobody else, can use it: 'chartseal keys import FILE'.`,
+		Long: `Issue does by hand what serve does: it checks an enrolment certificate against the channel's
+members and their revocation lists, decides by the rule file, and writes the keys to a file. The
+file is as secret as the keys in it. Its owner, and nobody else, can use it: 'chartseal keys
+import FILE'.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {

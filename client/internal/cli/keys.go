@@ -33,9 +33,10 @@ func (a *app) keysRequestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request",
 		Short: "Ask attribute authorities for your keys",
-		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium, which decide by it
-what you are entitled to, and keeps the keys they issue in your wallet. Each key is checked against the public key on the
-ledger before it is kept. Authorities that grant you nothing are left out unless you name them.`,
+		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium, which
+decide by it what you are entitled to, and keeps the keys they issue in your wallet. Each key is
+checked against the public key on the ledger before it is kept. Authorities that grant you nothing
+are left out unless you name them.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			s, err := a.connect(ctx)

@@ -39,9 +39,10 @@ func (a *app) openCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "open RECORD [-o FILE]",
 		Short: "Open a record that your attributes allow",
-		Long: `Open commits an access entry to the ledger (who, which record, for what purpose), fetches the record, verifies
-it and decrypts it. Without -o it goes to standard output. Nothing is shown, and no file is made, before the
-whole record has been verified. The name the record was sealed under is never used as a path.`,
+		Long: `Open commits an access entry to the ledger (who, which record, for what purpose), fetches the
+record, verifies it and decrypts it. Without -o it goes to standard output. Nothing is shown, and
+no file is made, before the whole record has been verified. The name the record was sealed under
+is never used as a path.`,
 		Example: `  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 -o report.json
   chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .`,
 		GroupID: groupRecords,

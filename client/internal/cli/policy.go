@@ -90,16 +90,19 @@ func (a *app) policyCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check TEXT",
 		Short: "Check a policy and tell who satisfies it",
-		Long: `Check prints the canonical form of a policy, which attributes it needs, whether their authorities have
-published them, and who satisfies it: the smallest sets of attributes, and which users of the local wallet hold
-the keys. Without a network, or with --offline, all but the published attributes is still answered.
+		Long: `Check prints the canonical form of a policy, which attributes it needs, whether their authorities
+have published them, and who satisfies it: the smallest sets of attributes, and which users of the
+local wallet hold the keys. Without a network, or with --offline, all but the published attributes
+is still answered.
 
-A policy is attributes, MSPID:name or MSPID:name=value, joined by 'and' (binds tighter) and 'or', grouped by
-parentheses and by 'k of (...)'; numbers are compared as in HospitalA:clearance>=3. Odd values are quoted:
+A policy is attributes, MSPID:name or MSPID:name=value, joined by 'and' (binds tighter) and 'or',
+grouped by parentheses and by 'k of (...)'; numbers are compared as in HospitalA:clearance>=3. Odd
+values are quoted:
 HospitalA:ward="intensive care". A '#' starts a comment.
 
-With --user (repeatable) only these users are looked at, and the exit code is 4 if one of them does not satisfy
-the policy. It is 2 for text that is not a policy and 3 for attributes that nobody has published.`,
+With --user (repeatable) only these users are looked at, and the exit code is 4 if one of them
+does not satisfy the policy. It is 2 for text that is not a policy and 3 for attributes that
+nobody has published.`,
 		Example: `  chartseal policy check 'HospitalA:role=doctor and 2 of (HospitalA:ward=1, HospitalB:ward=2, HospitalC:ward=3)'
   chartseal policy check 'HospitalB:role=doctor' --user doctor@HospitalB --user nurse@HospitalC`,
 		Args: takes(0, 1, "one policy TEXT (in quotes)"),

@@ -28,8 +28,9 @@ func (a *app) scopeCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME --policy TEXT",
 		Short: "Make a search domain whose members can find each other's records",
-		Long: `Create makes a search domain and its secret key, which only those who satisfy the policy can unwrap: the right to
-search, and to be found, follows attributes. It is for custodians and administrators.`,
+		Long: `Create makes a search domain and its secret key, which only those who satisfy the policy can
+unwrap: the right to search, and to be found, follows attributes. It is for custodians and
+administrators.`,
 		Example: `  chartseal scope create consortium --policy 'HospitalA:role=doctor or HospitalB:role=doctor'`,
 		Args:    takes(1, 1, "one NAME"),
 		RunE: a.run(func(ctx context.Context, args []string) error {

@@ -197,10 +197,10 @@ func (a *app) sealCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "seal FILE... --policy TEXT",
 		Short: "Seal records so that only those who meet a policy open them",
-		Long: `Seal encrypts each file under the policy, stores the ciphertext on your hospital's IPFS node and registers
-it on the ledger. "-" reads standard input. Keywords come from the record itself where its format is known
-(see 'chartseal keywords'), and from --keyword, which may also name a field, as in icd10:I21.4 or date:2020-03-14.
-Up to 100 files are registered together, all or none.`,
+		Long: `Seal encrypts each file under the policy, stores the ciphertext on your hospital's IPFS node and
+registers it on the ledger. "-" reads standard input. Keywords come from the record itself where
+its format is known (see 'chartseal keywords'), and from --keyword, which may also name a field,
+as in icd10:I21.4 or date:2020-03-14. Up to 100 files are registered together, all or none.`,
 		Example: `  chartseal seal report.json --policy 'HospitalA:role=doctor or HospitalB:role=doctor'
   chartseal seal scan.dcm --policy-file cardiology.policy --keyword follow-up --json`,
 		GroupID: groupRecords,
@@ -242,8 +242,8 @@ func (a *app) amendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "amend RECORD FILE --policy TEXT",
 		Short: "Add a version to a record",
-		Long: `Amend seals a file as the next version of a record. Earlier versions stay readable to those whom their
-own policies name. Only the hospital that sealed the record may amend it.`,
+		Long: `Amend seals a file as the next version of a record. Earlier versions stay readable to those whom
+their own policies name. Only the hospital that sealed the record may amend it.`,
 		GroupID: groupRecords,
 		Args:    takes(2, 2, "a RECORD and a FILE"),
 		RunE: a.run(func(ctx context.Context, args []string) error {

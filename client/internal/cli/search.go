@@ -30,10 +30,12 @@ func (a *app) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search QUERY...",
 		Short: "Find records by keyword, code, date or patient",
-		Long: `Search finds records in a scope, newest first. Your hospital's peer answers, through the chaincode; it learns
-neither the words nor what was found, only which entries of the encrypted index were read.
+		Long: `Search finds records in a scope, newest first. Your hospital's peer answers, through the
+chaincode; it learns neither the words nor what was found, only which entries of the encrypted
+index were read.
 
-A query joins terms with 'and', 'or' and 'not', grouped by parentheses; words beside each other are joined by 'and':
+A query joins terms with 'and', 'or' and 'not', grouped by parentheses; words beside each other
+are joined by 'and':
   word, "several words"               a keyword
   icd10:I21.4  snomed:...  loinc:...  a code; an ICD-10 code finds all below it, icd10:I20-I25 a block
   date:2020-03  date:2019..2020-06    a year, month, day or range

@@ -38,8 +38,9 @@ func (a *app) authorityServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve --dir DIR --listen ADDRESS --tls-cert FILE --tls-key FILE",
 		Short: "Hand out attribute keys to people of the consortium",
-		Long: `Serve answers key requests over mutual TLS until it is stopped. It checks the enrolment certificate of whoever asks
-against the channel's members and their revocation lists, decides by the rule file, and logs who got which attributes.`,
+		Long: `Serve answers key requests over mutual TLS until it is stopped. It checks the enrolment
+certificate of whoever asks against the channel's members and their revocation lists, decides by
+the rule file, and logs who got which attributes.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
