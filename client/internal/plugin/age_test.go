@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +47,30 @@ func TestDebianAge(t *testing.T) {
 	stories(t, dir)
 }
 
+// TestNetwork looks public keys up on the development network whose wallet CHARTSEAL_TEST_WALLET names. The project's
+// integration test starts a network and runs this.
+func TestNetwork(t *testing.T) {
+	dir := os.Getenv("CHARTSEAL_TEST_WALLET")
+	if dir == "" {
+		t.Skip("CHARTSEAL_TEST_WALLET names no wallet of a running network")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Fatalf("CHARTSEAL_TEST_WALLET: %v", err)
+	}
+	bin := buildAge(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script/network",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_CONFIG_HOME", "")
+			env.Setenv("CHARTSEAL_WALLET", dir)
+			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			return nil
+		},
+	})
+}
+
 func buildAge(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -74,7 +100,7 @@ func differentVersion(t *testing.T, a, b string) error {
 
 // stories runs each story in its own world, with the age of dir first on the PATH:
 //
-//	$WALLET       a wallet whose peers do not answer; doctor@HospitalA has seen the doctors' and nurses' public keys
+//	$WALLET       a wallet whose peers do not answer; doctor@HospitalA has seen all public keys
 //	$ONLY_AGE     a PATH with that age and no plugin
 //	patient.txt   the patient's age identity, $PATIENT its recipient
 //	abe.age       "from abe", sealed by package abe to HospitalA:role=doctor and HospitalC:role=nurse, apart
@@ -85,7 +111,7 @@ func stories(t *testing.T, dir string) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			w := newWorld(t)
-			w.learn("doctor@HospitalA", "HospitalA:role=doctor", "HospitalB:role=doctor", "HospitalC:role=nurse")
+			w.learn("doctor@HospitalA", slices.Collect(maps.Keys(w.published))...)
 			env.Values["world"] = w
 			patient, err := age.GenerateX25519Identity()
 			if err != nil {
@@ -100,7 +126,7 @@ func stories(t *testing.T, dir string) {
 			env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			return furnish(env.WorkDir, w, patient)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"abe-open": abeOpen},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"abe-open": abeOpen, "age-to": ageTo},
 	})
 }
 
@@ -169,4 +195,12 @@ func abeOpen(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = io.Copy(ts.Stdout(), r)
 	ts.Check(err)
+}
+
+// ageTo is age with a recipient out of a file, as a shell would put it on the command line: age-to RECIPIENT OUT IN.
+func ageTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: age-to RECIPIENT OUT IN")
+	}
+	ts.Check(ts.Exec("age", "-r", strings.TrimSpace(ts.ReadFile(args[0])), "-o", args[1], args[2]))
 }

@@ -127,11 +127,11 @@ func (p *program) printRecipient() (string, error) {
 				fmt.Fprintf(p.stderr, "  %s\n", words.OneLine(line))
 			}
 		}
-		return "", ledgerInvalid(err)
+		return "", err
 	}
 	ref := &recipientRef{policy: parsed}
 	if _, err := sealedTo(parsed); err != nil { // a policy that cannot be sealed to is refused here, not at age
-		return "", ledgerInvalid(err)
+		return "", err
 	}
 	if p.flags.embed {
 		if ref.keys, err = p.lookUp(ref); err != nil {
@@ -144,15 +144,6 @@ func (p *program) printRecipient() (string, error) {
 	}
 	return out, nil
 }
-
-// ledgerInvalid marks a mistake in a policy as the caller's.
-func ledgerInvalid(err error) error { return fmt.Errorf("%w%w", err, invalid{}) }
-
-// invalid adds a sentinel without adding words.
-type invalid struct{}
-
-func (invalid) Error() string { return "" }
-func (invalid) Unwrap() error { return ledger.ErrInvalid }
 
 func (p *program) printIdentity() (string, error) {
 	u, err := p.user("")

@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age/plugin"
 
+	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
@@ -122,7 +123,8 @@ func (p *program) fail(err error) int {
 		fmt.Fprintf(p.stderr, "age-plugin-chartseal: hint: %s\n", hint)
 	}
 	var mistake *settings.Error
-	if errors.As(err, &mistake) || errors.Is(err, ledger.ErrInvalid) {
+	var syntax *policy.SyntaxError
+	if errors.As(err, &mistake) || errors.As(err, &syntax) || errors.Is(err, policy.ErrReuse) || errors.Is(err, ledger.ErrInvalid) {
 		return exitUsage
 	}
 	return exitOther

@@ -153,6 +153,19 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
+// TestProtocolSeveral gives several identities to one process, as other implementations of age do: one is enough.
+func TestProtocolSeveral(t *testing.T) {
+	w := newWorld(t)
+	stanzas := sealed(t, w.program("clerk@HospitalA"), recipientOf(t, w.program(""), "HospitalA:role=doctor"))
+	got, _ := converse(t, w.program(""), "identity-v1", append([]stanza{
+		{words: []string{"add-identity", identityRef{user: "nurse@HospitalC"}.String()}},
+		{words: []string{"add-identity", identityRef{user: "doctor@HospitalA"}.String()}},
+	}, stanzas...)...)
+	if len(got) != 2 || got[0].words[0] != "msg" || got[1].words[0] != "file-key" || !bytes.Equal(got[1].body, fileKey) {
+		t.Errorf("got %s", got)
+	}
+}
+
 // TestProtocolWithoutData is "age -j chartseal": whoever the settings name.
 func TestProtocolWithoutData(t *testing.T) {
 	w := newWorld(t)

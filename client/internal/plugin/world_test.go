@@ -38,6 +38,9 @@ type world struct {
 	asked     int  // how often the ledger was asked for keys
 }
 
+// wards is how many wards HospitalA has: more than a line of a recipients file has room for their keys.
+const wards = 12
+
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "wallet"), masters: map[string]*abe.MasterKey{}, published: map[string]*abe.PublicKey{}}
 	must(t, os.Mkdir(w.dir, 0o700))
@@ -54,7 +57,10 @@ func newWorld(t testing.TB) *world {
 	w.publish("HospitalA:role=doctor", 1)
 	w.publish("HospitalB:role=doctor", 1)
 	w.publish("HospitalC:role=nurse", 1)
-	w.enrol("doctor@HospitalA", "HospitalA:role=doctor")
+	for i := range wards {
+		w.publish(fmt.Sprint("HospitalA:ward=", i), 1)
+	}
+	w.enrol("doctor@HospitalA", "HospitalA:role=doctor", "HospitalA:ward=7")
 	w.enrol("doctor@HospitalB", "HospitalB:role=doctor")
 	w.enrol("nurse@HospitalC", "HospitalC:role=nurse")
 	w.enrol("clerk@HospitalA")
