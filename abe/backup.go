@@ -32,41 +32,17 @@ func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 		return nil, fmt.Errorf("seal master key: %w", err)
 	}
 	defer clear(plain)
-	var out bytes.Buffer
-	armored := armor.NewWriter(&out)
-	w, err := age.Encrypt(armored, to...)
-	if err != nil {
-		return nil, fmt.Errorf("seal master key: %w", err)
-	}
-	if _, err := w.Write(plain); err != nil {
-		return nil, fmt.Errorf("seal master key: %w", err)
-	}
-	if err := errors.Join(w.Close(), armored.Close()); err != nil {
-		return nil, fmt.Errorf("seal master key: %w", err)
-	}
-	return out.Bytes(), nil
+	return sealArmored(plain, to)
 }
 
 // OpenMaster decrypts what [SealMaster] made. A wrong passphrase or identity matches age.ErrIncorrectIdentity; a file
 // that is not a sealed master key matches [ErrMalformed].
 func OpenMaster(sealed []byte, with ...age.Identity) (*MasterKey, error) {
-	const most = 64 << 10
-	if len(sealed) > most {
-		return nil, malformed("master key: longer than %d bytes", most)
-	}
-	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), with...)
+	plain, err := openArmored(sealed, "master key", with)
 	if err != nil {
-		var armorError *armor.Error
-		if errors.As(err, &armorError) {
-			return nil, malformed("master key: %v", err)
-		}
-		return nil, fmt.Errorf("open master key: %w", err)
+		return nil, err
 	}
-	plain, err := io.ReadAll(r)
 	defer clear(plain)
-	if err != nil {
-		return nil, fmt.Errorf("open master key: %w: %v", ErrTampered, err)
-	}
 	var f masterFile
 	if err := json.Unmarshal(plain, &f); err != nil || f.Kind != masterKind || len(f.Secret) != masterSize {
 		return nil, malformed("master key: not a master key file")
@@ -88,4 +64,45 @@ func PassphraseRecipient(passphrase string) (age.Recipient, error) {
 // PassphraseIdentity opens what was sealed under a passphrase.
 func PassphraseIdentity(passphrase string) (age.Identity, error) {
 	return age.NewScryptIdentity(passphrase)
+}
+
+// sealArmored makes an armored age file.
+func sealArmored(plain []byte, to []age.Recipient) ([]byte, error) {
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, to...)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	if err := errors.Join(w.Close(), armored.Close()); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// openArmored decrypts an armored age file. The caller clears the result.
+func openArmored(sealed []byte, what string, with []age.Identity) ([]byte, error) {
+	const most = 64 << 10
+	if len(sealed) > most {
+		return nil, malformed("%s: longer than %d bytes", what, most)
+	}
+	var armorError *armor.Error
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), with...)
+	switch {
+	case errors.As(err, &armorError):
+		return nil, malformed("%s: %v", what, err)
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return nil, fmt.Errorf("open %s: %w", what, err)
+	case err != nil: // a header that is none, or whose MAC is wrong
+		return nil, malformed("%s: %v", what, err)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		clear(plain)
+		return nil, fmt.Errorf("open %s: %w: %v", what, ErrTampered, err)
+	}
+	return plain, nil
 }

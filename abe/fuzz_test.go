@@ -1,0 +1,106 @@
+package abe
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"filippo.io/age"
+)
+
+// What a decoder accepts must encode to the same bytes again, and what it refuses must be ErrMalformed.
+
+func FuzzParsePublicKey(f *testing.F) {
+	b, _ := newWorld(f, "A").public("A:x", 1).MarshalBinary()
+	f.Add(b)
+	f.Add(b[:len(b)-1])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := ParsePublicKey(b)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, _ := k.MarshalBinary(); !bytes.Equal(again, b) {
+			t.Fatal("not canonical")
+		}
+	})
+}
+
+func FuzzParseUserKey(f *testing.F) {
+	w := newWorld(f, "A")
+	b, _ := w.issue("H/d", "A:x")[0].MarshalBinary()
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := ParseUserKey(b)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again, _ := k.MarshalBinary(); !bytes.Equal(again, b) {
+			t.Fatal("not canonical")
+		}
+		if _, err := NewIdentity([]*UserKey{k}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzUnwrap is malleability fuzzing: a stanza that differs from the genuine one must not give a file key.
+func FuzzUnwrap(f *testing.F) {
+	w := newWorld(f, "A", "B")
+	fileKey, stanzas := w.stanzas("A:x and (B:y or A:z)")
+	genuine := stanzas[0].Body
+	id := w.identity(w.issue("H/d", "A:x", "B:y"), SkipPolicyCheck)
+	f.Add(genuine)
+	f.Add(genuine[:100])
+	_, other := w.stanzas("A:x")
+	f.Add(other[0].Body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		_, _ = StanzaPolicy(&age.Stanza{Type: StanzaType, Body: body})
+		got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}})
+		switch {
+		case bytes.Equal(body, genuine) != (err == nil && bytes.Equal(got, fileKey)):
+			// The second seed is sealed with another file key, and its bytes are as genuine.
+			if bytes.Equal(body, other[0].Body) && err == nil {
+				return
+			}
+			t.Fatalf("genuine %v, error %v", bytes.Equal(body, genuine), err)
+		case err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTampered) && !errors.Is(err, ErrNotSatisfied):
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzOpenMaster(f *testing.F) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		f.Fatal(err)
+	}
+	sealed, err := SealMaster(newWorld(f, "A").masters["A"], id.Recipient())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sealed)
+	f.Add([]byte("age-encryption.org/v1\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := OpenMaster(b, id); err == nil && m.Authority() != "A" {
+			t.Fatal("another authority")
+		}
+		_, _ = OpenShare(b, id)
+	})
+}
+
+func FuzzHeaderPolicies(f *testing.F) {
+	sealed := newWorld(f, "A").seal("A:x", []byte("record"))
+	f.Add(sealed)
+	f.Add([]byte("age-encryption.org/v1\n-> X25519 a\nAAAA\n--- AAAA\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := HeaderPolicies(bytes.NewReader(b)); err != nil && !errors.Is(err, ErrMalformed) {
+			t.Fatal(err)
+		}
+	})
+}
