@@ -128,22 +128,23 @@ func (c *Client) pin(name string, version int, key []byte) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
-		if line == "" {
-			continue
-		}
-		number, seen, _ := strings.Cut(line, " ")
+	known := false
+	for line := range strings.Lines(string(text)) {
+		number, seen, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v, err := strconv.Atoi(number)
 		switch {
 		case err != nil:
 			return ledger.Errorf(ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
-		case v == version && seen == hash:
-			return nil
-		case v == version:
-			return ledger.Errorf(ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
 		case v > version:
 			return ledger.Errorf(ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before", version, name, v)
+		case v == version && seen != hash:
+			return ledger.Errorf(ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
+		case v == version:
+			known = true
 		}
+	}
+	if known {
+		return nil
 	}
 	return c.memory.Store(item, fmt.Appendf(text, "%d %s\n", version, hash))
 }

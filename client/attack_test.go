@@ -1,0 +1,141 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/clienttest"
+)
+
+// TestSwaps: a peer or a store gives what belongs to another record or version.
+func TestSwaps(t *testing.T) {
+	for name, attack := range map[string]func(c *consortium, a, b client.Sealed){
+		"envelope of another record": func(c *consortium, a, b client.Sealed) {
+			c.world.SetEnvelope(a.ID, 1, c.world.GetEnvelope(b.ID, 1))
+		},
+		"CID of another record": func(c *consortium, a, b client.Sealed) { c.world.SetCID(a.ID, 1, b.CID) },
+		"envelope and CID of another record": func(c *consortium, a, b client.Sealed) {
+			c.world.SetEnvelope(a.ID, 1, c.world.GetEnvelope(b.ID, 1))
+			c.world.SetCID(a.ID, 1, b.CID)
+		},
+		"damaged envelope": func(c *consortium, a, _ client.Sealed) {
+			data := c.world.GetEnvelope(a.ID, 1)
+			data[len(data)-1] ^= 1
+			c.world.SetEnvelope(a.ID, 1, data)
+		},
+		"cut envelope": func(c *consortium, a, _ client.Sealed) {
+			data := c.world.GetEnvelope(a.ID, 1)
+			c.world.SetEnvelope(a.ID, 1, data[:len(data)/2])
+		},
+		"empty envelope": func(c *consortium, a, _ client.Sealed) { c.world.SetEnvelope(a.ID, 1, nil) },
+	} {
+		c := newConsortium(t)
+		a, b := c.seal(t, "record a"), c.seal(t, "record b")
+		reader := c.as(t, "HospitalB", "doctor", "doctor")
+		if content, _, err := open(t.Context(), reader, a.ID, client.OpenRequest{}); err != nil || content != "record a" {
+			t.Fatalf("before the attack: %q, %v", content, err)
+		}
+		attack(c, a, b)
+		content, _, err := open(t.Context(), reader, a.ID, client.OpenRequest{})
+		if !errors.Is(err, client.ErrTampered) || content != "" {
+			t.Errorf("%s: %q, %v", name, content, err)
+		}
+	}
+}
+
+// TestCorruptPayload: a store alters a payload, and one that does not verify serves it.
+func TestCorruptPayload(t *testing.T) {
+	c := newConsortium(t)
+	a, b := c.seal(t, "record a"), c.seal(t, "record b")
+	reader := c.as(t, "HospitalB", "doctor", "doctor")
+	c.blobs.Corrupt(t, a.CID)
+	if content, _, err := open(t.Context(), reader, a.ID, client.OpenRequest{}); !errors.Is(err, client.ErrTampered) || content != "" {
+		t.Errorf("flipped: %q, %v", content, err)
+	}
+	c.blobs.Swap(b.CID, []byte("age-encryption.org/v1\n"))
+	if content, _, err := open(t.Context(), reader, b.ID, client.OpenRequest{}); !errors.Is(err, client.ErrTampered) || content != "" {
+		t.Errorf("swapped: %q, %v", content, err)
+	}
+}
+
+// TestPinnedKeys: a public key that changes under its version, or an older version than was seen, stops a seal before
+// anything is sealed to it.
+func TestPinnedKeys(t *testing.T) {
+	c := newConsortium(t)
+	ctx := t.Context()
+	doctor := c.as(t, "HospitalA", "doctor", "doctor") // one client, so that it remembers
+	seal := func(policy string) error {
+		_, err := doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: policy})
+		return err
+	}
+	const name = "HospitalB:role=doctor"
+	if err := seal(name); err != nil {
+		t.Fatal(err)
+	}
+	first := c.key(t, name, 1)
+	rogue := newConsortium(t).key(t, name, 1) // of another master secret
+	c.world.SetKey(rogue)
+	if err := seal(name); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("another key under version 1: %v", err)
+	}
+	c.world.SetKey(c.key(t, name, 2))
+	if err := seal(name); err != nil {
+		t.Errorf("a new version: %v", err)
+	}
+	c.world.SetKey(first)
+	if err := seal(name); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("back to version 1: %v", err)
+	}
+	mislabelled := c.key(t, "HospitalC:role=nurse", 1)
+	mislabelled.Name = "HospitalC:role=doctor"
+	c.world.SetKey(mislabelled)
+	if err := seal("HospitalC:role=doctor"); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("another attribute's key: %v", err)
+	}
+	c.world.SetKey(ledger.AttributeKey{Name: "HospitalC:role=doctor", Version: 1, Key: "AAAA"})
+	if err := seal("HospitalC:role=doctor"); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("no key at all: %v", err)
+	}
+}
+
+// TestForeignEntries: a hospital indexes another's record under words of its own. Nobody is shown it.
+func TestForeignEntries(t *testing.T) {
+	c := newConsortium(t)
+	ctx := t.Context()
+	victim := c.seal(t, "victim's record", "victim")
+	// The insider of HospitalB amends the victim's record on a ledger that does not know better: the index entries are
+	// written, under HospitalB's name, before the amendment is refused.
+	liar := &relocated{Person: c.world.As("HospitalB", "doctor", "doctor"), id: victim.ID}
+	insider := c.with(t, liar, c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))
+	_, err := insider.Amend(ctx, client.AmendRequest{ID: victim.ID, SealRequest: client.SealRequest{
+		Sources: []client.Source{text("n", "x")}, Policy: doctors, Scope: "consortium", Keywords: []string{"slander"}}})
+	if !errors.Is(err, client.ErrDenied) {
+		t.Fatalf("the amendment: %v", err)
+	}
+	reader := c.with(t, c.world.As("HospitalA", "other", "doctor"), c.identity(t, "HospitalA/other", "HospitalA:role=doctor"))
+	found, err := reader.Search(ctx, "slander", client.SearchOptions{Scope: "consortium"})
+	if err != nil || len(found.Hits) != 0 || found.Dangling == 0 && len(found.Warnings) == 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// relocated tells its client that a record is of its own hospital.
+type relocated struct {
+	*clienttest.Person
+	id string
+}
+
+func (r *relocated) Records(ctx context.Context, ids []string) ([]ledger.Record, error) {
+	records, err := r.Person.Records(ctx, ids)
+	for i := range records {
+		if records[i].ID == r.id {
+			for j := range records[i].Versions {
+				records[i].Versions[j].Home = r.MSP()
+			}
+		}
+	}
+	return records, err
+}

@@ -1,0 +1,261 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+)
+
+func ids(list ...age.Identity) []age.Identity { return list }
+
+func newIdentity(t *testing.T) *age.X25519Identity {
+	t.Helper()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// recallingMemory outlives its client, as a wallet does.
+type recallingMemory struct{ items sync.Map }
+
+func (m *recallingMemory) Load(name string) ([]byte, error) {
+	if v, ok := m.items.Load(name); ok {
+		return v.([]byte), nil
+	}
+	return nil, ledger.Errorf(ledger.ErrNotFound, "%s", name)
+}
+
+func (m *recallingMemory) Store(name string, data []byte) error {
+	m.items.Store(name, slices.Clone(data))
+	return nil
+}
+
+// threeRecords is a request whose faults are injected below.
+func threeRecords() client.SealRequest {
+	return client.SealRequest{
+		Sources: []client.Source{text("a", "one"), text("b", "two"), text("c", "three")},
+		Policy:  doctors, Scope: "consortium", Keywords: []string{"word"},
+	}
+}
+
+// TestSealFaults lets every step of a seal fail, the first time and later, and looks for what it left.
+func TestSealFaults(t *testing.T) {
+	steps := []string{ledger.AuthorityKeys, ledger.AuthorityList, ledger.ScopeList, ledger.AccessRequest, ledger.ScopeKey,
+		ledger.IndexGet, ledger.IndexPut, ledger.RecordCreate, "put"}
+	for _, step := range steps {
+		for nth := range 3 {
+			t.Run(fmt.Sprintf("%s/%d", step, nth), func(t *testing.T) {
+				c := newConsortium(t)
+				cause := ledger.Errorf(ledger.ErrUnavailable, "injected into %s", step)
+				var calls atomic.Int32
+				fail := func(name string) error {
+					if name == step && calls.Add(1) == int32(nth+1) {
+						return cause
+					}
+					return nil
+				}
+				c.world.Fail, c.blobs.Fail = fail, fail
+				sealed, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), threeRecords())
+				c.world.Fail, c.blobs.Fail = nil, nil
+				if int(calls.Load()) <= nth {
+					if err != nil || len(sealed) != 3 {
+						t.Fatalf("nothing was injected, but: %v", err)
+					}
+					return
+				}
+				if err == nil {
+					// A step that repeats what is safe to repeat may get over it; then all must be there.
+					c.allThere(t, sealed)
+					return
+				}
+				if !errors.Is(err, cause) {
+					t.Errorf("got %v", err)
+				}
+				if len(sealed) != 0 {
+					t.Errorf("%d records were returned", len(sealed))
+				}
+				c.nothingLeft(t)
+				c.nothingFound(t)
+			})
+		}
+	}
+}
+
+func (c *consortium) allThere(t *testing.T, sealed []client.Sealed) {
+	t.Helper()
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	if err != nil || len(found.Hits) != len(sealed) || len(sealed) != 3 {
+		t.Errorf("%d sealed, %d found, %v", len(sealed), len(found.Hits), err)
+	}
+}
+
+// nothingFound: whatever index entries were written resolve to nothing.
+func (c *consortium) nothingFound(t *testing.T) {
+	t.Helper()
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	if err != nil || len(found.Hits) != 0 {
+		t.Errorf("found %+v, %v", found.Hits, err)
+	}
+}
+
+// TestSealBatchesFault: of two transactions the second fails. The first one's records stay and are told of.
+func TestSealBatchesFault(t *testing.T) {
+	c := newConsortium(t)
+	r := threeRecords()
+	for i := range ledger.MaxRecordsPerCall {
+		r.Sources = append(r.Sources, text("more", fmt.Sprint(i)))
+	}
+	calls := 0
+	c.world.Fail = func(name string) error {
+		if name == ledger.RecordCreate {
+			if calls++; calls == 2 {
+				return ledger.ErrUnavailable
+			}
+		}
+		return nil
+	}
+	sealed, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), r)
+	if !errors.Is(err, client.ErrUnavailable) || len(sealed) != ledger.MaxRecordsPerCall {
+		t.Errorf("%d records, %v", len(sealed), err)
+	}
+	if n := len(c.blobs.Pinned(t)); n != ledger.MaxRecordsPerCall {
+		t.Errorf("%d payloads pinned", n)
+	}
+}
+
+// TestSealUnknownOutcome: the records may be on the ledger, so their payloads must stay.
+func TestSealUnknownOutcome(t *testing.T) {
+	c := newConsortium(t)
+	lost := errors.Join(client.ErrUnknownOutcome, client.ErrUnavailable)
+	c.world.Lose = func(name string) error {
+		if name == ledger.RecordCreate {
+			return lost
+		}
+		return nil
+	}
+	_, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), threeRecords())
+	if !errors.Is(err, client.ErrUnknownOutcome) || !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "payloads stay") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(c.blobs.Pinned(t)); n != 3 {
+		t.Errorf("%d payloads pinned", n)
+	}
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	if err != nil || len(found.Hits) != 3 {
+		t.Errorf("%d found, %v", len(found.Hits), err)
+	}
+}
+
+// TestSealUnpinFails: the first failure decides what the error is, and what stayed behind is named.
+func TestSealUnpinFails(t *testing.T) {
+	c := newConsortium(t)
+	c.world.Fail = func(name string) error {
+		if name == ledger.RecordCreate {
+			return ledger.ErrDenied
+		}
+		return nil
+	}
+	c.blobs.Fail = func(name string) error {
+		if name == "unpin" {
+			return ledger.ErrUnavailable
+		}
+		return nil
+	}
+	_, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), threeRecords())
+	if !errors.Is(err, client.ErrDenied) || errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), c.blobs.Pinned(t)[0]) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSealCancelled cancels a seal at each step that can be told from outside.
+func TestSealCancelled(t *testing.T) {
+	for _, step := range []string{ledger.AuthorityKeys, ledger.ScopeKey, "put", ledger.IndexGet, ledger.IndexPut} {
+		t.Run(step, func(t *testing.T) {
+			c := newConsortium(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			hook := func(name string) error {
+				if name == step {
+					cancel()
+				}
+				return nil
+			}
+			c.world.Fail, c.blobs.Fail = hook, hook
+			_, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(ctx, threeRecords())
+			c.world.Fail, c.blobs.Fail = nil, nil
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			c.nothingLeft(t)
+			c.nothingFound(t)
+		})
+	}
+}
+
+// TestSealSourceFails: one of three sources breaks in the middle.
+func TestSealSourceFails(t *testing.T) {
+	c := newConsortium(t)
+	r := threeRecords()
+	broken := errors.New("input/output error")
+	r.Sources[1] = client.ReaderSource("b", io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), failingReader{broken}))
+	_, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), r)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "b: ") {
+		t.Errorf("got %v", err)
+	}
+	c.nothingLeft(t)
+}
+
+type failingReader struct{ err error }
+
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
+
+// TestOpenFaults: whatever fails, the error is that of the step.
+func TestOpenFaults(t *testing.T) {
+	for _, step := range []string{ledger.RecordGet, ledger.AccessRequest, ledger.RecordEnvelope, "open"} {
+		c := newConsortium(t)
+		sealed := c.seal(t, "content")
+		cause := errors.New("injected")
+		fail := func(name string) error {
+			if name == step {
+				return cause
+			}
+			return nil
+		}
+		c.world.Fail, c.blobs.Fail = fail, fail
+		content, _, err := open(t.Context(), c.as(t, "HospitalB", "doctor", "doctor"), sealed.ID, client.OpenRequest{})
+		if !errors.Is(err, cause) || content != "" {
+			t.Errorf("%s: %q, %v", step, content, err)
+		}
+	}
+}
+
+// TestOpenWaitsForPrivateData: the wrapped key may reach the peer after the block.
+func TestOpenWaitsForPrivateData(t *testing.T) {
+	c := newConsortium(t)
+	sealed := c.seal(t, "content")
+	calls := 0
+	c.world.Fail = func(name string) error {
+		if name == ledger.RecordEnvelope {
+			if calls++; calls < 3 {
+				return ledger.Errorf(ledger.ErrUnavailable, "not on this peer yet")
+			}
+		}
+		return nil
+	}
+	if content, _, err := open(t.Context(), c.as(t, "HospitalB", "doctor", "doctor"), sealed.ID, client.OpenRequest{}); err != nil || content != "content" {
+		t.Errorf("%q, %v", content, err)
+	}
+}
