@@ -3,20 +3,13 @@ package cli
 import (
 	"context"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe"
-	"github.com/chartseal/chartseal/abe/authority"
-	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/keys"
 )
 
@@ -57,7 +50,7 @@ import FILE'.`,
 				return err
 			}
 			defer master.Destroy()
-			issued, err := issue(ctx, s, master, mapping, certificate)
+			issued, err := keys.Issue(ctx, s.ledger, s.ledger.ChannelMSPs, master, mapping, certificate)
 			if err != nil {
 				return err
 			}
@@ -101,42 +94,6 @@ func (a *app) readCertificate(path string) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// issue asks the same parts, in the same order, as the authority's server.
-func issue(ctx context.Context, s *session, m master, rules mapping, certificate *x509.Certificate) (*authority.KeysResponse, error) {
-	holder, err := authority.NewVerifier(s.ledger.ChannelMSPs).Verify(ctx, certificate)
-	if err != nil {
-		return nil, keys.Translate(err)
-	}
-	names := rules.Grant(holder, time.Now())
-	if len(names) == 0 {
-		return nil, ledger.Errorf(ledger.ErrDenied, "no rule grants %s anything", holder.GID())
-	}
-	versions, err := keys.Versions(s.ledger)(ctx, names)
-	if err != nil {
-		return nil, err
-	}
-	response := &authority.KeysResponse{Authority: m.Authority(), GID: holder.GID()}
-	for _, name := range names {
-		if versions[name] == 0 {
-			continue
-		}
-		key, err := m.Issue(holder.GID(), name, versions[name])
-		if err != nil {
-			return nil, err
-		}
-		b, err := key.MarshalBinary()
-		if err != nil {
-			return nil, err
-		}
-		response.Keys = append(response.Keys,
-			authority.IssuedKey{Name: name, Version: versions[name], Key: base64.StdEncoding.EncodeToString(b)})
-	}
-	if len(response.Keys) == 0 {
-		return nil, ledger.Errorf(ledger.ErrNotFound, "none of %s is published", strings.Join(names, ", "))
-	}
-	return response, nil
-}
-
 func (a *app) keysImportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import FILE",
@@ -168,36 +125,15 @@ func (a *app) keysImportCommand() *cobra.Command {
 	}
 }
 
-// readIssued reads the keys in a file that 'authority issue' wrote. There is at least one, all of one authority.
+// readIssued reads a file that 'authority issue' wrote.
 func (a *app) readIssued(path string) ([]*abe.UserKey, error) {
 	text, err := a.readText(path, 8<<20)
 	if err != nil {
 		return nil, err
 	}
-	bad := func(err error) ([]*abe.UserKey, error) {
-		return nil, fmt.Errorf("%s is not a file of issued keys: %w: %w", path, client.ErrInvalid, err)
-	}
-	var response authority.KeysResponse
-	if err := json.Unmarshal([]byte(text), &response); err != nil {
-		return bad(err)
-	}
-	if len(response.Keys) == 0 {
-		return bad(errors.New("it holds none"))
-	}
-	var issued []*abe.UserKey
-	for _, k := range response.Keys {
-		b, err := base64.StdEncoding.DecodeString(k.Key)
-		if err != nil {
-			return bad(err)
-		}
-		key, err := abe.ParseUserKey(b)
-		if err != nil {
-			return bad(err)
-		}
-		if key.Attribute().Authority != response.Authority {
-			return bad(fmt.Errorf("the key of %s is not of %s", key.Name(), response.Authority))
-		}
-		issued = append(issued, key)
+	issued, err := keys.Parse([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a file of issued keys: %w", path, err)
 	}
 	return issued, nil
 }
