@@ -34,14 +34,18 @@ build: check-tools ## compile Chartseal's programs into build/
 up: build ## bring the development network up (the first time: after building its servers)
 	@$(CHARTNET) up
 
-down: build ## stop the network; ledgers and pins stay
+# A network must be stoppable also when the tree does not compile: what was built will do.
+$(BIN)/chartnet:
+	go build -o $@ ./network/cmd/chartnet
+
+down: $(BIN)/chartnet ## stop the network; ledgers and pins stay
 	@$(CHARTNET) down
 
-status: build ## show every process of the network
+status: $(BIN)/chartnet ## show every process of the network
 	@$(CHARTNET) status
 
-logs: build ## show the logs; NAME=HospitalA/peer for one process, FOLLOW=1 to go on
+logs: $(BIN)/chartnet ## show the logs; NAME=HospitalA/peer for one process, FOLLOW=1 to go on
 	@$(CHARTNET) logs $(NAME) $(if $(FOLLOW),-f)
 
-clean: build ## stop the network and remove its directory; the built servers stay cached
+clean: $(BIN)/chartnet ## stop the network and remove its directory; the built servers stay cached
 	@$(CHARTNET) clean

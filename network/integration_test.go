@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,133 +18,6 @@ import (
 )
 
 // These tests run real networks, on free ports and in directories of their own. The servers are built on first use.
-
-func testTopology(t *testing.T) *Topology {
-	t.Helper()
-	d := Default()
-	d.Directory, d.Ports = filepath.Join(t.TempDir(), "network"), FreePorts
-	return d
-}
-
-// cleanUp removes a network at the end of the test and makes sure that nothing of it runs.
-func cleanUp(t *testing.T, n *Network) {
-	t.Helper()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log("\n" + Table(n.Status(context.Background())))
-		}
-		if err := n.Clean(context.Background()); err != nil {
-			t.Errorf("clean: %v", err)
-		}
-		if left := n.strays(); len(left) > 0 {
-			t.Errorf("clean left %v", left)
-		}
-		if _, err := os.Stat(n.dir); !os.IsNotExist(err) {
-			t.Errorf("clean left %s: %v", n.dir, err)
-		}
-	})
-}
-
-// invoke submits a transaction through an organisation's peer and orderer, and waits for its commit at the hospitals named.
-func (n *Network) invoke(ctx context.Context, org string, endorsers []string, transient, function string, args ...string) error {
-	call, err := json.Marshal(object{"function": function, "Args": args})
-	if err != nil {
-		return err
-	}
-	flags := n.ordererFlags(org)
-	flags[1] = n.address(org, portOrderer)
-	for i, f := range flags {
-		if f == "--cafile" {
-			flags[i+1] = n.tlsRoot(org)
-		}
-	}
-	for _, e := range endorsers {
-		flags = append(flags, "--peerAddresses", n.address(e, portPeer), "--tlsRootCertFiles", n.tlsRoot(e))
-	}
-	if transient != "" {
-		flags = append(flags, "--transient", transient)
-	}
-	_, err = n.peerCommand(ctx, org, append([]string{"chaincode", "invoke", "-C", n.topology.Channel, "-n", n.topology.Chaincode,
-		"-c", string(call), "--waitForEvent", "--waitForEventTimeout", "60s"}, flags...)...)
-	return err
-}
-
-// createScope is a transaction with private data: its wrapped key must reach a second hospital.
-func (n *Network) createScope(ctx context.Context, org, name string, endorsers ...string) error {
-	envelopes, err := json.Marshal([][]byte{[]byte("age-encryption.org/v1\n-> a wrapped key")})
-	if err != nil {
-		return err
-	}
-	transient, err := json.Marshal(map[string][]byte{"envelopes": envelopes})
-	if err != nil {
-		return err
-	}
-	return n.invoke(ctx, org, endorsers, string(transient), "scope:Create", name)
-}
-
-// scopes asks an organisation's peer for the names of all scopes.
-func (n *Network) scopes(ctx context.Context, org string) (string, error) {
-	out, err := n.peerCommand(ctx, org, "chaincode", "query", "-C", n.topology.Channel, "-n", n.topology.Chaincode, "-c", `{"Args":["scope:List"]}`)
-	if err != nil {
-		return "", err
-	}
-	var all []struct{ Name string }
-	if err := json.Unmarshal(out, &all); err != nil {
-		return "", fmt.Errorf("scope:List at %s: %w: %s", org, err, out)
-	}
-	var names []string
-	for _, s := range all {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, " "), nil
-}
-
-func wantScopes(t *testing.T, n *Network, org, want string) {
-	t.Helper()
-	var got string
-	err := retry(t.Context(), "scopes at "+org, func(ctx context.Context) (err error) {
-		if got, err = n.scopes(ctx, org); err == nil && got != want {
-			err = fmt.Errorf("%q, want %q", got, want)
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-func wantHealthy(t *testing.T, n *Network) {
-	t.Helper()
-	if all := n.Status(t.Context()); !Healthy(all) {
-		t.Errorf("not healthy:\n%s", Table(all))
-	}
-}
-
-func (n *Network) ipfs(ctx context.Context, org, call string, file []byte) ([]byte, error) {
-	token, err := n.ipfsToken(org)
-	if err != nil {
-		return nil, err
-	}
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	if file != nil {
-		part, err := form.CreateFormFile("file", "file")
-		if err != nil {
-			return nil, err
-		}
-		part.Write(file)
-	}
-	form.Close()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/"+call, &body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", form.FormDataContentType())
-	req.Header.Set("Authorization", "Bearer "+token)
-	return fetch(req, nil)
-}
 
 // TestConsortium is the life of one network, in order.
 func TestConsortium(t *testing.T) {
@@ -278,14 +150,6 @@ func TestConsortium(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
-}
-
-// testWriter shows progress in the test's log.
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(p []byte) (int, error) {
-	w.t.Log(strings.TrimRight(string(p), "\n"))
-	return len(p), nil
 }
 
 func testCertificates(t *testing.T, n *Network) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -124,6 +125,23 @@ func parseTopology(data []byte) (*Topology, error) {
 		}
 	}
 	return &t, t.Validate()
+}
+
+// clone makes a copy that shares nothing with t.
+func (t *Topology) clone() *Topology {
+	c := *t
+	for _, list := range []*[]Organisation{&c.Hospitals, &c.Regulators} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			users := maps.Clone((*list)[i].Users)
+			for name, attributes := range users {
+				users[name] = maps.Clone(attributes)
+			}
+			(*list)[i].Users = users
+		}
+	}
+	c.Scopes = slices.Clone(c.Scopes)
+	return &c
 }
 
 // Organisations gives the hospitals and then the regulators.

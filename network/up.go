@@ -30,6 +30,7 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("topology: %w", err)
 	}
+	t = t.clone()
 	dir, err := filepath.Abs(t.Directory)
 	if err != nil {
 		return nil, err

@@ -8,9 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -37,6 +39,11 @@ flags:
 // errUnhealthy has been told by the table already.
 var errUnhealthy = errors.New("not all processes are healthy")
 
+// An upError leaves a network half up.
+type upError struct{ error }
+
+func (e upError) Unwrap() error { return e.error }
+
 // A usageError is a mistake in the arguments.
 type usageError struct{ error }
 
@@ -60,9 +67,12 @@ func main() {
 
 func hint(err error) string {
 	var mistake usageError
+	var half upError
 	switch {
 	case errors.As(err, &mistake):
 		return "see chartnet --help"
+	case errors.As(err, &half):
+		return "chartnet status and chartnet logs tell more; chartnet up tries again, chartnet down stops what runs"
 	case errors.Is(err, network.ErrNoNetwork):
 		return "bring one up with chartnet up (make up)"
 	case errors.Is(err, errUnhealthy):
@@ -167,18 +177,29 @@ func (c *command) up(ctx context.Context) error {
 	}
 	n, err := network.Up(ctx, c.topology, network.Options{Programs: c.programs, WithoutServices: without, Progress: c.stderr})
 	if err != nil {
-		return err
+		return upError{err}
 	}
-	self := os.Args[0]
+	self, client := os.Args[0], filepath.Join(c.programs, "chartseal")
 	if c.topology.Directory != network.Default().Directory {
 		self += " --dir " + c.topology.Directory
+		client += " --wallet " + n.Wallet()
 	}
 	fmt.Fprintf(c.stderr, `The network is up in %s.
-  go on:  %s --wallet %s --user doctor@%s search ...
+  go on:  %s --user %s --help
   look:   %s status
-  stop:   %s down      (up resumes it; clean removes it)
-`, n.Directory(), filepath.Join(c.programs, "chartseal"), n.Wallet(), c.topology.Hospitals[0].Name, self, self)
+  stop:   %s down      (up resumes it, clean removes it)
+`, n.Directory(), client, someone(c.topology), self, self)
 	return nil
+}
+
+// someone names a user with whom to begin.
+func someone(t *network.Topology) string {
+	for _, h := range t.Hospitals {
+		if users := slices.Sorted(maps.Keys(h.Users)); len(users) > 0 {
+			return users[0] + "@" + h.Name
+		}
+	}
+	return "custodian@" + t.Hospitals[0].Name
 }
 
 func (c *command) down(ctx context.Context) error {
