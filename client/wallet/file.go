@@ -10,14 +10,33 @@ import (
 
 // writeFile replaces a file for the owner alone. Readers see the old content or the new one, also after a crash.
 func writeFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600
+	temp, err := writeTemp(path, data)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer os.Remove(temp) // fails once renamed
+	return os.Rename(temp, path)
+}
+
+// createFile makes a file for the owner alone, and fails with [fs.ErrExist] if there is one. Of several processes one makes
+// it, and nobody ever sees a part of it.
+func createFile(path string, data []byte) error {
+	temp, err := writeTemp(path, data)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	return os.Link(temp, path)
+}
+
+func writeTemp(path string, data []byte) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600
+	if err != nil {
+		return "", err
+	}
 	if _, err = f.Write(data); err == nil {
 		err = f.Sync()
 	}
@@ -25,9 +44,9 @@ func writeFile(path string, data []byte) error {
 		err = cerr
 	}
 	if err != nil {
-		return err
+		os.Remove(f.Name())
 	}
-	return os.Rename(f.Name(), path)
+	return f.Name(), err
 }
 
 // readSecret reads a file that only its owner may read.

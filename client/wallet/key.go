@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,19 +87,8 @@ func (u *User) CreateCustodian() (recipient string, created bool, err error) {
 		return "", false, err
 	}
 	text := fmt.Sprintf("# custodian of %s\n# recipient: %s\n%s\n", u.Profile.MSP, id.Recipient(), id)
-	// O_EXCL: of two processes one makes the key, and an existing one is never overwritten. It is the only copy.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = createFile(path, []byte(text))
 	if err == nil {
-		if _, err = f.WriteString(text); err == nil {
-			err = f.Sync()
-		}
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			os.Remove(path)
-			return "", false, fmt.Errorf("create custodian key: %w", err)
-		}
 		return id.Recipient().String(), true, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {

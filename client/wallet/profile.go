@@ -99,10 +99,11 @@ func ReadProfile(path string) (*Profile, error) {
 
 func (in *profileFile) profile(dir string) (*Profile, error) {
 	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode}
-	for name, value := range map[string]string{"channel": in.Channel, "chaincode": in.Chaincode} {
-		if value == "" {
-			return nil, fmt.Errorf("no %s", name)
-		}
+	if in.Channel == "" {
+		return nil, errors.New("no channel")
+	}
+	if in.Chaincode == "" {
+		return nil, errors.New("no chaincode")
 	}
 	if !mspName.MatchString(in.MSP) {
 		return nil, fmt.Errorf("msp %q is not an MSP ID", in.MSP)
