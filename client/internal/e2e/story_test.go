@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"os/exec"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,6 +12,11 @@ import (
 
 // TestStories runs the stories of testdata/story: one file a story, on the real network.
 func TestStories(t *testing.T) {
+	build := exec.Command("go", "build", "-o", consortium.Programs()+"/", "filippo.io/age/cmd/age",
+		"github.com/chartseal/chartseal/client/cmd/age-plugin-chartseal")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build age and its plugin: %v\n%s", err, out)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/story",
 		Cmds: story.Commands,

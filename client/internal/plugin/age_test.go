@@ -47,30 +47,6 @@ func TestDebianAge(t *testing.T) {
 	stories(t, dir)
 }
 
-// TestNetwork looks public keys up on the development network whose wallet CHARTSEAL_TEST_WALLET names. The project's
-// integration test starts a network and runs this.
-func TestNetwork(t *testing.T) {
-	dir := os.Getenv("CHARTSEAL_TEST_WALLET")
-	if dir == "" {
-		t.Skip("CHARTSEAL_TEST_WALLET names no wallet of a running network")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatalf("CHARTSEAL_TEST_WALLET: %v", err)
-	}
-	bin := buildAge(t)
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script/network",
-		RequireExplicitExec: true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("XDG_CONFIG_HOME", "")
-			env.Setenv("CHARTSEAL_WALLET", dir)
-			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
-			return nil
-		},
-	})
-}
-
 func buildAge(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
