@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"io/fs"
 	"strings"
@@ -67,6 +68,10 @@ func openAgeVector(v *ageVector, with ...age.Identity) (string, []byte) {
 		return "failure", nil
 	}
 	plain, err := io.ReadAll(r)
+	var bad *armor.Error
+	if errors.As(err, &bad) {
+		return "failure", plain
+	}
 	if err != nil {
 		return "payload failure", plain
 	}
