@@ -25,7 +25,7 @@ of any one hospital. It runs until it is stopped, and goes on where it was when 
 again. One is enough for a hospital.`,
 		GroupID: groupRun,
 		Args:    takes(0, 0, ""),
-		RunE: a.run(func(ctx context.Context, _ []string) error {
+		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if parallel < 1 {
 				return usagef("--parallel must be at least 1")
 			}

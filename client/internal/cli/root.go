@@ -58,6 +58,7 @@ Hyperledger Fabric ledger.`,
 	f.BoolVar(&a.global.json, "json", false, "print results and errors as JSON")
 	f.BoolVarP(&a.global.quiet, "quiet", "q", false, "no notes, warnings or progress on stderr")
 	mustFlag(root.MarkPersistentFlagDirname("wallet"))
+	mustFlag(root.RegisterFlagCompletionFunc("user", a.completeUser))
 
 	root.AddGroup(
 		&cobra.Group{ID: groupRecords, Title: "Records:"},
@@ -78,18 +79,24 @@ type job func(ctx context.Context, args []string) error
 
 // run wraps a job: the settings are resolved once and the time limit starts.
 func (a *app) run(j job) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		var err error
-		if a.set, err = a.resolve(cmd.Flags()); err != nil {
-			return err
-		}
-		ctx := cmd.Context()
+	return a.runUntilStopped(func(ctx context.Context, args []string) error {
 		if a.set.timeout > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, a.set.timeout)
 			defer cancel()
 		}
 		return j(ctx, args)
+	})
+}
+
+// runUntilStopped wraps the job of a server, which has no time limit.
+func (a *app) runUntilStopped(j job) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		var err error
+		if a.set, err = a.resolve(cmd.Flags()); err != nil {
+			return err
+		}
+		return j(cmd.Context(), args)
 	}
 }
 
@@ -184,6 +191,16 @@ func version() build {
 		}
 	}
 	return b
+}
+
+// completeUser offers the users of the wallet to the shell.
+func (a *app) completeUser(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var err error
+	if a.set, err = a.resolve(cmd.Flags()); err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	users, _ := a.walletUsers() // without a wallet there is nothing to offer
+	return users, cobra.ShellCompDirectiveNoFileComp
 }
 
 // asksForJSON tells whether --json is among arguments that could not be parsed.

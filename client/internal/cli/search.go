@@ -50,6 +50,10 @@ are joined by 'and':
 			if limit < 1 {
 				return usagef("--limit must be at least 1")
 			}
+			var err error
+			if o.Purpose, err = purpose(o.Purpose); err != nil {
+				return err
+			}
 			query := strings.Join(words, " ")
 			if err := checkQuery(query); err != nil {
 				return err

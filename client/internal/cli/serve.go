@@ -42,7 +42,7 @@ func (a *app) authorityServeCommand() *cobra.Command {
 certificate of whoever asks against the channel's members and their revocation lists, decides by
 the rule file, and logs who got which attributes.`,
 		Args: takes(0, 0, ""),
-		RunE: a.run(func(ctx context.Context, _ []string) error {
+		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
