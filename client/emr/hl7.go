@@ -56,6 +56,7 @@ type hl7Reader struct {
 	c, r   byte
 	e, s   byte
 	header bool
+	known  map[string]bool // answers of isKnown, of which a message has few
 }
 
 // readHL7 reads HL7 v2 in its pipes and hats, segment by segment.
@@ -218,12 +219,28 @@ func (h *hl7Reader) codes(name string, fields []string) {
 func (h *hl7Reader) coded(rep string, any bool) {
 	for _, at := range []int{0, 3} {
 		code, system := h.part(rep, at), h.part(rep, at+2)
-		if code != "" && (index.Prefix(system) != index.OtherCode || any && system != "") {
+		if code != "" && (h.isKnown(system) || any && system != "") {
 			h.b.code(system, code)
 		} else if any && at == 0 && code != "" && system == "" {
 			h.b.code("", code)
 		}
 	}
+}
+
+// isKnown reports whether a code system has a prefix of its own.
+func (h *hl7Reader) isKnown(system string) bool {
+	if system == "" {
+		return false
+	}
+	known, ok := h.known[system]
+	if !ok {
+		known = index.Prefix(system) != index.OtherCode
+		if h.known == nil || len(h.known) > 1000 {
+			h.known = make(map[string]bool)
+		}
+		h.known[system] = known
+	}
+	return known
 }
 
 func (h *hl7Reader) repeats(field string) []string {

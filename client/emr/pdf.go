@@ -59,21 +59,14 @@ var (
 
 // scan looks for information in a window of the file or in an object stream.
 func (p *pdfReader) scan(buf []byte, file bool) {
-	end := 0 // of the last dictionary
+	done := 0 // end of the last dictionary
 	for _, at := range pdfInfoKey.FindAllIndex(buf, -1) {
-		if at[0] < end {
-			continue
+		if at[0] >= done {
+			if dict, end := dictAround(buf, max(done, at[0]-pdfDict), at[0]); dict != nil {
+				p.info(dict)
+				done = end
+			}
 		}
-		from := max(end, at[0]-pdfDict)
-		open := bytes.LastIndex(buf[from:at[0]], []byte("<<"))
-		if open < 0 {
-			continue
-		}
-		open += from
-		var dict map[string]string
-		dict, end = parsePDFDict(buf[open:min(len(buf), open+pdfDict)])
-		end += open
-		p.info(dict)
 	}
 	if !file {
 		return
@@ -90,6 +83,24 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 	for _, at := range pdfObjStream.FindAllIndex(buf, -1) {
 		p.objectStream(buf[at[1]:])
 	}
+}
+
+// dictAround returns the dictionary that the key at a position belongs to, and where it ends.
+func dictAround(buf []byte, from, at int) (map[string]string, int) {
+	before := at
+	for range 8 { // dictionaries that open and close before the key, at most
+		open := bytes.LastIndex(buf[from:before], []byte("<<"))
+		if open < 0 {
+			return nil, 0
+		}
+		open += from
+		dict, end := parsePDFDict(buf[open:min(len(buf), open+pdfDict)])
+		if end += open; end > at {
+			return dict, end
+		}
+		before = open
+	}
+	return nil, 0
 }
 
 // objectStream inflates what follows the dictionary that begins before rest.
