@@ -92,7 +92,9 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 	if err == nil {
 		return id, nil
 	}
-	if src.ended {
+	watch.pause()
+	var refusal *rpc.Error
+	if src.ended && !errors.As(err, &refusal) { // the node may have got all of it, and not said that it failed
 		s.forget(ctx, name)
 	}
 	switch {

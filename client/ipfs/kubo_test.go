@@ -1,0 +1,206 @@
+package ipfs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	chunk "github.com/ipfs/boxo/chunker"
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs/importer/balanced"
+	"github.com/ipfs/boxo/ipld/unixfs/importer/helpers"
+	"github.com/ipfs/go-cid"
+	format "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
+)
+
+// fakeKubo answers those calls of kubo's RPC that the adapter makes, from memory. It finds no block that it does not
+// have and, like kubo, does not check those that it has. The suite runs on a real kubo in the integration tests.
+type fakeKubo struct {
+	token string
+
+	mu      sync.Mutex
+	blocks  map[cid.Cid][]byte
+	pins    map[cid.Cid]string // name by root
+	loseAdd bool               // break the connection instead of answering an add
+	hang    chan struct{}      // when set, blocks are served only once it is closed
+}
+
+func startKubo(t *testing.T) (*fakeKubo, string) {
+	t.Helper()
+	k := &fakeKubo{token: "secret", blocks: make(map[cid.Cid][]byte), pins: make(map[cid.Cid]string)}
+	s := httptest.NewServer(k)
+	t.Cleanup(s.Close)
+	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
+	return k, "/ip4/" + host + "/tcp/" + port
+}
+
+func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer "+k.token {
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "403 - Forbidden")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	q := r.URL.Query()
+	var root cid.Cid
+	if arg := q.Get("arg"); arg != "" {
+		root, _ = cid.Decode(arg)
+	}
+	switch strings.TrimPrefix(r.URL.Path, "/api/v0/") {
+	case "add":
+		k.add(w, r, q.Get("pin-name"))
+	case "block/get":
+		w.Write(k.block(r.Context(), root))
+	case "pin/add":
+		if k.block(r.Context(), root) == nil {
+			return
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if _, pinned := k.pins[root]; !pinned {
+			k.pins[root] = ""
+		}
+		io.WriteString(w, `{"Progress":1}`+"\n")
+		json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
+	case "pin/rm":
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if _, pinned := k.pins[root]; !pinned {
+			refuse(w, "not pinned or pinned indirectly")
+			return
+		}
+		delete(k.pins, root)
+		json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
+	case "pin/ls":
+		k.list(w, root, q.Get("name"))
+	default:
+		refuse(w, "unknown command")
+	}
+}
+
+func refuse(w http.ResponseWriter, message string) {
+	w.WriteHeader(http.StatusInternalServerError)
+	json.NewEncoder(w).Encode(map[string]any{"Message": message, "Code": 0, "Type": "error"})
+}
+
+// block waits for what is not there, as a node does that asks its neighbours, until the caller gives up.
+func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
+	k.mu.Lock()
+	data, ok := k.blocks[c]
+	hang := k.hang
+	k.mu.Unlock()
+	if !ok || hang != nil {
+		select {
+		case <-ctx.Done():
+		case <-hang:
+		}
+	}
+	return data
+}
+
+func (k *fakeKubo) list(w http.ResponseWriter, root cid.Cid, name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys := map[string]any{}
+	for c, n := range k.pins {
+		if (!root.Defined() || c == root) && strings.Contains(n, name) {
+			keys[c.String()] = map[string]string{"Type": "recursive", "Name": n}
+		}
+	}
+	if root.Defined() && len(keys) == 0 {
+		refuse(w, "path is not pinned")
+		return
+	}
+	json.NewEncoder(w).Encode(map[string]any{"Keys": keys})
+}
+
+func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	part, err := multipart.NewReader(r.Body, params["boundary"]).NextPart()
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	p := helpers.DagBuilderParams{Dagserv: adder{k: k}, RawLeaves: true, Maxlinks: helpers.DefaultLinksPerBlock,
+		CidBuilder: cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}}
+	b, err := p.New(chunk.NewSizeSplitter(part, 1<<20))
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	root, err := balanced.Layout(b)
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	k.mu.Lock()
+	k.pins[root.Cid()] = name
+	lose := k.loseAdd
+	k.mu.Unlock()
+	if lose {
+		panic(http.ErrAbortHandler)
+	}
+	json.NewEncoder(w).Encode(map[string]string{"Name": "payload", "Hash": root.Cid().String()})
+}
+
+// adder is the part of a DAG service that the importer needs.
+type adder struct {
+	format.DAGService
+	k *fakeKubo
+}
+
+func (a adder) Add(_ context.Context, n format.Node) error {
+	a.k.mu.Lock()
+	defer a.k.mu.Unlock()
+	a.k.blocks[n.Cid()] = bytes.Clone(n.RawData())
+	return nil
+}
+
+func (k *fakeKubo) pinned(*testing.T) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []string
+	for c := range k.pins {
+		all = append(all, c.String())
+	}
+	return all
+}
+
+// corrupt flips a bit in the middle block of a payload.
+func (k *fakeKubo) corrupt(t *testing.T, id string) {
+	t.Helper()
+	root, err := cid.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := root
+	if root.Type() == cid.DagProtobuf {
+		n, err := merkledag.DecodeProtobuf(k.blocks[root])
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = n.Links()[len(n.Links())/2].Cid
+	}
+	data := bytes.Clone(k.blocks[at])
+	data[len(data)/2] ^= 1
+	k.blocks[at] = data
+}
+
+const testIdle = time.Second // under -race on a busy machine, hashing takes a while too
