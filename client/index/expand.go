@@ -191,7 +191,7 @@ func (f Facts) Days() (first, last Day) {
 	return first, last
 }
 
-// Items makes the postings of a version of a record: one for each term. Set their Written before you put them.
+// Items makes the postings of a version of a record: one for each term, without the time of writing.
 func (f Facts) Items(record [16]byte, version uint32, op Op) []Item {
 	first, last := f.Days()
 	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(printable(f.Kind)), First: first, Last: last}

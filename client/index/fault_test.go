@@ -115,7 +115,7 @@ func TestInvalidItemsAreRefusedWhole(t *testing.T) {
 		"kind":       {"word:x", func() Posting { p := good; p.Kind = "a\x00b"; return p }()},
 		"days":       {"word:x", func() Posting { p := good; p.First = 3; return p }()},
 		"order":      {"word:x", func() Posting { p := good; p.First, p.Last = 3, 2; return p }()},
-		"time":       {"word:x", func() Posting { p := good; p.Written = time.Time{}; return p }()},
+		"time":       {"word:x", func() Posting { p := good; p.Written = time.Unix(-1, 0); return p }()},
 	}
 	for name, item := range bad {
 		m := newMemory()

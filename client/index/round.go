@@ -96,15 +96,21 @@ func ask(ctx context.Context, store Store, questions []question) ([][]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the index: %w", err)
 	}
-	values := make([][]byte, 0, len(questions))
+	if err := aligned(batches, got); err != nil {
+		return nil, err
+	}
+	return slices.Concat(got...), nil
+}
+
+// aligned checks that an answer has the shape of its question.
+func aligned(batches []Batch, got [][][]byte) error {
 	if len(got) != len(batches) {
-		return nil, fmt.Errorf("read the index: %d batches in the answer, want %d: %w", len(got), len(batches), ErrTampered)
+		return fmt.Errorf("read the index: %d batches in the answer, want %d: %w", len(got), len(batches), ErrTampered)
 	}
 	for i, batch := range batches {
 		if len(got[i]) != len(batch.Labels) {
-			return nil, fmt.Errorf("read the index: %d values in the answer, want %d: %w", len(got[i]), len(batch.Labels), ErrTampered)
+			return fmt.Errorf("read the index: %d values in the answer, want %d: %w", len(got[i]), len(batch.Labels), ErrTampered)
 		}
-		values = append(values, got[i]...)
 	}
-	return values, nil
+	return nil
 }

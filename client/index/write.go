@@ -72,13 +72,18 @@ type Writer struct {
 
 // Put writes the items and returns when they are committed. Items of many records in one call share transactions, in
 // random order, which is what hides which belong together. Items that are there twice are written once.
+// A posting whose Written is the zero time gets the current one.
 //
 // An error is a [*PutError] that lists what is not known to be written, or is [ErrInvalid] and nothing was.
 func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, error) {
 	var report Report
 	pending := make([]Item, 0, len(items))
 	seen := make(map[Item]bool, len(items))
+	now := time.Now()
 	for _, item := range items {
+		if item.Posting.Written.IsZero() {
+			item.Posting.Written = now
+		}
 		item.Posting.Written = item.Posting.Written.UTC().Truncate(time.Second)
 		item.Posting.Kind = ClipKind(item.Posting.Kind)
 		if _, err := item.Posting.encode(); err != nil {
