@@ -100,6 +100,9 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 	return newPublicKey(a, version, group.BaseExpT(alpha), group.BaseMul2(y)), nil
 }
 
+// scheme is gofe's MAABE, as abe.NewMAABE makes it, from the generators that we have computed already.
+var scheme = &abe.MAABE{P: group.Order, G1: group.Generator1(), G2: group.Generator2(), Gt: group.GeneratorT()}
+
 // Issue makes the key of gid for a version of one of the authority's attributes. It always gives the same one. Whether
 // gid deserves the key is decided before, from a verified certificate (package authority).
 //
@@ -114,7 +117,7 @@ func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) 
 	}
 	defer wipe(alpha, y)
 	name := a.String()
-	auth := &abe.MAABEAuth{ID: m.authority, Maabe: abe.NewMAABE(), Sk: &abe.MAABESecKey{
+	auth := &abe.MAABEAuth{ID: m.authority, Maabe: scheme, Sk: &abe.MAABESecKey{
 		Attribs: []string{name},
 		Alpha:   map[string]*big.Int{name: alpha},
 		Y:       map[string]*big.Int{name: y},
