@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,7 +25,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("PATH", consortium.Programs()+":"+env.Getenv("PATH"))
 			env.Setenv("CHARTSEAL_WALLET", consortium.Wallet())
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("WORD", "story-"+rand.Text())
+			env.Setenv("WORD", "story"+strings.ToLower(rand.Text()))
 			return nil
 		},
 	})
