@@ -287,3 +287,31 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 }
+
+// Six processes of one hospital that keep indexing the same hot term find a chain each, and then hardly ever collide.
+func TestWritersDriftApart(t *testing.T) {
+	ledger := newMemory()
+	ledger.beforeCommit = func(string) { time.Sleep(5 * time.Millisecond) }
+	const writers, each = 6, 60
+	var late atomic.Int64
+	var group sync.WaitGroup
+	for n := range writers {
+		w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}, Backoff: 2 * time.Millisecond, Attempts: 60}
+		group.Go(func() {
+			for i := range each {
+				report, err := w.Put(t.Context(), testKey, []Item{{"word:hot", posting(n*each + i)}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if i >= each/2 {
+					late.Add(int64(report.Collisions))
+				}
+			}
+		})
+	}
+	group.Wait()
+	if n := late.Load(); n > writers*each/2/4 { // at random it would be near half
+		t.Errorf("%d collisions in the second half", n)
+	}
+}

@@ -87,7 +87,11 @@ func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 		w.busy = make(map[HintID]bool)
 	}
 	slot, free := -1, false
-	for _, s := range random.Perm(Slots) {
+	order := random.Perm(Slots)
+	if s, ok := w.settled[r.term()]; ok {
+		order = append([]int{s}, order...)
+	}
+	for _, s := range order {
 		if r.broken[s] {
 			continue
 		}
@@ -133,11 +137,42 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 			continue
 		}
 		all = false
+		if values[i] != nil {
+			w.move(r)
+		}
 		if r.stuck++; values[i] != nil || r.stuck >= maxStuck {
 			w.letGo(r)
 		}
 	}
 	return all, nil
+}
+
+// term names the run's term in the writer's memory.
+func (r *run) term() HintID { return r.keys.hintID(nil) }
+
+// maxSettled bounds the terms for which a writer remembers a chain.
+const maxSettled = 4096
+
+// move notes another chain for a term over which this writer met another process. From now on it stays there until it meets
+// someone again. So processes that index the same hot term drift apart, each to a chain of its own, and stop colliding. Terms without
+// collisions are spread at random, which keeps chains short and reading fast.
+func (w *Writer) move(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.settled == nil || len(w.settled) >= maxSettled {
+		w.settled = make(map[HintID]int)
+	}
+	w.settled[r.term()] = (r.cursor.slot + 1 + mathrand.IntN(Slots-1)) % Slots
+}
+
+// moved reports whether some run has lost its place.
+func moved(runs []*run) bool {
+	for _, r := range runs {
+		if r.cursor == nil && !r.landed {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *Writer) remember(runs []*run) {

@@ -63,11 +63,13 @@ type Writer struct {
 
 	// Attempts bounds how often one transaction is tried anew after a collision. Zero means 12.
 	Attempts int
-	// Backoff is the mean wait after the first collision; it doubles up to 16 times that. Zero means 20 ms.
+	// Backoff is the mean wait after a collision. It doubles, up to 16 times that, while the caller's own peer does not show
+	// what it collided with. Zero means 20 ms.
 	Backoff time.Duration
 
-	mu   sync.Mutex
-	busy map[HintID]bool // chains that a transaction of this process is about to extend
+	mu      sync.Mutex
+	busy    map[HintID]bool // chains that a transaction of this process is about to extend
+	settled map[HintID]int  // by term, the chain to stay on, see move
 }
 
 // Put writes the items and returns when they are committed. Items of many records in one call share transactions, in
@@ -136,7 +138,11 @@ func (w *Writer) commit(ctx context.Context, key ScopeKey, items []Item, random 
 			}
 			if !landed {
 				report.Collisions++
-				if err := sleep(ctx, jitter(random, backoff<<min(attempt, 4))); err != nil {
+				wait := backoff
+				if !moved(runs) { // refused, though the place looks free: this peer is behind the endorsers
+					wait <<= min(attempt, 4)
+				}
+				if err := sleep(ctx, jitter(random, wait)); err != nil {
 					return errors.Join(putErr, err)
 				}
 				continue
