@@ -159,6 +159,35 @@ func TestSealUnknownOutcome(t *testing.T) {
 	}
 }
 
+// TestSealUnknownIndex: when only the index entries are in doubt no record is, and nothing needs to stay.
+func TestSealUnknownIndex(t *testing.T) {
+	for _, committed := range []bool{true, false} {
+		c := newConsortium(t)
+		lost := func(name string) error {
+			if name == ledger.IndexPut {
+				return errors.Join(client.ErrUnknownOutcome, client.ErrUnavailable)
+			}
+			return nil
+		}
+		if committed {
+			c.world.Lose = lost
+		} else {
+			c.world.Fail = lost
+		}
+		sealed, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), threeRecords())
+		c.world.Lose, c.world.Fail = nil, nil
+		if err == nil { // the index writer looked, and found its entries
+			c.allThere(t, sealed)
+			continue
+		}
+		if !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrUnknownOutcome) {
+			t.Errorf("committed %v: %v", committed, err)
+		}
+		c.nothingLeft(t)
+		c.nothingFound(t)
+	}
+}
+
 // TestSealUnpinFails: the first failure decides what the error is, and what stayed behind is named.
 func TestSealUnpinFails(t *testing.T) {
 	c := newConsortium(t)

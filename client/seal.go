@@ -25,7 +25,7 @@ const cleanupTimeout = 30 * time.Second
 // transactions, the records that are registered are returned beside the error.
 //
 // After a failure, also by cancellation, the payloads of records that are not registered are unpinned, and the index entries
-// that were written resolve to nothing. After ErrUnknownOutcome they stay, for the records may yet come into force.
+// that were written resolve to nothing. After ErrUnknownOutcome the payloads stay, for the records may yet come into force.
 func (c *Client) Seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	sealed, err := c.seal(ctx, r)
 	if err != nil {
@@ -88,6 +88,7 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}
 	v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
 	if err != nil {
+		j.keep = errors.Is(err, ErrUnknownOutcome)
 		return none, j.abandon(ctx, err)
 	}
 	p.registered = &v
@@ -103,7 +104,7 @@ type job struct {
 	scope   *index.ScopeKey // nil when nothing is to be indexed
 	parcels []*parcel       // one a source
 
-	keep bool // payloads must stay, whatever happened
+	keep bool // the records are, or may be, on the ledger: payloads must stay
 }
 
 // newJob checks everything that does not need the records themselves.
@@ -174,6 +175,10 @@ func (j *job) prepare(ctx context.Context) error {
 	}
 	w := &index.Writer{Store: j.c.ledger, MSP: j.c.ledger.MSP(), Hints: j.c.hints}
 	_, err := w.Put(ctx, *j.scope, items)
+	if errors.Is(err, ErrUnknownOutcome) {
+		// Of no consequence here: entries without their records resolve to nothing, whether they are written or not.
+		return ledger.Errorf(ErrUnavailable, "%v; no record was registered", err)
+	}
 	return err
 }
 
@@ -187,6 +192,7 @@ func (j *job) register(ctx context.Context, batch []*parcel) error {
 	}
 	versions, err := j.c.ledger.CreateRecords(ctx, records, envelopes)
 	if err != nil {
+		j.keep = errors.Is(err, ErrUnknownOutcome)
 		return err
 	}
 	if len(versions) != len(batch) {
@@ -205,7 +211,7 @@ func (j *job) register(ctx context.Context, batch []*parcel) error {
 
 // abandon undoes what can be undone after cause, and returns cause with what could not.
 func (j *job) abandon(ctx context.Context, cause error) error {
-	if j.keep || errors.Is(cause, ErrUnknownOutcome) {
+	if j.keep {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)

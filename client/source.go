@@ -2,11 +2,12 @@ package client
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // FileSource is the file at path. Its Check refuses what is missing, unreadable or not a regular file.
@@ -27,13 +28,13 @@ func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: no such file: %w", path, ErrNotFound)
+		return ledger.Errorf(ErrNotFound, "%s: no such file", path)
 	case err != nil:
 		return err
 	case info.IsDir():
-		return fmt.Errorf("%s is a directory, not a record: %w", path, ErrInvalid)
+		return ledger.Errorf(ErrInvalid, "%s is a directory, not a record", path)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file: %w", path, ErrInvalid)
+		return ledger.Errorf(ErrInvalid, "%s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

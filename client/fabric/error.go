@@ -116,6 +116,8 @@ func describe(err error) string {
 		}
 	}
 	text := strings.Join(parts, "; ")
-	text = strings.TrimPrefix(text, "connection error: desc = ")
+	if _, dial, found := strings.Cut(text, "Error while dialing: "); found { // inside quotes inside a sentence of gRPC's
+		text = strings.TrimRight(dial, "\"")
+	}
 	return strings.Join(strings.Fields(text), " ")
 }
