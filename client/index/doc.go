@@ -52,13 +52,17 @@
 //     and its time shows which record; a call with many records shows only their sum.
 //   - At insert: the writer's own peer answers the gallop, so it sees labels of the same chain asked for before the new
 //     ones are written, and can link new entries with earlier ones of the same chain. Other hospitals' peers do not.
-//   - At search: the peer that answers sees the labels of the query (sorted, so neither slot nor counter shows), which of them
-//     exist, and so that those entries share a query; and that a query repeats (search pattern). It does not
-//     see terms or values. Frequency attacks need this view over time; the entries that a peer has never
-//     been asked for stay unlinkable (forward privacy: new entries do not match old queries, since each has
-//     a fresh label). Ask your own hospital's peer only.
-//   - File injection: whoever can make a hospital index chosen documents and also watches its own
-//     peer's reads may recognise that a query touched its document's entries. The link is hidden in the batch with others.
+//   - At search, to the peer that is asked and to no other: the labels of the query (sorted, so neither slot nor counter
+//     shows), which of them exist, so that those entries share a query; how many there are; and that a query repeats
+//     (search pattern). It sees no terms and no values. What co-occurs how often over many queries is a handle for
+//     frequency attacks by someone who knows the distribution of diagnoses; at rest there is none.
+//   - Forward privacy, exactly: entries that are written later cannot be linked to a query by any peer that was not asked. The
+//     asked peer was also shown labels past the end of each chain (the next six or so, and a few far ones), which is how
+//     an end is found; it can recognise an entry that later takes one of these. This is the price of chains that many
+//     writers extend without shared state. So ask your own hospital's peer only. A new epoch starts all chains anew.
+//   - File injection: a member who can make a hospital index documents of their choice still has to see that hospital's
+//     peer answer queries to learn which of them matched. Seeing it, they learn that a query touched an entry of
+//     the batch in which their document was written, and by repetition with other batches which term it was.
 //   - Whoever holds the scope key (all who may search, and whoever unwraps it later) can test any term, and read
 //     all of that epoch's postings: record ids, kinds and days. They open no record. The scope is the blast radius.
 //   - After revocation: a holder keeps what it had, and can read what is later written in epochs whose key it has. Rolling the
