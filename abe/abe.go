@@ -30,7 +30,7 @@
 //
 // # The scheme
 //
-// It is the construction of section 6 and appendix D of the paper: prime order, asymmetric pairing, random oracle. A policy becomes a
+// It is the prime order construction of the paper's appendix D, with an asymmetric pairing. A policy becomes a
 // span program: a matrix A whose row x belongs to the attribute ρ(x), each attribute owning one row (package policy). The sealer picks a
 // random s, vectors v = (s, v2, ...) and w = (0, w2, ...), and for each row a random r; with λ = A·v and ω = A·w:
 //
@@ -55,8 +55,8 @@
 //
 // # What is guaranteed
 //
-//   - A secret that keys of one GID do not satisfy stays secret, whoever colludes, as long as the authorities in question are
-//     honest: the paper's theorem, for static choice of attributes in this form, in the generic group and random oracle model.
+//   - A secret whose policy nobody satisfies with the keys of one GID stays secret, whoever colludes, as long as the authorities that
+//     would be needed are honest. The paper proves this for prime order groups in the generic group and random oracle models.
 //   - An authority can make itself every key under its own name. It opens alone what its attributes alone satisfy, and nothing else;
 //     policy.Lint tells which authorities, alone or in pairs, could open. Anyone else's key fails [UserKey.Verify].
 //   - A stanza that differs in one bit from what was sealed does not open ([ErrTampered] or [ErrMalformed]).

@@ -51,25 +51,29 @@ func New(keys Keys) (*plugin.Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.HandleRecipient(func(data []byte) (age.Recipient, error) {
-		parsed, err := policy.Parse(string(data))
-		if err != nil {
-			return nil, err
-		}
-		return abe.NewRecipient(parsed, keys.Public)
-	})
-	p.HandleIdentity(func(data []byte) (age.Identity, error) {
-		user := string(data)
-		if err := checkUser(user); err != nil {
-			return nil, err
-		}
-		mine, err := keys.User(user)
-		if err != nil {
-			return nil, fmt.Errorf("keys of %s: %w", user, err)
-		}
-		return abe.NewIdentity(mine)
-	})
+	p.HandleRecipient(func(data []byte) (age.Recipient, error) { return recipient(keys, data) })
+	p.HandleIdentity(func(data []byte) (age.Identity, error) { return identity(keys, data) })
 	return p, nil
+}
+
+func recipient(keys Keys, data []byte) (age.Recipient, error) {
+	p, err := policy.Parse(string(data))
+	if err != nil {
+		return nil, err
+	}
+	return abe.NewRecipient(p, keys.Public)
+}
+
+func identity(keys Keys, data []byte) (age.Identity, error) {
+	user := string(data)
+	if err := checkUser(user); err != nil {
+		return nil, err
+	}
+	mine, err := keys.User(user)
+	if err != nil {
+		return nil, fmt.Errorf("keys of %s: %w", user, err)
+	}
+	return abe.NewIdentity(mine)
 }
 
 func checkUser(user string) error {

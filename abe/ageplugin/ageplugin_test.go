@@ -196,6 +196,55 @@ func TestAgeTool(t *testing.T) {
 	}
 }
 
+// TestRoundTrip goes from the texts to a sealed and opened file without the age tool.
+func TestRoundTrip(t *testing.T) {
+	if _, err := New(world{}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse("HospitalB:role=doctor and HospitalA:visitor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, data, err := plugin.ParseRecipient(Recipient(p))
+	if err != nil || name != Name {
+		t.Fatal(name, err)
+	}
+	r, err := recipient(world{}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Identity("doctor@HospitalB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, data, err = plugin.ParseIdentity(strings.Split(text, "\n")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := identity(world{}, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fileKey := bytes.Repeat([]byte{7}, 16)
+	stanzas, err := r.Wrap(fileKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := id.Unwrap(stanzas); err != nil || !bytes.Equal(got, fileKey) {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "A:x and", "Unknown:x"} {
+		if _, err := recipient(world{}, []byte(bad)); err == nil {
+			t.Errorf("recipient for %q", bad)
+		}
+	}
+	for _, bad := range []string{"", "a b", "nobody@HospitalC"} {
+		if _, err := identity(world{}, []byte(bad)); err == nil {
+			t.Errorf("identity for %q", bad)
+		}
+	}
+}
+
 func TestIdentityRefusesNames(t *testing.T) {
 	for _, user := range []string{"", "a b", "a\nb", strings.Repeat("x", maxUser+1)} {
 		if text, err := Identity(user); err == nil {

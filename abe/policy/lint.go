@@ -32,7 +32,7 @@ type Unknown struct {
 }
 
 const (
-	lintSets   = 32 // minimal sets that a report lists
+	lintSets   = 16 // minimal sets that a report lists
 	lintLeaves = 48 // leaves up to which redundancy is worked out
 )
 

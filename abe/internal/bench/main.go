@@ -41,7 +41,21 @@ func main() {
 	spend := flag.Duration("time", 400*time.Millisecond, "how long to measure each operation")
 	flag.Parse()
 
-	sizes := []int{1, 5, 10, 20, 50}
+	rows, table := run([]int{1, 5, 10, 20, 50}, *spend)
+	b, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		log.Fatal(err)
+	}
+	write(*jsonPath, append(b, '\n'))
+	if *tablePath == "" {
+		fmt.Print(table)
+		return
+	}
+	write(*tablePath, []byte(table))
+}
+
+// run measures everything and gives the comparisons and the table.
+func run(sizes []int, spend time.Duration) ([]row, string) {
 	systems := []struct {
 		name string
 		make func(n int) *system
@@ -62,7 +76,7 @@ func main() {
 			for _, it := range its {
 				all = append(all, operation(it))
 			}
-			for i, d := range medians(*spend, all) {
+			for i, d := range medians(spend, all) {
 				r := results[systems[i].name][n]
 				*into(&r) = d
 				results[systems[i].name][n] = r
@@ -80,18 +94,9 @@ func main() {
 	fmt.Fprintf(os.Stderr, "\r%-40s\r", "")
 
 	rows := compare(sizes, results)
-	b, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		log.Fatal(err)
-	}
-	write(*jsonPath, append(b, '\n'))
 	var table strings.Builder
 	markdown(&table, sizes, results, rows)
-	if *tablePath == "" {
-		fmt.Print(table.String())
-		return
-	}
-	write(*tablePath, []byte(table.String()))
+	return rows, table.String()
 }
 
 func write(path string, b []byte) {

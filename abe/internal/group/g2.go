@@ -43,6 +43,12 @@ func equal2(a, b *G2) bool {
 	return a.P.X == b.P.X && a.P.Y == b.P.Y && a.P.Z == b.P.Z
 }
 
+// add2 adds b to e. bn256's Add goes wrong when its result is also an operand and both operands are equal, so it gets a copy.
+func add2(e, b *G2) {
+	before := *e.P
+	e.P.Add(&before, b.P)
+}
+
 // oddMultiples returns a, 3a, 5a, 7a.
 func oddMultiples(a *G2) [4]*G2 {
 	double := new2(a)
@@ -59,10 +65,10 @@ func oddMultiples(a *G2) [4]*G2 {
 func addDigit(e, scratch *G2, multiples *[4]*G2, digit int8) {
 	switch {
 	case digit > 0:
-		e.P.Add(e.P, multiples[digit/2].P)
+		add2(e, multiples[digit/2])
 	case digit < 0:
 		scratch.P.Neg(multiples[-digit/2].P)
-		e.P.Add(e.P, scratch.P)
+		add2(e, scratch)
 	}
 }
 
@@ -82,12 +88,12 @@ func inG2(a *G2) bool {
 		addDigit(ua, scratch, &multiples, nafU[i])
 	}
 	left := new2(a)
-	left.P.Add(left.P, ua.P)
+	add2(left, ua)
 	image := new2(ua)
 	psi(image, ua)
-	left.P.Add(left.P, image.P)
+	add2(left, image)
 	psi(image, image)
-	left.P.Add(left.P, image.P)
+	add2(left, image)
 	psi(image, image)
 	right := new2(image)
 	right.P.Double(image.P)

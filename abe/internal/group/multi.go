@@ -19,9 +19,9 @@ func Sum2(terms []Term2) *G2 {
 	e := identity2()
 	for _, t := range terms {
 		if t.Times == nil {
-			e.P.Add(e.P, t.Element.P)
+			add2(e, t.Element)
 		} else {
-			e.P.Add(e.P, mul2(t.Element, t.Times).P)
+			add2(e, mul2(t.Element, t.Times))
 		}
 	}
 	return normal2(e)

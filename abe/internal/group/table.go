@@ -153,7 +153,7 @@ func addAffine2(e, b *G2, negative bool) {
 	if h.IsZero() { // equal or opposite points: leave them to the complete formulas
 		other := new2(b)
 		other.P.Y.Set(&y)
-		p.Add(p, other.P)
+		add2(e, other)
 		return
 	}
 	r.Add(&r, &r)
