@@ -49,6 +49,10 @@ type Ledger interface {
 	// AttributeKeys returns the current public key of each name. A name that is not published is [ErrNotFound].
 	AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
 
+	// AttributeKeyVersions returns those of the named versions of public keys, current or past, that are published, in the
+	// order asked. It takes any number of them.
+	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
+
 	// Attributes lists all published attributes, sorted by name.
 	Attributes(ctx context.Context) ([]ledger.AttributeName, error)
 

@@ -16,7 +16,9 @@ type Authority struct {
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.
-func (*Authority) GetEvaluateTransactions() []string { return []string{"List", "Keys", "Attributes"} }
+func (*Authority) GetEvaluateTransactions() []string {
+	return []string{"List", "Keys", "KeyVersions", "Attributes"}
+}
 
 // Announce says where the caller's hospital serves attribute keys, and who its custodian is. It replaces what was announced
 // before. Errors: ErrDenied unless the caller is an admin or authority of a hospital, ErrInvalid.
@@ -126,6 +128,29 @@ func (c *Authority) Keys(ctx *Context, names []string) ([]ledger.AttributeKey, e
 			return nil, err
 		}
 		at[i] = ledger.AttributeCurrentKey(n)
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return nil, err
+	}
+	return decodeAll[ledger.AttributeKey](values)
+}
+
+// KeyVersions gives the public keys of versions, current or past, in the order asked, leaving out those that are not
+// published. Past ones are what holders check the keys against that open what was sealed before a rotation.
+func (c *Authority) KeyVersions(ctx *Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error) {
+	if err := count("attribute keys", len(versions), ledger.MaxKeysPerCall); err != nil {
+		return nil, err
+	}
+	at := make([]string, len(versions))
+	for i, v := range versions {
+		if err := checkAttribute(v.Name); err != nil {
+			return nil, err
+		}
+		if err := checkVersion("attribute "+v.Name+": version", v.Version); err != nil {
+			return nil, err
+		}
+		at[i] = ledger.AttributeVersionKey(v.Name, v.Version)
 	}
 	values, err := ctx.many(at)
 	if err != nil {

@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,11 +77,20 @@ func TestPublishKeys(t *testing.T) {
 	if fmt.Sprint(names) != "[{HospitalA:role=doctor 2} {HospitalA:ward=3/4 west 1}]" {
 		t.Errorf("got %v", names)
 	}
-	// Every version stays on the ledger.
-	for _, k := range []ledger.AttributeKey{doctor, doctor2} {
-		if _, found := c.world.state[ledger.AttributeVersionKey(k.Name, k.Version)]; !found {
-			t.Errorf("version %d is gone", k.Version)
-		}
+	// Every version stays on the ledger, and can be asked for.
+	nurse := person(t, "HospitalC", "nurse", "nurse")
+	payload, err = c.evaluate("HospitalC", nurse, ledger.AuthorityKeyVersions, []ledger.AttributeName{
+		{Name: doctor.Name, Version: 2}, {Name: doctor.Name, Version: 3}, {Name: "HospitalA:fresh", Version: 1}, {Name: doctor.Name, Version: 1},
+		{Name: ward.Name, Version: 1},
+	})
+	if got := must[[]ledger.AttributeKey](t, payload, err); !slices.Equal(got, []ledger.AttributeKey{doctor2, doctor, ward}) {
+		t.Errorf("versions %+v", got)
+	}
+	many := slices.Repeat([]ledger.AttributeName{{Name: doctor.Name, Version: 1}}, ledger.MaxKeysPerCall+1)
+	for _, bad := range [][]ledger.AttributeName{{}, many, {{Name: doctor.Name}}, {{Name: doctor.Name, Version: -1}},
+		{{Name: doctor.Name, Version: ledger.MaxVersions + 1}}, {{Name: "doctor", Version: 1}}} {
+		_, err := c.evaluate("HospitalC", nurse, ledger.AuthorityKeyVersions, bad)
+		refused(t, ledger.ErrInvalid, nil, err)
 	}
 }
 

@@ -112,6 +112,7 @@ var arity = map[string]int{
 	ledger.AuthorityPublishKeys: 1,
 	ledger.AuthorityList:        0,
 	ledger.AuthorityKeys:        1,
+	ledger.AuthorityKeyVersions: 1,
 	ledger.AuthorityAttributes:  0,
 	ledger.ScopeCreate:          1,
 	ledger.ScopeRoll:            2,

@@ -46,6 +46,9 @@ func TestAuthorization(t *testing.T) {
 		}},
 		{ledger.AuthorityList, everyone, false, func(string) []any { return nil }},
 		{ledger.AuthorityKeys, everyone, false, func(string) []any { return []any{[]string{"HospitalA:role=doctor"}} }},
+		{ledger.AuthorityKeyVersions, everyone, false, func(string) []any {
+			return []any{[]ledger.AttributeName{{Name: "HospitalA:role=doctor", Version: 1}}}
+		}},
 		{ledger.AuthorityAttributes, everyone, false, func(string) []any { return nil }},
 		{ledger.ScopeCreate, hospital("admin", "custodian"), true, func(string) []any { return []any{"cardiology"} }},
 		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, true, func(string) []any { return []any{"consortium", 2} }},

@@ -19,6 +19,7 @@ const (
 	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)              submit, role admin or authority
 	AuthorityList        = "authority:List"        // () []Authority                evaluate
 	AuthorityKeys        = "authority:Keys"        // ([]string) []AttributeKey     evaluate, current version of each name, unknown ones left out
+	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey   evaluate, those versions, unknown ones left out
 	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName            evaluate, all that are published
 
 	ScopeCreate = "scope:Create" // (name) + transient                    submit, role admin or custodian; epoch 1
@@ -54,7 +55,7 @@ const (
 	MaxRecordsPerCall  = 100      // records in one Create, ids in one Get, targets in one Request
 	MaxEnvelope        = 96 << 10 // bytes of one wrapped key
 	MaxEntriesPerCall  = 4096     // index entries in one Put, labels in one Get
-	MaxKeysPerCall     = 256      // attribute keys in one PublishKeys or Keys
+	MaxKeysPerCall     = 256      // attribute keys in one PublishKeys, Keys or KeyVersions
 	MaxPublicKey       = 1024     // bytes of one public key
 	MaxName            = 128      // bytes of an attribute's name or an enrolment id
 	MaxScopeName       = 64       // bytes of a scope's name: lower-case letters, digits, '-', '_' and '.'
@@ -106,7 +107,7 @@ type AttributeKey struct {
 	Key     string `json:"key"`     // base64 (standard, padded) of the abe package's canonical encoding
 }
 
-// An AttributeName is a published attribute without its key.
+// An AttributeName is a version of a published attribute without its key.
 type AttributeName struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`

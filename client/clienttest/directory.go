@@ -32,17 +32,22 @@ func (p *Person) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) er
 			}
 		}
 		for _, k := range keys {
-			put(&p.w.attributes, k.Name, k)
+			p.w.setKey(k)
 		}
 		return nil
 	})
+}
+
+func (w *World) setKey(k ledger.AttributeKey) {
+	put(&w.attributes, k.Name, k)
+	put(&w.versions, ledger.AttributeName{Name: k.Name, Version: k.Version}, k)
 }
 
 // SetKey replaces a published key, as a peer could in what it answers.
 func (w *World) SetKey(k ledger.AttributeKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	put(&w.attributes, k.Name, k)
+	w.setKey(k)
 }
 
 // Authorities implements client.Ledger.
@@ -65,6 +70,19 @@ func (p *Person) AttributeKeys(ctx context.Context, names []string) (out []ledge
 				return ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", n)
 			}
 			out = append(out, k)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// AttributeKeyVersions implements client.Ledger.
+func (p *Person) AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) (out []ledger.AttributeKey, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityKeyVersions, "", func() error {
+		for _, v := range versions {
+			if k, ok := p.w.versions[v]; ok {
+				out = append(out, k)
+			}
 		}
 		return nil
 	})

@@ -337,6 +337,15 @@ func ledgerAttributes(t *testing.T, env LedgerEnv) {
 	if err != nil || len(got) != 1 || got[0] != key(name, 2) {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	asked := []ledger.AttributeName{{Name: name, Version: 3}, {Name: name, Version: 2}, {Name: name + "x", Version: 1}, {Name: name, Version: 1}}
+	for range ledger.MaxKeysPerCall {
+		asked = append(asked, ledger.AttributeName{Name: name + "x", Version: 1})
+	}
+	asked = append(asked, ledger.AttributeName{Name: name, Version: 1})
+	got, err = env.Doctor.AttributeKeyVersions(ctx, asked)
+	if err != nil || !slices.Equal(got, []ledger.AttributeKey{key(name, 2), key(name, 1), key(name, 1)}) {
+		t.Errorf("versions: got %+v, %v", got, err)
+	}
 	_, err = env.Doctor.AttributeKeys(ctx, []string{name, name + "x"})
 	wantError(t, "a name that nobody published", err, client.ErrNotFound)
 	all, err := env.Doctor.Attributes(ctx)

@@ -27,7 +27,8 @@ type World struct {
 	records     map[string][]ledger.RecordVersion
 	private     map[string][]byte // wrapped keys by key of package ledger
 	accesses    []ledger.AccessEntry
-	attributes  map[string]ledger.AttributeKey
+	attributes  map[string]ledger.AttributeKey // the current version
+	versions    map[ledger.AttributeName]ledger.AttributeKey
 	authorities map[string]ledger.Authority
 	scopes      map[string]ledger.Scope
 	entries     map[string]map[index.Label][]byte // by MSP

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
@@ -132,6 +133,18 @@ func (g *Gateway) AttributeKeys(ctx context.Context, names []string) ([]ledger.A
 			return nil, ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", name)
 		}
 		keys[i] = k
+	}
+	return keys, nil
+}
+
+// AttributeKeyVersions implements client.Ledger.
+func (g *Gateway) AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) (keys []ledger.AttributeKey, err error) {
+	for batch := range slices.Chunk(versions, ledger.MaxKeysPerCall) {
+		var out []ledger.AttributeKey
+		if err := g.evaluate(ctx, &out, ledger.AuthorityKeyVersions, batch); err != nil {
+			return nil, err
+		}
+		keys = append(keys, out...)
 	}
 	return keys, nil
 }

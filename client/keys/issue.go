@@ -15,9 +15,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
+// issuedVersions is how many of an attribute's newest versions are issued; the same as the authority's server does.
+const issuedVersions = 64
+
 // Issue makes the keys of whom a certificate names, as the authority's server would: the certificate is checked against the
-// channel's members and their revocation lists, and the rules decide. The keys are those of the attributes' current
-// versions. Its JSON is what [Parse] reads, and as secret as the keys in it.
+// channel's members and their revocation lists, and the rules decide. The keys are those of the attributes' newest
+// versions, as what was sealed before a rotation is opened with older ones. Its JSON is what [Parse] reads, and as secret as the keys in it.
 func Issue(ctx context.Context, l client.Ledger, members func(context.Context) ([]authority.MSP, error),
 	master *abe.MasterKey, rules *authority.Mapping, certificate *x509.Certificate) (*authority.KeysResponse, error) {
 	holder, err := authority.NewVerifier(members).Verify(ctx, certificate)
@@ -34,19 +37,17 @@ func Issue(ctx context.Context, l client.Ledger, members func(context.Context) (
 	}
 	response := &authority.KeysResponse{Authority: master.Authority(), GID: holder.GID()}
 	for _, name := range names {
-		if versions[name] == 0 {
-			continue
+		for v := max(1, versions[name]-issuedVersions+1); v <= versions[name]; v++ {
+			key, err := master.Issue(holder.GID(), name, v)
+			if err != nil {
+				return nil, fmt.Errorf("issue keys: %w", err)
+			}
+			b, err := key.MarshalBinary()
+			if err != nil {
+				return nil, fmt.Errorf("issue keys: %w", err)
+			}
+			response.Keys = append(response.Keys, authority.IssuedKey{Name: name, Version: v, Key: base64.StdEncoding.EncodeToString(b)})
 		}
-		key, err := master.Issue(holder.GID(), name, versions[name])
-		if err != nil {
-			return nil, fmt.Errorf("issue keys: %w", err)
-		}
-		b, err := key.MarshalBinary()
-		if err != nil {
-			return nil, fmt.Errorf("issue keys: %w", err)
-		}
-		response.Keys = append(response.Keys,
-			authority.IssuedKey{Name: name, Version: versions[name], Key: base64.StdEncoding.EncodeToString(b)})
 	}
 	if len(response.Keys) == 0 {
 		return nil, ledger.Errorf(ledger.ErrNotFound, "issue keys: none of %s is published", strings.Join(names, ", "))

@@ -9,10 +9,8 @@ package keys
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -125,64 +123,4 @@ func Versions(l client.Ledger) func(ctx context.Context, names []string) (map[st
 		}
 		return versions, nil
 	}
-}
-
-// pins are public keys as the ledger pins them, by name and version.
-type pins map[pin]*abe.PublicKey
-
-type pin struct {
-	name    string
-	version int
-}
-
-// Pins reads the current public keys of an authority.
-func readPins(ctx context.Context, l client.Ledger, authority string) (pins, error) {
-	all, err := l.Attributes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, a := range all {
-		if strings.HasPrefix(a.Name, authority+":") {
-			names = append(names, a.Name)
-		}
-	}
-	found := make(pins, len(names))
-	for batch := range slices.Chunk(names, ledger.MaxKeysPerCall) {
-		current, err := l.AttributeKeys(ctx, batch)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range current {
-			if err := found.add(k); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return found, nil
-}
-
-func (p pins) add(k ledger.AttributeKey) error {
-	b, err := base64.StdEncoding.DecodeString(k.Key)
-	if err != nil {
-		return ledger.Errorf(ledger.ErrTampered, "published key of %s is not base64", k.Name)
-	}
-	key, err := abe.ParsePublicKey(b)
-	if err != nil {
-		return fmt.Errorf("published key of %s: %w: %w", k.Name, client.ErrTampered, err)
-	}
-	if key.Name() != k.Name || key.Version() != k.Version {
-		return ledger.Errorf(ledger.ErrTampered, "published key of %s is for another attribute", k.Name)
-	}
-	p[pin{k.Name, k.Version}] = key
-	return nil
-}
-
-var errNotPinned = errors.New("the ledger pins no such key")
-
-func (p pins) get(name string, version int) (*abe.PublicKey, error) {
-	if key, ok := p[pin{name, version}]; ok {
-		return key, nil
-	}
-	return nil, fmt.Errorf("%s version %d: %w: %w", name, version, client.ErrTampered, errNotPinned)
 }

@@ -68,32 +68,27 @@ func (r Requester) ask(ctx context.Context, a ledger.Authority, members []author
 	if i < 0 {
 		return nil, ledger.Errorf(ledger.ErrDenied, "%s is not a member of the channel", a.MSP)
 	}
-	pinned, err := readPins(ctx, r.Ledger, a.MSP)
-	if err != nil {
-		return nil, err
-	}
 	config := authority.ClientTLS(r.Certificate, members[i].TLSRoots)
-	keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), pinned.get)
+	keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), newPins(ctx, r.Ledger).get)
 	return keys, Translate(err)
 }
 
 // Check accepts keys that came by another way than from the authority's server, such as a file: they must be for gid, and made
 // with the exponents of the pinned public keys.
 func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserKey) error {
-	found := make(map[string]pins)
+	pinned := newPins(ctx, l)
+	var versions []ledger.AttributeName
 	for _, k := range issued {
 		if k.GID() != gid {
 			return ledger.Errorf(ledger.ErrInvalid, "the key of %s was issued to %s, not to %s", k.Name(), k.GID(), gid)
 		}
-		msp := k.Attribute().Authority
-		if found[msp] == nil {
-			p, err := readPins(ctx, l, msp)
-			if err != nil {
-				return fmt.Errorf("check keys: %w", err)
-			}
-			found[msp] = p
-		}
-		public, err := found[msp].get(k.Name(), k.Version())
+		versions = append(versions, ledger.AttributeName{Name: k.Name(), Version: k.Version()})
+	}
+	if err := pinned.read(versions...); err != nil {
+		return fmt.Errorf("check keys: %w", err)
+	}
+	for _, k := range issued {
+		public, err := pinned.get(k.Name(), k.Version())
 		if err == nil {
 			err = k.Verify(public)
 		}

@@ -1,0 +1,179 @@
+package keys
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/clienttest"
+)
+
+// TestRotate: after a rotation an entitled person opens what was sealed before and after it, and somebody who left in between
+// opens only what was sealed before.
+func TestRotate(t *testing.T) {
+	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	if _, err := Announce(ctx, l, ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
+		t.Fatal(err)
+	}
+	names := rules(t).Attributes()
+	if _, err := Publish(ctx, l, master, names); err != nil {
+		t.Fatal(err)
+	}
+	request := func(id string) []*abe.UserKey {
+		t.Helper()
+		r := Requester{Ledger: world.As(hospital, id, "doctor"), Certificate: ca.person(t, id, "doctor"), Members: ca.members}
+		grants, err := r.Request(ctx)
+		if err != nil || len(grants) != 1 || grants[0].Err != nil {
+			t.Fatalf("request: %+v, %v", grants, err)
+		}
+		return grants[0].Keys
+	}
+	left := request("left")
+	before := sealed(t, world, doctor)
+
+	rotated, err := Rotate(ctx, l, master, doctor)
+	if err != nil || !slices.Equal(rotated, []ledger.AttributeName{{Name: doctor, Version: 2}}) {
+		t.Fatalf("rotated %v, %v", rotated, err)
+	}
+	after := sealed(t, world, doctor)
+	stayed := request("stayed")
+	if len(stayed) != 2 || stayed[0].Version() != 1 || stayed[1].Version() != 2 {
+		t.Fatalf("after a rotation %d keys: %v", len(stayed), stayed)
+	}
+	if err := Check(ctx, l, "HospitalA/stayed", stayed); err != nil {
+		t.Errorf("Check of keys of two versions: %v", err)
+	}
+	for _, c := range []struct {
+		who  string
+		keys []*abe.UserKey
+		file []byte
+		want error
+	}{
+		{"who left, before", left, before, nil},
+		{"who left, after", left, after, abe.ErrNotSatisfied},
+		{"who stayed, before", stayed, before, nil},
+		{"who stayed, after", stayed, after, nil},
+	} {
+		if err := opens(t, c.file, c.keys); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.who, err, c.want)
+		}
+	}
+
+	byHand, err := Issue(ctx, l, ca.members, master, rules(t), ca.person(t, "stayed", "doctor").Leaf)
+	if err != nil || len(byHand.Keys) != 2 {
+		t.Fatalf("issued by hand: %+v, %v", byHand, err)
+	}
+	text, err := json.Marshal(byHand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parsed, err := Parse(text); err != nil || Check(ctx, l, "HospitalA/stayed", parsed) != nil {
+		t.Errorf("issued by hand: %v, %v", parsed, err)
+	}
+
+	// All of them, and only those of this authority.
+	rotated, err = Rotate(ctx, l, master)
+	if err != nil || len(rotated) != len(names) || !slices.Contains(rotated, ledger.AttributeName{Name: doctor, Version: 3}) {
+		t.Fatalf("rotated %v, %v", rotated, err)
+	}
+	if keys := request("stayed"); len(keys) != 3 {
+		t.Errorf("after two rotations %d keys", len(keys))
+	}
+}
+
+func TestRotateRefuses(t *testing.T) {
+	ctx, world, master := t.Context(), &clienttest.World{}, newMaster(t)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	if _, err := Rotate(ctx, l, master); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("nothing published: %v", err)
+	}
+	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rotate(ctx, l, master, doctor, hospital+":x"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("an unpublished name: %v", err)
+	}
+	if _, err := Rotate(ctx, l, newMaster(t), doctor); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("another master key: %v", err)
+	}
+	if _, err := Rotate(ctx, world.As("HospitalB", "authority", ledger.RoleAuthority), master, doctor); !errors.Is(err, client.ErrDenied) {
+		t.Errorf("another hospital: %v", err)
+	}
+	if versions, err := Versions(l)(ctx, []string{doctor}); err != nil || versions[doctor] != 1 {
+		t.Errorf("a refused rotation left %v, %v", versions, err)
+	}
+	world.Fail = func(transaction string) error {
+		if transaction == ledger.AuthorityKeyVersions {
+			return ledger.Errorf(ledger.ErrUnavailable, "down")
+		}
+		return nil
+	}
+	key, err := master.Issue("HospitalA/jones", doctor, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(ctx, l, "HospitalA/jones", []*abe.UserKey{key}); !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrTampered) {
+		t.Errorf("pins that cannot be read: %v", err)
+	}
+}
+
+// sealed makes an age file for a policy with the current public keys.
+func sealed(t *testing.T, world *clienttest.World, text string) []byte {
+	t.Helper()
+	c, err := client.New(client.Config{Ledger: world.As(hospital, "sealer", "doctor")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := c.PublicKeys(t.Context(), p.Attributes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := abe.KeyRing(public...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := abe.NewRecipient(p, ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func opens(t *testing.T, file []byte, keys []*abe.UserKey) error {
+	t.Helper()
+	id, err := abe.NewIdentity(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(bytes.NewReader(file), id)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadAll(r)
+	return err
+}
