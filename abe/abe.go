@@ -60,7 +60,8 @@
 //   - An authority can make itself every key under its own name. It opens alone what its attributes alone satisfy, and nothing else;
 //     policy.Lint tells which authorities, alone or in pairs, could open. Anyone else's key fails [UserKey.Verify].
 //   - A stanza that differs in one bit from what was sealed does not open ([ErrTampered] or [ErrMalformed]).
-//   - Every element that is decoded is canonical, on its curve, in its group of order r, and not the identity.
+//   - Every element of a key, and every C2, is canonical, on its curve, in its group of order r, and not the identity. C1 and C3 are
+//     canonical and on their curve; they come into play as Π C1^c and Σ c·C3, which are checked to be in their groups.
 //
 // # What is not
 //

@@ -53,7 +53,7 @@ func (g *target) attack(t *testing.T, gid string, attributes []string, keys map[
 	for _, c := range coefficients {
 		shares = append(shares, share{g.rows[c.Row], c.Value, keys[g.span.Rows()[c.Row].Attribute]})
 	}
-	secret, err := decapsulate(gid, shares)
+	secret, err := decapsulate(hash(t, gid), shares)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,11 +266,11 @@ func TestRerandomisedRows(t *testing.T) {
 		new(bn256.G2).Add(r.c2, new(bn256.G2).ScalarBaseMult(more)),
 		new(bn256.G2).Add(r.c3, new(bn256.G2).ScalarMult(pk.gy, more)),
 	}
-	before, err := decapsulate("H/d", []share{{r, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
+	before, err := decapsulate(hash(t, "H/d"), []share{{r, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := decapsulate("H/d", []share{{changed, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
+	after, err := decapsulate(hash(t, "H/d"), []share{{changed, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
 	if err != nil || !bytes.Equal(before.Marshal(), after.Marshal()) {
 		t.Fatalf("the attack is no attack: %v", err)
 	}

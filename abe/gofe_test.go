@@ -116,7 +116,7 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 				t.Fatalf("gofe's elements do not decode: %v", err)
 			}
 		}
-		secret, err := decapsulate("H/doctor", c.shares(rows))
+		secret, err := decapsulate(hash(t, "H/doctor"), c.shares(rows))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 			t.Fatal(err)
 		}
 		zkeys := w.issue("H/doctor", "Z:z")
-		donorSecret, err := decapsulate("H/doctor", []share{{row{donor.C1x["Z:z"], donor.C2x["Z:z"], donor.C3x["Z:z"]}, big.NewInt(1), zkeys[0]}})
+		donorSecret, err := decapsulate(hash(t, "H/doctor"), []share{{row{donor.C1x["Z:z"], donor.C2x["Z:z"], donor.C3x["Z:z"]}, big.NewInt(1), zkeys[0]}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/chartseal/chartseal/abe/internal/group"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -137,6 +138,15 @@ func (w *world) stanzas(text string) ([]byte, []*age.Stanza) {
 		w.t.Fatal(err)
 	}
 	return fileKey, out
+}
+
+func hash(t testing.TB, gid string) *group.G1 {
+	t.Helper()
+	h, err := group.HashToG1(gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // randomPolicy writes a random policy over the attributes x0, x1, ... of two authorities.

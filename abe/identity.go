@@ -15,6 +15,7 @@ import (
 // An Identity opens with the keys of one person. It implements age.Identity and is safe for concurrent use.
 type Identity struct {
 	gid    string
+	h      *group.G1 // H(GID); nil without keys
 	keys   map[KeyVersion]*UserKey
 	bypass bool
 }
@@ -41,6 +42,13 @@ func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) 
 			return nil, fmt.Errorf("identity: %w: keys of %s and of %s do not combine", ErrKeyMismatch, id.gid, k.gid)
 		}
 		id.keys[KeyVersion{k.Name(), k.version}] = k
+	}
+	if len(keys) > 0 {
+		h, err := group.HashToG1(id.gid)
+		if err != nil {
+			return nil, fmt.Errorf("identity: hash GID: %w", err)
+		}
+		id.h = h
 	}
 	for _, o := range options {
 		o(id)
@@ -127,7 +135,7 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	secret, err := decapsulate(id.gid, shares)
+	secret, err := decapsulate(id.h, shares)
 	if err != nil {
 		return nil, err
 	}

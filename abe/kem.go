@@ -25,9 +25,15 @@ func (r row) append(b []byte) []byte {
 	return append(b, r.c3.Marshal()...)
 }
 
+// parseRow decodes a row for [decapsulate]. C2 will be paired with the secret K and is checked to be in G2. C1 and C3 come into play
+// only as the product Π C1^c and the sum Σ c·C3, and decapsulate checks those, once for all rows.
 func parseRow(b []byte) (row, error) {
 	r := &reader{rest: b}
-	out := row{r.gt("C1"), r.g2("C2"), r.g2("C3")}
+	out := row{
+		c1: element(r, group.SizeGT, group.DecodeField12, "C1"),
+		c2: r.g2("C2"),
+		c3: element(r, group.SizeG2, group.DecodePoint2, "C3"),
+	}
 	return out, r.end("row")
 }
 
@@ -73,17 +79,13 @@ type share struct {
 	key         *UserKey
 }
 
-// decapsulate recovers the secret (Decrypt of appendix D), with a single final exponentiation:
+// decapsulate recovers the secret (Decrypt of appendix D), with a single final exponentiation; h is H(GID):
 //
 //	e(g1,g2)^s = Π (C1 · e(H(GID), C3) / e(K, C2))^c  =  Π C1^c · e(H(GID), Σ c·C3) · Π e(-c·K, C2)
 //
 // It computes the same when the coefficients do not solve the span program, or the keys are other people's; the result is then not
-// the secret.
-func decapsulate(gid string, shares []share) (*group.GT, error) {
-	h, err := group.HashToG1(gid)
-	if err != nil {
-		return nil, fmt.Errorf("hash GID: %w", err)
-	}
+// the secret. It fails with [ErrMalformed] when the product or the sum is not in its group of order r.
+func decapsulate(h *group.G1, shares []share) (*group.GT, error) {
 	n := len(shares)
 	c1 := make([]group.TermT, n)
 	c3 := make([]group.Term2, n)
@@ -99,9 +101,15 @@ func decapsulate(gid string, shares []share) (*group.GT, error) {
 		}
 		points[i] = group.Neg1(points[i])
 	})
-	points[n], with[n] = h, group.Sum2(c3)
-	pairings := group.PairProduct(points, with)
-	return group.ProductT(append(c1, group.TermT{Element: pairings})), nil
+	product, sum := group.ProductT(c1), group.Sum2(c3)
+	if !group.InGT(product) {
+		return nil, malformed("row: C1 is not an element of its group")
+	}
+	if !group.InG2(sum) {
+		return nil, malformed("row: C3 is not an element of its group")
+	}
+	points[n], with[n] = h, sum
+	return group.ProductT([]group.TermT{{Element: product}, {Element: group.PairProduct(points, with)}}), nil
 }
 
 var bigOne = big.NewInt(1)

@@ -105,29 +105,53 @@ var scheme = &abe.MAABE{P: group.Order, G1: group.Generator1(), G2: group.Genera
 
 // Issue makes the key of gid for a version of one of the authority's attributes. It always gives the same one. Whether
 // gid deserves the key is decided before, from a verified certificate (package authority).
-//
-// The key is made by gofe's key generation: its MAABEAuth with our derived exponents.
 func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) {
+	keys, err := m.IssueAll(gid, []KeyVersion{{attribute, version}})
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, which costs less than one by one.
+//
+// The keys are made by gofe's key generation: its MAABEAuth with our derived exponents.
+func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error) {
 	if err := checkGID(gid); err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
 	}
-	a, alpha, y, err := m.exponents(attribute, version)
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	auth := &abe.MAABEAuth{ID: m.authority, Maabe: scheme, Sk: &abe.MAABESecKey{Alpha: map[string]*big.Int{}, Y: map[string]*big.Int{}}}
+	defer func() {
+		for _, label := range auth.Sk.Attribs {
+			wipe(auth.Sk.Alpha[label], auth.Sk.Y[label])
+		}
+	}()
+	out := make([]*UserKey, len(wanted))
+	labels := make([]string, len(wanted))
+	for i, want := range wanted {
+		a, alpha, y, err := m.exponents(want.Attribute, want.Version)
+		if err != nil {
+			return nil, fmt.Errorf("issue: %w", err)
+		}
+		labels[i] = fmt.Sprintf("%s@%d", a, want.Version) // gofe knows attributes without versions
+		if auth.Sk.Alpha[labels[i]] == nil {
+			auth.Sk.Attribs = append(auth.Sk.Attribs, labels[i])
+			auth.Sk.Alpha[labels[i]], auth.Sk.Y[labels[i]] = alpha, y
+		}
+		out[i] = &UserKey{gid: gid, attribute: a, version: want.Version}
+	}
+	keys, err := auth.GenerateAttribKeys(gid, labels)
 	if err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
 	}
-	defer wipe(alpha, y)
-	name := a.String()
-	auth := &abe.MAABEAuth{ID: m.authority, Maabe: scheme, Sk: &abe.MAABESecKey{
-		Attribs: []string{name},
-		Alpha:   map[string]*big.Int{name: alpha},
-		Y:       map[string]*big.Int{name: y},
-	}}
-	keys, err := auth.GenerateAttribKeys(gid, []string{name})
-	if err != nil {
-		return nil, fmt.Errorf("issue %s: %w", name, err)
+	for i, k := range keys {
+		k.Key.Marshal() // makes the point affine now, so that later readers do not write to it
+		out[i].k = k.Key
 	}
-	keys[0].Key.Marshal() // makes the point affine now, so that later readers do not write to it
-	return &UserKey{gid: gid, attribute: a, version: version, k: keys[0].Key}, nil
+	return out, nil
 }
 
 // wipe overwrites the words of secret integers. Copies that math/big made on the way are out of reach.

@@ -155,21 +155,25 @@ func (s *Server) issue(r *http.Request) (*KeysResponse, error) {
 		return nil, fmt.Errorf("%w: published versions: %v", ErrUnavailable, err)
 	}
 	response := &KeysResponse{Authority: s.config.Master.Authority(), GID: holder.GID(), Keys: []IssuedKey{}}
+	var wanted []abe.KeyVersion
 	for _, name := range names {
 		// Whoever is entitled now is entitled to what was sealed under earlier versions too; a rotation shuts out those who
 		// are no longer.
 		for v := max(1, versions[name]-maxVersions+1); v <= versions[name]; v++ {
-			key, err := s.config.Master.Issue(holder.GID(), name, v)
-			if err != nil {
-				return nil, err
-			}
-			b, err := key.MarshalBinary()
-			if err != nil {
-				return nil, err
-			}
-			response.Keys = append(response.Keys, IssuedKey{name, v, base64.StdEncoding.EncodeToString(b)})
-			clear(b)
+			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
 		}
+	}
+	keys, err := s.config.Master.IssueAll(holder.GID(), wanted)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		b, err := key.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		response.Keys = append(response.Keys, IssuedKey{key.Name(), key.Version(), base64.StdEncoding.EncodeToString(b)})
+		clear(b)
 	}
 	s.config.Log.Info("issued", "gid", holder.GID(), "certificate", holder.Serial, "keys", issued(response.Keys), "remote", r.RemoteAddr)
 	return response, nil

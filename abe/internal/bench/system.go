@@ -53,12 +53,11 @@ func ours(n int) *system {
 		}
 		return public[a], nil
 	}))
-	issue := func() (keys []*abe.UserKey) {
-		for _, a := range attributes(n) {
-			keys = append(keys, must(master.Issue(gid, a, 1)))
-		}
-		return
+	var wanted []abe.KeyVersion
+	for _, a := range attributes(n) {
+		wanted = append(wanted, abe.KeyVersion{Attribute: a, Version: 1})
 	}
+	issue := func() []*abe.UserKey { return must(master.IssueAll(gid, wanted)) }
 	identity := must(abe.NewIdentity(issue()))
 	for range 12 { // until the keys have their tables
 		must(recipient.Wrap(secret))

@@ -68,8 +68,8 @@ func BenchmarkFast(b *testing.B) {
 	run("Mul2", func() { Mul2(g2, k) })
 	run("Table2.Mul", func() { t2.Mul(k) })
 	run("NewTable2", func() { NewTable2(g2) })
-	run("inGT", func() { inGT(gt) })
-	run("inG2", func() { inG2(g2) })
+	run("InGT", func() { InGT(gt) })
+	run("InG2", func() { InG2(g2) })
 	e := gt.Marshal()
 	run("DecodeGT", func() { DecodeGT(e) })
 }

@@ -34,6 +34,15 @@ func DecodeG1(b []byte) (*G1, error) {
 
 // DecodeG2 reads a G2 element. It accepts canonical encodings of points of order r other than the identity.
 func DecodeG2(b []byte) (*G2, error) {
+	e, err := DecodePoint2(b)
+	if err != nil || !InG2(e) {
+		return nil, ErrElement
+	}
+	return e, nil
+}
+
+// DecodePoint2 is [DecodeG2] without the check of the order: the point may be any of the twist but the identity.
+func DecodePoint2(b []byte) (*G2, error) {
 	if len(b) != SizeG2 {
 		return nil, ErrElement
 	}
@@ -41,7 +50,7 @@ func DecodeG2(b []byte) (*G2, error) {
 	if _, err := e.Unmarshal(b); err != nil {
 		return nil, ErrElement
 	}
-	if b[0] != 1 || allZero(b[1:]) || !bytes.Equal(e.Marshal(), b) || !inG2(e) {
+	if b[0] != 1 || allZero(b[1:]) || !bytes.Equal(e.Marshal(), b) {
 		return nil, ErrElement
 	}
 	return e, nil
@@ -49,6 +58,15 @@ func DecodeG2(b []byte) (*G2, error) {
 
 // DecodeGT reads a GT element. It accepts canonical encodings of elements of order r other than one.
 func DecodeGT(b []byte) (*GT, error) {
+	e, err := DecodeField12(b)
+	if err != nil || !InGT(e) {
+		return nil, ErrElement
+	}
+	return e, nil
+}
+
+// DecodeField12 is [DecodeGT] without the check of the order: the element may be any of GF(p¹²).
+func DecodeField12(b []byte) (*GT, error) {
 	if len(b) != SizeGT {
 		return nil, ErrElement
 	}
@@ -56,7 +74,7 @@ func DecodeGT(b []byte) (*GT, error) {
 	if _, err := e.Unmarshal(b); err != nil {
 		return nil, ErrElement
 	}
-	if !bytes.Equal(e.Marshal(), b) || !inGT(e) {
+	if !bytes.Equal(e.Marshal(), b) {
 		return nil, ErrElement
 	}
 	return e, nil

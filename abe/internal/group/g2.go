@@ -72,10 +72,10 @@ func addDigit(e, scratch *G2, multiples *[4]*G2, digit int8) {
 	}
 }
 
-// inG2 tells whether a, a point of the twist, has order r: [u+1]a + ψ([u]a) + ψ²([u]a) = ψ³([2u]a), and a is not the identity.
+// InG2 tells whether a, a point of the twist, has order r: [u+1]a + ψ([u]a) + ψ²([u]a) = ψ³([2u]a), and a is not the identity.
 // ψ has the characteristic polynomial X² - tX + p, and the resultant of that and (u+1) + uX + uX² - 2uX³ has with the order
 // r·(2p-r) of the twist no common divisor but r; a test computes it (see Dai et al., eprint 2022/348).
-func inG2(a *G2) bool {
+func InG2(a *G2) bool {
 	if a.P.IsInfinity() {
 		return false
 	}

@@ -151,10 +151,10 @@ func expU(a *GT) *GT {
 	return e
 }
 
-// inGT tells whether a has order r: it is in the cyclotomic subgroup, a^(p⁴)·a = a^(p²), is not one, and
+// InGT tells whether a has order r: it is in the cyclotomic subgroup, a^(p⁴)·a = a^(p²), is not one, and
 // a^((u+1) + u·p + u·p² - 2u·p³) = 1. On the cyclotomic subgroup, of order p⁴-p²+1, the last holds exactly for the elements of order
 // r, because the greatest common divisor of that exponent and p⁴-p²+1 is r; a test computes it (see Dai et al., eprint 2022/348).
-func inGT(a *GT) bool {
+func InGT(a *GT) bool {
 	if a.P.IsZero() || isOne(a) {
 		return false
 	}

@@ -69,7 +69,7 @@ func TestSubgroupExponent(t *testing.T) {
 func TestMembershipAgainstOrder(t *testing.T) {
 	for i := range int64(8) {
 		g2 := new(G2).ScalarBaseMult(big.NewInt(i*i + 1))
-		if !inG2(normal2(g2)) {
+		if !InG2(normal2(g2)) {
 			t.Errorf("g2·%d is not in G2", i*i+1)
 		}
 		// Junk in GF(p¹²), raised to the easy parts of the final exponentiation, is in the cyclotomic subgroup; to all of it, in GT.
@@ -77,7 +77,7 @@ func TestMembershipAgainstOrder(t *testing.T) {
 		if _, err := junk.Unmarshal(bytes.Repeat([]byte{byte(i + 1)}, SizeGT)); err != nil {
 			t.Fatal(err)
 		}
-		if inGT(junk) {
+		if InGT(junk) {
 			t.Error("junk is in GT")
 		}
 		easy := conjugateT(junk)
@@ -85,10 +85,10 @@ func TestMembershipAgainstOrder(t *testing.T) {
 		inverse.P.Invert(junk.P)
 		mulT(easy, easy, inverse)
 		mulT(easy, easy, frobeniusT(easy, 2))
-		if isOne(new(GT).ScalarMult(easy, Order)) || inGT(easy) {
+		if isOne(new(GT).ScalarMult(easy, Order)) || InGT(easy) {
 			t.Error("an element of the cyclotomic subgroup is in GT")
 		}
-		if all := finalExponentiation(junk); !inGT(all) || !isOne(new(GT).ScalarMult(all, Order)) {
+		if all := finalExponentiation(junk); !InGT(all) || !isOne(new(GT).ScalarMult(all, Order)) {
 			t.Error("the final exponentiation does not end in GT")
 		}
 		square := newT(easy)
@@ -103,7 +103,7 @@ func TestMembershipAgainstOrder(t *testing.T) {
 			t.Error("division and multiplication differ")
 		}
 	}
-	if inG2(identity2()) || inGT(bn256.GetGTOne()) {
+	if InG2(identity2()) || InGT(bn256.GetGTOne()) {
 		t.Error("the identity counts as a member")
 	}
 }
