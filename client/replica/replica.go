@@ -40,7 +40,7 @@ type Config struct {
 	Memory client.Memory // keeps what is pending between runs
 	Log    *slog.Logger  // nil means silence
 
-	Parallel   int           // payloads fetched at a time; zero means 4
+	Parallel   int           // payloads fetched at a time; zero means 16: most wait for the network
 	PinTimeout time.Duration // for one payload; zero means 30 min
 	Retry      time.Duration // first pause after a failure, doubled up to 64 times it; zero means 1 s
 }
@@ -78,7 +78,7 @@ func New(c Config) (*Replicator, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Parallel <= 0 {
-		c.Parallel = 4
+		c.Parallel = 16
 	}
 	if c.PinTimeout <= 0 {
 		c.PinTimeout = 30 * time.Minute

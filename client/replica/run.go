@@ -62,18 +62,30 @@ func (r *Replicator) fetch(ctx context.Context) {
 	}
 }
 
-// take gives a payload that is due, or "".
+// take gives a payload that is due, or "". One that was never tried comes first, and only half of the workers try again
+// what has failed: whoever registers payloads that do not exist delays the others little.
 func (r *Replicator) take() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now, chosen, again := time.Now(), "", 0
 	for _, cid := range r.pending {
-		if again, failed := r.retries[cid]; !r.busy[cid] && (!failed || now.After(again.next)) {
+		failure, failed := r.retries[cid]
+		switch {
+		case r.busy[cid] && failed:
+			again++
+		case r.busy[cid]:
+		case !failed:
 			r.busy[cid] = true
 			return cid
+		case chosen == "" && now.After(failure.next):
+			chosen = cid
 		}
 	}
-	return ""
+	if chosen == "" || again >= max(1, r.c.Parallel/2) {
+		return ""
+	}
+	r.busy[chosen] = true
+	return chosen
 }
 
 func (r *Replicator) release(cid string) {

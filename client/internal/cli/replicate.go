@@ -56,6 +56,6 @@ again. One is enough for a hospital.`,
 			return r.Run(ctx)
 		}),
 	}
-	cmd.Flags().IntVar(&parallel, "parallel", 4, "fetch this many records at a time")
+	cmd.Flags().IntVar(&parallel, "parallel", 16, "fetch this many records at a time")
 	return cmd
 }

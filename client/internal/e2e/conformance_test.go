@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/client/clienttest"
+)
+
+// TestLedgerConformance runs on real peers what the fakes of package clienttest pass too.
+func TestLedgerConformance(t *testing.T) {
+	clienttest.Ledger(t, clienttest.LedgerEnv{
+		Doctor: connect(t, doctorA), Other: connect(t, doctorB), Custodian: connect(t, "custodian@HospitalA"),
+		Authority: connect(t, "authority@HospitalA"), Auditor: connect(t, auditor),
+		PublicKey: func(name string, version int) []byte {
+			owner, _, _ := strings.Cut(name, ":")
+			master, err := abe.NewMasterKey(owner, rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := master.PublicKey(name, version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := key.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		},
+	})
+}
+
+// TestBlobsConformance does the same with a kubo node.
+func TestBlobsConformance(t *testing.T) {
+	const hospital = "HospitalC"
+	clienttest.Blobs(t, clienttest.BlobsEnv{
+		Blobs:  store(t, hospital),
+		Pinned: func(t *testing.T) []string { return pins(t, hospital) },
+		Corrupt: func(t *testing.T, id string) {
+			path := blockFile(t, hospital, id)
+			block, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			block[len(block)/2] ^= 1
+			replace(t, path, block)
+		},
+	})
+}
+
+// blockFile is where a hospital's IPFS node keeps the first block of a CID: the file's name is the multihash in base32.
+func blockFile(t *testing.T, hospital, id string) string {
+	t.Helper()
+	c, err := cid.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(c.Hash()) + ".data"
+	files, err := filepath.Glob(filepath.Join(consortium.IPFSDirectory(hospital), "blocks", "*", name))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%s on %s: files %s (%v)", id, hospital, strings.Join(files, " "), err)
+	}
+	return files[0]
+}
