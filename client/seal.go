@@ -1,7 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,8 +44,8 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range r.Sources {
-		j.parcels = append(j.parcels, &parcel{id: newRecordID(), version: 1})
+	for _, s := range r.Sources {
+		j.parcels = append(j.parcels, &parcel{id: cmp.Or(s.ID, newRecordID()), version: 1})
 	}
 	if err := j.prepare(ctx); err != nil {
 		return nil, j.abandon(ctx, err)
@@ -113,6 +115,9 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 		return nil, c.noStore()
 	}
 	for _, s := range r.Sources {
+		if raw, err := hex.DecodeString(s.ID); s.ID != "" && (err != nil || len(raw) != ledger.RecordIDSize || hex.EncodeToString(raw) != s.ID) {
+			return nil, ledger.Errorf(ErrInvalid, "%.64q is not a record id", s.ID)
+		}
 		if s.Check != nil {
 			if err := s.Check(); err != nil {
 				return nil, err
