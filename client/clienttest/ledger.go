@@ -284,13 +284,19 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 	if err := env.Custodian.RollScope(ctx, name, 2, second); err != nil {
 		t.Fatal(err)
 	}
-	all, err := env.Auditor.Scopes(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(all, func(s ledger.Scope) bool { return s.Name == name })
-	if i < 0 || all[i].Epoch != 2 || all[i].Owner != env.Custodian.MSP() {
-		t.Fatalf("scopes %+v", all)
+	for attempt := 0; ; attempt++ { // another organisation's peer may be a block behind
+		all, err := env.Auditor.Scopes(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all, func(s ledger.Scope) bool { return s.Name == name })
+		if i >= 0 && all[i].Epoch == 2 && all[i].Owner == env.Custodian.MSP() {
+			break
+		}
+		if attempt == 50 {
+			t.Fatalf("scopes %+v", all)
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	entries, err := env.Other.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, "TREAT")
 	if err != nil {

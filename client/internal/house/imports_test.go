@@ -53,7 +53,7 @@ var rules = []rule{
 		never: []string{"./abe/...", "./client/..."},
 	},
 	{
-		room:  "chaincode/...",
+		room: "chaincode/...",
 		allow: []string{"./chaincode/...", "github.com/hyperledger/fabric-chaincode-go/v2/...",
 			"github.com/hyperledger/fabric-protos-go-apiv2/peer", "google.golang.org/grpc/..."},
 		never: []string{"./abe/...", "./client/..."},
