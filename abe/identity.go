@@ -68,6 +68,9 @@ func (id *Identity) Attributes() []string {
 	return slices.Compact(names)
 }
 
+// Keys lists the attributes and versions that there are keys for, sorted.
+func (id *Identity) Keys() []KeyVersion { return id.versions() }
+
 // Unwrap implements age.Identity. It tries each stanza of [StanzaType], and returns the file key from the first that opens.
 // Otherwise the error is, in this order: one that matches [ErrTampered] or [ErrMalformed], if there was a broken stanza; a
 // [*NotSatisfiedError]; age.ErrIncorrectIdentity alone when there is no stanza of this type.
@@ -104,12 +107,7 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := map[string]*UserKey{}
-	for i, r := range s.span.Rows() {
-		if k := id.keys[KeyVersion{r.Attribute, s.versions[i]}]; k != nil {
-			held[r.Attribute] = k
-		}
-	}
+	held := id.held(s)
 	coefficients, satisfied := s.span.Solve(func(a string) bool { return held[a] != nil })
 	if !satisfied {
 		refusal := id.refusal(s, held)
@@ -122,6 +120,17 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 		return nil, refusal
 	}
 	return id.open(s, coefficients, held)
+}
+
+// held are the keys, by attribute, that fit a row of the stanza in name and version.
+func (id *Identity) held(s *stanza) map[string]*UserKey {
+	held := map[string]*UserKey{}
+	for i, r := range s.span.Rows() {
+		if k := id.keys[KeyVersion{r.Attribute, s.versions[i]}]; k != nil {
+			held[r.Attribute] = k
+		}
+	}
+	return held
 }
 
 func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[string]*UserKey) ([]byte, error) {

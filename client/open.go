@@ -33,27 +33,16 @@ func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenReque
 
 func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
 	var none Opened
-	purpose, err := checkPurpose(r.Purpose)
+	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
-	v, err := c.version(ctx, id, r.Version)
-	if err != nil {
-		return none, err
-	}
-	entries, err := c.ledger.RequestAccess(ctx, []string{id}, purpose)
-	if err != nil {
-		return none, err
-	}
-	data, err := c.awaitPrivate(ctx, func() ([]byte, error) { return c.ledger.Envelope(ctx, id, v.Version, entries[0].ID) })
-	if err != nil {
-		return none, err
-	}
+	v := h.version
 	identities := c.identities
 	if r.SkipPolicyCheck {
 		identities = withoutPolicyCheck(identities)
 	}
-	m, err := envelope.Open(data, v, identities...)
+	m, err := envelope.Open(h.envelope, v, identities...)
 	if err != nil {
 		return none, entitlement(err)
 	}
@@ -72,8 +61,37 @@ func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenReque
 	return Opened{
 		ID: v.ID, Version: v.Version, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
 		SHA256: hex.EncodeToString(m.SHA256), Patient: m.Patient, Dates: m.Dates, Codes: m.Codes,
-		Author: m.Author, Sealed: m.Sealed, Home: v.Home, Access: entries[0],
+		Author: m.Author, Sealed: m.Sealed, Home: v.Home, Access: h.access,
 	}, nil
+}
+
+// A handedOut is an envelope that the ledger gave for an access entry.
+type handedOut struct {
+	version  ledger.RecordVersion
+	access   ledger.AccessEntry
+	envelope []byte
+}
+
+// handOut commits an access entry for a record and fetches the envelope of a version, zero being the current one: the only
+// way to a wrapped key.
+func (c *Client) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
+	var h handedOut
+	purpose, err := checkPurpose(purpose)
+	if err != nil {
+		return h, err
+	}
+	if h.version, err = c.version(ctx, id, version); err != nil {
+		return h, err
+	}
+	entries, err := c.ledger.RequestAccess(ctx, []string{id}, purpose)
+	if err != nil {
+		return h, err
+	}
+	h.access = entries[0]
+	h.envelope, err = c.awaitPrivate(ctx, func() ([]byte, error) {
+		return c.ledger.Envelope(ctx, id, h.version.Version, h.access.ID)
+	})
+	return h, err
 }
 
 // version finds what the ledger says of a version; zero is the current one.

@@ -1,0 +1,165 @@
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// An ExplainRequest asks why the caller can or cannot open a record.
+type ExplainRequest struct {
+	Version int    // zero means the current one
+	Purpose string // code of HL7 v3 PurposeOfUse; empty means TREAT
+}
+
+// An Explanation is what the header of a record's envelope says, held against the caller's keys. The policy in it is
+// authenticated only if the caller is entitled.
+type Explanation struct {
+	ID         string
+	Version    int
+	Home       string
+	Policy     string           // canonical form; empty when the envelope is sealed to no policy
+	Keys       []abe.KeyVersion // attribute keys that it is sealed to, sorted
+	Recipients int              // age recipients beside the policy: the home hospital's custodian, a patient
+	Entitled   bool
+	ByPolicy   bool       // entitled by attributes, not by a custodian's or patient's own key
+	Missing    [][]string // if not entitled, smallest sets of attribute keys that would do, the smallest first; a few at most
+	Stale      []StaleKey // attributes that are held, but not in the version that it is sealed to
+	Held       []abe.KeyVersion
+	Access     ledger.AccessEntry
+}
+
+// A StaleKey is an attribute of which the caller holds other versions than the one that is needed.
+type StaleKey struct {
+	Attribute string
+	Sealed    int
+	Held      []int // rising
+}
+
+// maxMissing is how many ways to become entitled an Explanation names.
+const maxMissing = 3
+
+// Explain tells why the caller can or cannot open a record. It asks for the envelope as Open does, so the question is an
+// access entry on the ledger; it decrypts nothing but tries, on the envelope's header, whether the caller's keys would. That
+// the caller is not entitled is an answer here and no error. Its errors are otherwise those of [Client.Open].
+func (c *Client) Explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
+	e, err := c.explain(ctx, id, r)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain record %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
+	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{ID: h.version.ID, Version: h.version.Version, Home: h.version.Home, Access: h.access}
+	header, stanzas, err := readHeader(h.envelope)
+	if err != nil {
+		return e, err
+	}
+	if err := e.read(stanzas); err != nil {
+		return e, err
+	}
+	for _, identity := range c.identities {
+		attributes, byPolicy := identity.(*abe.Identity)
+		if byPolicy {
+			e.Held = attributes.Keys()
+		}
+		switch _, err := age.DecryptHeader(header, identity); {
+		case err == nil:
+			e.Entitled, e.ByPolicy = true, byPolicy
+			return e, nil
+		case !errors.Is(err, age.ErrIncorrectIdentity):
+			return e, ledger.Errorf(ErrTampered, "envelope: %v", err)
+		}
+	}
+	return e, e.compare()
+}
+
+// readHeader takes an age file's header and its stanzas. Nothing of it is authenticated.
+func readHeader(file []byte) ([]byte, []*age.Stanza, error) {
+	header, err := age.ExtractHeader(bytes.NewReader(file))
+	if err != nil {
+		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
+	}
+	var w witness
+	if _, err := age.DecryptHeader(header, &w); !errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
+	}
+	return header, w.stanzas, nil
+}
+
+// A witness is an identity that opens nothing and sees the stanzas.
+type witness struct{ stanzas []*age.Stanza }
+
+func (w *witness) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	w.stanzas = stanzas
+	return nil, age.ErrIncorrectIdentity
+}
+
+// read takes from the stanzas who can open.
+func (e *Explanation) read(stanzas []*age.Stanza) error {
+	var policies []string
+	for _, s := range stanzas {
+		if s.Type != abe.StanzaType {
+			e.Recipients++
+			continue
+		}
+		p, err := abe.StanzaPolicy(s)
+		if err != nil {
+			return ledger.Errorf(ErrTampered, "envelope: %v", err)
+		}
+		if !slices.Contains(policies, p.Policy) {
+			policies = append(policies, p.Policy)
+		}
+		e.Keys = append(e.Keys, p.Keys...)
+	}
+	slices.SortFunc(e.Keys, func(a, b abe.KeyVersion) int {
+		return cmp.Or(cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(a.Version, b.Version))
+	})
+	e.Keys = slices.Compact(e.Keys)
+	e.Policy = strings.Join(policies, " or ") // any one of the stanzas will do
+	return nil
+}
+
+// compare finds what the held keys lack.
+func (e *Explanation) compare() error {
+	if e.Policy == "" {
+		return nil
+	}
+	p, err := policy.Parse(e.Policy)
+	if err != nil {
+		return ledger.Errorf(ErrTampered, "envelope: %v", err)
+	}
+	usable := make(map[string]bool)
+	for _, k := range e.Keys {
+		if slices.Contains(e.Held, k) {
+			usable[k.Attribute] = true
+			continue
+		}
+		var versions []int
+		for _, h := range e.Held {
+			if h.Attribute == k.Attribute {
+				versions = append(versions, h.Version)
+			}
+		}
+		if versions != nil {
+			e.Stale = append(e.Stale, StaleKey{k.Attribute, k.Version, versions})
+		}
+	}
+	e.Missing = p.Missing(func(a string) bool { return usable[a] }, maxMissing)
+	return nil
+}

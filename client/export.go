@@ -1,0 +1,82 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// An ExportRequest asks for the age files of a record.
+type ExportRequest struct {
+	Version  int    // zero means the current one
+	Purpose  string // code of HL7 v3 PurposeOfUse; empty means TREAT
+	Progress Progress
+}
+
+// An Exported says what was handed out.
+type Exported struct {
+	ID         string
+	Version    int
+	Home       string
+	CID        string // of the payload
+	Envelope   int    // bytes
+	Payload    int64  // bytes
+	Policies   int    // stanzas of the envelope for attribute keys
+	Recipients int    // stanzas of the envelope for age recipients: the home hospital's custodian, a patient
+	Access     ledger.AccessEntry
+}
+
+// Export hands out a record as the two age files that it is made of, for somebody who has an age key and nothing of Chartseal: a
+// patient to whom the envelope is addressed. It commits an access entry first, as Open does, decrypts nothing, and needs no
+// key. The payload has been checked against its CID when Export returns; what the writers have received may be used only
+// if the error is nil. Its errors are those of [Client.Open] but ErrNotSatisfied.
+func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
+	e, err := c.export(ctx, id, envelope, payload, r)
+	if err != nil {
+		return Exported{}, fmt.Errorf("export record %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (c *Client) export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
+	var none Exported
+	if c.blobs == nil {
+		return none, c.noStore()
+	}
+	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
+	if err != nil {
+		return none, err
+	}
+	v := h.version
+	_, stanzas, err := readHeader(h.envelope)
+	if err != nil {
+		return none, err
+	}
+	blob, err := c.blobs.Open(ctx, v.CID)
+	if err != nil {
+		return none, err
+	}
+	defer blob.Close()
+	counted := &counter{w: payload, name: id, total: blob.Size(), progress: r.Progress}
+	if _, err := io.Copy(counted, blob); err != nil {
+		return none, err
+	}
+	if counted.done != blob.Size() {
+		return none, ledger.Errorf(ErrTampered, "payload %s: %d bytes of %d", v.CID, counted.done, blob.Size())
+	}
+	if _, err := envelope.Write(h.envelope); err != nil {
+		return none, err
+	}
+	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.envelope), Payload: counted.done, Access: h.access}
+	for _, s := range stanzas {
+		if s.Type == abe.StanzaType {
+			e.Policies++
+		} else {
+			e.Recipients++
+		}
+	}
+	return e, nil
+}
