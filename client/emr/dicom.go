@@ -184,6 +184,7 @@ const (
 	tagModality       = 0x00080060
 	tagModalities     = 0x00080061
 	tagInstitution    = 0x00080080
+	tagDepartment     = 0x00081040
 )
 
 var (
@@ -193,7 +194,7 @@ var (
 	dicomTitles  = set(0x00081030, 0x0008103e, 0x00420010, 0x00181030, 0x300a0003, 0x300a0002)
 
 	wantedDICOM = union(dicomDates, dicomAuthors, dicomTitles, set(tagTransferSyntax, tagCharset, tagCodeValue, tagCodeScheme,
-		tagPatientID, tagIssuer, tagBirthDate, tagOtherIDs, tagModality, tagModalities, tagInstitution))
+		tagPatientID, tagIssuer, tagBirthDate, tagOtherIDs, tagModality, tagModalities, tagInstitution, tagDepartment))
 )
 
 func set(tags ...uint32) map[uint32]bool {
@@ -248,6 +249,8 @@ func (d *dicomReader) value(tag uint32, v string) {
 		}
 	case tag == tagInstitution:
 		d.b.organisation(v)
+	case tag == tagDepartment:
+		d.b.department(v)
 	case dicomDates[tag]:
 		for date := range strings.SplitSeq(v, `\`) {
 			d.b.date(date)

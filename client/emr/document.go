@@ -20,6 +20,7 @@ type Document struct {
 	Dates           []index.Date // of what happened; not dates of birth
 	Authors         []string
 	Organisations   []string
+	Departments     []string // where it was made, as HL7 v2, DICOM and C-CDA name it; not indexed
 	Titles          []string
 	Modalities      []string
 	Confidentiality []string // HL7 v3 Confidentiality codes: N, R, V, ...
@@ -105,6 +106,7 @@ func (b *builder) born(s string) {
 
 func (b *builder) author(s string)       { b.text("authors", &b.doc.Authors, s) }
 func (b *builder) organisation(s string) { b.text("organisations", &b.doc.Organisations, s) }
+func (b *builder) department(s string)   { b.text("departments", &b.doc.Departments, s) }
 func (b *builder) title(s string)        { b.text("titles", &b.doc.Titles, s) }
 func (b *builder) modality(s string)     { b.text("modalities", &b.doc.Modalities, s) }
 

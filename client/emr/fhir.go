@@ -174,6 +174,9 @@ func (w *fhirWalker) coding(f frame) {
 		return // a quantity's unit
 	}
 	w.b.code(f.system, f.code)
+	if w.in("serviceType") || w.in("specialty") {
+		w.b.department(f.display)
+	}
 	switch f.key {
 	case "modality":
 		w.b.modality(f.code)
@@ -182,6 +185,16 @@ func (w *fhirWalker) coding(f frame) {
 			w.b.confidentiality(f.code)
 		}
 	}
+}
+
+// in reports whether the element that holds a coding has that name; there may be lists in between.
+func (w *fhirWalker) in(name string) bool {
+	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-3); i-- {
+		if w.frames[i].key == name {
+			return true
+		}
+	}
+	return false
 }
 
 // reference looks whether an object is a reference to a patient, an author or an organisation.

@@ -147,6 +147,9 @@ func (h *hl7Reader) segment(text string) {
 		h.messageHeader(field)
 	case "PID":
 		h.patient(field)
+	case "PV1": // assigned location, hospital service
+		h.b.department(h.part(field(3), 0))
+		h.b.department(h.part(field(10), 0))
 	case "OBX":
 		h.observation(field)
 	}

@@ -208,6 +208,8 @@ func (w *cdaWalker) named(local, text string) {
 		if len(w.path) == 2 {
 			w.b.title(text)
 		}
+	case parent == "location" && w.under("healthCareFacility"):
+		w.b.department(text)
 	case parent == "assignedPerson" && (w.under("author") || w.under("legalAuthenticator")):
 		w.b.author(text)
 	case parent == "representedOrganization", parent == "representedCustodianOrganization", parent == "providerOrganization",
