@@ -71,7 +71,7 @@ func run(sizes []int, spend time.Duration) ([]row, string) {
 			its = append(its, s.make(n))
 		}
 		measure := func(what string, operation func(*system) func(), into func(*result) *time.Duration) {
-			fmt.Fprintf(os.Stderr, "\r%-40s", fmt.Sprintf("%s, %d attributes", what, n))
+			progress("%s, %d attributes", what, n)
 			var all []func()
 			for _, it := range its {
 				all = append(all, operation(it))
@@ -91,12 +91,19 @@ func run(sizes []int, spend time.Duration) ([]row, string) {
 			results[systems[i].name][n] = r
 		}
 	}
-	fmt.Fprintf(os.Stderr, "\r%-40s\r", "")
+	progress("")
 
 	rows := compare(sizes, results)
 	var table strings.Builder
 	markdown(&table, sizes, results, rows)
 	return rows, table.String()
+}
+
+// progress says on a terminal what is being measured.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r%-40s\r", fmt.Sprintf(format, args...))
+	}
 }
 
 func write(path string, b []byte) {
