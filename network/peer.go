@@ -42,7 +42,8 @@ func (n *Network) configurePeer(org string) error {
 				},
 			},
 			// Blocks come from one orderer; when it dies, from another: soon, though a try may hit the dead one again.
-			"deliveryclient": object{"connTimeout": "500ms", "reConnectBackoffThreshold": "2s"},
+			// An orderer that is behind is left when the headers that others send have been ahead of it for a while.
+			"deliveryclient": object{"connTimeout": "500ms", "reConnectBackoffThreshold": "2s", "blockCensorshipTimeoutKey": "2s"},
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
 				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.allTLSRoots()},

@@ -225,30 +225,36 @@ func (u *bringUp) startCA(ctx context.Context, org string) error {
 	return u.startAll(ctx, []*process{u.caProcess(org)})
 }
 
-// startNodes starts orderers, peers and chaincode servers. An orderer joins as soon as it listens, and a peer is given
-// the chaincode package, so that the channel need not wait for it.
+// startNodes starts orderers, peers and chaincode servers, and gives each peer the chaincode package.
 func (u *bringUp) startNodes(ctx context.Context) error {
 	if err := errors.Join(u.writeDefinition(), u.writeBuilder()); err != nil {
 		return err
 	}
-	return u.everywhere(func(ctx context.Context, org string) error {
+	for _, org := range u.organisations() {
 		if err := u.configureNodes(org); err != nil {
 			return err
 		}
-		return inParallel(ctx,
-			func(ctx context.Context) error {
-				if err := u.startAll(ctx, []*process{u.ordererProcess(org)}); err != nil {
-					return err
-				}
-				return u.joinOrderer(ctx, org)
-			},
-			func(ctx context.Context) error {
-				if err := u.startAll(ctx, []*process{u.peerProcess(org), u.chaincodeProcess(org)}); err != nil {
-					return err
-				}
-				return u.installChaincode(ctx, org)
-			})
-	})(ctx)
+	}
+	startOrderer := func(ctx context.Context, org string) error {
+		return u.startAll(ctx, []*process{u.ordererProcess(org)})
+	}
+	startPeer := func(ctx context.Context, org string) error {
+		if err := u.startAll(ctx, []*process{u.peerProcess(org), u.chaincodeProcess(org)}); err != nil {
+			return err
+		}
+		return u.installChaincode(ctx, org)
+	}
+	return inParallel(ctx, inOrder(u.everywhere(startOrderer), u.joinOrderers), u.everywhere(startPeer))
+}
+
+// joinOrderers makes all orderers consenters. The first one leads, so it joins last: what a leader says before the others
+// listen is lost, and the first transaction would then wait five seconds for a view change.
+func (u *bringUp) joinOrderers(ctx context.Context) error {
+	all := u.organisations()
+	if err := forEach(ctx, all[1:], u.joinOrderer); err != nil {
+		return err
+	}
+	return u.joinOrderer(ctx, all[0])
 }
 
 func (u *bringUp) configureNodes(org string) error {
