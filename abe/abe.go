@@ -26,7 +26,7 @@
 //	id, err := abe.NewIdentity(myKeys)             // an age.Identity
 //	plain, err := age.Decrypt(file, id)
 //
-// Package authority hands out user keys, package policy is the language, package ageplugin is for the age command line tool.
+// Package authority hands out user keys, and package policy is the language.
 //
 // # The scheme
 //

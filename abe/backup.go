@@ -61,9 +61,15 @@ func PassphraseRecipient(passphrase string) (age.Recipient, error) {
 	return r, nil
 }
 
-// PassphraseIdentity opens what was sealed under a passphrase.
+// PassphraseIdentity opens what was sealed under a passphrase. It refuses files that ask for more than a gigabyte of memory (work
+// factor 20), which only a hostile one does.
 func PassphraseIdentity(passphrase string) (age.Identity, error) {
-	return age.NewScryptIdentity(passphrase)
+	id, err := age.NewScryptIdentity(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	id.SetMaxWorkFactor(20)
+	return id, nil
 }
 
 // sealArmored makes an armored age file.

@@ -155,10 +155,10 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 // and puts keys of other attributes and versions in the place of those that are missing.
 func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) {
 	coefficients, _ := s.span.Solve(func(string) bool { return true })
-	any := id.keys[id.versions()[0]]
+	other := id.keys[id.versions()[0]]
 	substituted := map[string]*UserKey{}
 	for _, r := range s.span.Rows() {
-		substituted[r.Attribute] = any
+		substituted[r.Attribute] = other
 		if k := held[r.Attribute]; k != nil {
 			substituted[r.Attribute] = k
 		}

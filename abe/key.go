@@ -10,7 +10,8 @@ import (
 )
 
 // A PublicKey is what a sealer needs of one attribute: the pair e(g1,g2)^α, g2^y of eprint 2010/351, appendix D.
-// Its authority publishes it, and the ledger pins it. It is immutable and safe for concurrent use.
+// Its authority publishes it, and the ledger pins it. It is immutable and safe for concurrent use. The zero value holds no key and
+// is good for UnmarshalBinary only.
 type PublicKey struct {
 	attribute policy.Attribute
 	version   int
@@ -73,7 +74,7 @@ func (k *PublicKey) UnmarshalBinary(b []byte) error {
 }
 
 // A UserKey is the key of one person for one attribute: K = g1^α · H(GID)^y. It is a secret of that person.
-// It is immutable and safe for concurrent use.
+// It is immutable and safe for concurrent use. The zero value holds no key and is good for UnmarshalBinary only.
 type UserKey struct {
 	gid       string
 	attribute policy.Attribute
