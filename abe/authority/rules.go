@@ -140,6 +140,8 @@ func (r *mapped) checkValues(m *Mapping) error {
 		return nil
 	case r.Number != nil && len(r.Values) > 0:
 		return fmt.Errorf("give values or number, not both")
+	case r.Number != nil && len(m.attribute(r.name, "[32768..65535]")) > policy.MaxName:
+		return fmt.Errorf("number: the name is too long")
 	case r.Number != nil && (r.Number.Max < 1 || r.Number.Max > policy.MaxNumber):
 		return fmt.Errorf("number: max is %d: want 1 to %d", r.Number.Max, policy.MaxNumber)
 	case r.Number != nil:

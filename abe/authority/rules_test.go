@@ -158,6 +158,7 @@ func TestRulesRefused(t *testing.T) {
 		"values and number":      `rules: [{grant: "role={role}", values: [x], number: {max: 3}}]`,
 		"number 0":               `rules: [{grant: "role={role}", number: {max: 0}}]`,
 		"number too large":       `rules: [{grant: "role={role}", number: {max: 65536}}]`,
+		"number's long name":     `rules: [{grant: "` + strings.Repeat("n", 110) + `={n}", number: {max: 7}}]`,
 		"star and more":          `rules: [{grant: "role={role}", values: ["*", x]}]`,
 		"bad value":              `rules: [{grant: "role={role}", values: ["[3]"]}]`,
 		"empty in values":        `rules: [{grant: "role={role}", values: [""]}]`,

@@ -1,5 +1,7 @@
 package policy
 
+import "math/big"
+
 // A Report is what [Policy.Lint] finds.
 type Report struct {
 	Policy      string      // canonical form
@@ -36,17 +38,20 @@ const (
 	lintLeaves = 48 // leaves up to which redundancy is worked out
 )
 
+// lintModulus is any prime that is large enough: only the shape of the span programs counts here.
+var lintModulus = big.NewInt(65537)
+
 // Lint says what a policy means and what may be wrong with it. Published are the names of all published attributes; with
 // nil, everything counts as published.
 func (p *Policy) Lint(published []string) *Report {
 	r := &Report{Policy: p.String(), Authorities: p.Authorities(), Satisfiable: true}
 	r.Sets, r.Complete = p.MinimalSets(lintSets)
-	if spans, err := split(p.root.expand()); err != nil {
+	if spans, err := p.Spans(lintModulus); err != nil {
 		r.Refusal = err
 	} else {
 		r.Ciphertexts = len(spans)
 		for _, s := range spans {
-			s.leaves(func(*node) { r.Rows++ })
+			r.Rows += len(s.Rows())
 		}
 	}
 	r.coalitions(p)

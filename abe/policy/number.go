@@ -11,6 +11,9 @@ const MaxNumber = 1<<numberBits - 1
 
 const numberBits = 16
 
+// longestInterval is what a number adds to the name of its attribute, at most.
+const longestInterval = "=[32768..65535]"
+
 // An interval is an aligned interval of numbers: size is a power of two that divides low.
 type interval struct{ low, size uint32 }
 

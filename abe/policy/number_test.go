@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -62,5 +64,29 @@ func TestNumberUniverse(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestLongComparisons: intervals lengthen names, and written out they lengthen texts.
+func TestLongComparisons(t *testing.T) {
+	long := "A:" + strings.Repeat("n", MaxName-2)
+	if _, err := Parse(long + ">=1"); !errors.Is(err, ErrName) {
+		t.Errorf("name of %d bytes: %v", len(long), err)
+	}
+	fits := long[:MaxName-len(longestInterval)]
+	p := mustParse(t, fits+">=1")
+	if _, err := p.Spans(testModulus); err != nil || len(p.Attributes()) != 16 {
+		t.Errorf("name of %d bytes: %v", len(fits), err)
+	}
+	var parts []string
+	for i := range 16 {
+		parts = append(parts, fmt.Sprintf("%s%02d>=1", fits[:len(fits)-2], i))
+	}
+	p = mustParse(t, strings.Join(parts, " or "))
+	if _, err := p.Spans(testModulus); !errors.Is(err, ErrTooLong) {
+		t.Errorf("256 long names: %v", err)
+	}
+	if r := p.Lint(nil); !errors.Is(r.Refusal, ErrTooLong) {
+		t.Errorf("refusal %v", r.Refusal)
 	}
 }

@@ -261,6 +261,9 @@ func (p *parser) comparison(tok token) (*node, *SyntaxError) {
 	if err != nil {
 		return nil, p.error(tok, "", "%s", leafMessage(err)).of(ErrName)
 	}
+	if len(a.String())+len(longestInterval) > MaxName {
+		return nil, p.error(tok, "", "a name to compare can have %d bytes at most", MaxName-len(longestInterval)).of(ErrName)
+	}
 	n := &node{op: opRange, attr: a.String(), low: 0, high: MaxNumber, offset: tok.offset}
 	for p.tok.kind == tokenCompare {
 		operator := p.tok

@@ -33,7 +33,8 @@ type Entry struct {
 
 // Spans compiles the policy into span programs over the integers modulo a prime, which must be greater than
 // [MaxAttributes]. Sealing to each of them separately is sealing to the policy. It fails with an error that matches [ErrReuse] when
-// that would take more than [MaxSpans]. The result depends on nothing but the canonical form.
+// that would take more than [MaxSpans], and [ErrTooLong] when comparisons of long names make the text of one longer than a policy may
+// be. The result depends on nothing but the canonical form.
 func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	alternatives, err := split(p.root.expand())
 	if err != nil {
@@ -41,6 +42,9 @@ func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	}
 	spans := make([]*Span, len(alternatives))
 	for i, n := range alternatives {
+		if len(n.text()) > MaxText {
+			return nil, fmt.Errorf("policy: %w: longer than %d bytes with its comparisons written out", ErrTooLong, MaxText)
+		}
 		spans[i] = newSpan(n, modulus)
 	}
 	return spans, nil
