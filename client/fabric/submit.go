@@ -20,8 +20,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// endorseAttempts bounds how often a proposal is made anew while peers are at different heights.
-const endorseAttempts = 5
+// How long a proposal is made anew. Peers that are at different heights agree soon. After a hospital's outage the others'
+// gossip takes seconds to stop asking it to acknowledge private data, and until then endorsement fails.
+const (
+	staleAttempts   = 5
+	endorsePatience = 12 * time.Second
+)
 
 // submit commits a transaction and decodes its result into out. See the package comment for how it fails.
 func (g *Gateway) submit(ctx context.Context, out any, transient map[string][]byte, transaction string, args ...any) error {
@@ -49,6 +53,8 @@ func (g *Gateway) submit(ctx context.Context, out any, transient map[string][]by
 
 // endorse makes proposals until one is endorsed by enough peers. Nothing has happened on the ledger when it fails.
 func (g *Gateway) endorse(ctx context.Context, transaction string, options []gateway.ProposalOption) (*gateway.Transaction, error) {
+	patience, cancelPatience := context.WithTimeout(ctx, endorsePatience)
+	defer cancelPatience()
 	for attempt := 1; ; attempt++ {
 		proposal, err := g.contract.NewProposal(transaction, options...)
 		if err != nil {
@@ -61,7 +67,11 @@ func (g *Gateway) endorse(ctx context.Context, transaction string, options []gat
 			return tx, nil
 		}
 		explained := g.explain(ctx, transaction, err)
-		if attempt == endorseAttempts || !lagging(err, explained) || pause(ctx, attempt) != nil {
+		var refusal *ledger.Error
+		if errors.As(explained, &refusal) && attempt >= staleAttempts || !lagging(err, explained) {
+			return nil, explained
+		}
+		if pause(patience, min(attempt, 5)) != nil {
 			return nil, explained
 		}
 	}
