@@ -102,15 +102,17 @@ func (c *caClient) register(ctx context.Context, registrar keyPair, id, kind str
 		attrs = append(attrs, object{"name": name, "value": attributes[name], "ecert": true})
 	}
 	body := object{"id": id, "type": kind, "secret": secret(), "max_enrollments": enrolments, "attrs": attrs, "caname": "ca"}
-	sign := func(r *http.Request, body []byte) error {
-		token, err := registrar.token(r.Method, r.URL.RequestURI(), body)
-		r.Header.Set("Authorization", token)
-		return err
-	}
-	if err := c.call(ctx, "register", body, sign, nil); err != nil {
+	if err := c.call(ctx, "register", body, registrar.sign, nil); err != nil {
 		return "", fmt.Errorf("register %s: %w", id, err)
 	}
 	return body["secret"].(string), nil
+}
+
+// sign authorises a request to the CA.
+func (k keyPair) sign(r *http.Request, body []byte) error {
+	token, err := k.token(r.Method, r.URL.RequestURI(), body)
+	r.Header.Set("Authorization", token)
+	return err
 }
 
 // token signs a request as Fabric CA wants it: the certificate and an ECDSA signature, with the lower of its two values

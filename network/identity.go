@@ -158,6 +158,9 @@ func (n *Network) writeMSP(org, dir string, signer *keyPair) error {
 // Register tells an organisation's CA of a new person and returns the secret with which they enrol, at most maxEnrolments
 // times (chartseal enroll needs two: an enrolment and a TLS certificate).
 func (n *Network) Register(ctx context.Context, org, user string, attributes map[string]string, maxEnrolments int) (string, error) {
+	if err := n.checkOrganisation(org); err != nil {
+		return "", err
+	}
 	registrar, err := n.registrar(ctx, org)
 	if err != nil {
 		return "", fmt.Errorf("register %s@%s: %w", user, org, err)

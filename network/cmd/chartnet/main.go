@@ -30,6 +30,7 @@ const usage = `usage: chartnet [flags] COMMAND
   start ORGANISATION       start it again
   register NAME@ORGANISATION [ATTRIBUTE=VALUE]...
                            tell a Fabric CA of a new person and print the enrolment secret
+  revoke NAME@ORGANISATION end a person's certificates, in the whole channel
   topology                 print the default topology file
   clean                    stop the network and remove its directory; the built servers stay
 
@@ -132,7 +133,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	c := &command{topology: t, programs: *programs, args: flags.Args()[1:], stdout: stdout, stderr: stderr}
 	commands := map[string]func(context.Context) error{
 		"build": c.build, "up": c.up, "down": c.down, "status": c.status, "logs": c.logs, "stop": c.stop, "start": c.start,
-		"register": c.register, "topology": c.printTopology, "clean": c.clean,
+		"register": c.register, "revoke": c.revoke, "topology": c.printTopology, "clean": c.clean,
 	}
 	do, ok := commands[flags.Arg(0)]
 	if !ok {
@@ -274,9 +275,9 @@ func (c *command) register(ctx context.Context) error {
 	if err := c.switches(1, 100, nil); err != nil {
 		return err
 	}
-	user, org, found := strings.Cut(c.args[0], "@")
-	if !found {
-		return usageError{fmt.Errorf("%q is not NAME@ORGANISATION", c.args[0])}
+	user, org, err := person(c.args[0])
+	if err != nil {
+		return err
 	}
 	attributes := map[string]string{}
 	for _, a := range c.args[1:] {
@@ -297,6 +298,29 @@ func (c *command) register(ctx context.Context) error {
 	}
 	_, err = fmt.Fprintln(c.stdout, secret)
 	return err
+}
+
+func (c *command) revoke(ctx context.Context) error {
+	if err := c.switches(1, 1, nil); err != nil {
+		return err
+	}
+	user, org, err := person(c.args[0])
+	if err != nil {
+		return err
+	}
+	n, err := c.open()
+	if err != nil {
+		return err
+	}
+	return n.Revoke(ctx, org, user)
+}
+
+func person(text string) (user, org string, err error) {
+	user, org, found := strings.Cut(text, "@")
+	if !found || user == "" || org == "" {
+		return "", "", usageError{fmt.Errorf("%q is not NAME@ORGANISATION", text)}
+	}
+	return user, org, nil
 }
 
 func (c *command) printTopology(context.Context) error {

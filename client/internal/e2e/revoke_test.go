@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRevokedCertificate: a person who left the hospital neither transacts nor gets attribute keys, as soon as the revocation is
+// in the channel's configuration; what they are told is one clear line.
+func TestRevokedCertificate(t *testing.T) {
+	const leaver = "leaver@HospitalA"
+	secret, err := consortium.Register(t.Context(), "HospitalA", "leaver", map[string]string{"role": "doctor"}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, exitDone, leaver, "enroll", leaver, "--secret-file", write(t, "secret", []byte(secret)))
+	t.Cleanup(func() { os.RemoveAll(filepath.Join(consortium.Wallet(), leaver)) })
+	expect(t, exitDone, leaver, "keys", "request")
+	note := write(t, "note.txt", []byte("note"))
+	rows := seal(t, leaver, note, "--policy", twoDoctors)
+	opens(t, leaver, rows[0].Record, []byte("note"))
+
+	if err := consortium.Revoke(t.Context(), "HospitalA", "leaver"); err != nil {
+		t.Fatal(err)
+	}
+	awaitRefusal(t, leaver, "search", "--scope", "consortium", "anything")
+	for _, args := range [][]string{
+		{"seal", note, "--policy", twoDoctors},
+		{"open", rows[0].Record, "-o", filepath.Join(t.TempDir(), "out")},
+		{"keys", "request"},
+	} {
+		r := expect(t, exitDenied, leaver, args...)
+		if !strings.Contains(r.stderr, "revoked") || !strings.Contains(r.stderr, "chartseal: hint:") {
+			t.Errorf("%s: not a clear message: %s", args[0], r.stderr)
+		}
+	}
+	// The others are as they were.
+	opens(t, doctorB, rows[0].Record, []byte("note"))
+}
+
+// awaitRefusal waits until the peer has the new configuration.
+func awaitRefusal(t *testing.T, user string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if chartseal(t, user, args...).code == exitDenied {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("%s is still served", user)
+}

@@ -1,0 +1,161 @@
+package network
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Revoke ends a person's certificates: the organisation's CA revokes them, and its new revocation list goes into the
+// channel's configuration, from where every peer, orderer and attribute authority takes it. It takes effect with the block
+// that holds it.
+func (n *Network) Revoke(ctx context.Context, org, user string) error {
+	if err := n.checkOrganisation(org); err != nil {
+		return err
+	}
+	registrar, err := n.registrar(ctx, org)
+	if err != nil {
+		return err
+	}
+	list, err := n.caClient(org).revoke(ctx, registrar, user)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(n.path("channel"), "update-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	u := configUpdate{Network: n, dir: dir}
+	err = u.apply(ctx, org, func(config object) error {
+		for _, group := range []string{"Application", "Orderer"} { // every organisation is a member of both
+			msp, err := dig(config, "channel_group", "groups", group, "groups", org, "values", "MSP", "value", "config")
+			if err != nil {
+				return err
+			}
+			msp["revocation_list"] = []string{base64.StdEncoding.EncodeToString(list)} // the CA's list names all that it revoked
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("publish the revocation list of %s: %w", org, err)
+	}
+	return nil
+}
+
+// revoke revokes all certificates of an identity and returns the CA's revocation list, in PEM.
+func (c *caClient) revoke(ctx context.Context, registrar keyPair, id string) ([]byte, error) {
+	var result struct{ CRL []byte }
+	body := object{"id": id, "gencrl": true, "caname": "ca"}
+	if err := c.call(ctx, "revoke", body, registrar.sign, &result); err != nil {
+		return nil, fmt.Errorf("revoke %s: %w", id, err)
+	}
+	return result.CRL, nil
+}
+
+// A configUpdate changes the channel's configuration with Fabric's own programs. Its files are in dir.
+type configUpdate struct {
+	*Network
+	dir string
+}
+
+// apply fetches the configuration, has it edited, and submits the difference as the administrator of one organisation.
+func (u configUpdate) apply(ctx context.Context, org string, edit func(config object) error) error {
+	channel := u.topology.Channel
+	if _, err := u.peerCommand(ctx, org, "channel", "fetch", "config", u.file("block"), "-c", channel); err != nil {
+		return err
+	}
+	block, err := u.decode(ctx, "common.Block", "block")
+	if err != nil {
+		return err
+	}
+	envelopes, _ := block["data"].(object)["data"].([]any)
+	if len(envelopes) != 1 {
+		return fmt.Errorf("configuration block with %d envelopes", len(envelopes))
+	}
+	config, err := dig(envelopes[0], "payload", "data", "config")
+	if err != nil {
+		return err
+	}
+	if err := u.encode(ctx, "common.Config", "before", config); err != nil {
+		return err
+	}
+	if err := edit(config); err != nil {
+		return err
+	}
+	if err := u.encode(ctx, "common.Config", "after", config); err != nil {
+		return err
+	}
+	if err := u.translate(ctx, "compute_update", "--channel_id", channel, "--original", u.file("before"),
+		"--updated", u.file("after"), "--output", u.file("update")); err != nil {
+		return err
+	}
+	update, err := u.decode(ctx, "common.ConfigUpdate", "update")
+	if err != nil {
+		return err
+	}
+	const configUpdateType = 2 // common.HeaderType_CONFIG_UPDATE
+	err = u.encode(ctx, "common.Envelope", "envelope", object{"payload": object{
+		"header": object{"channel_header": object{"channel_id": channel, "type": configUpdateType}},
+		"data":   object{"config_update": update},
+	}})
+	if err != nil {
+		return err
+	}
+	args := append([]string{"channel", "update", "-c", channel, "-f", u.file("envelope")}, u.ordererFlags(org)...)
+	_, err = u.peerCommand(ctx, org, args...)
+	return err
+}
+
+func (u configUpdate) file(name string) string { return filepath.Join(u.dir, name) }
+
+// decode reads a message of the given type as JSON.
+func (u configUpdate) decode(ctx context.Context, kind, name string) (object, error) {
+	text := u.file(name + ".json")
+	if err := u.translate(ctx, "proto_decode", "--type", kind, "--input", u.file(name), "--output", text); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(text)
+	if err != nil {
+		return nil, err
+	}
+	var message object
+	return message, json.Unmarshal(data, &message)
+}
+
+func (u configUpdate) encode(ctx context.Context, kind, name string, message object) error {
+	data, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	text := u.file(name + ".json")
+	if err := writeFile(text, data); err != nil {
+		return err
+	}
+	return u.translate(ctx, "proto_encode", "--type", kind, "--input", text, "--output", u.file(name))
+}
+
+func (u configUpdate) translate(ctx context.Context, args ...string) error {
+	_, err := u.run(ctx, exec.CommandContext(ctx, filepath.Join(u.state.Servers.Fabric, "configtxlator"), args...))
+	return err
+}
+
+// dig walks down a tree of objects.
+func dig(tree any, path ...string) (object, error) {
+	for i, step := range path {
+		branch, ok := tree.(object)
+		if !ok || branch[step] == nil {
+			return nil, fmt.Errorf("the channel's configuration has no %v", path[:i+1])
+		}
+		tree = branch[step]
+	}
+	found, ok := tree.(object)
+	if !ok {
+		return nil, fmt.Errorf("the channel's configuration has something else at %v", path)
+	}
+	return found, nil
+}
