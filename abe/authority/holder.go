@@ -32,18 +32,34 @@ const (
 	maxEnrollmentID = 256
 )
 
-// nodeOUs are the organisational units that Fabric gives to identities that are not people.
-var nodeOUs = []string{"peer", "orderer", "admin"}
+// Fabric's CA writes the kind of identity into the organisational units (NodeOUs).
+const clientUnit = "client"
+
+var otherUnits = []string{"peer", "orderer", "admin"}
+
+// checkUnits accepts clients, and certificates without any unit, which MSPs without NodeOUs have.
+func checkUnits(units []string) error {
+	client := len(units) == 0
+	for _, unit := range units {
+		unit = strings.ToLower(unit)
+		if slices.Contains(otherUnits, unit) {
+			return denied(CodeNotClient, "the certificate has the organisational unit "+unit+"; keys are for clients")
+		}
+		client = client || unit == clientUnit
+	}
+	if !client {
+		return denied(CodeNotClient, "the certificate lacks the organisational unit client; keys are for clients")
+	}
+	return nil
+}
 
 // readHolder takes the identity out of a certificate of the given MSP. It does not verify the certificate.
 func readHolder(msp string, cert *x509.Certificate) (*Holder, error) {
 	if cert.IsCA {
 		return nil, denied(CodeNotClient, "the certificate is a CA's")
 	}
-	for _, ou := range cert.Subject.OrganizationalUnit {
-		if slices.Contains(nodeOUs, strings.ToLower(ou)) {
-			return nil, denied(CodeNotClient, "the certificate has the organisational unit "+strings.ToLower(ou)+"; keys are for clients")
-		}
+	if err := checkUnits(cert.Subject.OrganizationalUnit); err != nil {
+		return nil, err
 	}
 	attributes, err := readAttributes(cert)
 	if err != nil {

@@ -10,20 +10,15 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Rules is an authority's rule file: which certificate attributes give which ABE attributes. In YAML:
+// Rules is an authority's rule file: which certificate attributes give which attributes of policies. RULES.md beside this file
+// explains it for those who write one. In YAML:
 //
 //	rules:
 //	  - grant: role={role}              # a certificate of this hospital with role=nurse gets HospitalA:role=nurse ...
 //	    values: [doctor, nurse]         # ... for these values
-//	  - grant: ward={ward}
-//	    values: ["*"]                   # any value; its key is published when first needed
-//	  - grant: senior
-//	    when: {role: doctor, grade: consultant}
 //	  - grant: visitor=oncology         # visiting rights: HospitalA vouches for a doctor of HospitalB
 //	    members: [HospitalB]
 //	    when: {role: doctor, department: oncology}
-//	  - grant: board
-//	    holders: [HospitalB/jones, HospitalC/okafor]
 //	  - grant: clearance={clearance}    # a number from 0 to 7, for policies such as HospitalA:clearance>=3
 //	    number: {max: 7}
 //

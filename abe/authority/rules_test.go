@@ -2,6 +2,7 @@ package authority
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,28 +13,24 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// documented is the rule file of the documentation of [Rules].
-const documented = `
-rules:
-  - grant: role={role}
-    values: [doctor, nurse]
-  - grant: ward={ward}
-    values: ["*"]
-  - grant: senior
-    when: {role: doctor, grade: consultant}
-  - grant: visitor=oncology
-    members: [HospitalB]
-    when: {role: doctor, department: oncology}
-  - grant: board
-    holders: [HospitalB/jones, HospitalC/okafor]
-  - grant: clearance={clearance}
-    number: {max: 7}
+// documented is the rule file of RULES.md, and a rule for everyone.
+func documented(t testing.TB) Rules {
+	t.Helper()
+	page, err := os.ReadFile("RULES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, found := strings.Cut(after, "```")
+	if !found {
+		t.Fatal("RULES.md has no example")
+	}
+	return parseRules(t, text+`
   - grant: member={hf.Affiliation}
     members: ["*"]
     values: [x]
-  - grant: issued={@day}
-    number: {max: 65535}
-`
+`)
+}
 
 func parseRules(t testing.TB, text string) Rules {
 	t.Helper()
@@ -45,7 +42,7 @@ func parseRules(t testing.TB, text string) Rules {
 }
 
 func TestGrant(t *testing.T) {
-	m, err := NewMapping("HospitalA", parseRules(t, documented))
+	m, err := NewMapping("HospitalA", documented(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +96,7 @@ func TestGrant(t *testing.T) {
 }
 
 func TestAttributesAndCovers(t *testing.T) {
-	m, err := NewMapping("HospitalA", parseRules(t, documented))
+	m, err := NewMapping("HospitalA", documented(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,8 @@ func TestVerify(t *testing.T) {
 		"revoked below":          {revokedBelow, "", CodeRevoked},
 		"expired":                {rootA.enrol(person{id: "doctor", from: now.Add(-2 * time.Hour), to: now.Add(-time.Hour)}), "", CodeExpired},
 		"not yet valid":          {rootA.enrol(person{id: "doctor", from: now.Add(time.Hour), to: now.Add(2 * time.Hour)}), "", CodeExpired},
+		"affiliation":            {rootA.enrol(person{id: "doctor", ou: []string{"Client", "oncology"}}), "HospitalA/doctor", ""},
+		"no known unit":          {rootA.enrol(person{id: "doctor", ou: []string{"oncology"}}), "", CodeNotClient},
 		"peer":                   {rootA.enrol(person{id: "peer0", ou: []string{"peer"}}), "", CodeNotClient},
 		"orderer":                {rootA.enrol(person{id: "orderer0", ou: []string{"Orderer"}}), "", CodeNotClient},
 		"administrator":          {rootA.enrol(person{id: "admin", ou: []string{"client", "admin"}}), "", CodeNotClient},
