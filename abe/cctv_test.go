@@ -42,6 +42,11 @@ func TestPublicAgeVectors(t *testing.T) {
 			if alone, _ := openAgeVector(v, ours); alone == "success" {
 				t.Error("our identity alone opens it")
 			}
+			if v.expect == "success" && !v.armored {
+				if policies, err := HeaderPolicies(bytes.NewReader(v.file)); err != nil || len(policies) > 0 {
+					t.Errorf("policies %v, %v", policies, err)
+				}
+			}
 		})
 	}
 }
