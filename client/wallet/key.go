@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,13 +29,17 @@ type keyFileJSON struct {
 	Keys      []AttributeKey `json:"keys"`
 }
 
+func byName(a, b AttributeKey) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+}
+
 // StoreKeys replaces the keys that an authority gave, one file an authority. gid is the actor they were issued to.
 func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	if !mspName.MatchString(authority) {
 		return ledger.Errorf(ledger.ErrInvalid, "%q is not an authority", authority)
 	}
 	keys = slices.Clone(keys)
-	slices.SortFunc(keys, func(a, b AttributeKey) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(keys, byName)
 	data, err := json.MarshalIndent(keyFileJSON{Authority: authority, GID: gid, Keys: keys}, "", "  ")
 	if err != nil {
 		return err
@@ -45,7 +50,7 @@ func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	return nil
 }
 
-// Keys reads the attribute keys from all authorities, sorted by name. gid must be the caller's actor: keys that were issued to
+// Keys reads the attribute keys from all authorities, sorted by name and version. gid must be the caller's actor: keys that were issued to
 // another, say because the directory was copied, are refused, as they would only fail to open.
 func (u *User) Keys(gid string) ([]AttributeKey, error) {
 	paths, err := filepath.Glob(filepath.Join(globEscape(u.dir), "keys", "*.json"))
@@ -69,7 +74,7 @@ func (u *User) Keys(gid string) ([]AttributeKey, error) {
 		}
 		all = append(all, file.Keys...)
 	}
-	slices.SortFunc(all, func(a, b AttributeKey) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, byName)
 	return all, nil
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +22,7 @@ type (
 	mapping = *authority.Mapping
 )
 
-// An authorityDir is where an authority keeps its files: master.age, the master secret under a passphrase, and rules.yaml.
+// An authorityDir is where an authority keeps its files: master.age, the master secret, sealed, and rules.yaml.
 type authorityDir struct{ path string }
 
 func (d authorityDir) masterPath() string { return filepath.Join(d.path, "master.age") }
@@ -37,54 +36,44 @@ func (d authorityDir) exists() (bool, error) {
 	return err == nil, err
 }
 
-// init makes what is missing. Rules that are given replace the old ones; without them there are the default ones.
-func (d authorityDir) init(msp, passphrase string, rules []byte) (created bool, err error) {
-	if err := os.MkdirAll(d.path, 0o700); err != nil {
-		return false, err
-	}
-	exists, err := d.exists()
+// create seals a master secret into the directory. One that is there is never replaced.
+func (d authorityDir) create(m master, to []age.Recipient) error {
+	sealed, err := abe.SealMaster(m, to...)
 	if err != nil {
-		return false, err
+		return usage(err) // age refuses to mix kinds of recipients
 	}
-	if exists { // and can be opened
-		m, err := d.open(passphrase)
-		if err != nil {
-			return false, err
-		}
-		defer m.Destroy()
-		if m.Authority() != msp {
-			return false, usagef("%s holds the master secret of %s, and you are of %s", d.path, m.Authority(), msp)
-		}
-	} else if err := d.create(msp, passphrase); err != nil {
-		return false, err
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return err
 	}
-	if rules != nil {
-		return !exists, put(d.rulesPath(), rules, true)
+	err = put(d.masterPath(), sealed, false)
+	if errors.Is(err, ledger.ErrExists) {
+		return withHint(err, "a master secret is never replaced; move the old one away if you mean it")
 	}
-	if rules, err = defaultRules(); err != nil {
-		return false, err
-	}
-	if err := put(d.rulesPath(), rules, false); !errors.Is(err, ledger.ErrExists) {
-		return !exists, err
-	}
-	return !exists, nil
+	return err
 }
 
-func (d authorityDir) create(msp, passphrase string) error {
-	m, err := abe.NewMasterKey(msp, rand.Reader)
+func (d authorityDir) open(l lock, with []age.Identity) (master, error) {
+	sealed, err := os.ReadFile(d.masterPath())
+	if err != nil {
+		return nil, err
+	}
+	m, err := abe.OpenMaster(sealed, with...)
+	return m, opened(err, d.masterPath(), l)
+}
+
+// putRules replaces the rules when some are given; otherwise it writes the default ones if there are none.
+func (d authorityDir) putRules(rules []byte) error {
+	if rules != nil {
+		return put(d.rulesPath(), rules, true)
+	}
+	rules, err := defaultRules()
 	if err != nil {
 		return err
 	}
-	defer m.Destroy()
-	recipient, err := abe.PassphraseRecipient(passphrase)
-	if err != nil {
-		return usage(err)
-	}
-	sealed, err := abe.SealMaster(m, recipient)
-	if err != nil {
+	if err := put(d.rulesPath(), rules, false); !errors.Is(err, ledger.ErrExists) {
 		return err
 	}
-	return put(d.masterPath(), sealed, false)
+	return nil
 }
 
 // put writes a file as a whole. It is there, on disk, under its name, or not at all.
@@ -100,24 +89,6 @@ func put(path string, data []byte, force bool) error {
 	return f.Commit()
 }
 
-func (d authorityDir) open(passphrase string) (master, error) {
-	sealed, err := os.ReadFile(d.masterPath())
-	if err != nil {
-		return nil, err
-	}
-	identity, err := abe.PassphraseIdentity(passphrase)
-	if err != nil {
-		return nil, usage(err)
-	}
-	m, err := abe.OpenMaster(sealed, identity)
-	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return nil, withHint(ledger.Errorf(ledger.ErrDenied, "the passphrase does not open %s", d.masterPath()), "is it this authority's passphrase?")
-	} else if err != nil {
-		return nil, fmt.Errorf("open %s: %w", d.masterPath(), err)
-	}
-	return m, nil
-}
-
 func (d authorityDir) mapping(msp string) (mapping, error) {
 	data, err := os.ReadFile(d.rulesPath())
 	if err != nil {
@@ -127,13 +98,13 @@ func (d authorityDir) mapping(msp string) (mapping, error) {
 }
 
 // readRules reads a rule file and checks that it is one for MSP's authority.
-func readRules(path, msp string) ([]byte, error) {
+func readRules(path, msp string) ([]byte, mapping, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, err = parseRules(path, data, msp)
-	return data, err
+	m, err := parseRules(path, data, msp)
+	return data, m, err
 }
 
 func parseRules(path string, data []byte, msp string) (mapping, error) {
@@ -151,8 +122,9 @@ func parseRules(path string, data []byte, msp string) (mapping, error) {
 }
 
 const rulesHeading = `# Which attributes of an enrolment certificate give which attribute keys. Each rule grants one attribute, under this
-# hospital's own name, to those whom all of its conditions (values, when, members, holders) fit. After a change run
-# 'chartseal authority publish', and restart 'chartseal authority serve'.
+# hospital's own name, to those whom all of its conditions (values, when, members, holders) fit; 'chartseal authority
+# rules --help' has the language, 'chartseal authority rules check FILE' tries a file. After a change run 'chartseal
+# authority publish', and restart 'chartseal authority serve'.
 `
 
 func defaultRules() ([]byte, error) {

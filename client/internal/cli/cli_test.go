@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 func TestStories(t *testing.T) {
 	commands := maps.Clone(story.Commands)
 	commands["person"] = person
+	commands["secret"] = secret
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: isolate, Cmds: commands})
 }
 

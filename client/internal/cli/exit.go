@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 )
@@ -40,6 +41,8 @@ type class struct {
 
 const hintTampered = "the stored data is not what the ledger says it is; nothing was released; tell the record's home hospital"
 
+const hintLimit = "let an authority grant one attribute that stands for several, and seal under that"
+
 // classes is the one table from errors to exit codes and hints. The first match decides, so what an attacker could
 // cause stands before what an attacker could use to hide it.
 var classes = []class{
@@ -52,6 +55,10 @@ var classes = []class{
 	{ledger.ErrDenied, "denied", exitDenied,
 		"your organisation or the role in your certificate does not allow this"},
 	{abe.ErrKeyMismatch, "key-mismatch", exitDenied, "get them again with 'chartseal keys request'"},
+	{policy.ErrTooLong, "policy-too-long", exitUsage, hintLimit},
+	{policy.ErrTooDeep, "policy-too-deep", exitUsage, hintLimit},
+	{policy.ErrTooManyAttributes, "policy-too-many-attributes", exitUsage, hintLimit},
+	{policy.ErrReuse, "policy-reuse", exitUsage, "write each attribute once, or let an authority grant one attribute that stands for the combination"},
 	{errUsage, "usage", exitUsage, ""},
 	{ledger.ErrInvalid, "invalid", exitUsage, ""},
 	{ledger.ErrNotFound, "not-found", exitNotFound, ""},

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) authorityIssueCommand() *cobra.Command {
-	var f authorityFlags
+	f := newAuthorityFlags()
 	var certFile, output string
 	cmd := &cobra.Command{
 		Use:   "issue --dir DIR --cert FILE -o FILE",

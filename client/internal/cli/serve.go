@@ -33,18 +33,25 @@ func (a *app) log() *slog.Logger {
 }
 
 func (a *app) authorityServeCommand() *cobra.Command {
-	var f authorityFlags
+	f := newAuthorityFlags()
 	var listen, certFile, keyFile string
+	var limit authority.Limit
 	cmd := &cobra.Command{
 		Use:   "serve --dir DIR --listen ADDRESS --tls-cert FILE --tls-key FILE",
 		Short: "Hand out attribute keys to people of the consortium",
 		Long: `Serve answers key requests over mutual TLS until it is stopped. It checks the enrolment
 certificate of whoever asks against the channel's members and their revocation lists, decides by
-the rule file, and logs who got which attributes.`,
+the rule file, and logs who got which attributes and versions, never a key. The same person asking
+again gets the same keys; one person may ask --limit-burst times at once and every --limit-every
+in the long run. Attributes that are published or rotated meanwhile count at once; rules that were
+changed need a restart.`,
 		Args: takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
+			}
+			if limit.Every <= 0 || limit.Burst <= 0 {
+				return usagef("--limit-every and --limit-burst must be greater than zero")
 			}
 			if _, _, err := net.SplitHostPort(listen); err != nil {
 				return withHint(usagef("--listen %q is not an address", listen), "write HOST:PORT, such as 127.0.0.1:7060")
@@ -65,7 +72,7 @@ the rule file, and logs who got which attributes.`,
 			defer master.Destroy()
 			handler, err := authority.NewServer(authority.Config{
 				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.ledger.ChannelMSPs),
-				Versions: keys.Versions(s.ledger), Log: a.log(),
+				Versions: keys.Versions(s.ledger), Log: a.log(), Limit: limit,
 			})
 			if err != nil {
 				return err
@@ -77,6 +84,8 @@ the rule file, and logs who got which attributes.`,
 	fs := cmd.Flags()
 	fs.StringVar(&listen, "listen", "", "`address` to listen on, HOST:PORT (required)")
 	fs.StringVar(&certFile, "tls-cert", "", "PEM `file` with the server's TLS certificate, of your MSP's TLS CA (required)")
+	fs.DurationVar(&limit.Every, "limit-every", 2*time.Second, "how often one person may ask in the long run")
+	fs.IntVar(&limit.Burst, "limit-burst", 20, "how `many` times one person may ask at once")
 	fs.StringVar(&keyFile, "tls-key", "", "PEM `file` with its key (required)")
 	return cmd
 }

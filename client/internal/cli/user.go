@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/fabric"
@@ -67,25 +66,6 @@ func (a *app) walletUsers() ([]string, error) {
 		return nil, err
 	}
 	return w.Users()
-}
-
-// heldAttributes are the names of the attributes that a user of the wallet has keys for. It is never nil.
-func (a *app) heldAttributes(name string) ([]string, error) {
-	u, err := a.walletUser(name, "--user")
-	if err != nil {
-		return nil, err
-	}
-	keys, err := attributeKeys(u)
-	if err != nil {
-		return nil, err
-	}
-	held := []string{}
-	for _, k := range keys {
-		if !slices.Contains(held, k.Name) { // there may be keys of several versions
-			held = append(held, k.Name)
-		}
-	}
-	return held, nil
 }
 
 // attributeKeys reads the attribute keys of a user. Those that were issued to somebody else are refused.

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+const rulesHelp = `The rule file is a list of rules, each of which grants one attribute under the hospital's own name:
+
+  rules:
+    - grant: role={role}              # the value of the certificate attribute 'role' ...
+      values: [doctor, nurse]         # ... if it is one of these
+    - grant: ward={ward}
+      values: ["*"]                   # any value; publish it with 'authority publish --attribute'
+    - grant: senior                   # fixed, for everyone whose certificate has both
+      when: {role: doctor, grade: consultant}
+    - grant: department=cardiology    # a fixed value
+      when: {unit: "*"}               # any value, but the attribute must be there
+    - grant: visitor=cardiology       # visiting rights: for people of other hospitals
+      members: [HospitalB]            # whose own CA vouches for role and department; ["*"] is every member
+      when: {role: doctor, department: cardiology}
+    - grant: board
+      holders: [HospitalB/jones]      # for named people, MSPID/enrolment-id
+    - grant: clearance={clearance}    # a number, for policies such as HospitalA:clearance>=3
+      number: {max: 7}
+
+Without members or holders a rule is for the hospital's own people. All conditions of a rule must fit.`
+
+func (a *app) authorityRulesCommand() *cobra.Command {
+	cmd := group("rules", "Check who gets which attributes", "", a.authorityRulesCheckCommand())
+	cmd.Long = rulesHelp
+	return cmd
+}
+
+func (a *app) authorityRulesCheckCommand() *cobra.Command {
+	var msp, who string
+	var with []string
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a rule file and tell what it grants",
+		Long: `Check says whether a rule file makes sense and lists the attributes that 'authority publish' would
+publish for it. With --holder it tells instead what somebody whose certificate has the attributes
+named with --with would get; the exit code is 4 if that is nothing.
+
+` + rulesHelp,
+		Example: `  chartseal authority rules check rules.yaml --msp HospitalA
+  chartseal authority rules check rules.yaml --msp HospitalA --holder HospitalB/jones --with role=doctor`,
+		Args: takes(1, 1, "one FILE"),
+		RunE: a.run(func(_ context.Context, args []string) error {
+			if msp == "" {
+				u, err := a.user()
+				if err != nil {
+					return withHint(err, "or name the authority with --msp")
+				}
+				msp = u.Profile.MSP
+			}
+			_, rules, err := readRules(args[0], msp)
+			if err != nil {
+				return err
+			}
+			if who == "" && len(with) > 0 {
+				return usagef("--with says what is in a certificate: name its holder with --holder")
+			}
+			row := rulesRow{Authority: msp, Holder: who, Attributes: append([]string{}, rules.Attributes()...)}
+			if who != "" {
+				h, err := holder(who, with)
+				if err != nil {
+					return err
+				}
+				row.Attributes = append([]string{}, rules.Grant(h, time.Now())...)
+			}
+			if a.global.json {
+				err = a.printJSON(row)
+			} else {
+				err = a.printLines(row.Attributes)
+			}
+			if err == nil && who != "" && len(row.Attributes) == 0 {
+				return withHint(ledger.Errorf(ledger.ErrDenied, "these rules grant %s nothing", who), "look at members, holders and when of each rule")
+			}
+			return err
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&msp, "msp", "", "the `MSP` whose authority the rules are for (default: your own)")
+	fs.StringVar(&who, "holder", "", "tell what this person gets, `MSPID/enrolment-id`")
+	fs.StringArrayVar(&with, "with", nil, "`name=value` of an attribute in their certificate (repeatable)")
+	return cmd
+}
+
+// A rulesRow is what 'authority rules check --json' prints.
+type rulesRow struct {
+	Authority  string   `json:"authority"`
+	Holder     string   `json:"holder,omitempty"`
+	Attributes []string `json:"attributes"` // that are published, or that the holder gets
+}
+
+func holder(who string, with []string) (*authority.Holder, error) {
+	msp, id, found := strings.Cut(who, "/")
+	if !found || msp == "" || id == "" {
+		return nil, usagef("--holder %q: want MSPID/enrolment-id", who)
+	}
+	h := &authority.Holder{MSP: msp, EnrollmentID: id, Attributes: make(map[string]string)}
+	for _, w := range slices.Concat([]string{"hf.EnrollmentID=" + id}, with) {
+		name, value, found := strings.Cut(w, "=")
+		if !found || name == "" || value == "" {
+			return nil, usagef("--with %q: want name=value", w)
+		}
+		h.Attributes[name] = value
+	}
+	return h, nil
+}

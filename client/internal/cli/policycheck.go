@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+func (a *app) policyCheckCommand() *cobra.Command {
+	var (
+		users   []string
+		offline bool
+		file    string
+	)
+	cmd := &cobra.Command{
+		Use:   "check TEXT",
+		Short: "Check a policy and tell who satisfies it",
+		Long: `Check tells what a policy means before anything is sealed under it:
+
+  policy      its canonical form: two texts that mean the same in the same order have one
+  stanzas     how often the record's key is wrapped, and why if it is more than once
+  attributes  what it needs, and whether their authorities have published them
+  satisfied   the smallest sets of attributes that open it
+  users       which users of the local wallet hold such keys, in the versions now published
+  warning     authorities that could open it alone or in pairs (each can issue itself every key under
+              its own name), parts that change nothing, and parts that nobody can satisfy
+
+Without a network, or with --offline, all is answered but what is published. Beside those whom the
+policy names, the records custodian of the sealing hospital opens what it seals, and a patient whose
+key was given.
+
+A policy is attributes, MSPID:name or MSPID:name=value, joined by 'and' (binds tighter) and 'or',
+grouped by parentheses and by 'k of (...)'. Numbers from 0 to 65535 are compared, as in
+HospitalA:clearance>=3. Odd values are quoted: HospitalA:ward="intensive care". A '#' starts a comment.
+An attribute that is used twice is factored out, or the policy is split at 'or'.
+
+With --user (repeatable) only these users are looked at, and the exit code is 4 if one of them
+does not satisfy the policy. It is 2 for text that is not a policy and 3 for attributes that
+nobody has published.`,
+		Example: `  chartseal policy check 'HospitalA:role=doctor and 2 of (HospitalA:ward=1, HospitalB:ward=2, HospitalC:ward=3)'
+  chartseal policy check 'HospitalB:role=doctor' --user doctor@HospitalB --user nurse@HospitalC`,
+		Args: takes(0, 1, "one policy TEXT (in quotes)"),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			text, err := a.policyArgument(args, file)
+			if err != nil {
+				return err
+			}
+			p, spans, err := parsePolicy(text)
+			if err != nil {
+				return err
+			}
+			var published map[string]int
+			if !offline {
+				published = a.publishedAttributes(ctx, users)
+			}
+			r := newPolicyReport(text, p, spans, published)
+			if r.Users, err = a.checkUsers(p, users, published); err != nil {
+				return err
+			}
+			if err := a.printPolicy(r); err != nil {
+				return err
+			}
+			return r.verdict(text, len(users) > 0)
+		}),
+	}
+	fs := cmd.Flags()
+	// This --user takes the place of the global one, so that several can be compared. The first is also the identity.
+	fs.StringArrayVar(&users, "user", nil, "does `NAME@ORG` satisfy it? (repeatable)")
+	fs.BoolVar(&offline, "offline", false, "do not ask the ledger which attributes are published")
+	fs.StringVar(&file, "policy-file", "", "read the policy from a `file`")
+	return cmd
+}
+
+func (a *app) policyArgument(args []string, file string) (string, error) {
+	switch {
+	case file != "" && len(args) > 0:
+		return "", usagef("give the policy as text or with --policy-file, not both")
+	case file != "":
+		return a.readText(file, policy.MaxText)
+	case len(args) == 1:
+		return args[0], nil
+	}
+	return "", usagef("chartseal policy check needs one policy TEXT (in quotes)")
+}
+
+// checkUsers looks at the attribute keys of users in the wallet: those named, or all. A key counts if it is of the
+// published version, or of any when the ledger was not asked.
+func (a *app) checkUsers(p *policy.Policy, named []string, published map[string]int) ([]userCheck, error) {
+	checks := []userCheck{}
+	users := named
+	if len(users) == 0 {
+		var err error
+		if users, err = a.walletUsers(); err != nil {
+			return checks, nil // a policy can be checked without a wallet
+		}
+	}
+	for _, user := range users {
+		held, err := a.heldVersions(user)
+		if err != nil && len(named) > 0 {
+			return nil, err
+		} else if err != nil {
+			a.warn("%v", err)
+			continue
+		}
+		checks = append(checks, checkUser(p, user, held, published))
+	}
+	return checks, nil
+}
+
+func checkUser(p *policy.Policy, user string, held map[string][]int, published map[string]int) userCheck {
+	check := userCheck{User: user, Held: slices.Sorted(maps.Keys(held)), Missing: []string{}, Stale: []staleCheck{}}
+	if check.Held == nil {
+		check.Held = []string{}
+	}
+	usable := func(name string) bool {
+		return held[name] != nil && (published == nil || slices.Contains(held[name], published[name]))
+	}
+	check.Satisfied = p.Satisfied(usable)
+	if check.Satisfied {
+		return check
+	}
+	if missing := p.Missing(usable, 1); len(missing) > 0 {
+		check.Missing = missing[0]
+	}
+	for _, name := range p.Attributes() {
+		if held[name] != nil && published[name] > 0 && !usable(name) {
+			check.Stale = append(check.Stale, staleCheck{name, held[name], published[name]})
+		}
+	}
+	return check
+}
+
+// heldVersions are the versions of attribute keys that a user of the wallet holds, rising, by attribute.
+func (a *app) heldVersions(name string) (map[string][]int, error) {
+	u, err := a.walletUser(name, "--user")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := attributeKeys(u)
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[string][]int)
+	for _, k := range keys {
+		held[k.Name] = append(held[k.Name], k.Version)
+	}
+	for _, versions := range held {
+		slices.Sort(versions)
+	}
+	return held, nil
+}
+
+// publishedAttributes asks the ledger, with the first of users as identity if there are any. It returns nil when that
+// cannot be done, which is said but is no failure.
+func (a *app) publishedAttributes(ctx context.Context, users []string) map[string]int {
+	if len(users) > 0 {
+		a.set.user, a.set.userFrom = users[0], "--user"
+	}
+	if a.set.user == "" {
+		a.note("the published attributes were not looked up: no --user to ask the ledger as")
+		return nil
+	}
+	s, err := a.connect(ctx)
+	if err != nil {
+		a.note("the published attributes were not looked up: %v", err)
+		return nil
+	}
+	defer s.Close()
+	list, err := s.ledger.Attributes(ctx)
+	if err != nil {
+		a.note("the published attributes were not looked up: %v", err)
+		return nil
+	}
+	published := make(map[string]int, len(list))
+	for _, attribute := range list {
+		published[attribute.Name] = attribute.Version
+	}
+	return published
+}
+
+// verdict is the error that decides the exit code.
+func (r *policyReport) verdict(text string, usersNamed bool) error {
+	if len(r.Unknown) > 0 {
+		u := r.Unknown[0]
+		err := &talkError{
+			err:   ledger.Errorf(ledger.ErrNotFound, "line %d, column %d: attribute %s is not published by any authority", u.Line, u.Column, u.Name),
+			hint:  "the authority of its hospital has to publish it before anyone can seal under it",
+			lines: u.caret(text),
+		}
+		if len(u.Suggestions) > 0 {
+			err.hint = fmt.Sprintf("did you mean %s?", u.Suggestions[0])
+		}
+		return err
+	}
+	if !usersNamed {
+		return nil
+	}
+	var refused []string
+	for _, u := range r.Users {
+		if !u.Satisfied {
+			refused = append(refused, u.User)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("%w by %s", abe.ErrNotSatisfied, strings.Join(refused, ", ")),
+		"by the attribute keys in this wallet; 'chartseal --user %s keys request' asks for more", refused[0])
+}
