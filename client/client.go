@@ -10,9 +10,10 @@
 // hospitals' private data collection (the envelope), index entries whose labels and values are pseudorandom to all who lack
 // the scope's key, and a record's id, CID and salted commitment.
 //
-// A seal that fails or is interrupted leaves nothing visible: index entries are written first and resolve to nothing
-// until their record is registered, records are registered last and together, and payloads that were uploaded are
-// unpinned. The one exception is a transaction whose outcome nobody can tell, see [ErrUnknownOutcome].
+// A seal that fails or is interrupted leaves nothing visible: records are registered last and together, index entries
+// resolve to nothing until their record is registered, and payloads that were uploaded are unpinned. The one exception is a
+// transaction whose outcome nobody can tell, see [ErrUnknownOutcome]. A record that is registered is found in the end: its
+// index entries are in the outbox before, and stay there until they are known to be written.
 //
 // An open commits its access entry before it asks for the envelope, releases no chunk that is not authenticated, and
 // ends in [ErrTampered] when size, digest, padding or the ledger's commitment do not match.
@@ -32,6 +33,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
 )
 
 // A Config is what a Client works with. Ledger is required.
@@ -45,6 +47,15 @@ type Config struct {
 
 	// Memory keeps pinned public keys and scope keys between runs. Nil keeps them as long as the Client.
 	Memory Memory
+
+	// Outbox keeps index entries until they are written; it should be on disk. Nil keeps them as long as the Client.
+	Outbox *outbox.Box
+
+	// Batching says when entries of records sealed with IndexBatched are written. The zero value has the defaults.
+	Batching outbox.Policy
+
+	// Hints remembers the lengths of index chains, to save reads. Nil keeps them as long as the Client.
+	Hints index.Hints
 
 	// Parallel bounds how many sources are read, sealed and uploaded at a time; zero means 4.
 	Parallel int
@@ -66,7 +77,11 @@ type Client struct {
 	identities []age.Identity
 	memory     Memory
 	parallel   int
+	outbox     *outbox.Box
+	batching   outbox.Policy
+	mode       IndexMode // unless a request says otherwise
 	hints      index.Hints
+	writer     *index.Writer
 }
 
 // New checks the configuration. It does not connect to anything.
@@ -80,8 +95,18 @@ func New(c Config) (*Client, error) {
 	if c.Parallel <= 0 {
 		c.Parallel = 4
 	}
-	return &Client{ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
-		hints: &index.MemoryHints{}}, nil
+	if c.Hints == nil {
+		c.Hints = &index.MemoryHints{}
+	}
+	mode := IndexBatched
+	if c.Outbox == nil {
+		c.Outbox, mode = outbox.Memory(), IndexNow
+	}
+	return &Client{
+		ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
+		outbox: c.Outbox, batching: c.Batching, mode: mode, hints: c.Hints,
+		writer: &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints},
+	}, nil
 }
 
 // A Source is one record to seal.
@@ -104,6 +129,20 @@ type Source struct {
 // from several goroutines, at most once a source at a time.
 type Progress func(name string, done, total int64)
 
+// An IndexMode says when the index entries of a record are written.
+type IndexMode string
+
+// The modes.
+const (
+	// IndexNow writes them while the record is registered, so that it can be found at once. It shows every member, for ever,
+	// which entries belong to the records of the call, and by their number in buckets about how many keywords these have.
+	IndexNow IndexMode = "now"
+
+	// IndexBatched lets them wait in the outbox for those of other records, and writes all of them in random order in
+	// transactions of one size. Until then the record is not found by its keywords.
+	IndexBatched IndexMode = "batched"
+)
+
 // A SealRequest asks to seal records under one policy.
 type SealRequest struct {
 	Sources []Source
@@ -111,6 +150,12 @@ type SealRequest struct {
 
 	// Scope names the search domain whose members can find the records. Empty means not to index.
 	Scope string
+
+	// Index says when index entries are written. Empty means IndexBatched for a Client with an Outbox, else IndexNow.
+	Index IndexMode
+
+	// KeepEntries leaves entries that are due to a later FlushIndex, which a bulk import calls now and then.
+	KeepEntries bool
 
 	// Keywords are indexed for every source, beside what is extracted from it: free words, or terms such as
 	// "icd10:I21.4" as package client/index writes them.
@@ -153,7 +198,12 @@ type AmendRequest struct {
 type SearchOptions struct {
 	Scope   string // required
 	Limit   int    // hits at most; zero means 100
+	After   string // the Next of the page before; empty starts with the newest
 	Purpose string // of the access entry for the scope's keys, if one is needed; empty means TREAT
+
+	// Verify is the index as another organisation's peer has it. Its answers are compared with those of the own peer,
+	// which shows what either withholds, and shows the labels of the query to that peer too. Nil compares nothing.
+	Verify index.Store
 }
 
 // A Hit is one record found by a search.
@@ -168,10 +218,16 @@ type Hit struct {
 
 // Results are the hits of a search, newest first.
 type Results struct {
-	Hits      []Hit    `json:"hits"`
-	Truncated bool     `json:"truncated"` // there are more than the limit
-	Dangling  int      `json:"dangling"`  // entries dropped because their record is not on the ledger (a seal that failed)
-	Warnings  []string `json:"warnings,omitempty"`
+	Hits      []Hit  `json:"hits"`
+	Truncated bool   `json:"truncated"` // there are more than the limit
+	Next      string `json:"next"`      // bookmark for the page after this; empty on the last
+
+	// Problems are proofs that a peer withholds or has altered index entries, each ErrTampered (or index.ErrLayout, for an entry of a newer
+	// version of Chartseal). The hits are right all the same, but there may be more.
+	Problems []error `json:"-"`
+
+	Dangling int      `json:"dangling"` // entries dropped because their record is not on the ledger (a seal that failed)
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // An OpenRequest asks for a record.

@@ -26,7 +26,7 @@ type parcel struct {
 	stored     int64
 	kind       string
 	envelope   []byte
-	items      []index.Item
+	entries    []index.Pending // nil when nothing is to be indexed
 	terms      int
 	warnings   []string
 
@@ -72,7 +72,7 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	facts := mergeFacts(j.given, document.Facts())
 	p.kind = facts.Kind
 	p.warnings = document.Warnings
-	if err := j.makeItems(p, facts); err != nil {
+	if err := j.makeEntries(p, facts); err != nil {
 		return err
 	}
 	m := metadata(facts)
@@ -87,24 +87,32 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	return err
 }
 
-func (j *job) makeItems(p *parcel, facts index.Facts) error {
+// makeEntries makes the index entries of a parcel.
+func (j *job) makeEntries(p *parcel, facts index.Facts) error {
 	if j.scope == nil {
 		return nil
 	}
-	raw, err := hex.DecodeString(p.id)
-	if err != nil || len(raw) != ledger.RecordIDSize {
-		return ledger.Errorf(ErrInvalid, "%q is not a record id", p.id)
+	record, err := recordBytes(p.id)
+	if err != nil {
+		return err
 	}
-	p.items = facts.Items([ledger.RecordIDSize]byte(raw), uint32(p.version), index.Add)
-	now := time.Now()
-	for i := range p.items {
-		p.items[i].Posting.Written = now
+	items := facts.Items(record, uint32(p.version), index.Add)
+	if p.entries, err = j.scope.Pend(items); err != nil {
+		return err
 	}
-	p.terms = len(p.items)
+	p.terms = len(p.entries)
 	if dropped := facts.Expand().Dropped; dropped > 0 {
 		p.warnings = append(p.warnings, fmt.Sprintf("it has too many terms: %d were not indexed", dropped))
 	}
 	return nil
+}
+
+func recordBytes(id string) ([ledger.RecordIDSize]byte, error) {
+	raw, err := hex.DecodeString(id)
+	if err != nil || len(raw) != ledger.RecordIDSize {
+		return [ledger.RecordIDSize]byte{}, ledger.Errorf(ErrInvalid, "%q is not a record id", id)
+	}
+	return [ledger.RecordIDSize]byte(raw), nil
 }
 
 // progressReader tells how far a source is read, and ends with the context: the store may be waiting for a source that

@@ -22,12 +22,15 @@ const cleanupTimeout = 30 * time.Second
 //
 // Everything that can be refused is refused before anything is uploaded: the policy, unknown attributes (ErrNotFound), a
 // source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
-// the index entries of all records are written together, and the records are registered, up to
-// [ledger.MaxRecordsPerCall] in one transaction. With more sources than that and a failure between two
-// transactions, the records that are registered are returned beside the error.
+// and the records are registered, up to [ledger.MaxRecordsPerCall] in one transaction, after their index entries were
+// put in the outbox. With more sources than that and a failure between two transactions, the records that are registered are
+// returned beside the error.
 //
-// After a failure, also by cancellation, the payloads of records that are not registered are unpinned, and the index entries
-// that were written resolve to nothing. After ErrUnknownOutcome the payloads stay, for the records may yet come into force.
+// Once the records are registered a failure to write their index entries is only a warning: the entries stay in the outbox,
+// and the next call that flushes it writes them.
+//
+// After a failure, also by cancellation, the payloads of records that are not registered are unpinned, and index entries that were
+// written resolve to nothing. After ErrUnknownOutcome the payloads stay, for the records may yet come into force.
 func (c *Client) Seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	sealed, err := c.seal(ctx, r)
 	if err != nil {
@@ -51,10 +54,11 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, j.abandon(ctx, err)
 	}
 	for batch := range slices.Chunk(j.parcels, ledger.MaxRecordsPerCall) {
-		if err := j.register(ctx, batch); err != nil {
+		if err := j.commit(ctx, batch, func(ctx context.Context) error { return j.register(ctx, batch) }); err != nil {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}
+	j.flushDue(ctx)
 	return j.sealed(), nil
 }
 
@@ -88,12 +92,18 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	if err := j.prepare(ctx); err != nil {
 		return none, j.abandon(ctx, err)
 	}
-	v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
-	if err != nil {
-		j.keep = errors.Is(err, ErrUnknownOutcome)
+	if err := j.commit(ctx, j.parcels, func(ctx context.Context) error {
+		v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
+		if err != nil {
+			j.keep = errors.Is(err, ErrUnknownOutcome)
+			return err
+		}
+		p.registered = &v
+		return nil
+	}); err != nil {
 		return none, j.abandon(ctx, err)
 	}
-	p.registered = &v
+	j.flushDue(ctx)
 	return j.sealed()[0], nil
 }
 
@@ -129,6 +139,13 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 		return nil, err
 	}
 	j := &job{c: c, request: r}
+	switch j.request.Index {
+	case "":
+		j.request.Index = c.mode
+	case IndexNow, IndexBatched:
+	default:
+		return nil, ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", r.Index)
+	}
 	if j.given, err = givenFacts(r); err != nil {
 		return nil, err
 	}
@@ -150,7 +167,7 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	return j, nil
 }
 
-// prepare uploads all payloads, wraps their keys and writes the index.
+// prepare uploads all payloads, wraps their keys and makes their index entries.
 func (j *job) prepare(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(j.c.parallel)
@@ -171,20 +188,7 @@ func (j *job) prepare(ctx context.Context) error {
 		}
 		return err
 	}
-	if j.scope == nil {
-		return nil
-	}
-	var items []index.Item
-	for _, p := range j.parcels {
-		items = append(items, p.items...)
-	}
-	w := &index.Writer{Store: j.c.ledger, MSP: j.c.ledger.MSP(), Hints: j.c.hints}
-	_, err := w.Put(ctx, *j.scope, items)
-	if errors.Is(err, ErrUnknownOutcome) {
-		// Of no consequence here: entries without their records resolve to nothing, whether they are written or not.
-		return ledger.Errorf(ErrUnavailable, "%v; no record was registered", err)
-	}
-	return err
+	return nil
 }
 
 // register commits a batch of records.

@@ -234,3 +234,10 @@ func (w *World) SetCID(id string, version int, cid string) {
 	defer w.mu.Unlock()
 	w.records[id][version-1].CID = cid
 }
+
+// Entries counts the index entries of a hospital, dummies included.
+func (w *World) Entries(msp string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.entries[msp])
+}

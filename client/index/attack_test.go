@@ -195,7 +195,7 @@ func TestAlteredValuesAreReported(t *testing.T) {
 // A writer whose chain was spoilt by a colleague's client goes to another one, and its postings are found.
 func TestWriterAvoidsSpoiltChains(t *testing.T) {
 	ledger := newMemory()
-	keys := deriveTermKeys(testKey, "word:x")
+	keys := deriveTermKeys(testKey.Key("word:x"))
 	ledger.state["HospitalA"] = make(map[Label][]byte)
 	for slot := range Slots - 1 {
 		ledger.state["HospitalA"][keys.labelAt(chainName("HospitalA", slot), 0)] = make([]byte, ValueSize)

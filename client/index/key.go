@@ -56,18 +56,14 @@ type termKeys struct {
 	value cipher.AEAD
 }
 
-func deriveTermKeys(scope ScopeKey, term Term) *termKeys {
-	mac := hmac.New(sha256.New, scope[:])
-	mac.Write([]byte(Suite + "/term\x00" + string(term)))
-	kw := mac.Sum(nil)
-
-	aead, err := chacha20poly1305.NewX(expand(kw, "/value"))
+func deriveTermKeys(kw TermKey) *termKeys {
+	aead, err := chacha20poly1305.NewX(expand(kw[:], "/value"))
 	if err != nil {
 		panic(err) // the key has the right size
 	}
 	return &termKeys{
-		label: hmac.New(sha256.New, expand(kw, "/label")),
-		hint:  expand(kw, "/hint"),
+		label: hmac.New(sha256.New, expand(kw[:], "/label")),
+		hint:  expand(kw[:], "/hint"),
 		value: aead,
 	}
 }

@@ -10,11 +10,14 @@ import (
 // A run is the postings of one term in one transaction, at consecutive counters of one chain.
 type run struct {
 	keys     *termKeys
+	items    []int // positions of the postings in the transaction
 	postings []Posting
 	sealed   []Entry // aligned with postings; nil when the place is new
 	landed   bool    // committed
+	doubt    bool    // a former attempt may yet be committed: the place is kept unless it is seen to be taken
 
 	cursor *cursor // nil when a chain has to be chosen
+	slot   int     // of the cursor
 	start  uint64  // the first posting's counter
 	id     HintID
 	busy   bool        // this run marked the chain in Writer.busy
@@ -26,16 +29,17 @@ type run struct {
 // maxStuck is how often a place is tried that the peer shows free and the endorsers refuse. The peer may just be behind.
 const maxStuck = 3
 
-func groupRuns(key ScopeKey, items []Item) []*run {
-	byTerm := make(map[Term]*run)
+func groupRuns(items []Pending) []*run {
+	byTerm := make(map[TermKey]*run)
 	var runs []*run
-	for _, item := range items {
-		r, ok := byTerm[item.Term]
+	for i, item := range items {
+		r, ok := byTerm[item.Key]
 		if !ok {
-			r = &run{keys: deriveTermKeys(key, item.Term)}
-			byTerm[item.Term] = r
+			r = &run{keys: deriveTermKeys(item.Key)}
+			byTerm[item.Key] = r
 			runs = append(runs, r)
 		}
+		r.items = append(r.items, i)
 		r.postings = append(r.postings, item.Posting)
 	}
 	return runs
@@ -102,7 +106,7 @@ func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	if slot < 0 {
 		return fmt.Errorf("every chain of a term is damaged: %w", r.last)
 	}
-	r.cursor = newCursor(r.keys, w.MSP, slot, false)
+	r.cursor, r.slot = newCursor(r.keys, w.MSP, slot, false), slot
 	r.id = r.keys.hintID(r.cursor.chain)
 	r.stuck = 0
 	if free {
@@ -140,7 +144,7 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 		if values[i] != nil {
 			w.move(r)
 		}
-		if r.stuck++; values[i] != nil || r.stuck >= maxStuck {
+		if r.stuck++; values[i] != nil || r.stuck >= maxStuck && !r.doubt {
 			w.letGo(r)
 		}
 	}
@@ -199,5 +203,5 @@ func (w *Writer) letGo(r *run) {
 	if r.busy {
 		delete(w.busy, r.id)
 	}
-	r.busy, r.cursor, r.sealed = false, nil, nil
+	r.busy, r.cursor, r.sealed, r.doubt = false, nil, nil, false
 }

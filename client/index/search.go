@@ -153,7 +153,7 @@ func (s *Session) reading(term Term) *reading {
 	}
 	r := &reading{}
 	for _, key := range s.keys {
-		keys := deriveTermKeys(key, term)
+		keys := deriveTermKeys(key.Key(term))
 		for _, msp := range s.searcher.MSPs {
 			for slot := range Slots {
 				c := newCursor(keys, msp, slot, true)

@@ -54,7 +54,7 @@ func TestFrozenVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := deriveTermKeys(scope, v.Term)
+		keys := deriveTermKeys(scope.Key(v.Term))
 		label := keys.labelAt(chainName(v.MSP, v.Slot), v.Counter)
 		if hex.EncodeToString(label[:]) != v.Label {
 			t.Errorf("%s: label %x, want %s", v.Term, label, v.Label)
@@ -89,7 +89,7 @@ func writeVectors(t *testing.T, file string) {
 	terms := []Term{"icd10:I21.4", "patient:http://hospital.example|12345", "word:größe", pairTerm("patient:1", "loinc:8480-6")}
 	var vectors []vector
 	for i, p := range postings {
-		keys := deriveTermKeys(scope, terms[i])
+		keys := deriveTermKeys(scope.Key(terms[i]))
 		v := vector{ScopeKey: hex.EncodeToString(scope[:]), Term: terms[i], MSP: []string{"HospitalA", "HospitalB", "", "Regulator"}[i],
 			Slot: i * 2, Counter: []uint64{0, 1, 1 << 40, 255}[i]}
 		e, err := keys.seal(keys.labelAt(chainName(v.MSP, v.Slot), v.Counter), p)
@@ -128,9 +128,9 @@ func TestChainNamesAreUnambiguous(t *testing.T) {
 }
 
 func TestKeysAreSeparated(t *testing.T) {
-	a := deriveTermKeys(testKey, "word:x")
+	a := deriveTermKeys(testKey.Key("word:x"))
 	label := a.labelAt(chainName("A", 0), 0)
-	for name, b := range map[string]*termKeys{"term": deriveTermKeys(testKey, "word:y"), "scope": deriveTermKeys(ScopeKey{9}, "word:x")} {
+	for name, b := range map[string]*termKeys{"term": deriveTermKeys(testKey.Key("word:y")), "scope": deriveTermKeys(ScopeKey{9}.Key("word:x"))} {
 		if b.labelAt(chainName("A", 0), 0) == label {
 			t.Errorf("same label for another %s", name)
 		}

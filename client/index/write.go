@@ -79,31 +79,19 @@ type Writer struct {
 // An error is a [*PutError] that lists what is not known to be written, or is [ErrInvalid] and nothing was.
 func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, error) {
 	var report Report
-	pending := make([]Item, 0, len(items))
-	seen := make(map[Item]bool, len(items))
-	now := time.Now()
-	for _, item := range items {
-		if item.Posting.Written.IsZero() {
-			item.Posting.Written = now
-		}
-		item.Posting.Written = item.Posting.Written.UTC().Truncate(time.Second)
-		item.Posting.Kind = ClipKind(item.Posting.Kind)
-		if _, err := item.Posting.encode(); err != nil {
-			return report, err
-		}
-		if item.Term == "" {
-			return report, fmt.Errorf("posting of record %x: empty term: %w", item.Posting.Record, ErrInvalid)
-		}
-		if !seen[item] {
-			seen[item] = true
-			pending = append(pending, item)
-		}
+	pending, err := normalItems(items)
+	if err != nil {
+		return report, err
 	}
 	random := newRandom()
 	random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
 	for len(pending) > 0 {
 		n := min(len(pending), MaxBatch)
-		if err := w.commit(ctx, key, pending[:n], random, &report); err != nil {
+		batch, err := key.Pend(pending[:n])
+		if err == nil {
+			err = w.commit(ctx, Transaction{Items: batch}, random, &report)
+		}
+		if err != nil {
 			return report, &PutError{Pending: pending, Err: err}
 		}
 		pending = pending[n:]
@@ -111,9 +99,23 @@ func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, e
 	return report, nil
 }
 
-// commit writes the items in one transaction.
-func (w *Writer) commit(ctx context.Context, key ScopeKey, items []Item, random *mathrand.Rand, report *Report) error {
-	runs := groupRuns(key, items)
+// commit writes a transaction.
+func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Rand, report *Report) error {
+	runs := groupRuns(t.Items)
+	if t.Places != nil {
+		var err error
+		if runs, err = resume(t, w.MSP); err != nil {
+			return err
+		}
+		done, err := w.landed(ctx, runs, report)
+		if err != nil {
+			return err
+		}
+		if done {
+			w.committed(runs, len(t.Items), report)
+			return nil
+		}
+	}
 	defer w.release(runs)
 	attempts, backoff := w.Attempts, w.Backoff
 	if attempts <= 0 {
@@ -126,9 +128,14 @@ func (w *Writer) commit(ctx context.Context, key ScopeKey, items []Item, random 
 		if err := w.position(ctx, runs, random, report); err != nil {
 			return err
 		}
-		entries, err := seal(runs, random)
+		entries, err := seal(runs, t.Size, random)
 		if err != nil {
 			return err
+		}
+		if t.Journal != nil {
+			if err := t.Journal(places(runs, len(t.Items))); err != nil {
+				return err
+			}
 		}
 		if putErr := w.Store.PutEntries(ctx, entries); putErr != nil {
 			// Even now it may be committed: by this attempt, whose answer was lost, or by an earlier one that came in late.
@@ -148,17 +155,21 @@ func (w *Writer) commit(ctx context.Context, key ScopeKey, items []Item, random 
 				continue
 			}
 		}
-		report.Transactions++
-		report.Entries += len(items)
-		report.Dummies += max(0, len(entries)-len(items))
-		w.remember(runs)
+		report.Dummies += max(0, len(entries)-len(t.Items))
+		w.committed(runs, len(t.Items), report)
 		return nil
 	}
 }
 
-// seal makes the entries of a transaction: those of all runs that are not committed, dummies up to the bucket, in random
+func (w *Writer) committed(runs []*run, n int, report *Report) {
+	report.Transactions++
+	report.Entries += n
+	w.remember(runs)
+}
+
+// seal makes the entries of a transaction: those of all runs that are not committed, dummies up to the size or bucket, in random
 // order. A run that keeps its place keeps its entries, so that they are recognised whichever attempt wrote them.
-func seal(runs []*run, random *mathrand.Rand) ([]Entry, error) {
+func seal(runs []*run, size int, random *mathrand.Rand) ([]Entry, error) {
 	var entries []Entry
 	for _, r := range runs {
 		if r.landed {
@@ -175,7 +186,7 @@ func seal(runs []*run, random *mathrand.Rand) ([]Entry, error) {
 		}
 		entries = append(entries, r.sealed...)
 	}
-	for size := Bucket(len(entries)); len(entries) < size; {
+	for size = max(size, Bucket(len(entries))); len(entries) < size; {
 		entries = append(entries, dummy())
 	}
 	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
@@ -211,4 +222,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// Add adds another report's counts.
+func (r *Report) Add(other Report) {
+	r.Entries += other.Entries
+	r.Dummies += other.Dummies
+	r.Transactions += other.Transactions
+	r.Collisions += other.Collisions
+	r.Reads += other.Reads
 }

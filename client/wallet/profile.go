@@ -24,15 +24,18 @@ import (
 //	peer: {address: "127.0.0.1:7051", serverName: localhost, tlsRoots: tls/HospitalA.pem}
 //	ipfs: {api: /ip4/127.0.0.1/tcp/5001, token: "..."}
 //	ca:   {url: "https://127.0.0.1:7054", name: ca, tlsName: tlsca, tlsRoots: tls/HospitalA-ca.pem}
+//	index: batched
 //
 // tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca may be absent.
+// index is when sealed records are indexed unless the user says otherwise: now, batched or none.
 type Profile struct {
 	MSP       string
 	Channel   string
 	Chaincode string
 	Peer      Peer
-	IPFS      *IPFS // nil for organisations that store no payloads
-	CA        *CA   // nil when certificates come from elsewhere
+	IPFS      *IPFS  // nil for organisations that store no payloads
+	CA        *CA    // nil when certificates come from elsewhere
+	Index     string // "now", "batched" or "none"; empty when the organisation does not say
 }
 
 // A Peer is the organisation's own peer, whose gateway its clients use.
@@ -60,6 +63,7 @@ type profileFile struct {
 	MSP       string `yaml:"msp"`
 	Channel   string `yaml:"channel"`
 	Chaincode string `yaml:"chaincode"`
+	Index     string `yaml:"index"`
 	Peer      struct {
 		Address    string `yaml:"address"`
 		ServerName string `yaml:"serverName"`
@@ -98,7 +102,12 @@ func ReadProfile(path string) (*Profile, error) {
 }
 
 func (in *profileFile) profile(dir string) (*Profile, error) {
-	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode}
+	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode, Index: in.Index}
+	switch in.Index {
+	case "", "now", "batched", "none":
+	default:
+		return nil, fmt.Errorf("index %q is not now, batched or none", in.Index)
+	}
 	if in.Channel == "" {
 		return nil, errors.New("no channel")
 	}

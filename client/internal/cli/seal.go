@@ -20,6 +20,7 @@ type sealFlags struct {
 	policyFile string
 	keywords   []string
 	scope      string
+	index      string
 	noIndex    bool
 	patient    string
 	patientKey string
@@ -38,7 +39,8 @@ func (f *sealFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&f.keywords, "keyword", "k", nil, "find it by this `term` too (repeatable)")
 	fs.StringVar(&f.scope, "scope", "", "search domain whose members find it (default \"consortium\", or from the configuration)")
-	fs.BoolVar(&f.noIndex, "no-index", false, "write no index entries: it is found only by its record id")
+	fs.StringVar(&f.index, "index", "", "`when` to write index entries: now, batched or none (default from the configuration, your\norganisation's profile, or batched); now shows all members which entries belong to the record")
+	fs.BoolVar(&f.noIndex, "no-index", false, "the same as --index none")
 	fs.StringVar(&f.patient, "patient", "", "patient `identifier`, when it is not in the record itself")
 	fs.StringVar(&f.patientKey, "patient-key", "", "the patient's own age `recipient` (age1...), who can then open it without attributes")
 	fs.StringVar(&f.kind, "kind", "", "`kind` of record, when it is not in the record itself")
@@ -46,8 +48,8 @@ func (f *sealFlags) add(cmd *cobra.Command) {
 
 // request checks everything that can be checked without a connection.
 func (f *sealFlags) request(a *app, files []string) (client.SealRequest, error) {
-	if f.scope != "" && f.noIndex {
-		return client.SealRequest{}, usagef("--scope and --no-index contradict each other")
+	if err := f.checkIndex(); err != nil {
+		return client.SealRequest{}, err
 	}
 	text, err := f.policyText(a)
 	if err != nil {
@@ -68,9 +70,6 @@ func (f *sealFlags) request(a *app, files []string) (client.SealRequest, error) 
 		Patient:          f.patient,
 		PatientRecipient: f.patientKey,
 		Kind:             f.kind,
-	}
-	if r.Scope == "" && !f.noIndex {
-		r.Scope = a.set.scope
 	}
 	return r, nil
 }
@@ -200,7 +199,13 @@ func (a *app) sealCommand() *cobra.Command {
 		Long: `Seal encrypts each file under the policy, stores the ciphertext on your hospital's IPFS node and
 registers it on the ledger. "-" reads standard input. Keywords come from the record itself where
 its format is known (see 'chartseal keywords'), and from --keyword, which may also name a field,
-as in icd10:I21.4 or date:2020-03-14. Up to 100 files are registered together, all or none.`,
+as in icd10:I21.4 or date:2020-03-14. Up to 100 files are registered together, all or none.
+
+With --index batched, index entries wait in your wallet for those of other records, so that nobody
+can tell which of them belong together; the records are found by their keywords when all are
+written ('chartseal index' shows and writes what waits). With --index now they are written at once:
+all members can tell, for ever, which entries belong to the records of this call, and about how
+many keywords these have; not which. With --index none records are found only by their id.`,
 		Example: `  chartseal seal report.json --policy 'HospitalA:role=doctor or HospitalB:role=doctor'
   chartseal seal scan.dcm --policy-file cardiology.policy --keyword follow-up --json`,
 		GroupID: groupRecords,
@@ -215,6 +220,7 @@ as in icd10:I21.4 or date:2020-03-14. Up to 100 files are registered together, a
 				return err
 			}
 			defer s.Close()
+			f.applyIndex(a, s, &req)
 			var stop func()
 			req.Progress, stop = a.progress("sealing")
 			defer stop()
@@ -232,7 +238,7 @@ func sealHint(err error) error {
 	case errors.Is(err, client.ErrNotFound):
 		return withHint(err, "'chartseal policy check' tells which attributes are published, 'chartseal scope list' which scopes there are")
 	case errors.Is(err, client.ErrNotSatisfied):
-		return withHint(err, "your attribute keys do not open the scope's key: name another --scope, or use --no-index")
+		return withHint(err, "your attribute keys do not open the scope's key: name another --scope, or use --index none")
 	}
 	return err
 }
@@ -260,6 +266,7 @@ their own policies name. Only the hospital that sealed the record may amend it.`
 				return err
 			}
 			defer s.Close()
+			f.applyIndex(a, s, &req)
 			var stop func()
 			req.Progress, stop = a.progress("sealing")
 			defer stop()

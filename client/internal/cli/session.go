@@ -45,6 +45,9 @@ func (s *session) dial() error {
 		return err
 	}
 	config := client.Config{Ledger: s.ledger, Memory: s.user.Memory()}
+	if config.Outbox, err = s.user.Outbox(); err != nil {
+		return err
+	}
 	if p := s.user.Profile.IPFS; p != nil {
 		if s.blobs, err = ipfs.New(ipfs.Options{API: p.API, Token: p.Token}); err != nil {
 			return err

@@ -14,6 +14,7 @@ type settings struct {
 	user    string // NAME@ORG; "" when nothing names one
 	wallet  string
 	scope   string // where seal and search work when they are not told
+	index   string // when to index, "" when nothing says
 	timeout time.Duration
 
 	userFrom   string // where user comes from, for messages
@@ -35,5 +36,5 @@ func (a *app) resolve(flags *pflag.FlagSet) (settings, error) {
 	case err != nil:
 		return settings{}, err
 	}
-	return settings{user: s.User, wallet: s.Wallet, scope: s.Scope, timeout: s.Timeout, userFrom: s.UserFrom, walletFrom: s.WalletFrom}, nil
+	return settings{user: s.User, wallet: s.Wallet, scope: s.Scope, index: s.Index, timeout: s.Timeout, userFrom: s.UserFrom, walletFrom: s.WalletFrom}, nil
 }

@@ -26,6 +26,7 @@ type Settings struct {
 	User    string // NAME@ORG; "" when nothing names one
 	Wallet  string // "" only when nothing names one and there is no home directory
 	Scope   string // where to seal and search
+	Index   string // when to index: "now", "batched" or "none"; "" when nothing says
 	Timeout time.Duration
 
 	UserFrom   string // where User comes from, for messages
@@ -65,6 +66,14 @@ func Resolve(f Flags, env Environment) (Settings, error) {
 	s.User, s.UserFrom = env.pick(f.User, "user", "CHARTSEAL_USER", file.User, path, "")
 	s.Wallet, s.WalletFrom = env.pick(f.Wallet, "wallet", "CHARTSEAL_WALLET", file.Wallet, path, env.defaultWallet())
 	s.Scope, _ = env.pick("", "scope", "CHARTSEAL_SCOPE", file.Scope, path, DefaultScope)
+
+	var from string
+	s.Index, from = env.pick("", "index", "CHARTSEAL_INDEX", file.Index, path, "")
+	switch s.Index {
+	case "", "now", "batched", "none":
+	default:
+		return Settings{}, &Error{Message: fmt.Sprintf("%s: %q is not now, batched or none", from, s.Index)}
+	}
 
 	text, from := env.pick("", "timeout", "CHARTSEAL_TIMEOUT", "", "", "")
 	switch {
@@ -150,6 +159,7 @@ type configFile struct {
 	User    string        `yaml:"user"`
 	Wallet  string        `yaml:"wallet"`
 	Scope   string        `yaml:"scope"`
+	Index   string        `yaml:"index"`
 	Timeout time.Duration `yaml:"timeout"`
 }
 
@@ -165,7 +175,7 @@ func parseConfig(path string) (configFile, error) {
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty configuration
 		return c, &Error{
 			Message: fmt.Sprintf("configuration %s: %s", path, yamlMessage(err)),
-			Hint:    "a configuration file may have user, wallet, scope and timeout, each with one value",
+			Hint:    "a configuration file may have user, wallet, scope, index and timeout, each with one value",
 		}
 	}
 	if c.Wallet != "" && !filepath.IsAbs(c.Wallet) {

@@ -1,0 +1,284 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// The defaults of a [Policy].
+const (
+	DefaultRecords = 8
+	DefaultAge     = 15 * time.Minute
+	DefaultSize    = 256
+)
+
+// A Policy says when entries have waited long enough. The zero value is ready.
+//
+// Whole records are written, so that no record is found by some of its words and not by others: when enough wait, the entries of
+// all of them go, shuffled together, in transactions of one fixed size, of which dummies fill the last.
+type Policy struct {
+	Records int           // entries of so many records hide each other; zero means DefaultRecords
+	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
+	Size    int           // entries of a transaction; zero means DefaultSize, or index.MaxBatch when very many wait
+}
+
+func (p Policy) withDefaults() Policy {
+	if p.Records <= 0 {
+		p.Records = DefaultRecords
+	}
+	if p.Age <= 0 {
+		p.Age = DefaultAge
+	}
+	return p
+}
+
+// size is that of all transactions when n entries wait.
+func (p Policy) size(n int) int {
+	switch {
+	case p.Size > 0:
+		return min(p.Size, index.MaxBatch)
+	case n > 4*index.MaxBatch:
+		return index.MaxBatch
+	}
+	return DefaultSize
+}
+
+// A Flush asks to write what is due: whatever was sent and has no known outcome, the entries of registered Now jobs, and the others
+// when the Policy says so.
+type Flush struct {
+	Writer  *index.Writer
+	Records func(ctx context.Context, ids []string) ([]ledger.Record, error) // as client.Ledger has it
+
+	Policy Policy
+	All    bool // everything that is registered, however little
+	Job    *ID  // also this job, registered or not: its records are being registered at the same time
+	Wait   bool // when another flush is on its way wait for it; otherwise leave it all to that one
+	Now    time.Time
+}
+
+// A Report says what a flush did.
+type Report struct {
+	index.Report
+	Records int  // registered with all their entries written now
+	Dropped int  // records that never came on the ledger
+	Busy    bool // another flush is on its way
+}
+
+// flights bounds the transactions that are sent at once: fewer than a term has chains.
+const flights = 4
+
+// Flush writes what is due. What could not be written stays in the box.
+func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
+	var report Report
+	done, err := b.medium.flushing(ctx, f.Wait)
+	if err != nil {
+		return report, err
+	}
+	if done == nil {
+		report.Busy = true
+		return report, nil
+	}
+	defer done()
+	if f.Now.IsZero() {
+		f.Now = time.Now()
+	}
+	if report.Dropped, err = b.clarify(ctx, f); err != nil {
+		return report, err
+	}
+	w, err := b.compose(f)
+	if err != nil || len(w.batches) == 0 {
+		return report, err
+	}
+	err = b.send(ctx, f, w, &report)
+	return report, errors.Join(err, b.locked(func(s *state) error {
+		for id, records := range w.jobs {
+			if _, left := s.jobs[id]; !left {
+				report.Records += records
+			}
+		}
+		return nil
+	}), b.compact())
+}
+
+// clarify asks the ledger what became of the jobs whose registration was not heard of.
+func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
+	jobs, err := b.unregistered()
+	if err != nil {
+		return 0, err
+	}
+	jobs = slices.DeleteFunc(jobs, func(j Job) bool { return f.Job != nil && j.ID == *f.Job || len(j.Records) == 0 })
+	if len(jobs) == 0 {
+		return 0, nil
+	}
+	ids := make([]string, len(jobs))
+	for i, j := range jobs { // one transaction registers all records of a job: the first speaks for all
+		ids[i] = j.Records[0].ID
+	}
+	found, err := f.Records(ctx, slices.Compact(slices.Sorted(slices.Values(ids))))
+	if err != nil {
+		return 0, err
+	}
+	versions := make(map[string][]ledger.RecordVersion)
+	for _, r := range found {
+		versions[r.ID] = r.Versions
+	}
+	var registered, dead []ID
+	for _, j := range jobs {
+		want := j.Records[0]
+		i := slices.IndexFunc(versions[want.ID], func(v ledger.RecordVersion) bool { return v.Version == want.Version })
+		switch {
+		case i >= 0 && versions[want.ID][i].CID == want.CID && versions[want.ID][i].Commitment == want.Commitment:
+			registered = append(registered, j.ID)
+		case i >= 0, f.Now.Sub(j.Created) > Settle:
+			dead = append(dead, j.ID)
+			dropped += len(j.Records)
+		}
+	}
+	return dropped, b.append(append(idFrames(frameRegistered, registered), idFrames(frameDropped, dead)...))
+}
+
+// work is what one flush writes.
+type work struct {
+	batches []*batch
+	entries map[ref]index.Pending
+	jobs    map[ID]int // number of records of the jobs that it touches
+}
+
+// compose gives the transactions to send: those that were sent before, and new ones out of what is due.
+func (b *Box) compose(f Flush) (*work, error) {
+	w := &work{entries: make(map[ref]index.Pending), jobs: make(map[ID]int)}
+	policy := f.Policy.withDefaults()
+	return w, b.locked(func(s *state) error {
+		for _, t := range s.batches {
+			again := &batch{id: t.id, refs: slices.Clone(t.refs), places: slices.Clone(t.places)}
+			for _, r := range again.refs {
+				w.take(s.jobs[r.job], r.n)
+			}
+			w.batches = append(w.batches, again)
+		}
+		due := f.All || s.due(policy, f.Now)
+		var now, waiting []ref
+		for _, j := range s.ordered() {
+			mine := f.Job != nil && j.ID == *f.Job
+			if j.dropped || !mine && !(j.registered && (j.Now || due)) {
+				continue
+			}
+			for n := range j.Entries {
+				if _, sent := j.sent[n]; sent || j.written[n] {
+					continue
+				}
+				w.take(j, n)
+				if mine || j.Now {
+					now = append(now, ref{j.ID, n})
+				} else {
+					waiting = append(waiting, ref{j.ID, n})
+				}
+			}
+		}
+		for _, t := range shuffled(now, index.MaxBatch) {
+			t.size = index.Bucket(len(t.refs))
+			w.batches = append(w.batches, t)
+		}
+		size := policy.size(len(waiting))
+		for _, t := range shuffled(waiting, size) {
+			t.size = size
+			w.batches = append(w.batches, t)
+		}
+		return nil
+	})
+}
+
+func (w *work) take(j *jobState, n int) {
+	w.entries[ref{j.ID, n}] = j.Entries[n]
+	w.jobs[j.ID] = len(j.Records)
+}
+
+// due reports whether what waits for company has waited enough.
+func (s *state) due(p Policy, now time.Time) bool {
+	records := 0
+	for _, j := range s.jobs {
+		if !j.registered || j.Now || j.dropped {
+			continue
+		}
+		if records += len(j.Records); records >= p.Records || now.Sub(j.Created) >= p.Age {
+			return true
+		}
+	}
+	return false
+}
+
+// shuffled cuts entries into transactions, in random order.
+func shuffled(entries []ref, size int) []*batch {
+	random := newRandom()
+	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	var batches []*batch
+	for part := range slices.Chunk(entries, size) {
+		batches = append(batches, &batch{id: NewID(), refs: part})
+	}
+	return batches
+}
+
+// send writes transactions. One that fails does not keep the others from being written.
+func (b *Box) send(ctx context.Context, f Flush, w *work, report *Report) error {
+	var mu sync.Mutex
+	var failed []error
+	var g errgroup.Group
+	g.SetLimit(flights)
+	for _, t := range w.batches {
+		g.Go(func() error {
+			wrote, err := b.sendOne(ctx, f, t, w.entries)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = append(failed, err)
+			}
+			report.Add(wrote)
+			return nil
+		})
+	}
+	g.Wait()
+	return errors.Join(failed...)
+}
+
+func (b *Box) sendOne(ctx context.Context, f Flush, t *batch, entries map[ref]index.Pending) (index.Report, error) {
+	if err := ctx.Err(); err != nil {
+		return index.Report{}, err
+	}
+	tx := index.Transaction{Places: t.places, Size: t.size}
+	if t.size == 0 {
+		tx.Size = f.Policy.size(len(t.refs))
+	}
+	for _, r := range t.refs {
+		tx.Items = append(tx.Items, entries[r])
+	}
+	tx.Journal = func(places []index.Place) error {
+		t.places = places
+		frame, err := t.frame()
+		if err != nil {
+			return err
+		}
+		return b.append(frame)
+	}
+	report, err := f.Writer.Write(ctx, tx)
+	if err != nil {
+		return report, err
+	}
+	return report, b.append(appendFrame(nil, frameWritten, t.id[:]))
+}
+
+// newRandom is a generator for shuffles, which an observer must not predict.
+func newRandom() *mathrand.Rand {
+	var seed [32]byte
+	rand.Read(seed[:])
+	return mathrand.New(mathrand.NewChaCha8(seed))
+}
