@@ -1,0 +1,223 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+)
+
+// retries bounds how often a batch is tried again when a service does not answer, or ids are refused that cannot be seen.
+const retries = 6
+
+// batch seals items of one rule. It fails only for a reason that stops the job; what fails for an item or a rule becomes rows.
+func (r *run) batch(ctx context.Context, items []*item) error {
+	rule := items[0].rule
+	if err := r.brokenRule(rule); err != nil {
+		return r.failAll(items, err)
+	}
+	ask := r.Journal.Resumed
+	for tries := 0; ; tries++ {
+		if ask {
+			var err error
+			if items, err = r.present(ctx, items); err != nil {
+				if err := r.pause(ctx, err, tries); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if len(items) == 0 {
+			return nil
+		}
+		request, attempts := r.request(items)
+		sealed, err := r.Client.Seal(ctx, request)
+		left, fatal := r.sealed(items, sealed)
+		switch {
+		case fatal != nil:
+			return fatal
+		case err == nil && len(left) > 0:
+			return ledger.Errorf(ledger.ErrTampered, "%d of %d records were confirmed", len(sealed), len(items))
+		case err == nil:
+			return r.flush(ctx, false)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		ask = true
+		failed := make(map[*item]error)
+		for _, a := range attempts {
+			if err := a.failed(); err != nil {
+				failed[a.item] = err
+			}
+		}
+		items = nil
+		for _, i := range left {
+			if failed[i] == nil {
+				items = append(items, i)
+			} else if err := r.fail(i, failed[i]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case len(failed) > 0: // the rest had no chance
+			tries--
+		case retriable(err):
+			if err := r.pause(ctx, err, tries); err != nil {
+				return err
+			}
+		case ofRule(err):
+			r.mu.Lock()
+			r.broken[rule] = err
+			r.mu.Unlock()
+			return r.failAll(items, err)
+		case len(items) > 1: // one of them is to blame
+			half := len(items) / 2
+			if err := r.batch(ctx, items[:half]); err != nil {
+				return err
+			}
+			return r.batch(ctx, items[half:])
+		default:
+			return r.failAll(items, err)
+		}
+	}
+}
+
+func (r *run) request(items []*item) (client.SealRequest, []*attempt) {
+	rule := items[0].rule
+	var attempts []*attempt
+	q := client.SealRequest{Policy: rule.Policy, Scope: r.scopeOf(rule), Keywords: rule.Keywords, PatientRecipient: rule.PatientKey,
+		KeepEntries: r.Flush != nil}
+	for _, i := range items {
+		a := &attempt{item: i}
+		attempts = append(attempts, a)
+		q.Sources = append(q.Sources, a.source())
+	}
+	return q, attempts
+}
+
+// sealed notes what was sealed and returns the others.
+func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
+	byID := make(map[string]client.Sealed, len(sealed))
+	for _, s := range sealed {
+		byID[s.ID] = s
+	}
+	done, left := part(items, func(i *item) bool { _, ok := byID[i.id]; return ok })
+	for _, i := range done {
+		s := byID[i.id]
+		row := r.row(i, StatusSealed)
+		row.Kind, row.Policy, row.Entries, row.Warnings = s.Kind, s.Policy, s.Terms, s.Warnings
+		if err := r.tell(row, func(sum *Summary) {
+			sum.Sealed++
+			sum.Entries += s.Terms
+			sum.Bytes += s.Size
+			sum.Read += i.section.length
+			r.unwritten += s.Terms
+		}); err != nil {
+			return left, err
+		}
+	}
+	return left, r.Journal.add(done)
+}
+
+// present asks the ledger which of the items an earlier attempt registered, and returns the others.
+func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
+	ids := make([]string, len(items))
+	for n, i := range items {
+		ids[n] = i.id
+	}
+	found, err := r.Ledger.Records(ctx, ids)
+	if err != nil {
+		return items, err
+	}
+	there := make(map[string]bool, len(found))
+	for _, f := range found {
+		there[f.ID] = true
+	}
+	done, left := part(items, func(i *item) bool { return there[i.id] })
+	for _, i := range done {
+		if err := r.tell(r.row(i, StatusPresent), func(s *Summary) { s.Before++; s.Read += i.section.length }); err != nil {
+			return left, err
+		}
+	}
+	return left, r.Journal.add(done)
+}
+
+// part keeps the order of the items.
+func part(items []*item, is func(*item) bool) (yes, no []*item) {
+	for _, i := range items {
+		if is(i) {
+			yes = append(yes, i)
+		} else {
+			no = append(no, i)
+		}
+	}
+	return yes, no
+}
+
+func (r *run) failAll(items []*item, err error) error {
+	for _, i := range items {
+		if err := r.fail(i, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) brokenRule(rule *Rule) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken[rule]
+}
+
+// retriable: nothing is wrong with the records. After an outcome that nobody could tell the same ids are asked for, and sent again if
+// they are not there: the ledger takes each only once, whichever attempt arrives.
+func retriable(err error) bool {
+	return errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrUnknownOutcome) || errors.Is(err, client.ErrConflict) ||
+		errors.Is(err, client.ErrExists)
+}
+
+// ofRule: the same would be said of every record of the rule.
+func ofRule(err error) bool {
+	return errors.Is(err, client.ErrNotSatisfied) || errors.Is(err, client.ErrDenied) || errors.Is(err, client.ErrNotFound)
+}
+
+// pause waits before another attempt, or gives up with the cause.
+func (r *run) pause(ctx context.Context, cause error, tries int) error {
+	if !retriable(cause) || tries >= retries {
+		return cause
+	}
+	wait := r.Backoff
+	if wait <= 0 {
+		wait = 500 * time.Millisecond
+	}
+	t := time.NewTimer(wait << tries)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// flushEntries is how many index entries may wait before they are written.
+const flushEntries = 16 << 10
+
+// flush writes index entries when there are many, or all.
+func (r *run) flush(ctx context.Context, all bool) error {
+	if r.Flush == nil {
+		return nil
+	}
+	r.mu.Lock()
+	due := all || r.unwritten >= flushEntries
+	if due {
+		r.unwritten = 0
+	}
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return r.Flush(ctx, all)
+}

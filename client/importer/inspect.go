@@ -1,0 +1,138 @@
+package importer
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/emr"
+)
+
+var errNoRule = errors.New("no rule matches it")
+
+// inspect reads an item once: its digest gives the record id, and its content the rule.
+func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
+	in, err := i.open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h := sha256.New()
+	content := &contextReader{ctx, io.TeeReader(io.NewSectionReader(in, i.section.offset, i.section.length), h)}
+	var d emr.Document
+	if rules.reads() {
+		if d, err = emr.Extract(content); err != nil {
+			return err
+		}
+	}
+	if _, err = io.Copy(io.Discard, content); err != nil { // what extraction did not need
+		return err
+	}
+	if now, err := in.Stat(); err != nil || i.changed(now) {
+		return errors.Join(errChanged, err)
+	}
+	h.Sum(i.sum[:0])
+	i.id = recordID(secret, i.key(), i.sum)
+	i.kind = d.Kind
+	if i.rule = rules.find(i.name, d); i.rule == nil {
+		return errNoRule
+	}
+	return nil
+}
+
+// key names the item within the job.
+func (i *item) key() string {
+	if i.part == 0 {
+		return i.name
+	}
+	return i.name + "\x00" + strconv.Itoa(i.part) // no name has this byte in it
+}
+
+// recordID is PRF(secret, key, content), see the package comment.
+func recordID(secret []byte, key string, sum [32]byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("chartseal/import/v1\x00"))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(key))))
+	mac.Write([]byte(key))
+	mac.Write(sum[:])
+	return hex.EncodeToString(mac.Sum(nil)[:ledger.RecordIDSize])
+}
+
+// An attempt is one reading of an item by Seal, which must find what was inspected.
+type attempt struct {
+	*item
+	failure atomic.Pointer[error] // why it could not be read to its end
+}
+
+func (a *attempt) failed() error {
+	if err := a.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// source gives the item to Seal.
+func (a *attempt) source() client.Source {
+	name := path.Base(a.name)
+	if a.part > 0 {
+		name += "#" + strconv.Itoa(a.part)
+	}
+	return client.Source{
+		Name: name, Size: a.section.length, ID: a.id,
+		Open: func() (io.ReadCloser, error) {
+			in, err := a.open()
+			if err != nil {
+				a.failure.Store(&err)
+				return nil, err
+			}
+			return &verified{a: a, in: in, r: io.NewSectionReader(in, a.section.offset, a.section.length), h: sha256.New()}, nil
+		},
+	}
+}
+
+// verified reads an item and holds it against what was inspected.
+type verified struct {
+	a  *attempt
+	in *os.File
+	r  io.Reader
+	h  hash.Hash
+}
+
+func (v *verified) Read(p []byte) (int, error) {
+	n, err := v.r.Read(p)
+	v.h.Write(p[:n])
+	if err == io.EOF && [32]byte(v.h.Sum(nil)) != v.a.sum {
+		err = errChanged
+	}
+	// A Seal that was broken off for another reason closes the file, perhaps under a read.
+	if err != nil && err != io.EOF && !errors.Is(err, os.ErrClosed) {
+		v.a.failure.Store(&err)
+	}
+	return n, err
+}
+
+func (v *verified) Close() error { return v.in.Close() }
+
+// contextReader ends with the context.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

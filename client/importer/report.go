@@ -1,0 +1,62 @@
+package importer
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// What became of an item.
+const (
+	StatusSealed  = "sealed"
+	StatusPresent = "present" // an earlier run had sealed it, which the journal did not know
+	StatusFailed  = "failed"
+	StatusSkipped = "skipped" // not a record: a link, a pipe, an entry without a resource
+)
+
+// A Row says what became of an item.
+type Row struct {
+	File     string   `json:"file"` // below what is imported
+	Part     int      `json:"part,omitempty"`
+	Status   string   `json:"status"`
+	Record   string   `json:"record,omitempty"`
+	Kind     string   `json:"kind,omitempty"`
+	Rule     string   `json:"rule,omitempty"`
+	Policy   string   `json:"policy,omitempty"`
+	Scope    string   `json:"scope,omitempty"`
+	Size     int64    `json:"size"`
+	Entries  int      `json:"entries,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// A Summary counts.
+type Summary struct {
+	Sealed  int   `json:"sealed"`  // in this run
+	Before  int   `json:"before"`  // sealed by earlier runs of the job
+	Failed  int   `json:"failed"`  // see their rows
+	Skipped int   `json:"skipped"` // see their rows
+	Entries int   `json:"entries"` // index terms of what was sealed
+	Bytes   int64 `json:"bytes"`   // of what was sealed
+	Read    int64 `json:"-"`       // bytes of what was dealt with, for progress
+
+	Seconds          float64 `json:"seconds"`
+	RecordsPerSecond float64 `json:"recordsPerSecond"`
+	EntriesPerSecond float64 `json:"entriesPerSecond"`
+}
+
+func (s *Summary) rate(took time.Duration) {
+	s.Seconds = took.Seconds()
+	if s.Seconds > 0 {
+		s.RecordsPerSecond, s.EntriesPerSecond = float64(s.Sealed)/s.Seconds, float64(s.Entries)/s.Seconds
+	}
+}
+
+// reason is an error without the path that its row names already.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,290 @@
+package importer
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// A section is where a record is within its file, in bytes.
+type section struct{ offset, length int64 }
+
+// lines calls each for every line that is not blank, without its end, however long a line is.
+func lines(r io.Reader, each func(section) error) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var at, start, last int64 // last: end of what is not white space
+	blank := true
+	end := func() error {
+		if blank {
+			return nil
+		}
+		return each(section{start, last - start})
+	}
+	for {
+		part, err := in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && err != io.EOF {
+			return err
+		}
+		if text := bytes.TrimRight(part, " \t\r\n"); len(text) > 0 {
+			if blank {
+				start, blank = at+int64(len(part)-len(bytes.TrimLeft(part, " \t\r\n"))), false
+			}
+			last = at + int64(len(text))
+		}
+		at += int64(len(part))
+		if err == io.EOF {
+			return end()
+		}
+		if err == nil { // a whole line
+			if err := end(); err != nil {
+				return err
+			}
+			blank = true
+		}
+	}
+}
+
+var (
+	errNoBundle  = errors.New("not a FHIR bundle")
+	errMalformed = errors.New("malformed JSON")
+)
+
+// resources calls each for the resource of every entry of a FHIR bundle in JSON, and returns how many entries have none (those that
+// delete, or only answer). It holds no more of the bundle than a key. It fails with errNoBundle when the text is something else, or
+// errMalformed; each may have been called before. Resources of bundles inside a bundle stay together.
+func resources(r io.Reader, each func(section) error) (without int, err error) {
+	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), each: each}
+	c, err := s.skipSpace()
+	switch {
+	case s.failed != nil:
+		return 0, s.failed
+	case err != nil || c != '{':
+		return 0, errNoBundle
+	}
+	err = s.object(1, s.bundleMember)
+	if err == nil {
+		if _, err = s.skipSpace(); err == io.EOF {
+			err = nil
+		} else if err == nil {
+			err = errMalformed // something follows: that is no single bundle
+		}
+	}
+	switch {
+	case s.failed != nil:
+		return 0, s.failed
+	case err == io.EOF:
+		return 0, errMalformed
+	case err == nil && !s.bundle:
+		return 0, errNoBundle
+	}
+	return s.without, err
+}
+
+// isBundle tells whether a JSON text is a FHIR bundle that [resources] can take apart, reading all of it.
+func isBundle(r io.Reader) (bool, error) {
+	_, err := resources(r, func(section) error { return nil })
+	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// bundleScanner follows the structure of a JSON text.
+type bundleScanner struct {
+	in      *bufio.Reader
+	at      int64 // offset of the next byte
+	each    func(section) error
+	bundle  bool
+	without int
+	found   bool  // the entry has a resource
+	failed  error // of the reader
+}
+
+const maxNesting = 512
+
+func (s *bundleScanner) next() (byte, error) {
+	c, err := s.in.ReadByte()
+	if err == nil {
+		s.at++
+	} else if err != io.EOF {
+		s.failed = err
+	}
+	return c, err
+}
+
+func (s *bundleScanner) back() {
+	s.in.UnreadByte()
+	s.at--
+}
+
+func (s *bundleScanner) skipSpace() (byte, error) {
+	for {
+		c, err := s.next()
+		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c, err
+		}
+	}
+}
+
+// object reads the rest of an object after its brace. member is called at each value's first byte, which has been read.
+func (s *bundleScanner) object(depth int, member func(key string, first byte, depth int) error) error {
+	for n := 0; ; n++ {
+		c, err := s.skipSpace()
+		if err != nil {
+			return err
+		}
+		if c == '}' && n == 0 {
+			return nil
+		}
+		if c != '"' {
+			return errMalformed
+		}
+		key, err := s.text()
+		if err != nil {
+			return err
+		}
+		if c, err = s.skipSpace(); err != nil || c != ':' {
+			return errMalformed
+		}
+		if c, err = s.skipSpace(); err != nil {
+			return err
+		}
+		if err := member(key, c, depth); err != nil {
+			return err
+		}
+		if c, err = s.skipSpace(); err != nil {
+			return err
+		}
+		if c == '}' {
+			return nil
+		}
+		if c != ',' {
+			return errMalformed
+		}
+	}
+}
+
+func (s *bundleScanner) array(depth int, element func(first byte, depth int) error) error {
+	for n := 0; ; n++ {
+		c, err := s.skipSpace()
+		if err != nil {
+			return err
+		}
+		if c == ']' && n == 0 {
+			return nil
+		}
+		if err := element(c, depth); err != nil {
+			return err
+		}
+		if c, err = s.skipSpace(); err != nil {
+			return err
+		}
+		if c == ']' {
+			return nil
+		}
+		if c != ',' {
+			return errMalformed
+		}
+	}
+}
+
+func (s *bundleScanner) bundleMember(key string, first byte, depth int) error {
+	switch {
+	case key == "resourceType" && first == '"':
+		value, err := s.text()
+		s.bundle = value == "Bundle"
+		if err == nil && !s.bundle {
+			return errNoBundle
+		}
+		return err
+	case key == "entry" && first == '[':
+		return s.array(depth+1, s.entry)
+	}
+	return s.value(first, depth)
+}
+
+func (s *bundleScanner) entry(first byte, depth int) error {
+	if first != '{' {
+		s.without++
+		return s.value(first, depth)
+	}
+	s.found = false
+	if err := s.object(depth+1, s.entryMember); err != nil {
+		return err
+	}
+	if !s.found {
+		s.without++
+	}
+	return nil
+}
+
+func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
+	if key != "resource" || first != '{' {
+		return s.value(first, depth)
+	}
+	start := s.at - 1
+	if err := s.value(first, depth); err != nil {
+		return err
+	}
+	s.found = true
+	return s.each(section{start, s.at - start})
+}
+
+// value skips a value whose first byte has been read.
+func (s *bundleScanner) value(first byte, depth int) error {
+	if depth > maxNesting {
+		return errMalformed
+	}
+	switch {
+	case first == '{':
+		return s.object(depth+1, func(_ string, first byte, depth int) error { return s.value(first, depth) })
+	case first == '[':
+		return s.array(depth+1, s.value)
+	case first == '"':
+		_, err := s.text()
+		return err
+	case first == '-' || first >= '0' && first <= '9' || first == 't' || first == 'f' || first == 'n':
+		for {
+			c, err := s.next()
+			if err != nil {
+				return err
+			}
+			if c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '.' || c == '+' || c == '-' || c == 'E' {
+				continue
+			}
+			s.back()
+			return nil
+		}
+	}
+	return errMalformed
+}
+
+// text reads the rest of a string, of which it keeps the first part: no key or type that matters is longer.
+func (s *bundleScanner) text() (string, error) {
+	const kept = 64
+	out := []byte{'"'}
+	escaped := false
+	for {
+		c, err := s.next()
+		if err != nil {
+			return "", err
+		}
+		if len(out) < kept {
+			out = append(out, c)
+		}
+		switch {
+		case escaped:
+			escaped = false
+		case c == '\\':
+			escaped = true
+		case c == '"':
+			var text string
+			if json.Unmarshal(out, &text) != nil {
+				text = string(out[1:])
+			}
+			return text, nil
+		}
+	}
+}

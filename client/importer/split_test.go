@@ -1,0 +1,125 @@
+package importer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func sections(t *testing.T, text string, cut func(each func(section) error) error) []string {
+	t.Helper()
+	var out []string
+	if err := cut(func(s section) error {
+		out = append(out, text[s.offset:s.offset+s.length])
+		return nil
+	}); err != nil {
+		t.Fatalf("%.40q: %v", text, err)
+	}
+	return out
+}
+
+func TestLines(t *testing.T) {
+	long := strings.Repeat("x", 200<<10)
+	for text, want := range map[string][]string{
+		"":                                   nil,
+		"\n \r\n\t\n":                        nil,
+		"a":                                  {"a"},
+		"a\n":                                {"a"},
+		"a\r\nb c \n\n  d":                   {"a", "b c", "d"},
+		long + "\n" + long + " " + long:      {long, long + " " + long},
+		strings.Repeat(" ", 100<<10) + "a\n": {"a"},
+	} {
+		got := sections(t, text, func(each func(section) error) error { return lines(strings.NewReader(text), each) })
+		if !slices.Equal(got, want) {
+			t.Errorf("%.40q: %d lines, want %d", text, len(got), len(want))
+		}
+	}
+	broken := errors.New("broken")
+	if err := lines(iotest.ErrReader(broken), func(section) error { return nil }); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestResources compares with encoding/json.
+func TestResources(t *testing.T) {
+	big := strings.Repeat(`\"{[`, 50000)
+	for _, text := range []string{
+		`{"resourceType":"Bundle"}`,
+		`{"resourceType":"Bundle","entry":[]}`,
+		` {"entry" : [ {"fullUrl":"a","resource": {"a":[1,{"b":"}"}]} } , {"request":{"method":"DELETE"}}, {"resource":{}}], "resourceType":"Bundle", "x":null } `,
+		`{"resourceType":"Bundle","contained":[{"entry":[{"resource":{"not":"this"}}]}],"entry":[{"resource":{"resourceType":"Bundle","entry":[{"resource":{"in":1}}]},"n":-1.5e+3}]}`,
+		`{"resourceType":"Bundle","entry":[{"resource":{"data":"` + big + `"}},{"res\u006furce":{"escaped":"key"}}]}`,
+	} {
+		var parsed struct {
+			Entry []struct {
+				Resource json.RawMessage `json:"resource"`
+			} `json:"entry"`
+		}
+		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		missing := 0
+		for _, e := range parsed.Entry {
+			if e.Resource == nil {
+				missing++
+				continue
+			}
+			want = append(want, string(e.Resource))
+		}
+		var without int
+		got := sections(t, text, func(each func(section) error) (err error) {
+			without, err = resources(iotest.OneByteReader(strings.NewReader(text)), each)
+			return err
+		})
+		if !slices.Equal(got, want) || without != missing {
+			t.Errorf("%.60q: %.200q and %d without, want %.200q and %d", text, got, without, want, missing)
+		}
+	}
+}
+
+func TestNoBundle(t *testing.T) {
+	deep := strings.Repeat("[", 100000)
+	for _, text := range []string{"", "x", "[]", "{}", `{"resourceType":"Patient","entry":[{"resource":{}}]}`, `{"entry":[{"resource":{}}]}`,
+		`{"resourceType":"Bundle"`, `{"resourceType":"Bundle","entry":[{"resource":{}`, `{"resourceType":"Bundle"}{"resourceType":"Bundle"}`,
+		`{"resourceType":"Bundle","entry":[,]}`, `{"resourceType":"Bundle","a":` + deep, `{"resourceType":"Bundle",}`, "\"", `{"a`} {
+		if ok, err := isBundle(strings.NewReader(text)); ok || err != nil {
+			t.Errorf("%.60q: %v, %v", text, ok, err)
+		}
+	}
+	broken := errors.New("broken")
+	for _, read := range []string{"", `{"resourceType":"Bundle","entry":[{"resource":{"a":"`} {
+		r := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(read)))
+		if read == "" {
+			r = iotest.ErrReader(broken)
+		}
+		if _, err := isBundle(r); err == nil {
+			t.Errorf("a broken reader after %q is not reported", read)
+		}
+	}
+}
+
+// FuzzResources: what is called a bundle has the resources that encoding/json finds, if that accepts it too.
+func FuzzResources(f *testing.F) {
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":1}},{}]}`))
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":"\\\""}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got []string
+		_, err := resources(bytes.NewReader(text), func(s section) error {
+			got = append(got, string(text[s.offset:s.offset+s.length]))
+			return nil
+		})
+		if err != nil || !json.Valid(text) {
+			return
+		}
+		for _, r := range got {
+			if !json.Valid([]byte(r)) {
+				t.Fatalf("%q is not a value of %q", r, text)
+			}
+		}
+	})
+}

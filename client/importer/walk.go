@@ -1,0 +1,261 @@
+package importer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A file is one of those that are imported, as it was when it was found.
+type file struct {
+	path string // to open it
+	name string // below what is imported, with slashes; for a single file its own name
+	info fs.FileInfo
+}
+
+// An item is one record to be: a file, or a part of one.
+type item struct {
+	file
+	part    int // from 1; 0 for a whole file
+	section section
+
+	// Found out by inspect.
+	rule *Rule
+	kind string
+	id   string
+	sum  [32]byte
+}
+
+var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
+
+// open opens the file that was found, and nothing else that has its name by now: no link, and no pipe that would never end.
+func (f *file) open() (*os.File, error) {
+	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, errChanged
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := in.Stat()
+	if err == nil && (!os.SameFile(info, f.info) || f.changed(info)) {
+		err = errChanged
+	}
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (f *file) changed(now fs.FileInfo) bool {
+	return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
+}
+
+// dirChunk is how many names of a directory are held at a time: directories may have millions.
+const dirChunk = 4096
+
+// A walker finds items. Each of its functions may end the walk with an error.
+type walker struct {
+	split bool
+	item  func(*item) error
+	skip  func(name string, reason error, failed bool) error // what will not be imported, and why
+}
+
+// walk finds everything below root, which is a directory or a file.
+func (w *walker) walk(ctx context.Context, root string) error {
+	info, err := os.Stat(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ledger.Errorf(ledger.ErrNotFound, "%s: no such file or directory", root)
+	} else if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return w.directory(ctx, root, "")
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return err
+	}
+	return w.file(ctx, file{path: root, name: filepath.Base(root), info: info})
+}
+
+func (w *walker) directory(ctx context.Context, dir, name string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		if name == "" {
+			return err
+		}
+		return w.skip(name, err, true)
+	}
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(dirChunk)
+		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, e := range entries {
+			if err := w.entry(ctx, filepath.Join(dir, e.Name()), path.Join(name, e.Name()), e); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return w.skip(path.Join(name, "."), err, true)
+		}
+	}
+}
+
+func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	switch {
+	case e.IsDir():
+		return w.directory(ctx, at, name)
+	case e.Type()&fs.ModeSymlink != 0:
+		return w.skip(name, errors.New("a symbolic link is not followed"), false)
+	case !e.Type().IsRegular():
+		return w.skip(name, errors.New("not a regular file"), false)
+	}
+	info, err := e.Info()
+	if err != nil {
+		return w.skip(name, err, true)
+	}
+	return w.file(ctx, file{path: at, name: name, info: info})
+}
+
+// file gives the items of a file.
+func (w *walker) file(ctx context.Context, f file) error {
+	if !f.info.Mode().IsRegular() {
+		return w.skip(f.name, errors.New("not a regular file"), false)
+	}
+	in, err := f.open()
+	if err != nil {
+		return w.skip(f.name, err, true)
+	}
+	defer in.Close()
+	bulk, err := isBulk(f.name, in)
+	if err != nil {
+		return w.skip(f.name, err, true)
+	}
+	if bulk {
+		return w.parts(ctx, f, in, func(each func(section) error) error {
+			return lines(io.NewSectionReader(in, 0, f.info.Size()), func(line section) error { return w.bundle(f, in, line, each) })
+		})
+	}
+	all := section{0, f.info.Size()}
+	if w.split {
+		bundle, err := isBundle(io.NewSectionReader(in, 0, all.length))
+		if err != nil {
+			return w.skip(f.name, err, true)
+		}
+		if bundle {
+			return w.parts(ctx, f, in, func(each func(section) error) error { return w.bundle(f, in, all, each) })
+		}
+	}
+	return w.item(&item{file: f, section: all})
+}
+
+// parts numbers the parts that cut finds.
+func (w *walker) parts(ctx context.Context, f file, in *os.File, cut func(each func(section) error) error) error {
+	n := 0
+	var stop error
+	err := cut(func(s section) error {
+		n++
+		if stop = ctx.Err(); stop == nil {
+			stop = w.item(&item{file: f, part: n, section: s})
+		}
+		return stop
+	})
+	if stop != nil {
+		return stop
+	}
+	if err != nil {
+		return w.skip(f.name, fmt.Errorf("after %d records: %w", n, err), true)
+	}
+	if now, err := in.Stat(); err != nil || f.changed(now) {
+		return w.skip(f.name, fmt.Errorf("after %d records: %w", n, errChanged), true)
+	}
+	return nil
+}
+
+// bundle takes a section apart if it is a bundle, and bundles are split; otherwise it gives the section.
+func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) error) error {
+	if !w.split {
+		return each(s)
+	}
+	read := func() io.Reader { return io.NewSectionReader(in, s.offset, s.length) }
+	bundle, err := isBundle(read())
+	if err != nil {
+		return err
+	}
+	if !bundle {
+		return each(s)
+	}
+	var stop error
+	without, err := resources(read(), func(r section) error {
+		stop = each(section{s.offset + r.offset, r.length})
+		return stop
+	})
+	if stop != nil {
+		return stop
+	}
+	if err != nil {
+		return err
+	}
+	if without > 0 {
+		return w.skip(f.name, fmt.Errorf("%d entries of the bundle have no resource", without), false)
+	}
+	return nil
+}
+
+// sniffed is how much of a file is looked at to tell a bulk export.
+const sniffed = 1 << 20
+
+// isBulk tells a bulk export: by its name, or because its first line is a whole FHIR resource and another follows.
+func isBulk(name string, in io.ReaderAt) (bool, error) {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".ndjson", ".jsonl":
+		return true, nil
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(in, 0, sniffed), 4096)
+	head, err := r.Peek(1)
+	if err == io.EOF {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if head[0] != '{' {
+		return false, nil
+	}
+	first, err := r.ReadBytes('\n')
+	if err == io.EOF {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	var resource struct {
+		Type string `json:"resourceType"`
+	}
+	if json.Unmarshal(first, &resource) != nil || resource.Type == "" {
+		return false, nil
+	}
+	rest, err := r.Peek(1024)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	return bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("{")), nil
+}
