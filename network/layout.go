@@ -10,7 +10,7 @@ import "path/filepath"
 //	orgs/ORG/{peer,orderer,chaincode} msp, tls, configuration and data of a node
 //	orgs/ORG/admin/msp                the administrator, as the peer command wants it
 //	orgs/ORG/msp                      the organisation's definition in the channel
-//	orgs/ORG/{ipfs,authority}         kubo's repository; the authority's master secret, encrypted, and its passphrase
+//	orgs/ORG/{ipfs,authority}         kubo's repository; the authority's master secret, encrypted, and the age identity that opens it
 //	channel/                          configtx.yaml, genesis block, chaincode package, collections
 //	builder/bin/                      the external builder
 //	run/ORG/KIND.pid  logs/ORG/KIND.log

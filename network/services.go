@@ -2,9 +2,7 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,17 +31,21 @@ func (n *Network) chartsealArgs(user, org string, args ...string) []string {
 
 func (n *Network) authorityFlags(org string) []string {
 	dir := n.org(org, "authority")
-	return []string{"--dir", filepath.Join(dir, "master"), "--passphrase-file", filepath.Join(dir, "passphrase")}
+	flags := []string{"--dir", filepath.Join(dir, "master")}
+	// Networks of earlier releases have a passphrase, which takes each command a second to try.
+	if passphrase := filepath.Join(dir, "passphrase"); isFile(passphrase) {
+		return append(flags, "--passphrase-file", passphrase)
+	}
+	return append(flags, "--identity", filepath.Join(dir, "identity.txt"))
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // makeSecrets makes what a hospital's authority and custodian keep to themselves. It needs no server.
 func (n *Network) makeSecrets(ctx context.Context, org string) error {
-	passphrase := n.org(org, "authority", "passphrase")
-	if _, err := os.Stat(passphrase); errors.Is(err, fs.ErrNotExist) {
-		if err := writeFile(passphrase, []byte(secret()+"\n")); err != nil {
-			return err
-		}
-	}
 	return inParallel(ctx,
 		func(ctx context.Context) error {
 			_, err := n.chartseal(ctx, "authority", org, append([]string{"authority", "init"}, n.authorityFlags(org)...)...)
