@@ -1,7 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -89,7 +94,7 @@ func mergeFacts(given, found index.Facts) index.Facts {
 }
 
 // metadata is the part of an envelope that describes the record.
-func metadata(f index.Facts) envelope.Metadata {
+func metadata(f index.Facts) (envelope.Metadata, error) {
 	m := envelope.Metadata{Kind: f.Kind, Keywords: slices.Concat(f.Keywords, f.Titles)}
 	if len(f.Patients) > 0 {
 		m.Patient = f.Patients[0].Value
@@ -104,5 +109,50 @@ func metadata(f index.Facts) envelope.Metadata {
 	}
 	slices.Sort(m.Codes)
 	m.Codes = slices.Compact(m.Codes)
-	return m
+	var err error
+	m.Facts, err = packFacts(f)
+	return m, err
+}
+
+// packFacts keeps facts small: they repeat themselves much.
+func packFacts(f index.Facts) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(json.NewEncoder(w).Encode(f), w.Close()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// maxFacts bounds what a few bytes may unpack to.
+const maxFacts = 16 << 20
+
+func unpackFacts(packed []byte) (index.Facts, error) {
+	var f index.Facts
+	r := flate.NewReader(bytes.NewReader(packed))
+	defer r.Close()
+	if err := json.NewDecoder(io.LimitReader(r, maxFacts)).Decode(&f); err != nil {
+		return f, ledger.Errorf(ErrTampered, "the envelope's facts cannot be read: %v", err)
+	}
+	return f, nil
+}
+
+// describedFacts are what the metadata of an envelope without facts tells, apart from what the record itself says.
+func describedFacts(m *envelope.Metadata) index.Facts {
+	f := index.Facts{Kind: m.Kind, Keywords: m.Keywords}
+	if m.Patient != "" {
+		f.Patients = []index.Identifier{identifier(m.Patient)}
+	}
+	for _, text := range m.Dates {
+		if d, ok := index.ParseDate(text); ok {
+			f.Dates = append(f.Dates, d)
+		}
+	}
+	for _, code := range m.Codes {
+		f.AddKeyword(code)
+	}
+	return f
 }

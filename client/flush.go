@@ -13,13 +13,16 @@ import (
 type FlushOptions struct {
 	All  bool // write whatever waits, however little keeps it company; otherwise what is due
 	Size int  // entries of a transaction; zero means that of the Client
+
+	// Leave leaves it all to another process that is flushing already, instead of waiting for it.
+	Leave bool
 }
 
 // FlushIndex writes index entries that wait in the outbox: all that were to be written at once or were sent with an
 // unknown outcome, and the others when they are due, see [outbox.Policy]. What could not be written stays, and may be flushed again.
 func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
 	f := c.flush()
-	f.All, f.Wait = o.All, true
+	f.All, f.Wait = o.All, !o.Leave
 	if o.Size > 0 {
 		f.Policy.Size = o.Size
 	}

@@ -26,6 +26,7 @@ type parcel struct {
 	stored     int64
 	kind       string
 	envelope   []byte
+	facts      index.Facts
 	entries    []index.Pending // nil when nothing is to be indexed
 	terms      int
 	warnings   []string
@@ -70,12 +71,16 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	p.commitment = hex.EncodeToString(digest.Commitment[:])
 	p.size, p.stored = digest.Size, ahead.total
 	facts := mergeFacts(j.given, document.Facts())
-	p.kind = facts.Kind
+	p.facts, p.kind = facts, facts.Kind
 	p.warnings = document.Warnings
 	if err := j.makeEntries(p, facts); err != nil {
 		return err
 	}
-	m := metadata(facts)
+	m, err := metadata(facts)
+	if err != nil {
+		return err
+	}
+	m.Scope = j.request.Scope
 	m.Record, m.Version, m.CID = p.id, p.version, p.cid
 	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
 	m.Name, m.MediaType = s.Name, document.MediaType

@@ -62,51 +62,6 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	return j.sealed(), nil
 }
 
-// Amend seals the one source as the next version of a record of the own hospital. What was said of Seal holds here too.
-func (c *Client) Amend(ctx context.Context, r AmendRequest) (Sealed, error) {
-	sealed, err := c.amend(ctx, r)
-	if err != nil {
-		return Sealed{}, fmt.Errorf("amend record %s: %w", r.ID, err)
-	}
-	return sealed, nil
-}
-
-func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
-	var none Sealed
-	if len(r.Sources) != 1 {
-		return none, ledger.Errorf(ErrInvalid, "a version has one source, not %d", len(r.Sources))
-	}
-	current, err := c.version(ctx, r.ID, 0)
-	if err != nil {
-		return none, err
-	}
-	if current.Home != c.ledger.MSP() {
-		return none, ledger.Errorf(ErrDenied, "its home is %s", current.Home)
-	}
-	j, err := c.newJob(ctx, r.SealRequest)
-	if err != nil {
-		return none, err
-	}
-	p := &parcel{id: r.ID, version: current.Version + 1}
-	j.parcels = []*parcel{p}
-	if err := j.prepare(ctx); err != nil {
-		return none, j.abandon(ctx, err)
-	}
-	if err := j.commit(ctx, j.parcels, func(ctx context.Context) error {
-		v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
-		if err != nil {
-			j.keep = errors.Is(err, ErrUnknownOutcome)
-			return err
-		}
-		p.registered = &v
-		return nil
-	}); err != nil {
-		return none, j.abandon(ctx, err)
-	}
-	j.flushDue(ctx)
-	return j.sealed()[0], nil
-}
-
 // A job is one Seal or Amend on its way.
 type job struct {
 	c       *Client

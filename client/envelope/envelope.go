@@ -74,9 +74,14 @@ type Metadata struct {
 	Dates     []string  `json:"dates"`
 	Codes     []string  `json:"codes"`
 	Keywords  []string  `json:"keywords"`
-	Partial   bool      `json:"partial"` // dates, codes or keywords were left out to keep the envelope small
+	Partial   bool      `json:"partial"` // something of these, or the facts, was left out to keep the envelope small
 	Author    string    `json:"author"`  // actor that sealed it, see ledger.Actor
 	Sealed    time.Time `json:"sealed"`
+
+	// Scope and Facts say where and by what the version was indexed, so that its entries can be deleted and made anew. Facts
+	// is raw DEFLATE (RFC 1951) of the JSON of index.Facts.
+	Scope string `json:"scope,omitempty"`
+	Facts []byte `json:"facts,omitempty"`
 }
 
 // Seal wraps the metadata for the recipients. Dates, codes and keywords that would make it larger than
@@ -99,7 +104,7 @@ func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	return wrap(text, recipients)
 }
 
-// halve drops the second half of the longest list.
+// halve drops the second half of the longest list, and in the end the facts. It returns false when nothing is left to drop.
 func (m *Metadata) halve() bool {
 	longest := &m.Keywords
 	for _, l := range []*[]string{&m.Codes, &m.Dates} {
@@ -108,7 +113,10 @@ func (m *Metadata) halve() bool {
 		}
 	}
 	if len(*longest) == 0 {
-		return false
+		m.Partial = m.Partial || m.Facts != nil
+		dropped := m.Facts != nil
+		m.Facts = nil // they can be found again in the record
+		return dropped
 	}
 	*longest = (*longest)[:len(*longest)/2]
 	m.Partial = true

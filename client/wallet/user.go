@@ -48,6 +48,15 @@ func (u *User) Signer() crypto.Signer { return u.key }
 // Key is the enrolment key as fabric-gateway's identity package takes it.
 func (u *User) Key() crypto.PrivateKey { return u.key }
 
+// At is the same user at the peer of another organisation.
+func (u *User) At(p Peer) *User {
+	profile := *u.Profile
+	profile.Peer = p
+	there := *u
+	there.Profile = &profile
+	return &there
+}
+
 func readUser(dir, name string, p *Profile) (*User, error) {
 	u := &User{Name: name, Profile: p, dir: dir}
 	fail := func(err error) (*User, error) {

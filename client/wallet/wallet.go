@@ -7,7 +7,8 @@
 //	    tls-cert.pem  tls-key.pem     client certificate for mutual TLS to peers and authorities, and its key
 //	    keys/<authority>.json         attribute keys, see [User.StoreKeys]
 //	    custodian.txt                 custodians only: age identities
-//	    state/                        pinned public keys and scope keys, see [User.Memory]
+//	    state/                        pinned public keys and scope keys, see [User.Memory]; index entries that wait, see
+//	                                  [User.Outbox]; lengths of index chains, see [User.Hints]
 //
 // [Open] the wallet, take a [User] out of it, and give it to client/fabric. All files of a user are secret: the package
 // writes them for the owner alone and refuses to read a key that others may read. Every write is atomic. Two processes

@@ -24,8 +24,9 @@ type hitRow struct {
 
 func (a *app) searchCommand() *cobra.Command {
 	var (
-		o     client.SearchOptions
-		limit int
+		o      client.SearchOptions
+		verify verifyFlags
+		limit  int
 	)
 	cmd := &cobra.Command{
 		Use:   "search QUERY...",
@@ -41,7 +42,13 @@ are joined by 'and':
   date:2020-03  date:2019..2020-06    a year, month, day or range
   patient:ID  born:1950               the patient
   kind:fhir  modality:CT  author:...  what the record says of itself
-  home:HospitalA                      who sealed it`,
+  home:HospitalA                      who sealed it
+
+Every entry of the index that is read is authenticated, and a missing one in the middle is noticed:
+then what was found is printed, and the exit code is 5, for there may be more. What cannot be
+noticed with one peer is that it withholds the newest entries of a keyword. With --verify a second
+hospital's peer is asked too, and what either withholds is told. That peer then learns what your
+own learns at every search: which entries of the index belong to the query.`,
 		Example: `  chartseal search icd10:I21 and date:2020-03
   chartseal search 'patient:12345 and (scan or modality:CT)' --json`,
 		GroupID: groupRecords,
@@ -67,18 +74,26 @@ are joined by 'and':
 			if o.Scope == "" {
 				o.Scope = a.set.scope
 			}
+			if closeOther, err := verify.connect(a, s, &o); err != nil {
+				return err
+			} else if closeOther != nil {
+				defer closeOther()
+			}
+			a.flushDue(ctx, s)
 			found, err := s.client.Search(ctx, query, o)
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "'chartseal scope list' shows the scopes")
 			} else if err != nil {
 				return err
 			}
-			return a.printHits(o.Scope, found)
+			return errors.Join(a.printHits(o.Scope, found), a.problems(found))
 		}),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.Scope, "scope", "", "search domain (default \"consortium\", or from the configuration)")
 	fs.IntVar(&limit, "limit", 100, "print at most this many records")
+	fs.StringVar(&o.After, "after", "", "go on after this `bookmark`, which the page before printed")
+	verify.add(cmd)
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, when the scope's key has to be asked for")
 	return cmd
 }
@@ -107,8 +122,11 @@ func (a *app) printHits(scope string, found client.Results) error {
 	if len(found.Hits) == 0 {
 		a.note("nothing found in scope %s", scope)
 	}
-	if found.Truncated {
-		a.note("there are more records than these %d; raise --limit or narrow the query", len(found.Hits))
+	switch {
+	case found.Truncated && a.global.json:
+		a.stderrJSON(map[string]string{"next": found.Next})
+	case found.Truncated:
+		a.note("there are more records than these %d: go on with --after %s, raise --limit or narrow the query", len(found.Hits), found.Next)
 	}
 	if a.global.json {
 		rows := make([]hitRow, len(found.Hits))

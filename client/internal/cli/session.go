@@ -19,6 +19,7 @@ type session struct {
 	user   *wallet.User
 	ledger *fabric.Gateway
 	blobs  *ipfs.Store // nil for organisations that store no payloads
+	hints  *wallet.Hints
 	client *client.Client
 }
 
@@ -48,6 +49,8 @@ func (s *session) dial() error {
 	if config.Outbox, err = s.user.Outbox(); err != nil {
 		return err
 	}
+	s.hints = s.user.Hints()
+	config.Hints = s.hints
 	if p := s.user.Profile.IPFS; p != nil {
 		if s.blobs, err = ipfs.New(ipfs.Options{API: p.API, Token: p.Token}); err != nil {
 			return err
@@ -63,6 +66,9 @@ func (s *session) dial() error {
 
 // Close ends the connections.
 func (s *session) Close() {
+	if s.hints != nil {
+		s.hints.Save() // they are only hints: a disk that is full costs reads
+	}
 	if s.ledger != nil {
 		s.ledger.Close()
 	}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+func (a *app) indexCommand() *cobra.Command {
+	return group("index", "See and write index entries that wait in your wallet", groupRecords, a.indexStatusCommand(), a.indexFlushCommand())
+}
+
+// An outboxRow is what 'index status --json' prints.
+type outboxRow struct {
+	Records int    `json:"records"`
+	Entries int    `json:"entries"`
+	Sent    int    `json:"sent"`
+	Pending int    `json:"pending"`
+	Oldest  string `json:"oldest"` // empty when nothing waits
+	Due     string `json:"due"`    // when the next flush writes it at the latest; empty when nothing waits
+}
+
+func (a *app) indexStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show what waits to be indexed",
+		Long: `Status shows how many sealed records wait in your wallet's outbox, with how many index entries. Sent
+are entries whose transaction has no known outcome yet, and pending are records of which it is not
+known yet whether they are on the ledger; both are cleared up by the next flush. It needs no network.`,
+		Args: takes(0, 0, ""),
+		RunE: a.run(func(context.Context, []string) error {
+			u, err := a.user()
+			if err != nil {
+				return err
+			}
+			box, err := u.Outbox()
+			if err != nil {
+				return err
+			}
+			waits, err := box.Status()
+			if err != nil {
+				return err
+			}
+			row := outboxRow{Records: waits.Records, Entries: waits.Entries, Sent: waits.Sent, Pending: waits.Pending}
+			if !waits.Oldest.IsZero() {
+				row.Oldest = waits.Oldest.Format(time.RFC3339)
+				row.Due = waits.Oldest.Add(outbox.DefaultAge).Format(time.RFC3339)
+			}
+			if a.global.json {
+				return a.printJSON(row)
+			}
+			t := newTable("RECORDS", "ENTRIES", "SENT", "PENDING", "OLDEST", "DUE")
+			t.row(fmt.Sprint(row.Records), fmt.Sprint(row.Entries), fmt.Sprint(row.Sent), fmt.Sprint(row.Pending), row.Oldest, row.Due)
+			return a.printTable(t)
+		}),
+	}
+}
+
+// A flushRow is what 'index flush --json' prints.
+type flushRow struct {
+	Records      int `json:"records"`
+	Entries      int `json:"entries"`
+	Dummies      int `json:"dummies"`
+	Transactions int `json:"transactions"`
+	Collisions   int `json:"collisions"` // transactions that were made anew, because somebody else indexed the same keywords
+	Dropped      int `json:"dropped"`    // records that never came on the ledger
+}
+
+func (a *app) indexFlushCommand() *cobra.Command {
+	var all, cover bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "flush",
+		Short: "Write index entries that wait",
+		Long: fmt.Sprintf(`Flush writes the index entries that are due: those of records that were to be found at once, those
+whose transaction has no known outcome, and all others as soon as %d records wait or the oldest has
+waited for %v. All entries of a record are written together with those of the others, in random
+order, in transactions of %d entries, of which dummies fill the last; none is held back.
+
+With --all it writes what waits, however little that is. A record that is written alone can be
+told from its time, as with 'seal --index now'.
+
+With --every it runs until it is stopped and flushes at intervals. --cover then writes a
+transaction of dummies whenever there is nothing to write, so that nobody can tell when there is.`,
+			outbox.DefaultRecords, outbox.DefaultAge, outbox.DefaultSize),
+		Example: `  chartseal index flush --all
+  chartseal index flush --every 5m --cover`,
+		Args: takes(0, 0, ""),
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&all, "all", false, "write all that waits, however few records hide each other")
+	fs.DurationVar(&every, "every", 0, "run until stopped, and flush at this `interval`")
+	fs.BoolVar(&cover, "cover", false, "with --every: write dummies when there is nothing to write")
+	once := a.run(func(ctx context.Context, _ []string) error { return a.flushOnce(ctx, all) })
+	daemon := a.runUntilStopped(func(ctx context.Context, _ []string) error { return a.flushEvery(ctx, every, all, cover) })
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case cmd.Flags().Changed("every") && every < time.Second:
+			return usagef("--every must be at least 1s")
+		case cover && every == 0:
+			return usagef("--cover needs --every")
+		case every > 0:
+			return daemon(cmd, args)
+		}
+		return once(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) flushOnce(ctx context.Context, all bool) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	report, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+	if err != nil {
+		return withHint(err, "nothing is lost: what could not be written stays in the outbox; flush again")
+	}
+	if a.global.json {
+		return a.printJSON(flushRow{
+			Records: report.Records, Entries: report.Entries, Dummies: report.Dummies, Transactions: report.Transactions,
+			Collisions: report.Collisions, Dropped: report.Dropped,
+		})
+	}
+	if report.Entries == 0 {
+		a.note("nothing is due")
+		return nil
+	}
+	a.note("%d entries of %d records are in the index, in %d transactions", report.Entries, report.Records, report.Transactions)
+	return nil
+}
+
+func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bool) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	log := a.log()
+	log.Info("index flushes", "every", every.String())
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		report, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+		if err == nil && cover && report.Transactions == 0 {
+			err = s.client.CoverIndex(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			log.Warn("index not written, trying again", "error", err.Error())
+		case report.Entries > 0:
+			log.Info("index written", "records", report.Records, "entries", report.Entries, "transactions", report.Transactions)
+		}
+		s.hints.Save() // see session.Close
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// flushDue writes what earlier commands left, before a command that reads. It is not the command's business if that fails.
+func (a *app) flushDue(ctx context.Context, s *session) {
+	waits, err := s.client.IndexStatus()
+	if err == nil && waits != (outbox.Status{}) {
+		_, err = s.client.FlushIndex(ctx, client.FlushOptions{Leave: true})
+	}
+	if err != nil && ctx.Err() == nil {
+		a.warn("index entries of sealed records still wait in the outbox: %v", err)
+	}
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// verifyFlags choose a second peer to compare the index with.
+type verifyFlags struct {
+	verify bool
+	with   string
+}
+
+func (f *verifyFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVar(&f.verify, "verify", false, "compare the index with another hospital's peer, which shows it what your own peer sees")
+	fs.StringVar(&f.with, "verify-with", "", "the `organisation` whose peer to compare with (default the first other one with a profile in the wallet)")
+}
+
+// connect makes the second connection, if one is wanted, and a function that ends it.
+func (f *verifyFlags) connect(a *app, s *session, o *client.SearchOptions) (func(), error) {
+	if !f.verify && f.with == "" {
+		return nil, nil
+	}
+	w, err := wallet.Open(a.set.wallet)
+	if err != nil {
+		return nil, err
+	}
+	name, err := f.organisation(w, s.user.Profile.MSP)
+	if err != nil {
+		return nil, err
+	}
+	other, err := w.Profile(name)
+	if err != nil {
+		return nil, err
+	}
+	g, err := fabric.Connect(s.user.At(other.Peer), fabric.Timeouts{})
+	if err != nil {
+		return nil, err
+	}
+	o.Verify = g
+	a.note("comparing with the peer of %s, which thereby learns which index entries belong to this query", name)
+	return func() { g.Close() }, nil
+}
+
+func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error) {
+	if f.with == own {
+		return "", withHint(usagef("--verify-with %s is your own organisation", own), "name another one")
+	}
+	if f.with != "" {
+		return f.with, nil
+	}
+	all, err := w.Organisations()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range all {
+		if name != own {
+			return name, nil
+		}
+	}
+	return "", withHint(fmt.Errorf("the wallet has no other organisation's profile: %w", client.ErrNotFound),
+		"get the profile of another hospital, a file such as HospitalB.yaml, and put it into %s", w.Dir())
+}
+
+// problems turns proofs that a peer withholds or has altered entries into an error, after what was found is printed.
+func (a *app) problems(found client.Results) error {
+	var tampered []error
+	for _, p := range found.Problems {
+		if errors.Is(p, ledger.ErrTampered) {
+			tampered = append(tampered, p)
+		} else {
+			a.warn("there may be more records: %v", p)
+		}
+	}
+	if len(tampered) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(tampered) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return withHint(fmt.Errorf("the index is incomplete: %w%s", tampered[0], more),
+		"what is printed did verify, but there may be more records; search at another hospital's peer with --verify, and tell whoever runs yours")
+}
