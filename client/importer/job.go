@@ -259,6 +259,7 @@ func (r *run) row(i *item, status string) Row {
 	row := Row{File: i.name, Part: i.part, Status: status, Size: i.section.length, Kind: i.kind}
 	if i.rule != nil {
 		row.Rule, row.Policy, row.Scope = i.rule.Name, i.rule.Policy, r.scopeOf(i.rule)
+		row.Keywords, row.PatientKey = i.rule.Keywords, i.rule.PatientKey
 	}
 	if i.id != "" && (status == StatusSealed || status == StatusPresent) && r.Journal != nil {
 		row.Record = i.id

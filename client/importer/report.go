@@ -24,10 +24,13 @@ type Row struct {
 	Rule     string   `json:"rule,omitempty"`
 	Policy   string   `json:"policy,omitempty"`
 	Scope    string   `json:"scope,omitempty"`
-	Size     int64    `json:"size"`
-	Entries  int      `json:"entries,omitempty"`
-	Reason   string   `json:"reason,omitempty"`
-	Warnings []string `json:"warnings,omitempty"`
+	Keywords []string `json:"keywords,omitempty"` // the rule's
+
+	PatientKey string   `json:"patientKey,omitempty"` // the rule's
+	Size       int64    `json:"size"`
+	Entries    int      `json:"entries,omitempty"`
+	Reason     string   `json:"reason,omitempty"`
+	Warnings   []string `json:"warnings,omitempty"`
 }
 
 // A Summary counts.

@@ -66,7 +66,7 @@ Hyperledger Fabric ledger.`,
 		&cobra.Group{ID: groupRun, Title: "Running a hospital:"},
 	)
 	root.AddCommand(
-		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.exportCommand(), a.keywordsCommand(), a.indexCommand(),
+		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.exportCommand(), a.importCommand(), a.keywordsCommand(), a.indexCommand(),
 		a.enrollCommand(), a.keysCommand(), a.policyCommand(), a.auditCommand(),
 		a.scopeCommand(), a.custodianCommand(), a.authorityCommand(), a.replicateCommand(),
 		a.versionCommand(),

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/importer"
+)
+
+type importFlags struct {
+	policy  string
+	rules   string
+	scope   string
+	noIndex bool
+	split   bool
+	jobs    int
+	job     string
+	report  string
+	dryRun  bool
+}
+
+const importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
+a line), up to 100 records a transaction. It can be stopped or killed at any moment; the same
+command again goes on where it stopped: nothing is lost and nothing is sealed twice. Later, it seals
+what is new. With --split FHIR bundles are taken apart into their resources.
+
+What cannot be sealed is reported with a reason, the rest goes on, and the exit code is 1. --report
+FILE gets a line of JSON for every record: its file, record id, and what became of it.
+
+A rule file chooses policies. The first rule that matches a record decides, and one without match
+takes the rest. All conditions of a match have to hold; of a list, one value has to.
+
+  rules:
+    - name: psychiatry                  # for messages
+      match:
+        code: ["icd10:F", "snomed:74732009"]   # beginning of a code: icd10, snomed, loinc, rxnorm, cvx
+        kind: "fhir:*"                  # kind of record, see 'chartseal keywords'; * and ?
+        path: "wards/**/*.json"         # below the directory; ** also crosses directories
+        organisation: "General*"        # as the record says
+        department: [PSY, Psychiatry]   # as HL7 v2, DICOM, C-CDA and FHIR records say
+        confidentiality: [R, V]         # HL7 code U L M N R V, or none for records without one
+      policy: HospitalA:role=psychiatrist
+      scope: psychiatry                 # search domain; or no-index: true
+      keywords: [inpatient]
+      patient-key: age1...              # the patient's own age recipient
+    - policy: HospitalA:role=doctor or HospitalB:role=doctor
+
+Try a rule file with --dry-run, which needs no network and shows what each record would get.`
+
+func (a *app) importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import DIR|FILE",
+		Short: "Seal a directory tree or a bulk export",
+		Long:  importHelp,
+		Example: `  chartseal import records/ --policy 'HospitalA:role=doctor or HospitalB:role=doctor'
+  chartseal import export.ndjson --policy-file rules.yaml --report import.log
+  chartseal import bundles/ --split --policy-file rules.yaml --dry-run`,
+		GroupID: groupRecords,
+		Args:    takes(1, 1, "one directory or file"),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			job, err := f.newJob(a, args[0])
+			if err != nil {
+				return err
+			}
+			if f.dryRun {
+				return a.planImport(ctx, job)
+			}
+			return a.runImport(ctx, job, f)
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.rules, "policy-file", "", "choose policies by the rules in a `file`")
+	fs.StringVarP(&f.policy, "policy", "p", "", "the policy, as `TEXT`, of all records, or of those that no rule matches")
+	fs.StringVar(&f.scope, "scope", "", "search domain, where a rule names none (default \"consortium\", or from the configuration)")
+	fs.BoolVar(&f.noIndex, "no-index", false, "write no index entries, where a rule names no scope")
+	fs.BoolVar(&f.split, "split", false, "take FHIR bundles (JSON) apart into their resources")
+	fs.IntVar(&f.jobs, "jobs", 4, "`number` of records to read and seal at a time")
+	fs.StringVar(&f.job, "job", "", "keep what is done in this `file` (default: one in the wallet for each directory or file)")
+	fs.StringVar(&f.report, "report", "", "append a line of JSON for every record to a `file`")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "only show what each record would get")
+	mustFlag(cmd.MarkFlagFilename("policy-file", "yaml", "yml"))
+	mustFlag(cmd.MarkFlagFilename("job"))
+	mustFlag(cmd.MarkFlagFilename("report"))
+	return cmd
+}
+
+// newJob checks everything that can be checked without a connection.
+func (f *importFlags) newJob(a *app, source string) (*importer.Job, error) {
+	switch {
+	case f.jobs < 1 || f.jobs > 64:
+		return nil, usagef("--jobs %d: a number from 1 to 64", f.jobs)
+	case f.noIndex && f.scope != "":
+		return nil, usagef("--scope and --no-index contradict each other")
+	}
+	rules, err := f.readRules(a)
+	if err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(source)
+	if err != nil {
+		return nil, err
+	}
+	j := &importer.Job{Source: abs, Rules: rules, Split: f.split, Jobs: f.jobs, Scope: f.scope}
+	if j.Scope == "" && !f.noIndex {
+		j.Scope = a.set.scope
+	}
+	return j, nil
+}
+
+func (f *importFlags) readRules(a *app) (*importer.Rules, error) {
+	rest := importer.Rule{Name: "--policy", Policy: f.policy}
+	if f.policy != "" {
+		if err := checkPolicy(f.policy); err != nil {
+			return nil, err
+		}
+	}
+	if f.rules == "" {
+		if f.policy == "" {
+			return nil, withHint(usagef("no policy: who may open the records?"),
+				"name them with --policy, or choose by rules with --policy-file; 'chartseal import --help' shows an example")
+		}
+		return importer.OneRule(rest)
+	}
+	text, err := a.readText(f.rules, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := importer.ParseRules([]byte(text))
+	if err == nil && f.policy != "" {
+		rules, err = rules.Or(rest)
+	}
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", f.rules, err), "'chartseal import --help' shows an example of a rule file")
+	}
+	return rules, nil
+}
+
+// planImport prints what each record would get.
+func (a *app) planImport(ctx context.Context, job *importer.Job) error {
+	out := a.newPlanPrinter()
+	job.Report = out.row
+	sum, err := job.Plan(ctx)
+	if endErr := out.end(); err == nil {
+		err = endErr
+	}
+	if err != nil {
+		return err
+	}
+	a.note("%d records would be sealed, %d not; nothing was written", sum.Sealed, sum.Failed+sum.Skipped)
+	return importFailures(job.Source, sum)
+}
+
+// runImport does the job and prints how it went, also when it was broken off.
+func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
+	s, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	path := f.job
+	if path == "" {
+		path = journalPath(s.user.Dir(), job.Source)
+	}
+	job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.ledger.Actor(), Source: job.Source, Split: job.Split})
+	if err != nil {
+		return err
+	}
+	defer job.Journal.Close()
+	job.Client, job.Ledger = s.client, s.ledger
+	job.Flush = func(ctx context.Context, all bool) error {
+		_, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+		return err
+	}
+	out, err := a.newImportPrinter(f.report)
+	if err != nil {
+		return err
+	}
+	job.Report, job.Progress = out.row, out.progress
+	sum, err := job.Run(ctx)
+	if endErr := out.end(sum); err == nil {
+		err = endErr
+	}
+	switch {
+	case err == nil:
+		return importFailures(job.Source, sum)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, client.ErrUnavailable):
+		return withHint(err, "%d records are sealed; the same command again goes on from there", sum.Sealed+sum.Before)
+	}
+	return err
+}
+
+func importFailures(source string, sum importer.Summary) error {
+	if sum.Failed == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("import %s: %d of %d could not be sealed", source, sum.Failed, sum.Failed+sum.Sealed+sum.Before),
+		"their reasons are above, and all of them in the --report file; the same command again tries them again, and only them")
+}
+
+// journalPath is where the job of a source is kept unless it is named.
+func journalPath(userDir, source string) string {
+	name := sha256.Sum256([]byte(source))
+	return filepath.Join(userDir, "state", "import", hex.EncodeToString(name[:16]))
+}

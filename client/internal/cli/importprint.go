@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/chartseal/chartseal/client/importer"
+)
+
+// Bounds on what an import shows of its problems: an export may have a million.
+const (
+	shownProblems = 20
+	keptProblems  = 1000
+)
+
+// An importResult is what 'import --json' prints.
+type importResult struct {
+	importer.Summary
+	Problems []importer.Row `json:"problems"` // the first 1000 of what failed or was skipped, or has warnings
+	Omitted  int            `json:"omitted"`  // further ones, which the --report file has
+}
+
+// importPrinter tells of an import while it goes on. It is not safe for concurrent use.
+type importPrinter struct {
+	a        *app
+	report   *os.File // nil without --report
+	problems []importer.Row
+	omitted  int
+	bar      *progressbar.ProgressBar
+	shown    time.Time
+}
+
+func (a *app) newImportPrinter(report string) (*importPrinter, error) {
+	p := &importPrinter{a: a, problems: []importer.Row{}}
+	if report == "" {
+		return p, nil
+	}
+	var err error
+	p.report, err = os.OpenFile(report, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600) // of a resumed import, the earlier lines stay
+	return p, err
+}
+
+func (p *importPrinter) row(r importer.Row) error {
+	if p.report != nil {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if _, err := p.report.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	sealed := r.Status == importer.StatusSealed || r.Status == importer.StatusPresent
+	if sealed && len(r.Warnings) == 0 {
+		return nil
+	}
+	if len(p.problems) < keptProblems {
+		p.problems = append(p.problems, r)
+	} else {
+		p.omitted++
+	}
+	if n := len(p.problems); n <= shownProblems && !p.a.global.json {
+		p.clear()
+		if !sealed {
+			p.a.warn("%s: %s: %s", fileOf(r), r.Status, r.Reason)
+		}
+		for _, w := range r.Warnings {
+			p.a.warn("%s: %s", fileOf(r), w)
+		}
+		if n == shownProblems {
+			p.a.warn("further problems are counted; --report FILE keeps all of them")
+		}
+	}
+	return nil
+}
+
+func fileOf(r importer.Row) string {
+	if r.Part > 0 {
+		return fmt.Sprintf("%s#%d", r.File, r.Part)
+	}
+	return r.File
+}
+
+// progress draws a line on a terminal: how much there is in all is not known before it has been read.
+func (p *importPrinter) progress(s importer.Summary) {
+	if p.a.global.quiet || !isTerminal(p.a.stderr) || time.Since(p.shown) < 200*time.Millisecond {
+		return
+	}
+	p.shown = time.Now()
+	if p.bar == nil {
+		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(p.a.stderr), progressbar.OptionShowBytes(true),
+			progressbar.OptionUseIECUnits(true), progressbar.OptionClearOnFinish())
+	}
+	text := fmt.Sprintf("importing: %d sealed, %.0f/s", s.Sealed, s.RecordsPerSecond)
+	if s.Before > 0 {
+		text += fmt.Sprintf(", %d before", s.Before)
+	}
+	if s.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", s.Failed)
+	}
+	p.bar.Describe(text)
+	p.bar.Set64(s.Read)
+}
+
+func (p *importPrinter) clear() {
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+}
+
+// end prints the counts.
+func (p *importPrinter) end(s importer.Summary) error {
+	p.clear()
+	if p.report != nil {
+		if err := p.report.Close(); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	if p.a.global.json {
+		return p.a.printJSON(importResult{Summary: s, Problems: p.problems, Omitted: p.omitted})
+	}
+	t := newTable("SEALED", "BEFORE", "FAILED", "SKIPPED", "KEYWORDS", "SIZE", "TIME", "RECORDS/S", "KEYWORDS/S")
+	t.row(fmt.Sprint(s.Sealed), fmt.Sprint(s.Before), fmt.Sprint(s.Failed), fmt.Sprint(s.Skipped), fmt.Sprint(s.Entries), bytesText(s.Bytes),
+		(time.Duration(s.Seconds*1000) * time.Millisecond).String(), fmt.Sprintf("%.1f", s.RecordsPerSecond), fmt.Sprintf("%.1f", s.EntriesPerSecond))
+	return p.a.printTable(t)
+}
+
+// planPrinter prints the rows of a dry run, some at a time.
+type planPrinter struct {
+	a     *app
+	t     *table
+	n     int
+	first bool
+}
+
+const planRows = 500
+
+func (a *app) newPlanPrinter() *planPrinter { return &planPrinter{a: a, first: true} }
+
+// A planRow is what 'import --dry-run --json' prints for a record.
+type planRow struct {
+	File       string   `json:"file"`
+	Part       int      `json:"part,omitempty"`
+	Status     string   `json:"status"` // "seal", or why not: "failed", "skipped"
+	Reason     string   `json:"reason,omitempty"`
+	Kind       string   `json:"kind"`
+	Size       int64    `json:"size"`
+	Rule       string   `json:"rule"`
+	Policy     string   `json:"policy"`
+	Scope      string   `json:"scope"` // empty: not indexed
+	Keywords   []string `json:"keywords"`
+	PatientKey string   `json:"patientKey,omitempty"`
+}
+
+func (p *planPrinter) row(r importer.Row) error {
+	status := r.Status
+	if status == importer.StatusSealed {
+		status = "seal"
+	}
+	if p.a.global.json {
+		return p.jsonRow(planRow{File: r.File, Part: r.Part, Status: status, Reason: r.Reason, Kind: r.Kind, Size: r.Size, Rule: r.Rule,
+			Policy: r.Policy, Scope: r.Scope, Keywords: append([]string{}, r.Keywords...), PatientKey: r.PatientKey})
+	}
+	if p.t == nil {
+		p.t = newTable("FILE", "KIND", "RULE", "SCOPE", "KEYWORDS", "POLICY")
+	}
+	policy := r.Policy
+	if status != "seal" {
+		policy = status + ": " + r.Reason
+	} else if r.PatientKey != "" {
+		policy += " + patient's key"
+	}
+	p.t.row(fileOf(r), r.Kind, r.Rule, r.Scope, strings.Join(r.Keywords, ", "), policy)
+	if p.n++; p.n%planRows == 0 {
+		return p.flush()
+	}
+	return nil
+}
+
+// jsonRow streams an array.
+func (p *planPrinter) jsonRow(r planRow) error {
+	var b bytes.Buffer
+	if p.first {
+		b.WriteString("[\n  ")
+	} else {
+		b.WriteString(",\n  ")
+	}
+	p.first = false
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	return p.a.write(bytes.TrimRight(b.Bytes(), "\n"))
+}
+
+func (p *planPrinter) flush() error {
+	if p.t == nil {
+		return nil
+	}
+	t := p.t
+	p.t = nil
+	return p.a.printTable(t)
+}
+
+func (p *planPrinter) end() error {
+	switch {
+	case !p.a.global.json:
+		return p.flush()
+	case p.first:
+		return p.a.printf("[]\n")
+	}
+	return p.a.printf("\n]\n")
+}
