@@ -88,7 +88,10 @@ func (r *run) request(items []*item) (client.SealRequest, []*attempt) {
 	rule := items[0].rule
 	var attempts []*attempt
 	q := client.SealRequest{Policy: rule.Policy, Scope: r.scopeOf(rule), Keywords: rule.Keywords, PatientRecipient: rule.PatientKey,
-		KeepEntries: r.Flush != nil}
+		Index: client.IndexBatched, KeepEntries: r.Flush != nil}
+	if q.Scope == "" {
+		q.Index = ""
+	}
 	for _, i := range items {
 		a := &attempt{item: i}
 		attempts = append(attempts, a)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -160,6 +161,7 @@ func (a *app) planImport(ctx context.Context, job *importer.Job) error {
 
 // runImport does the job and prints how it went, also when it was broken off.
 func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
+	a.parallel = f.jobs
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -174,6 +176,9 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 		return err
 	}
 	defer job.Journal.Close()
+	if f.scope == "" && cmp.Or(a.set.index, s.user.Profile.Index) == indexNone {
+		job.Scope = ""
+	}
 	job.Client, job.Ledger = s.client, s.ledger
 	job.Flush = func(ctx context.Context, all bool) error {
 		_, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})

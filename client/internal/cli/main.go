@@ -19,8 +19,9 @@ type app struct {
 	getenv func(string) string
 	exeDir string // directory of the executable, "" when unknown
 
-	global globalFlags
-	set    settings // resolved before a command starts
+	global   globalFlags
+	set      settings // resolved before a command starts
+	parallel int      // records that a session seals at a time; zero takes the client's default
 }
 
 // Main runs the command line of this process and returns its exit code.

@@ -30,14 +30,14 @@ func (a *app) connect(context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{user: u}
-	if err := s.dial(); err != nil {
+	if err := s.dial(a.parallel); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) dial() error {
+func (s *session) dial(parallel int) error {
 	var err error
 	if err = s.user.Valid(time.Now()); err != nil {
 		return withHint(err, "'chartseal enroll %s --renew' gets a new certificate", s.user)
@@ -45,7 +45,7 @@ func (s *session) dial() error {
 	if s.ledger, err = fabric.Connect(s.user, fabric.Timeouts{}); err != nil {
 		return err
 	}
-	config := client.Config{Ledger: s.ledger, Memory: s.user.Memory()}
+	config := client.Config{Ledger: s.ledger, Memory: s.user.Memory(), Parallel: parallel}
 	if config.Outbox, err = s.user.Outbox(); err != nil {
 		return err
 	}
