@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
+	"time"
 )
 
 // The network's people.
@@ -35,7 +37,7 @@ const (
 type result struct {
 	code           int
 	stdout, stderr string
-	maxRSS         int64 // bytes
+	memory         int64 // greatest resident size in bytes
 }
 
 // chartseal runs the program as a person would.
@@ -54,16 +56,39 @@ func start(t *testing.T, stdin *os.File, user string, args ...string) result {
 		cmd.Stdin = stdin
 	}
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME=")
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("run chartseal: %v", err)
+	}
+	memory := watchMemory(cmd.Process.Pid)
+	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("run chartseal: %v", err)
 	}
-	r := result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.maxRSS = usage.Maxrss << 10
-	}
-	return r
+	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), memory: <-memory}
+}
+
+// watchMemory gives a process's greatest resident size once it has ended. The rusage of a child would count the memory of
+// the test program too, which the child shares until it executes chartseal.
+func watchMemory(pid int) <-chan int64 {
+	result := make(chan int64, 1)
+	go func() {
+		var greatest int64
+		for {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, line, found := strings.Cut(string(status), "VmHWM:")
+			if err != nil || !found { // ended; a zombie has no memory
+				result <- greatest
+				return
+			}
+			var kib int64
+			if _, err := fmt.Sscanf(line, "%d kB", &kib); err == nil {
+				greatest = max(greatest, kib<<10)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return result
 }
 
 // expect runs the program and requires its exit code.

@@ -13,20 +13,30 @@ import (
 
 // TestStories runs the stories of testdata/story: one file a story, on the real network.
 func TestStories(t *testing.T) {
-	build := exec.Command("go", "build", "-o", consortium.Programs()+"/", "filippo.io/age/cmd/age",
-		"github.com/chartseal/chartseal/client/cmd/age-plugin-chartseal")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build age and its plugin: %v\n%s", err, out)
-	}
+	buildStoryPrograms(t)
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/story",
 		Cmds: story.Commands,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", consortium.Programs()+":"+env.Getenv("PATH"))
-			env.Setenv("CHARTSEAL_WALLET", consortium.Wallet())
-			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("WORD", "story"+strings.ToLower(rand.Text()))
+			setupStory(env)
 			return nil
 		},
 	})
+}
+
+// buildStoryPrograms makes the programs that stories run beside chartseal.
+func buildStoryPrograms(t *testing.T) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", consortium.Programs()+"/", "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen",
+		"github.com/chartseal/chartseal/client/cmd/age-plugin-chartseal")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build age and its plugin: %v\n%s", err, out)
+	}
+}
+
+func setupStory(env *testscript.Env) {
+	env.Setenv("PATH", consortium.Programs()+":"+env.Getenv("PATH"))
+	env.Setenv("CHARTSEAL_WALLET", consortium.Wallet())
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("WORD", "story"+strings.ToLower(rand.Text()))
 }
