@@ -4,7 +4,7 @@ BIN      := build
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build demo test lint fuzz up down status logs clean
+.PHONY: help check-tools build demo test lint fuzz bench-abe up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -23,6 +23,10 @@ lint: check-tools ## check format, vet and staticcheck
 
 fuzz: check-tools ## run each fuzz target for TIME (default 60s)
 	scripts/fuzz.sh $(or $(TIME),60s)
+
+bench-abe: check-tools ## measure attribute-based encryption beside gofe and circl: build/bench-abe.json, docs/bench-abe.md
+	@mkdir -p $(BIN)
+	go run ./abe/internal/bench -json $(BIN)/bench-abe.json -table docs/bench-abe.md
 
 check-tools:
 	@scripts/check-tools.sh

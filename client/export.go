@@ -43,12 +43,12 @@ func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Wri
 
 func (c *Client) export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
 	var none Exported
-	if c.blobs == nil {
-		return none, c.noStore()
-	}
 	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
+	}
+	if c.blobs == nil { // only now, so that who may not ask hears that
+		return none, c.noStore()
 	}
 	v := h.version
 	_, stanzas, err := readHeader(h.envelope)

@@ -51,7 +51,7 @@ published by naming it with --attribute.`,
 			}
 			published, err := keys.Publish(ctx, s.ledger, master, names)
 			if err != nil {
-				return err
+				return masterHint(err, f.dir)
 			}
 			if a.global.json {
 				return a.printJSON(publishedRow{Authority: s.ledger.MSP(), Announced: announced, Published: append([]string{}, published...)})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ them so.`,
 			if printErr := a.printRotated(s.ledger.MSP(), rotated, err == nil); printErr != nil {
 				return printErr
 			}
-			return err
+			return masterHint(err, f.dir)
 		}),
 	}
 	f.add(cmd)
@@ -60,6 +61,14 @@ them so.`,
 	fs.StringArrayVar(&attributes, "attribute", nil, "rotate this attribute, `MSPID:name=value` (repeatable)")
 	fs.BoolVar(&all, "all", false, "rotate all attributes that the authority has published")
 	return cmd
+}
+
+// masterHint is for commands that hold a master secret against what the ledger pins.
+func masterHint(err error, dir string) error {
+	if errors.Is(err, ledger.ErrTampered) {
+		return withHint(err, "is %s the directory of this authority? 'chartseal authority restore' makes it anew from a backup", dir)
+	}
+	return err
 }
 
 // printRotated prints the new versions, in text also those before a failure.

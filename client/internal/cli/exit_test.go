@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 )
@@ -33,6 +34,11 @@ func TestExitCodes(t *testing.T) {
 		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, 1, "permission"},
 		{usagef("no"), 2, "usage"},
 		{ledger.Errorf(ledger.ErrInvalid, "no"), 2, "invalid"},
+		{usage(&policy.SyntaxError{Kind: policy.ErrTooLong}), 2, "policy-too-long"},
+		{usage(&policy.SyntaxError{Kind: policy.ErrTooDeep}), 2, "policy-too-deep"},
+		{usage(&policy.SyntaxError{Kind: policy.ErrTooManyAttributes}), 2, "policy-too-many-attributes"},
+		{usage(fmt.Errorf("policy: %w", policy.ErrReuse)), 2, "policy-reuse"},
+		{usage(&policy.SyntaxError{}), 2, "usage"},
 		{client.ErrNotFound, 3, "not-found"},
 		{abe.ErrNoKey, 3, "not-found"},
 		{os.ErrNotExist, 3, "not-found"},

@@ -36,7 +36,10 @@ func (a *app) keysRequestCommand() *cobra.Command {
 		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium, which
 decide by it what you are entitled to, and keeps the keys they issue in your wallet. Each key is
 checked against the public key on the ledger before it is kept. Authorities that grant you nothing
-are left out unless you name them.`,
+are left out unless you name them.
+
+Ask again after an authority has rotated an attribute: you get the new version beside the older ones,
+which open what was sealed to them. The same request always gives the same keys.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			s, err := a.connect(ctx)

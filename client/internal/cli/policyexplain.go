@@ -116,8 +116,11 @@ func (a *app) printExplanation(e client.Explanation) error {
 		}
 		rows.add("sealed to", fmt.Sprintf("%s version %d  (%s)", k.Attribute, k.Version, state))
 	}
-	if row.Recipients > 0 {
-		rows.add("sealed to", fmt.Sprintf("%d age keys: the home hospital's custodian and, if one was given, the patient's", row.Recipients))
+	switch {
+	case row.Recipients == 1:
+		rows.add("sealed to", "1 age key, which should be that of the home hospital's custodian")
+	case row.Recipients > 1:
+		rows.add("sealed to", fmt.Sprintf("%d age keys, which should be those of the home hospital's custodian and of a patient", row.Recipients))
 	}
 	for i, set := range row.Missing {
 		text := "lack " + strings.Join(set, " and ")
