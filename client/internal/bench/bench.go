@@ -1,0 +1,272 @@
+// Package bench measures what Chartseal does against the bare systems that it stands on, on the same machine in the same run.
+//
+// Most callers measure with [Alternate], which runs ours and the bare yardstick in turns so that whatever else the machine does
+// falls on both, make a [Row] of the two, and collect rows in a [Report], which is a table for people and JSON for programs.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// Times are how long something took, each time it was done.
+type Times []time.Duration
+
+// Quantile is the time below which the share q of all times lies; 0.5 is the median. It is 0 for no times.
+func (t Times) Quantile(q float64) time.Duration {
+	if len(t) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(t))
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+// Median is the quantile of one half.
+func (t Times) Median() time.Duration { return t.Quantile(0.5) }
+
+// Spread is half the distance between the quartiles, as a share of the median: how far a median can be trusted.
+func (t Times) Spread() float64 {
+	if t.Median() == 0 {
+		return 0
+	}
+	return float64(t.Quantile(0.75)-t.Quantile(0.25)) / 2 / float64(t.Median())
+}
+
+// Alternate does every side n times, in turns, each second turn in the opposite order: ours, bare, bare, ours. The first turn only
+// warms up. It returns the times of each side.
+func Alternate(ctx context.Context, n int, sides ...func(context.Context) error) ([]Times, error) {
+	times := make([]Times, len(sides))
+	for turn := range n + 1 {
+		for k := range sides {
+			side := k
+			if turn%2 == 1 {
+				side = len(sides) - 1 - k
+			}
+			start := time.Now()
+			if err := sides[side](ctx); err != nil {
+				return nil, err
+			}
+			if turn > 0 {
+				times[side] = append(times[side], time.Since(start))
+			}
+		}
+	}
+	return times, nil
+}
+
+// Concurrently does the work n times over by workers at once and returns how long it took in all and each time.
+func Concurrently(ctx context.Context, workers, n int, work func(ctx context.Context, i int) error) (time.Duration, Times, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		mu    sync.Mutex
+		next  int
+		times Times
+		wg    sync.WaitGroup
+	)
+	start := time.Now()
+	for range workers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= n || ctx.Err() != nil {
+					return
+				}
+				begin := time.Now()
+				if err := work(ctx, i); err != nil {
+					cancel(err)
+					return
+				}
+				mu.Lock()
+				times = append(times, time.Since(begin))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(start), times, context.Cause(ctx)
+}
+
+// A Target is a bound on a row's ratio.
+type Target struct {
+	AtMost  bool // otherwise at least
+	Ratio   float64
+	Present bool
+}
+
+// AtMost and AtLeast make targets; the zero Target asks for nothing.
+func AtMost(ratio float64) Target  { return Target{AtMost: true, Ratio: ratio, Present: true} }
+func AtLeast(ratio float64) Target { return Target{Ratio: ratio, Present: true} }
+
+func (t Target) String() string {
+	switch {
+	case !t.Present:
+		return ""
+	case t.AtMost:
+		return fmt.Sprintf("at most %g", t.Ratio)
+	}
+	return fmt.Sprintf("at least %g", t.Ratio)
+}
+
+func (t Target) met(ratio float64) bool {
+	return t.AtMost && ratio <= t.Ratio || !t.AtMost && ratio >= t.Ratio
+}
+
+// A Row is one line of the table.
+type Row struct {
+	Row   string   `json:"row"`
+	Ours  float64  `json:"ours"`
+	Bare  *float64 `json:"bare"` // null where there is no yardstick
+	Unit  string   `json:"unit"`
+	Ratio *float64 `json:"ratio"`  // ours to bare
+	Bound string   `json:"target"` // of the ratio: "at most 4", "at least 0.7"; empty where none is set
+	Met   *bool    `json:"met"`    // null where there is no target
+
+	Spread float64 `json:"spread"` // of ours: half the distance of the quartiles to the median
+	N      int     `json:"n"`      // how often ours was measured
+	Note   string  `json:"note,omitempty"`
+}
+
+// Compare makes a row of two numbers.
+func Compare(name, unit string, ours, bare float64, target Target) Row {
+	r := Row{Row: name, Ours: ours, Bare: &bare, Unit: unit, Bound: target.String()}
+	if bare != 0 {
+		ratio := ours / bare
+		r.Ratio = &ratio
+		if target.Present {
+			met := target.met(ratio)
+			r.Met = &met
+		}
+	}
+	return r
+}
+
+// CompareTimes makes a row of two series of times, at a quantile, in milliseconds.
+func CompareTimes(name string, q float64, ours, bare Times, target Target) Row {
+	r := Compare(name, "ms", milliseconds(ours.Quantile(q)), milliseconds(bare.Quantile(q)), target)
+	r.Spread, r.N = ours.Spread(), len(ours)
+	return r
+}
+
+// Just makes a row of a number that has no yardstick.
+func Just(name, unit string, value float64) Row { return Row{Row: name, Ours: value, Unit: unit} }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// A Report collects rows and says each as it comes.
+type Report struct {
+	Rows []Row
+	Out  io.Writer
+}
+
+// Add adds rows.
+func (r *Report) Add(rows ...Row) {
+	for _, row := range rows {
+		r.Rows = append(r.Rows, row)
+		r.Say("%s: %s", row.Row, row.figures())
+	}
+}
+
+// Say writes a line about the progress.
+func (r *Report) Say(format string, args ...any) {
+	fmt.Fprintf(r.Out, format+"\n", args...)
+}
+
+func (r Row) figures() string {
+	text := number(r.Ours) + " " + r.Unit
+	if r.Bare != nil {
+		text += ", bare " + number(*r.Bare)
+	}
+	if r.Ratio != nil {
+		text += fmt.Sprintf(", ratio %.2f", *r.Ratio)
+	}
+	if r.Bound != "" {
+		text += " (" + r.Bound + ": " + r.verdict() + ")"
+	}
+	return text
+}
+
+func (r Row) verdict() string {
+	switch {
+	case r.Met == nil:
+		return ""
+	case *r.Met:
+		return "yes"
+	}
+	return "NO"
+}
+
+// number has three figures that count.
+func number(f float64) string {
+	switch {
+	case f >= 100 || f == 0:
+		return fmt.Sprintf("%.0f", f)
+	case f >= 10:
+		return fmt.Sprintf("%.1f", f)
+	}
+	return fmt.Sprintf("%.2f", f)
+}
+
+// Table writes all rows, aligned.
+func (r *Report) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ROW\tOURS\tBARE\tUNIT\tRATIO\tTARGET\tMET\tSPREAD\tN\tNOTE")
+	for _, row := range r.Rows {
+		bare, ratio, spread, n := "-", "-", "-", "-"
+		if row.Bare != nil {
+			bare = number(*row.Bare)
+		}
+		if row.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f", *row.Ratio)
+		}
+		if row.N > 0 {
+			spread, n = fmt.Sprintf("±%.0f %%", 100*row.Spread), fmt.Sprint(row.N)
+		}
+		fmt.Fprintln(t, strings.Join([]string{row.Row, number(row.Ours), bare, row.Unit, ratio, orDash(row.Bound), orDash(row.verdict()), spread, n, row.Note}, "\t"))
+	}
+	return t.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// Missed are the rows whose target is not met.
+func (r *Report) Missed() (names []string) {
+	for _, row := range r.Rows {
+		if row.Met != nil && !*row.Met {
+			names = append(names, row.Row)
+		}
+	}
+	return names
+}
+
+// WriteJSON writes the rows to a file, whole or not at all.
+func (r *Report) WriteJSON(path string) error {
+	text, err := json.MarshalIndent(r.Rows, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
