@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ a custodian changes, and have the old shares destroyed: old and new ones do not 
 				return usagef("%d shares for %d recipients: each share needs a custodian of its own", shares, len(recipients))
 			case threshold < 2 || threshold > len(recipients) || len(recipients) > abe.MaxShares:
 				return usagef("threshold %d of %d recipients: want 2 or more, and no more than recipients, of which there may be %d", threshold, len(recipients), abe.MaxShares)
+			}
+			if len(slices.Compact(slices.Sorted(slices.Values(recipients)))) != len(recipients) {
+				return usagef("a recipient is named twice: one custodian would hold two shares")
 			}
 			to, err := parseRecipients(recipients)
 			if err != nil {
