@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/client/emr"
+	"github.com/chartseal/chartseal/client/internal/plainscan"
+)
+
+// An importResult is what import --json prints.
+type importResult struct {
+	Sealed, Before, Failed, Skipped, Entries int
+	Problems                                 []struct{ File, Reason string }
+}
+
+func importResultOf(t *testing.T, r result) importResult {
+	t.Helper()
+	var out importResult
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
+		t.Fatalf("import --json printed %q: %v", r.stdout, err)
+	}
+	return out
+}
+
+// ruleFile gives the two doctors everything, with a keyword.
+func ruleFile(t *testing.T, keyword string) string {
+	return write(t, "rules.yaml", fmt.Appendf(nil, "rules:\n- {policy: %s, keywords: [%s]}\n", twoDoctors, keyword))
+}
+
+// TestImportKilled kills the program with SIGKILL in the middle of an import, again and again, runs it again, and looks for what is
+// lost or there twice.
+func TestImportKilled(t *testing.T) {
+	const n = 600
+	word := "killed" + strings.ToLower(randomText(8))
+	var lines strings.Builder
+	want := make(map[string]bool)
+	for i := range n {
+		line := fmt.Sprintf(`{"resourceType":"Observation","id":"%s-%d","subject":{"reference":"Patient/%s"},"effectiveDateTime":"2020-02-%02d"}`, word, i, word, i%28+1)
+		want[line] = true
+		lines.WriteString(line + "\n")
+	}
+	export := write(t, "Observation.ndjson", []byte(lines.String()))
+	report := filepath.Join(t.TempDir(), "report")
+	args := []string{"--wallet", consortium.Wallet(), "--user", doctorA, "import", export, "--policy-file", ruleFile(t, word), "--report", report, "--json"}
+	kills := 0
+	for ; kills < 6; kills++ {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(consortium.Programs(), "chartseal"), args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(500+rand.IntN(500+500*kills)) * time.Millisecond) // later and later, so that some get far
+		cmd.Process.Kill()
+		if cmd.Wait() == nil {
+			break // it was faster
+		}
+	}
+	r := importResultOf(t, expect(t, exitDone, doctorA, args[4:]...))
+	if r.Sealed+r.Before != n || r.Failed != 0 {
+		t.Errorf("after %d kills: %+v", kills, r)
+	}
+	if r.Before == 0 {
+		t.Errorf("%d kills, and each came before anything was sealed", kills)
+	}
+	t.Logf("%d kills, %d of %d left for the last run", kills, r.Sealed, n)
+
+	ids := found(t, doctorB, word, "--limit", "1000")
+	slices.Sort(ids)
+	if unique := len(slices.Compact(slices.Clone(ids))); len(ids) != n || unique != n {
+		t.Fatalf("%d records are found, %d different ones, want %d", len(ids), unique, n)
+	}
+	// The auditor counts what is on the ledger, found or not.
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reported := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		var row struct {
+			Record string
+			Part   int
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			continue // the line that a kill cut off, and the one joined to it
+		}
+		reported[row.Record] = line
+	}
+	for _, id := range ids {
+		if _, ok := reported[id]; !ok && len(reported) < n-2*kills {
+			t.Errorf("record %s is in no line of the report", id)
+		}
+	}
+	// A sample is what was imported, and no line is there twice.
+	for _, id := range ids[:12] {
+		out := expect(t, exitDone, doctorB, "open", id).stdout
+		if !want[out] {
+			t.Errorf("record %s is %q, which was not imported or is there twice", id, out)
+		}
+		delete(want, out)
+	}
+	again := importResultOf(t, expect(t, exitDone, doctorA, args[4:]...))
+	if again.Sealed != 0 || again.Before != n {
+		t.Errorf("once more: %+v", again)
+	}
+}
+
+// TestImportAnswers imports records on the real network, asks questions of the index at another hospital, and compares with a plain scan.
+func TestImportAnswers(t *testing.T) {
+	dir := "../../importer/testdata/records"
+	if files, err := filepath.Glob("../../../../shared/data/fhir/[A-C]*.json"); err == nil && len(files) > 0 {
+		dir = t.TempDir()
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(text) < 600<<10 { // each becomes some hundred records
+				if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	// A scope of its own, so that other tests' records answer nothing here.
+	scope := "answers-" + strings.ToLower(randomText(6))
+	expect(t, exitDone, "custodian@HospitalA", "scope", "create", scope, "--policy", twoDoctors)
+	report := filepath.Join(t.TempDir(), "report")
+	sum := importResultOf(t, expect(t, exitDone, doctorA, "import", dir, "--split", "--policy", twoDoctors, "--scope", scope, "--report", report, "--json"))
+	if sum.Failed > 0 || sum.Sealed < 10 {
+		t.Fatalf("%+v", sum)
+	}
+	docs := make(map[string]emr.Document)
+	var all []emr.Document
+	for id, content := range contents(t, dir, report) {
+		d, err := emr.Extract(strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs[id] = d
+		all = append(all, d)
+	}
+	if len(docs) != sum.Sealed {
+		t.Fatalf("%d rows for %d records", len(docs), sum.Sealed)
+	}
+	answered := 0
+	for _, q := range plainscan.Questions(all, 40, 9) {
+		var want []string
+		for id, d := range docs {
+			if q.Match(d) {
+				want = append(want, id)
+			}
+		}
+		slices.Sort(want)
+		got := found(t, doctorB, q.Query, "--scope", scope, "--limit", "5000")
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d records, want %d", q.Query, len(got), len(want))
+		}
+		if len(want) > 0 {
+			answered++
+		}
+	}
+	t.Logf("%d records, %d keywords, %d of 40 questions with an answer", sum.Sealed, sum.Entries, answered)
+}
+
+// contents gives what each record of a report was made of, cut out by this test's own means.
+func contents(t *testing.T, dir, report string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]string)
+	parts := make(map[string][]string)
+	for line := range strings.Lines(string(text)) {
+		var row struct {
+			File, Record string
+			Part         int
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		if row.Record == "" {
+			continue
+		}
+		file, err := os.ReadFile(filepath.Join(dir, row.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Part == 0 {
+			out[row.Record] = string(file)
+			continue
+		}
+		if parts[row.File] == nil {
+			parts[row.File] = cut(row.File, file)
+		}
+		out[row.Record] = parts[row.File][row.Part-1]
+	}
+	return out
+}
+
+func cut(name string, file []byte) []string {
+	var out []string
+	if strings.HasSuffix(name, ".ndjson") {
+		return strings.Split(strings.TrimSpace(string(file)), "\n")
+	}
+	var bundle struct {
+		Entry []struct{ Resource json.RawMessage }
+	}
+	json.Unmarshal(file, &bundle)
+	for _, e := range bundle.Entry {
+		out = append(out, string(e.Resource))
+	}
+	return out
+}
+
+func randomText(n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyz"
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = letters[rand.IntN(len(letters))]
+	}
+	return string(b)
+}
