@@ -4,7 +4,7 @@ BIN      := build
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build demo test lint fuzz bench-abe up down status logs clean
+.PHONY: help check-tools build demo test lint fuzz bench-abe bench-search up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -34,6 +34,10 @@ check-tools:
 build: check-tools ## compile Chartseal's programs into build/
 	@mkdir -p $(BIN)
 	go build -o $(BIN)/ ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
+
+bench-search: build ## measure search and import on a network of their own; QUICK=1 in 3 minutes, DATA=dir of FHIR bundles
+	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick) \
+		--data "$(or $(DATA),$(wildcard ../shared/data/fhir))"
 
 up: build ## bring the development network up (the first time: after building its servers)
 	@$(CHARTNET) up

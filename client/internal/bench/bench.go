@@ -270,3 +270,6 @@ func (r *Report) WriteJSON(path string) error {
 	}
 	return os.Rename(path+".new", path)
 }
+
+// Require sets a target that is no ratio, in words.
+func (r *Row) Require(met bool, words string) { r.Bound, r.Met = words, &met }

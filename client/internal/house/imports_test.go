@@ -86,6 +86,10 @@ var rules = []rule{
 		never: []string{"./client/fabric", "github.com/hyperledger/..."},
 	},
 	{
+		room:  "client/internal/bench/bare", // the yardsticks of benchmarks
+		allow: []string{"./client/wallet", "github.com/hyperledger/fabric-gateway/...", "google.golang.org/grpc/..."},
+	},
+	{
 		room:  "client/internal/story", // for tests only
 		allow: []string{"github.com/rogpeppe/go-internal/testscript"},
 	},

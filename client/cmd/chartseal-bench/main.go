@@ -1,0 +1,28 @@
+// Command chartseal-bench holds Chartseal against the bare systems under it. "chartseal-bench search" measures search and import, see package
+// benchsearch.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/chartseal/chartseal/client/internal/benchsearch"
+)
+
+var commands = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
+	"search": benchsearch.Main,
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: chartseal-bench search [flags]")
+		os.Exit(2)
+	}
+	os.Exit(commands[os.Args[1]](ctx, os.Args[2:], os.Stdout, os.Stderr))
+}
