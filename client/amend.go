@@ -108,8 +108,16 @@ func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersio
 	}
 	deletes, err := key.Pend(items)
 	p.entries = append(p.entries, deletes...)
+	if err == nil && incomplete(m) {
+		return errIncomplete
+	}
 	return err
 }
+
+// errIncomplete says that a record was given more keywords than its envelope had room for.
+var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
+
+func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }
 
 // former opens the envelope of a version that is on the ledger, and tells by what the version was indexed.
 func (c *Client) former(ctx context.Context, v ledger.RecordVersion, purpose string) (*envelope.Metadata, index.Facts, error) {

@@ -25,6 +25,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -203,7 +204,13 @@ type SearchOptions struct {
 
 	// Verify is the index as another organisation's peer has it. Its answers are compared with those of the own peer,
 	// which shows what either withholds, and shows the labels of the query to that peer too. Nil compares nothing.
-	Verify index.Store
+	Verify Verifier
+}
+
+// A Verifier is the index as a peer has it. A [Ledger] is one.
+type Verifier interface {
+	index.Store
+	Retirements(ctx context.Context, scope string) ([]ledger.Retirement, error)
 }
 
 // A Hit is one record found by a search.

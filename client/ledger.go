@@ -64,6 +64,12 @@ type Ledger interface {
 	// RollScope starts epoch, which must be the one after the current.
 	RollScope(ctx context.Context, name string, epoch int, envelope []byte) error
 
+	// RetireScope says that the caller's hospital has indexed anew what it had in epochs up to this one, which must be past.
+	RetireScope(ctx context.Context, name string, epoch int) error
+
+	// Retirements lists what hospitals have said of a scope with RetireScope.
+	Retirements(ctx context.Context, name string) ([]ledger.Retirement, error)
+
 	// ScopeKey is to a scope's epoch what Envelope is to a record's version; the access entry's target is
 	// [ledger.ScopeTarget].
 	ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error)

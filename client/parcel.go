@@ -80,7 +80,7 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	if err != nil {
 		return err
 	}
-	m.Scope = j.request.Scope
+	m.Scope, m.Epoch = j.request.Scope, j.epoch
 	m.Record, m.Version, m.CID = p.id, p.version, p.cid
 	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
 	m.Name, m.MediaType = s.Name, document.MediaType

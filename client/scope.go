@@ -91,15 +91,16 @@ func (k *scopeKeys) current() (index.ScopeKey, error) {
 	return index.ScopeKey{}, k.refused[k.scope.Epoch]
 }
 
-// newestFirst are the keys to search with.
-func (k *scopeKeys) newestFirst() []index.ScopeKey {
-	var out []index.ScopeKey
+// newestFirst are the keys to search with, and the epochs that they are of.
+func (k *scopeKeys) newestFirst() (keys []index.ScopeKey, epochs map[index.ScopeKey]int) {
+	epochs = make(map[index.ScopeKey]int)
 	for e := k.scope.Epoch; e >= 1; e-- {
 		if key, ok := k.keys[e]; ok {
-			out = append(out, key)
+			keys = append(keys, key)
+			epochs[key] = e
 		}
 	}
-	return out
+	return keys, epochs
 }
 
 // rememberedKeys is how scope keys are kept between runs. Time is that of the epoch which was current then: if the ledger

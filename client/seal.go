@@ -69,6 +69,7 @@ type job struct {
 	given   index.Facts // what the caller says of every record
 	seat    *seat
 	scope   *index.ScopeKey // nil when nothing is to be indexed
+	epoch   int             // of the scope
 	parcels []*parcel       // one a source
 
 	keep bool // the records are, or may be, on the ledger: payloads must stay
@@ -118,7 +119,7 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index in scope %s: %w", r.Scope, err)
 	}
-	j.scope = &key
+	j.scope, j.epoch = &key, keys.scope.Epoch
 	return j, nil
 }
 

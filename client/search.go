@@ -45,11 +45,11 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	if _, _, err := index.Page(nil, o.After, 0); err != nil {
 		return none, err
 	}
-	view, err := c.view(ctx, o.Scope, purpose, &results)
+	view, err := c.view(ctx, o, purpose, &results)
 	if err != nil {
 		return none, err
 	}
-	searcher := &index.Searcher{Store: c.ledger, MSPs: view.hospitals, Hints: c.hints}
+	searcher := &index.Searcher{Store: c.ledger, MSPs: view.hospitals, Hints: c.hints, Skip: view.skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
 		comparison = &index.Comparison{First: c.ledger, Second: o.Verify}
@@ -60,7 +60,7 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	if err != nil {
 		return none, err
 	}
-	results.Problems = session.Problems()
+	results.Problems = append(results.Problems, session.Problems()...)
 	if comparison != nil {
 		results.Problems = append(results.Problems, comparison.Differences()...)
 	}
@@ -70,16 +70,20 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 // A view is what one person can search of a scope.
 type view struct {
 	keys      []index.ScopeKey // newest epoch first
+	epochs    map[index.ScopeKey]int
 	hospitals []string
+	retired   map[string]int // by MSP, the last epoch that it has indexed anew
 }
 
+func (v *view) skip(key index.ScopeKey, msp string) bool { return v.epochs[key] <= v.retired[msp] }
+
 // view finds out what can be searched, and warns of what cannot.
-func (c *Client) view(ctx context.Context, scope, purpose string, out *Results) (view, error) {
-	var v view
+func (c *Client) view(ctx context.Context, o SearchOptions, purpose string, out *Results) (*view, error) {
+	v := &view{}
 	var keys *scopeKeys
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		keys, err = c.scopeKeys(gctx, scope, purpose, false)
+		keys, err = c.scopeKeys(gctx, o.Scope, purpose, false)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -87,16 +91,64 @@ func (c *Client) view(ctx context.Context, scope, purpose string, out *Results) 
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return v, err
+		return nil, err
 	}
-	v.keys = keys.newestFirst()
+	v.keys, v.epochs = keys.newestFirst()
 	if len(v.keys) == 0 {
-		return v, keys.refused[keys.scope.Epoch]
+		return nil, keys.refused[keys.scope.Epoch]
 	}
-	if n := len(keys.refused); n > 0 {
-		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, keys.scope.Epoch, scope)
+	if keys.scope.Epoch > 1 {
+		var err error
+		if v.retired, err = c.retired(ctx, o, out); err != nil {
+			return nil, err
+		}
+	}
+	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
+		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, keys.scope.Epoch, o.Scope)
 	}
 	return v, nil
+}
+
+// unsearched counts the epochs that somebody else could find something in.
+func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
+	n := 0
+	for epoch := range k.refused {
+		if slices.ContainsFunc(hospitals, func(msp string) bool { return retired[msp] < epoch }) {
+			n++
+		}
+	}
+	return n
+}
+
+// retired asks which epochs hospitals have indexed anew. A peer that invents a retirement would hide what it retires, as if
+// it withheld it; with a second peer only what both know of counts, and a difference is a problem.
+func (c *Client) retired(ctx context.Context, o SearchOptions, out *Results) (map[string]int, error) {
+	own, err := c.ledger.Retirements(ctx, o.Scope)
+	if err != nil {
+		return nil, err
+	}
+	retired := make(map[string]int)
+	for _, r := range own {
+		retired[r.MSP] = r.Epoch
+	}
+	if o.Verify == nil {
+		return retired, nil
+	}
+	theirs, err := o.Verify.Retirements(ctx, o.Scope)
+	if err != nil {
+		return nil, err
+	}
+	both := make(map[string]int)
+	for _, r := range theirs {
+		both[r.MSP] = min(r.Epoch, retired[r.MSP])
+	}
+	for msp, epoch := range retired {
+		if both[msp] < epoch {
+			out.Problems = append(out.Problems, ledger.Errorf(ErrTampered,
+				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, o.Scope))
+		}
+	}
+	return both, nil
 }
 
 func (r *Results) warn(format string, args ...any) {

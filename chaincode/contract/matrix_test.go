@@ -30,6 +30,12 @@ func TestAuthorization(t *testing.T) {
 	custodian := person(t, "HospitalA", "custodian", "custodian")
 	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 	ok(t, nil, err)
+	for _, fn := range []func() error{
+		func() error { _, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "rolled"); return err },
+		func() error { _, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeRoll, "rolled", 2); return err },
+	} {
+		ok(t, nil, fn())
+	}
 	entry := c.ask(home, id)
 
 	cases := []struct {
@@ -52,6 +58,8 @@ func TestAuthorization(t *testing.T) {
 		{ledger.AuthorityAttributes, everyone, false, func(string) []any { return nil }},
 		{ledger.ScopeCreate, hospital("admin", "custodian"), true, func(string) []any { return []any{"cardiology"} }},
 		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, true, func(string) []any { return []any{"consortium", 2} }},
+		{ledger.ScopeRetire, hospital("admin", "custodian"), false, func(string) []any { return []any{"rolled", 1} }},
+		{ledger.ScopeRetired, everyone, false, func(string) []any { return []any{"rolled"} }},
 		{ledger.ScopeList, everyone, false, func(string) []any { return nil }},
 		{ledger.ScopeKey, clinical, false, func(string) []any { return []any{"consortium", 1, entry.ID} }},
 		{ledger.RecordCreate, clinical, true, func(string) []any { return []any{[]ledger.NewRecord{newRecord(2)}} }},

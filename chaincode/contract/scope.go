@@ -13,7 +13,7 @@ type Scope struct {
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.
-func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key"} }
+func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key", "Retired"} }
 
 // Create makes a scope at epoch 1, with its wrapped key from the transient map. Errors: ErrDenied unless the caller is an
 // admin or custodian of a hospital, ErrExists, ErrInvalid.
@@ -81,6 +81,57 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	b.put(ledger.ScopeEpochKey(s.Name, s.Epoch), s)
 	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelopes[0])
 	return ctx.write(&b)
+}
+
+// Retire notes that the caller's hospital has written its index entries of all epochs up to this one anew, so that
+// searchers need not ask for the old ones. It speaks for the caller's MSP alone: no hospital can hide what another has
+// indexed, and its own it could delete anyway. Errors: ErrDenied unless the caller is an admin or custodian of a
+// hospital, ErrNotFound, ErrExists when it has retired the epoch already, ErrInvalid when the epoch is not a past one.
+func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
+	who, err := c.admit(ctx, custodians)
+	if err != nil {
+		return err
+	}
+	if err := checkScopeName(name); err != nil {
+		return err
+	}
+	if err := checkVersion("epoch", epoch); err != nil {
+		return err
+	}
+	var s ledger.Scope
+	found, err := ctx.get(ledger.ScopeStateKey(name), &s)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return refuse(ledger.ErrNotFound, "no scope %s", name)
+	case epoch >= s.Epoch:
+		return refuse(ledger.ErrInvalid, "scope %s is at epoch %d, and only earlier ones can be retired", name, s.Epoch)
+	}
+	at := ledger.ScopeRetiredKey(name, who.msp)
+	var before ledger.Retirement
+	if found, err = ctx.get(at, &before); err != nil {
+		return err
+	}
+	if found && before.Epoch >= epoch {
+		return refuse(ledger.ErrExists, "%s has retired epoch %d of scope %s already", who.msp, before.Epoch, name)
+	}
+	now, err := ctx.time()
+	if err != nil {
+		return err
+	}
+	var b batch
+	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now})
+	return ctx.write(&b)
+}
+
+// Retired gives what hospitals have retired of a scope, in the order of their MSP IDs. It is open to every member of the
+// channel. Errors: ErrInvalid.
+func (c *Scope) Retired(ctx *Context, name string) ([]ledger.Retirement, error) {
+	if err := checkScopeName(name); err != nil {
+		return nil, err
+	}
+	return list[ledger.Retirement](ctx, ledger.ScopeRetiredPrefix(name))
 }
 
 // List gives every scope, in the order of names. It is open to every member of the channel.

@@ -53,6 +53,38 @@ func TestScope(t *testing.T) {
 	refused(t, ledger.ErrDenied, nil, err)
 }
 
+// TestScopeRetire: a hospital says of its own entries, and of no other's, that old epochs need not be searched.
+func TestScopeRetire(t *testing.T) {
+	c := newConsortium(t)
+	custodian, other := person(t, "HospitalA", "custodian", "custodian"), person(t, "HospitalB", "admin", "admin")
+	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
+	ok(t, nil, err)
+	retire := func(who []byte, name string, epoch int) error {
+		_, err := c.submit(who, nil, ledger.ScopeRetire, name, epoch)
+		return err
+	}
+	refused(t, ledger.ErrInvalid, nil, retire(custodian, "consortium", 1)) // the current one
+	for epoch := 2; epoch <= 4; epoch++ {
+		_, err = c.submit(custodian, wrapped(t, 1), ledger.ScopeRoll, "consortium", epoch)
+		ok(t, nil, err)
+	}
+	ok(t, nil, retire(other, "consortium", 2))
+	ok(t, nil, retire(custodian, "consortium", 3))
+	refused(t, ledger.ErrExists, nil, retire(custodian, "consortium", 3))
+	refused(t, ledger.ErrExists, nil, retire(custodian, "consortium", 1)) // there is no way back
+	refused(t, ledger.ErrInvalid, nil, retire(other, "consortium", 4))
+	refused(t, ledger.ErrInvalid, nil, retire(other, "consortium", 0))
+	refused(t, ledger.ErrNotFound, nil, retire(other, "cardiology", 1))
+	refused(t, ledger.ErrDenied, nil, retire(person(t, "Regulator", "admin", "admin"), "consortium", 3))
+
+	payload, err := c.evaluate("Regulator", person(t, "Regulator", "auditor", "auditor"), ledger.ScopeRetired, "consortium")
+	got := must[[]ledger.Retirement](t, payload, err)
+	if len(got) != 2 || got[0].MSP != "HospitalA" || got[0].Epoch != 3 || got[1].MSP != "HospitalB" || got[1].Epoch != 2 ||
+		got[1].Actor != "HospitalB/admin" || got[1].Scope != "consortium" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestScopeNames(t *testing.T) {
 	for _, good := range []string{"a", "consortium", "cardio-2.east_wing", strings.Repeat("x", ledger.MaxScopeName)} {
 		if err := checkScopeName(good); err != nil {

@@ -17,6 +17,7 @@ import (
 //	attribute-version/<name>/<version>    AttributeKey, write once
 //	scope/<name>                          Scope, the current epoch
 //	scope-epoch/<name>/<epoch>            Scope, write once
+//	scope-retired/<name>/<msp>            Retirement, the latest
 //	record/<id>/<version>                 RecordVersion, write once
 //	record-time/<time>/<id>/<version>     [Mark]
 //	access/<target>/<access id>           AccessEntry, write once
@@ -50,6 +51,8 @@ func ScopeEpochKey(name string, e int) string {
 	return fmt.Sprintf("scope-epoch/%s/%06d", esc(name), e)
 }
 
+func ScopeRetiredKey(name, msp string) string { return ScopeRetiredPrefix(name) + esc(msp) }
+
 func AttributeVersionKey(name string, v int) string {
 	return fmt.Sprintf("attribute-version/%s/%06d", esc(name), v)
 }
@@ -77,6 +80,7 @@ const (
 	AccessTimePrefix       = "access-time/"
 )
 
+func ScopeRetiredPrefix(name string) string { return "scope-retired/" + esc(name) + "/" }
 func RecordPrefix(id string) string         { return "record/" + id + "/" }
 func AccessPrefix(target string) string     { return "access/" + esc(target) + "/" }
 func AccessActorPrefix(actor string) string { return "access-actor/" + esc(actor) + "/" }

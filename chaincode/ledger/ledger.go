@@ -22,10 +22,12 @@ const (
 	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey   evaluate, those versions, unknown ones left out
 	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName            evaluate, all that are published
 
-	ScopeCreate = "scope:Create" // (name) + transient                    submit, role admin or custodian; epoch 1
-	ScopeRoll   = "scope:Roll"   // (name, epoch) + transient              submit, owner's admin or custodian; epoch = current+1
-	ScopeList   = "scope:List"   // () []Scope                             evaluate
-	ScopeKey    = "scope:Key"    // (name, epoch, access id) Envelope      evaluate
+	ScopeCreate  = "scope:Create"  // (name) + transient                    submit, role admin or custodian; epoch 1
+	ScopeRoll    = "scope:Roll"    // (name, epoch) + transient              submit, owner's admin or custodian; epoch = current+1
+	ScopeRetire  = "scope:Retire"  // (name, epoch)                          submit, role admin or custodian; of the own entries
+	ScopeList    = "scope:List"    // () []Scope                             evaluate
+	ScopeRetired = "scope:Retired" // (name) []Retirement                  evaluate
+	ScopeKey     = "scope:Key"     // (name, epoch, access id) Envelope      evaluate
 
 	RecordCreate   = "record:Create"   // ([]NewRecord) []RecordVersion + transient   submit
 	RecordAmend    = "record:Amend"    // (NewVersion) RecordVersion + transient      submit
@@ -119,6 +121,16 @@ type Scope struct {
 	Epoch int    `json:"epoch"` // current; earlier ones stay searchable
 	Owner string `json:"owner"` // MSP that created it
 	Time  string `json:"time"`  // of the current epoch
+}
+
+// A Retirement says that a hospital has written its index entries of old epochs anew: searchers need not ask for those that it
+// wrote in epochs up to this one.
+type Retirement struct {
+	Scope string `json:"scope"`
+	MSP   string `json:"msp"`
+	Epoch int    `json:"epoch"`
+	Actor string `json:"actor"`
+	Time  string `json:"time"`
 }
 
 // A NewRecord asks for version 1 of a record. Its envelope is in the transient map, at the same position.

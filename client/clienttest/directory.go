@@ -142,6 +142,36 @@ func (p *Person) RollScope(ctx context.Context, name string, epoch int, envelope
 	})
 }
 
+// RetireScope implements client.Ledger.
+func (p *Person) RetireScope(ctx context.Context, name string, epoch int) error {
+	return p.submit(ctx, ledger.ScopeRetire, ledger.RoleAdmin+" "+ledger.RoleCustodian, func(_, now string) error {
+		at := ledger.ScopeRetiredKey(name, p.msp)
+		switch s, ok := p.w.scopes[name]; {
+		case !ok:
+			return ledger.Errorf(ledger.ErrNotFound, "no scope %s", name)
+		case epoch >= s.Epoch || epoch < 1:
+			return ledger.Errorf(ledger.ErrInvalid, "epoch %d is not a past one", epoch)
+		case p.w.retired[at].Epoch >= epoch:
+			return ledger.Errorf(ledger.ErrExists, "epoch %d is retired", epoch)
+		}
+		put(&p.w.retired, at, ledger.Retirement{Scope: name, MSP: p.msp, Epoch: epoch, Actor: p.Actor(), Time: now})
+		return nil
+	})
+}
+
+// Retirements implements client.Ledger.
+func (p *Person) Retirements(ctx context.Context, name string) (out []ledger.Retirement, err error) {
+	err = p.evaluate(ctx, ledger.ScopeRetired, "", func() error {
+		for _, at := range slices.Sorted(maps.Keys(p.w.retired)) {
+			if r := p.w.retired[at]; r.Scope == name {
+				out = append(out, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // GetEntries implements index.Store.
 func (p *Person) GetEntries(ctx context.Context, batches []index.Batch) (out [][][]byte, err error) {
 	err = p.evaluate(ctx, ledger.IndexGet, "", func() error {

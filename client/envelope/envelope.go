@@ -81,6 +81,7 @@ type Metadata struct {
 	// Scope and Facts say where and by what the version was indexed, so that its entries can be deleted and made anew. Facts
 	// is raw DEFLATE (RFC 1951) of the JSON of index.Facts.
 	Scope string `json:"scope,omitempty"`
+	Epoch int    `json:"epoch,omitempty"` // of the scope
 	Facts []byte `json:"facts,omitempty"`
 }
 
@@ -90,6 +91,9 @@ func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	m.Type, m.Format = typeRecord, formatVersion
 	if err := m.valid(); err != nil {
 		return nil, fmt.Errorf("seal envelope: %w", err)
+	}
+	if len(m.Facts) > maxText/2 { // in base64 they would push everything else out, and then fit no more
+		m.Facts, m.Partial = nil, true
 	}
 	text, err := json.Marshal(m)
 	for err == nil && len(text) > maxText {

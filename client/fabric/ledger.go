@@ -179,6 +179,17 @@ func (g *Gateway) RollScope(ctx context.Context, name string, epoch int, envelop
 	return g.submit(ctx, nil, transient, ledger.ScopeRoll, name, epoch)
 }
 
+// RetireScope implements client.Ledger.
+func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int) error {
+	return g.submit(ctx, nil, nil, ledger.ScopeRetire, name, epoch)
+}
+
+// Retirements implements client.Ledger.
+func (g *Gateway) Retirements(ctx context.Context, name string) (out []ledger.Retirement, err error) {
+	err = g.evaluate(ctx, &out, ledger.ScopeRetired, name)
+	return out, err
+}
+
 // GetEntries implements index.Store.
 func (g *Gateway) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
 	ask := make([]ledger.LabelBatch, len(batches))

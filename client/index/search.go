@@ -17,6 +17,9 @@ type Searcher struct {
 	Store Store
 	MSPs  []string // all hospitals of the consortium
 	Hints Hints    // may be nil
+
+	// Skip, if set, says that a hospital has nothing to be found under a key: it has written its entries anew under another.
+	Skip func(key ScopeKey, msp string) bool
 }
 
 // An Answer is what a search found.
@@ -155,6 +158,9 @@ func (s *Session) reading(term Term) *reading {
 	for _, key := range s.keys {
 		keys := deriveTermKeys(key.Key(term))
 		for _, msp := range s.searcher.MSPs {
+			if s.searcher.Skip != nil && s.searcher.Skip(key, msp) {
+				continue
+			}
 			for slot := range Slots {
 				c := newCursor(keys, msp, slot, true)
 				c.hint = loadHint(s.searcher.Hints, keys.hintID(c.chain))

@@ -195,6 +195,9 @@ func (s *state) prepared(id ID, b []byte) error {
 	}
 	n := int(binary.BigEndian.Uint32(b))
 	head, b := b[4:4+n], b[4+n:]
+	if _, again := s.jobs[id]; again { // a job that is put together from the same things twice is one
+		return nil
+	}
 	s.serial++
 	j := &jobState{serial: s.serial, sent: make(map[int]ID), written: make(map[int]bool)}
 	if err := json.Unmarshal(head, &j.Job); err != nil || len(b)%index.PendingSize != 0 {

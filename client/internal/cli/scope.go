@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) scopeCommand() *cobra.Command {
-	return group("scope", "Manage search domains", groupRun, a.scopeCreateCommand(), a.scopeListCommand())
+	return group("scope", "Manage search domains", groupRun, a.scopeCreateCommand(), a.scopeRollCommand(),
+		a.scopeCompactCommand(), a.scopeListCommand())
 }
 
 // A scopeRow is what 'scope create --json' prints.

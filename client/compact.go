@@ -1,0 +1,226 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// CompactOptions refine the compaction of a scope.
+type CompactOptions struct {
+	// Settle is how long after a roll somebody may still be sealing with the key of the epoch before, who had asked for it earlier.
+	// Old epochs are retired only when that is over.
+	Settle time.Duration
+
+	Progress func(done int) // records looked at so far; may be nil
+}
+
+// A Compacted says what a compaction did.
+type Compacted struct {
+	Scope   string `json:"scope"`
+	Epoch   int    `json:"epoch"`   // that everything is in now
+	Records int    `json:"records"` // of the own hospital that were looked at, in this run
+	Indexed int    `json:"indexed"` // of these, those that were in an older epoch
+	Retired int    `json:"retired"` // the last epoch that need not be searched any more for the own hospital; 0 when none is retired yet
+
+	// Unopened are the ids of records whose envelope this person cannot open, or does not tell all that the record was indexed by;
+	// nothing is retired as long as there are any.
+	Unopened []string `json:"unopened"`
+}
+
+// compaction is how far a compaction has come, as it is remembered between runs.
+type compaction struct {
+	Time     string   `json:"time"` // of the epoch, so that the notes of another ledger are not believed
+	Bookmark string   `json:"bookmark"`
+	Last     []string `json:"last"` // records of the page after it that are done already: it may have grown since
+	Unopened []string `json:"unopened"`
+}
+
+// CompactScope writes the index entries of the own hospital's records that are in older epochs of a scope anew in the current one, and
+// then retires the older ones, so that searchers need not ask for them. It is for the hospital's custodian, who can open all
+// envelopes; each leaves an access entry with the purpose RECORDMGT. It may be interrupted at any time and called again.
+func (c *Client) CompactScope(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
+	done, err := c.compact(ctx, name, o)
+	if err != nil {
+		return done, fmt.Errorf("compact scope %s: %w", name, err)
+	}
+	return done, nil
+}
+
+func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
+	done := Compacted{Scope: name, Unopened: []string{}}
+	keys, err := c.scopeKeys(ctx, name, managing, true)
+	if err != nil {
+		return done, err
+	}
+	key, err := keys.current()
+	if err != nil {
+		return done, err
+	}
+	done.Epoch = keys.scope.Epoch
+	if over, err := c.compacted(ctx, keys.scope, &done); over || err != nil {
+		return done, err
+	}
+	item := fmt.Sprintf("compact/%s-%d.json", name, done.Epoch)
+	at := compaction{Time: keys.scope.Time}
+	if text, err := c.memory.Load(item); err == nil {
+		var known compaction
+		if json.Unmarshal(text, &known) == nil && known.Time == at.Time {
+			at = known
+		}
+	}
+	retry := at.Unopened
+	at.Unopened = nil
+	for ids := range slices.Chunk(retry, ledger.MaxRecordsPerCall) {
+		if err := c.compactRecords(ctx, keys.scope, key, ids, &at, &done); err != nil {
+			return done, err
+		}
+	}
+	for {
+		page, err := c.ledger.AuditRecords(ctx, ledger.RecordQuery{Bookmark: at.Bookmark, PageSize: ledger.MaxRecordsPerCall})
+		if err != nil {
+			return done, err
+		}
+		if err := c.compactPage(ctx, keys.scope, key, page.Versions, &at, &done); err != nil {
+			return done, err
+		}
+		if page.Bookmark != "" {
+			at.Bookmark, at.Last = page.Bookmark, nil
+		}
+		text, err := json.Marshal(at)
+		if err != nil {
+			return done, err
+		}
+		if err := c.memory.Store(item, text); err != nil {
+			return done, err
+		}
+		if o.Progress != nil {
+			o.Progress(done.Records)
+		}
+		if page.Bookmark == "" {
+			break
+		}
+	}
+	if _, err := c.FlushIndex(ctx, FlushOptions{All: true, Size: index.MaxBatch}); err != nil {
+		return done, err
+	}
+	done.Unopened = append(done.Unopened, at.Unopened...)
+	return done, c.retire(ctx, keys.scope, o, &done)
+}
+
+const managing = "RECORDMGT"
+
+// compacted reports whether there is nothing left to do.
+func (c *Client) compacted(ctx context.Context, s ledger.Scope, done *Compacted) (bool, error) {
+	all, err := c.ledger.Retirements(ctx, s.Name)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range all {
+		if r.MSP == c.ledger.MSP() {
+			done.Retired = r.Epoch
+		}
+	}
+	return done.Retired >= s.Epoch-1, nil
+}
+
+// retire tells searchers, when nothing can be missed any more.
+func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, done *Compacted) error {
+	rolled, err := ledger.ParseTime(s.Time)
+	if err != nil {
+		return ledger.Errorf(ErrTampered, "scope %s is of %q", s.Name, s.Time)
+	}
+	waits, err := c.IndexStatus()
+	if err != nil {
+		return err
+	}
+	if len(done.Unopened) > 0 || time.Since(rolled) < o.Settle || waits.Entries > 0 {
+		return nil
+	}
+	err = c.ledger.RetireScope(ctx, s.Name, s.Epoch-1)
+	if err == nil || errors.Is(err, ErrExists) {
+		done.Retired = s.Epoch - 1
+		return nil
+	}
+	return err
+}
+
+// compactPage puts the entries of those records that a page of versions begins into the outbox.
+func (c *Client) compactPage(ctx context.Context, s ledger.Scope, key index.ScopeKey, page []ledger.RecordVersion, at *compaction, done *Compacted) error {
+	var ids []string
+	for _, v := range page {
+		if v.Home == c.ledger.MSP() && v.Version == 1 && !slices.Contains(at.Last, v.ID) {
+			ids = append(ids, v.ID)
+		}
+	}
+	at.Last = append(at.Last, ids...)
+	return c.compactRecords(ctx, s, key, ids, at, done)
+}
+
+func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.ScopeKey, ids []string, at *compaction, done *Compacted) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	done.Records += len(ids)
+	records, err := c.ledger.Records(ctx, ids)
+	if err != nil {
+		return err
+	}
+	accesses, err := c.ledger.RequestAccess(ctx, ids, managing)
+	if err != nil {
+		return err
+	}
+	digest := sha256.New()
+	fmt.Fprint(digest, s.Name, "/", s.Epoch, "/", ids)
+	waiting := outbox.Job{ID: outbox.ID(digest.Sum(nil)[:16])} // the same for the same page, so that a run that was interrupted adds nothing twice
+	for _, r := range records {
+		entries, err := c.anew(ctx, s, key, r.Current(), accesses[0].ID)
+		if errors.Is(err, ErrNotSatisfied) || errors.Is(err, ErrNotFound) || errors.Is(err, errIncomplete) {
+			at.Unopened = append(at.Unopened, r.ID)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("record %s: %w", r.ID, err)
+		}
+		if len(entries) > 0 {
+			done.Indexed++
+			v := r.Current()
+			waiting.Entries = append(waiting.Entries, entries...)
+			waiting.Records = append(waiting.Records, outbox.Record{ID: v.ID, Version: v.Version, CID: v.CID, Commitment: v.Commitment})
+		}
+	}
+	if len(waiting.Entries) == 0 {
+		return nil
+	}
+	if err := c.outbox.Prepare(&waiting); err != nil {
+		return err
+	}
+	return c.outbox.Registered(waiting.ID)
+}
+
+// anew makes the entries of a record in the current epoch, none if they are there already or belong to another scope.
+func (c *Client) anew(ctx context.Context, s ledger.Scope, key index.ScopeKey, v ledger.RecordVersion, accessID string) ([]index.Pending, error) {
+	m, facts, err := c.formerBy(ctx, v, accessID)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scope != s.Name || m.Epoch >= s.Epoch {
+		return nil, nil
+	}
+	if incomplete(m) {
+		return nil, errIncomplete
+	}
+	record, err := recordBytes(v.ID)
+	if err != nil {
+		return nil, err
+	}
+	return key.Pend(facts.Items(record, uint32(v.Version), index.Add))
+}

@@ -1,0 +1,293 @@
+package client_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// search searches the consortium as doctor@HospitalB.
+func (c *consortium) search(t *testing.T, query string) client.Results {
+	t.Helper()
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), query, client.SearchOptions{Scope: "consortium"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestBatched: entries wait for those of other records, and are then written in transactions of one size.
+func TestBatched(t *testing.T) {
+	c := newConsortium(t)
+	box, err := outbox.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctor, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "doctor", "doctor"), Blobs: c.blobs, Outbox: box,
+		Batching: outbox.Policy{Records: 4}, Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal := func(mode client.IndexMode) {
+		t.Helper()
+		sealed, err := doctor.Seal(t.Context(), client.SealRequest{
+			Sources: []client.Source{text("n", "x")}, Policy: doctors, Scope: "consortium", Keywords: []string{"word"}, Index: mode})
+		if err != nil || len(sealed[0].Warnings) > 0 {
+			t.Fatalf("%+v, %v", sealed, err)
+		}
+	}
+	for range 3 {
+		seal("")
+	}
+	if n := len(c.search(t, "word").Hits); n != 0 || c.world.Entries("HospitalA") != 0 {
+		t.Errorf("%d found, %d entries written before there were enough", n, c.world.Entries("HospitalA"))
+	}
+	seal(client.IndexNow) // does not take the waiting ones along
+	if n := len(c.search(t, "word").Hits); n != 1 || c.world.Entries("HospitalA") != 64 {
+		t.Errorf("%d found, %d entries", n, c.world.Entries("HospitalA"))
+	}
+	seal(client.IndexBatched)
+	if n := len(c.search(t, "word").Hits); n != 5 || c.world.Entries("HospitalA") != 64+outbox.DefaultSize {
+		t.Errorf("%d found, %d entries", n, c.world.Entries("HospitalA"))
+	}
+	seal(client.IndexBatched)
+	if r, err := doctor.FlushIndex(t.Context(), client.FlushOptions{}); err != nil || r.Entries != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := doctor.FlushIndex(t.Context(), client.FlushOptions{All: true}); err != nil || r.Records != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if n := len(c.search(t, "word").Hits); n != 6 {
+		t.Errorf("%d found", n)
+	}
+}
+
+// TestAmendHidesTheVersionBefore: by what only the former version says nothing is found any more. When its envelope had no room
+// for all that it was indexed by, what the record itself says is hidden all the same, and there is a warning.
+func TestAmendHidesTheVersionBefore(t *testing.T) {
+	var many []string
+	for i := range 3000 {
+		many = append(many, fmt.Sprintf("keyword %x", sha256.Sum256([]byte{byte(i), byte(i >> 8)})))
+	}
+	for name, words := range map[string][]string{"few": {"old-word", "icd10:I21.4"}, "many": append(many, "old-word", "icd10:I21.4")} {
+		c := newConsortium(t)
+		doctor := c.as(t, "HospitalA", "doctor", "doctor")
+		first, err := doctor.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "Chest pain since 2019-03-02")},
+			Policy: doctors, Scope: "consortium", Keywords: append(words, "both")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "few" && len(c.search(t, "old-word and icd10:I21 and date:2019-03").Hits) != 1 {
+			t.Fatal("the first version is not found")
+		}
+		second, err := doctor.Amend(t.Context(), client.AmendRequest{ID: first[0].ID, SealRequest: client.SealRequest{
+			Sources: []client.Source{text("n", "No chest pain")}, Policy: doctors, Scope: "consortium", Keywords: []string{"new-word", "both"}}})
+		if err != nil || (len(second.Warnings) > 0) != (name == "many") {
+			t.Fatalf("%s: %q, %v", name, second.Warnings, err)
+		}
+		for query, want := range map[string]int{"icd10:I21.4": 0, "icd10:I20-I25": 0, "date:2019": 0, "both": 1, "new-word": 1} {
+			if hits := c.search(t, query).Hits; len(hits) != want || want == 1 && hits[0].Version != 2 {
+				t.Errorf("%s: %s: %+v", name, query, hits)
+			}
+		}
+	}
+}
+
+// TestAmendByAnother: who may amend but not open the version before is warned.
+func TestAmendByAnother(t *testing.T) {
+	c := newConsortium(t)
+	first, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), client.SealRequest{
+		Sources: []client.Source{text("n", "x")}, Policy: "HospitalC:role=doctor", Scope: "consortium", Keywords: []string{"word"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.as(t, "HospitalA", "colleague", "doctor").Amend(t.Context(), client.AmendRequest{ID: first[0].ID, SealRequest: client.SealRequest{
+		Sources: []client.Source{text("n", "y")}, Policy: doctors, Scope: "consortium"}})
+	if err != nil || len(second.Warnings) != 1 || !strings.Contains(second.Warnings[0], "version 1 may still be found") {
+		t.Errorf("%+v, %v", second, err)
+	}
+}
+
+// TestPages: pages join up, whatever comes in between, and dangling entries do not make them shorter.
+func TestPages(t *testing.T) {
+	c := newConsortium(t)
+	want := make(map[string]bool)
+	for i := range 7 {
+		want[c.seal(t, "x", "word", fmt.Sprintf("date:2020-03-%02d", i+1)).ID] = true
+	}
+	doctor := c.as(t, "HospitalB", "doctor", "doctor")
+	after, pages := "", 0
+	for {
+		found, err := doctor.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", Limit: 3, After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range found.Hits {
+			if !want[h.ID] {
+				t.Errorf("%s is shown twice, or should not be", h.ID)
+			}
+			delete(want, h.ID)
+		}
+		pages++
+		if after = found.Next; after == "" {
+			break
+		}
+		c.seal(t, "newer", "word", "date:2021-01-01")
+	}
+	if pages != 3 || len(want) != 0 {
+		t.Errorf("%d pages, %d left out", pages, len(want))
+	}
+	_, err := doctor.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", After: "nonsense"})
+	if !errors.Is(err, client.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// lying is a peer that changes its answers.
+type lying struct {
+	client.Ledger
+	answer  func(values [][]byte)
+	retired []ledger.Retirement
+}
+
+func (l *lying) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
+	got, err := l.Ledger.GetEntries(ctx, batches)
+	for _, values := range got {
+		l.answer(values)
+	}
+	return got, err
+}
+
+func (l *lying) Retirements(ctx context.Context, scope string) ([]ledger.Retirement, error) {
+	got, err := l.Ledger.Retirements(ctx, scope)
+	return append(got, l.retired...), err
+}
+
+// TestLyingPeer: what is altered is a problem beside what did verify; what is left out at the end is found with a second peer.
+func TestLyingPeer(t *testing.T) {
+	c := newConsortium(t)
+	for range 5 {
+		c.seal(t, "x", "word")
+	}
+	admin := c.as(t, "HospitalA", "custodian", ledger.RoleCustodian)
+	if _, _, err := admin.RollScope(t.Context(), "consortium", doctors); err != nil {
+		t.Fatal(err)
+	}
+	honest := c.world.As("HospitalB", "doctor", "doctor")
+	identity := c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor")
+	search := func(l *lying, verify client.Verifier) client.Results {
+		t.Helper()
+		l.Ledger = honest
+		found, err := c.with(t, l, identity).Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", Verify: verify})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found.Problems {
+			if !errors.Is(p, client.ErrTampered) {
+				t.Errorf("%v", p)
+			}
+		}
+		return found
+	}
+	truthful := func([][]byte) {}
+	withhold := func(values [][]byte) { clear(values) }
+	alter := func(values [][]byte) {
+		if i := slices.IndexFunc(values, func(v []byte) bool { return v != nil }); i >= 0 {
+			values[i] = append([]byte{values[i][0] ^ 1}, values[i][1:]...)
+		}
+	}
+	if found := search(&lying{answer: truthful}, nil); len(found.Hits) != 5 || len(found.Problems) != 0 {
+		t.Errorf("an honest peer: %+v", found)
+	}
+	if found := search(&lying{answer: truthful}, honest); len(found.Hits) != 5 || len(found.Problems) != 0 {
+		t.Errorf("two honest peers: %+v", found)
+	}
+	if found := search(&lying{answer: alter}, nil); len(found.Problems) == 0 {
+		t.Errorf("altered: %+v", found)
+	}
+	if found := search(&lying{answer: withhold}, nil); len(found.Hits) != 0 || len(found.Problems) != 0 {
+		t.Errorf("all withheld, which one peer alone can do: %+v", found)
+	}
+	if found := search(&lying{answer: withhold}, honest); len(found.Hits) != 5 || len(found.Problems) == 0 {
+		t.Errorf("all withheld, with a second peer: %+v", found)
+	}
+	invented := []ledger.Retirement{{Scope: "consortium", MSP: "HospitalA", Epoch: 1}}
+	if found := search(&lying{answer: truthful, retired: invented}, honest); len(found.Hits) != 5 || len(found.Problems) != 1 {
+		t.Errorf("an epoch that nobody retired: %+v", found)
+	}
+}
+
+// TestCompact: after a compaction everything is found in the current epoch alone, also by newcomers, and a run that was
+// interrupted goes on.
+func TestCompact(t *testing.T) {
+	c := newConsortium(t)
+	for i := range 5 {
+		c.seal(t, fmt.Sprint("record ", i), "word", "icd10:I21.4")
+	}
+	memory := &recallingMemory{}
+	custodian, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "custodian", ledger.RoleCustodian), Blobs: c.blobs,
+		Memory: memory, Identities: ids(c.custodian)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := custodian.CompactScope(t.Context(), "consortium", client.CompactOptions{}); err != nil || done.Records != 0 || done.Epoch != 1 {
+		t.Errorf("with one epoch: %+v, %v", done, err)
+	}
+	if _, _, err := custodian.RollScope(t.Context(), "consortium", "HospitalA:role=doctor or HospitalC:role=nurse"); err != nil {
+		t.Fatal(err)
+	}
+	c.seal(t, "after the roll", "word")
+	nurse := c.as(t, "HospitalC", "nurse", "nurse")
+	finds := func() int {
+		t.Helper()
+		found, err := nurse.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found.Hits)
+	}
+	if n := finds(); n != 1 {
+		t.Errorf("the newcomer found %d before the compaction", n)
+	}
+	for _, step := range []string{ledger.AuditRecords, ledger.RecordEnvelope, ledger.IndexPut, ledger.ScopeRetire} {
+		c.world.Fail = func(name string) error {
+			if name == step {
+				return ledger.ErrUnavailable
+			}
+			return nil
+		}
+		if _, err := custodian.CompactScope(t.Context(), "consortium", client.CompactOptions{}); !errors.Is(err, client.ErrUnavailable) {
+			t.Errorf("%s: %v", step, err)
+		}
+		c.world.Fail = nil
+	}
+	done, err := custodian.CompactScope(t.Context(), "consortium", client.CompactOptions{Settle: time.Hour})
+	if err != nil || done.Retired != 0 {
+		t.Errorf("retired although somebody may still seal in the former epoch: %+v, %v", done, err)
+	}
+	done, err = custodian.CompactScope(t.Context(), "consortium", client.CompactOptions{})
+	if err != nil || done.Retired != 1 || len(done.Unopened) != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if n := finds(); n != 6 {
+		t.Errorf("the newcomer found %d afterwards", n)
+	}
+	found, err := nurse.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	if err != nil || len(found.Warnings) != 1 { // HospitalB and HospitalC have not retired epoch 1
+		t.Errorf("%+v, %v", found.Warnings, err)
+	}
+	log, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditAccesses(t.Context(), ledger.AccessQuery{Actor: "HospitalA/custodian"})
+	if err != nil || !slices.ContainsFunc(log.Entries, func(e ledger.AccessEntry) bool { return e.Purpose == "RECORDMGT" }) {
+		t.Errorf("access log %+v, %v", log.Entries, err)
+	}
+}
