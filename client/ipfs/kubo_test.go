@@ -2,6 +2,7 @@ package ipfs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,11 @@ type fakeKubo struct {
 	pins    map[cid.Cid]string // name by root
 	loseAdd bool               // break the connection instead of answering an add
 	hang    chan struct{}      // when set, blocks are served only once it is closed
+	noCat   bool               // refuse the cat command
+	cutCat  int                // break a cat before this leaf
+	lieCat  int                // flip a bit of this leaf in what cat sends; the block itself is good
+	cats    int                // how many were asked for
+	maxLink int                // links of a node; zero means kubo's 174
 }
 
 func startKubo(t *testing.T) (*fakeKubo, string) {
@@ -60,6 +67,8 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch strings.TrimPrefix(r.URL.Path, "/api/v0/") {
 	case "add":
 		k.add(w, r, q.Get("pin-name"))
+	case "cat":
+		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
 		w.Write(k.block(r.Context(), root))
 	case "pin/add":
@@ -109,6 +118,50 @@ func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
 	return data
 }
 
+// cat sends a file from an offset on, unless it is told to lose the leaves behind some place.
+func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid, offset string) {
+	skip, err := strconv.Atoi(offset)
+	if err != nil || k.noCat {
+		refuse(w, "no cat")
+		return
+	}
+	k.mu.Lock()
+	k.cats++
+	k.mu.Unlock()
+	for n, c := range k.leaves(root) {
+		if k.cutCat > 0 && n >= k.cutCat {
+			panic(http.ErrAbortHandler)
+		}
+		data := k.block(ctx, c)
+		data = data[min(skip, len(data)):]
+		skip -= min(skip, len(k.block(ctx, c)))
+		if k.lieCat > 0 && n == k.lieCat && len(data) > 0 {
+			data = bytes.Clone(data)
+			data[len(data)/2] ^= 1
+		}
+		w.Write(data)
+	}
+}
+
+// leaves lists the raw blocks of a file in order.
+func (k *fakeKubo) leaves(root cid.Cid) []cid.Cid {
+	if root.Type() == cid.Raw {
+		return []cid.Cid{root}
+	}
+	k.mu.Lock()
+	data := k.blocks[root]
+	k.mu.Unlock()
+	n, err := merkledag.DecodeProtobuf(data)
+	if err != nil {
+		return nil
+	}
+	var all []cid.Cid
+	for _, l := range n.Links() {
+		all = append(all, k.leaves(l.Cid)...)
+	}
+	return all
+}
+
 func (k *fakeKubo) list(w http.ResponseWriter, root cid.Cid, name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -136,7 +189,7 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 		refuse(w, err.Error())
 		return
 	}
-	p := helpers.DagBuilderParams{Dagserv: adder{k: k}, RawLeaves: true, Maxlinks: helpers.DefaultLinksPerBlock,
+	p := helpers.DagBuilderParams{Dagserv: adder{k: k}, RawLeaves: true, Maxlinks: cmp.Or(k.maxLink, helpers.DefaultLinksPerBlock),
 		CidBuilder: cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}}
 	b, err := p.New(chunk.NewSizeSplitter(part, 1<<20))
 	if err != nil {

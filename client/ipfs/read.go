@@ -1,194 +1,166 @@
 package ipfs
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"sync"
 
-	"github.com/ipfs/boxo/ipld/merkledag"
-	unixfs "github.com/ipfs/boxo/ipld/unixfs/io"
-	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	cmds "github.com/ipfs/go-ipfs-cmds"
-	format "github.com/ipfs/go-ipld-format"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 )
 
-const forbidden = cmds.ErrForbidden
-
-// maxBlock is the largest block that IPFS nodes exchange.
-const maxBlock = 2 << 20
-
-// Open implements client.Blobs. Blocks ahead of the reader are fetched meanwhile, at most about 16 MiB.
+// Open implements client.Blobs. Reading on from where it stands streams, with at most about 8 MiB in memory; reading
+// somewhere else fetches a block or two, and streams only if the reader goes on behind them.
 func (s *Store) Open(ctx context.Context, id string) (client.Blob, error) {
 	c, err := parse(id)
 	if err != nil {
 		return nil, err
 	}
-	g := &getter{s: s}
-	root, err := g.Get(ctx, c)
+	data, err := s.verified(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	r, err := unixfs.NewDagReader(ctx, root, g)
-	if err != nil {
-		return nil, ledger.Errorf(ledger.ErrTampered, "payload %s is not a file: %v", id, err)
+	b := &blob{s: s, ctx: ctx, root: c}
+	if c.Type() == cid.Raw {
+		b.size = int64(len(data))
+		b.recent = []cached{{leaf{c, 0, b.size}, data}}
+		return b, nil
 	}
-	return &blob{r: r, ctx: ctx, getter: g}, nil
+	if b.tree.root, err = parseInner(c, data); err != nil {
+		return nil, err
+	}
+	b.tree.s, b.size = s, b.tree.root.size()
+	return b, nil
 }
 
+// keptLeaves is how many leaves stay at hand for readers that jump: an age file's header, its last chunk, and the place read.
+const keptLeaves = 3
+
+// A blob reads a payload, from a stream of leaves or leaf by leaf.
 type blob struct {
-	r      unixfs.DagReader
-	ctx    context.Context
-	getter *getter
+	s    *Store
+	ctx  context.Context
+	root cid.Cid
+	tree tree // not used when the root is the only leaf
+	size int64
+
+	at     int64  // position of the next byte
+	rest   []byte // of the present leaf, from at on
+	singly int    // leaves to fetch one by one before streaming, after the position was set: a short read may cross a border
+	ahead  *ahead // delivers the leaves after the present one; nil when there is none
+	recent []cached
+	err    error // sticks
 }
+
+type cached struct {
+	leaf leaf
+	data []byte
+}
+
+func (b *blob) Size() int64 { return b.size }
 
 func (b *blob) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	return n, b.explain(err)
+	if b.err != nil {
+		return 0, b.err
+	}
+	for len(b.rest) == 0 {
+		if b.at >= b.size {
+			return 0, io.EOF
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if err := b.next(); err != nil {
+			b.err = b.explain(err)
+			b.stop()
+			return 0, b.err
+		}
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	b.at += int64(n)
+	return n, nil
+}
+
+// next makes the leaf at the position the present one.
+func (b *blob) next() error {
+	if b.ahead != nil {
+		data, err := b.ahead.next()
+		b.rest = data
+		return err
+	}
+	for _, c := range b.recent {
+		if c.leaf.start <= b.at && b.at < c.leaf.end() {
+			b.rest = c.data[b.at-c.leaf.start:]
+			return nil
+		}
+	}
+	if b.singly == 0 {
+		b.ahead = b.s.readAhead(b.ctx, b.root, b.tree.root, b.at)
+		return b.next()
+	}
+	b.singly--
+	l, err := b.tree.locate(b.ctx, b.at)
+	if err != nil {
+		return err
+	}
+	data, err := b.s.verifiedLeaf(b.ctx, l)
+	if err != nil {
+		return err
+	}
+	if len(b.recent) == keptLeaves {
+		b.recent = append(b.recent[:0], b.recent[1:]...)
+	}
+	b.recent = append(b.recent, cached{l, data})
+	b.rest = data[b.at-l.start:]
+	return nil
 }
 
 func (b *blob) Seek(offset int64, whence int) (int64, error) {
-	n, err := b.r.Seek(offset, whence)
-	return n, b.explain(err)
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += b.size
+	default:
+		return b.at, errors.New("seek payload: no such whence")
+	}
+	if offset < 0 {
+		return b.at, errors.New("seek payload: before its start")
+	}
+	if offset == b.at && (b.ahead != nil || len(b.rest) > 0) {
+		return offset, nil // what is on its way is what is wanted
+	}
+	b.stop()
+	b.at, b.singly = offset, 2
+	return offset, nil
 }
 
-func (b *blob) Close() error { return b.r.Close() }
-func (b *blob) Size() int64  { return int64(b.r.Size()) }
-
-// explain: the DAG walker replaces some errors by its own; what the getter met first is the truth.
-func (b *blob) explain(err error) error {
-	if err == nil || err == io.EOF {
-		return err
+// stop ends the stream.
+func (b *blob) stop() {
+	if b.ahead != nil {
+		b.ahead.stop()
+		b.ahead = nil
 	}
-	if b.ctx.Err() != nil {
+	b.rest = nil
+}
+
+func (b *blob) Close() error {
+	b.stop()
+	b.recent = nil
+	if b.err == nil {
+		b.err = errors.New("read payload: it is closed")
+	}
+	return nil
+}
+
+// explain prefers the caller's own reason for giving up.
+func (b *blob) explain(err error) error {
+	if b.ctx.Err() != nil && !errors.Is(err, ledger.ErrTampered) {
 		return b.ctx.Err()
 	}
-	if first := b.getter.failure(); first != nil {
-		return first
-	}
-	return fmt.Errorf("read payload: %w", err)
-}
-
-// A getter fetches nodes and lets none pass that does not match its CID.
-type getter struct {
-	s *Store
-
-	mu    sync.Mutex
-	first error
-}
-
-var _ format.NodeGetter = (*getter)(nil)
-
-func (g *getter) Get(ctx context.Context, c cid.Cid) (format.Node, error) {
-	node, err := g.get(ctx, c)
-	if err != nil && ctx.Err() == nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		// A block that lies is worse news than one that is late.
-		if g.first == nil || errors.Is(err, ledger.ErrTampered) {
-			g.first = err
-		}
-	}
-	return node, err
-}
-
-func (g *getter) failure() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.first
-}
-
-func (g *getter) get(ctx context.Context, c cid.Cid) (format.Node, error) {
-	if err := accept(c); err != nil {
-		return nil, ledger.Errorf(ledger.ErrTampered, "payload links to a block that cannot be verified: %v", err)
-	}
-	select {
-	case g.s.blocks <- struct{}{}:
-		defer func() { <-g.s.blocks }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	data, err := g.s.block(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	sum, err := c.Prefix().Sum(data)
-	if err != nil {
-		return nil, fmt.Errorf("hash block %s: %w", c, err)
-	}
-	if !sum.Equals(c) {
-		return nil, ledger.Errorf(ledger.ErrTampered, "the IPFS node %s serves a block that is not %s: it was corrupted or altered", g.s.address, c)
-	}
-	block, err := blocks.NewBlockWithCid(data, c)
-	if err != nil {
-		return nil, err
-	}
-	if c.Type() == cid.Raw {
-		return &merkledag.RawNode{Block: block}, nil
-	}
-	node, err := merkledag.DecodeProtobufBlock(block)
-	if err != nil {
-		return nil, ledger.Errorf(ledger.ErrTampered, "block %s is not a UnixFS node: %v", c, err)
-	}
-	return node, nil
-}
-
-// block fetches one block as the node has it or finds it.
-func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
-	wctx, cancel := context.WithTimeout(ctx, s.idle)
-	defer cancel()
-	data, err := s.blockOnce(wctx, c)
-	switch {
-	case err == nil:
-		return data, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case wctx.Err() != nil:
-		return nil, ledger.Errorf(ledger.ErrUnavailable, "no reachable IPFS node had block %s within %v (asked %s)", c, s.idle, s.address)
-	}
-	return nil, s.explain("fetch block "+c.String(), err, nil)
-}
-
-func (s *Store) blockOnce(ctx context.Context, c cid.Cid) ([]byte, error) {
-	// The timeout is told to the node too, so that it stops looking.
-	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Send(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if resp.Error != nil {
-		return nil, resp.Error
-	}
-	defer resp.Cancel()
-	var data bytes.Buffer
-	data.Grow(1<<20 + bytes.MinRead) // a full chunk, without copying as it grows
-	if _, err := data.ReadFrom(io.LimitReader(resp.Output, maxBlock+1)); err != nil {
-		return nil, err
-	}
-	if data.Len() > maxBlock {
-		return nil, ledger.Errorf(ledger.ErrTampered, "the IPFS node %s serves a block larger than %d bytes as %s", s.address, maxBlock, c)
-	}
-	return data.Bytes(), nil
-}
-
-// GetMany fetches nodes ahead of the reader.
-func (g *getter) GetMany(ctx context.Context, cids []cid.Cid) <-chan *format.NodeOption {
-	out := make(chan *format.NodeOption, len(cids))
-	var wg sync.WaitGroup
-	for _, c := range cids {
-		wg.Go(func() {
-			node, err := g.Get(ctx, c)
-			out <- &format.NodeOption{Node: node, Err: err}
-		})
-	}
-	go func() {
-		wg.Wait()
-		close(out)
-	}()
-	return out
+	return err
 }
