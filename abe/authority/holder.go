@@ -55,6 +55,9 @@ func checkUnits(units []string) error {
 
 // readHolder takes the identity out of a certificate of the given MSP. It does not verify the certificate.
 func readHolder(msp string, cert *x509.Certificate) (*Holder, error) {
+	if strings.Contains(msp, "/") { // the first slash of a GID ends the MSP ID
+		return nil, denied(CodeUnknownMember, "the MSP ID "+msp+" has a slash, so that it could pass for people of another member")
+	}
 	if cert.IsCA {
 		return nil, denied(CodeNotClient, "the certificate is a CA's")
 	}

@@ -198,6 +198,25 @@ func TestRequestRefused(t *testing.T) {
 	}
 }
 
+// TestStolenCertificate presents a doctor's certificate, which is public, without its key.
+func TestStolenCertificate(t *testing.T) {
+	s := newService(t, Limit{})
+	doctor := s.root.enrol(person{id: "doctor", attributes: map[string]string{"role": "doctor"}})
+	stolen := tls.Certificate{Certificate: doctor.Certificate, PrivateKey: newKey(t), Leaf: doctor.Leaf}
+	if keys, err := s.request(stolen, "HospitalA/doctor"); err == nil || len(keys) > 0 {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+	if strings.Contains(s.log.String(), "issued") {
+		t.Errorf("issued to a thief: %s", s.log)
+	}
+	// TLS 1.2 proves the key too, but renegotiates and resumes: it is not offered.
+	old := ClientTLS(doctor, []*x509.Certificate{s.tls.cert})
+	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
+	if _, err := RequestKeys(context.Background(), s.url, old, "HospitalA", "HospitalA/doctor", s.pinned); err == nil {
+		t.Error("TLS 1.2 was accepted")
+	}
+}
+
 func TestRateLimit(t *testing.T) {
 	s := newService(t, Limit{Every: time.Hour, Burst: 2})
 	doctor := s.root.enrol(person{id: "doctor", attributes: map[string]string{"role": "doctor"}})
@@ -208,6 +227,10 @@ func TestRateLimit(t *testing.T) {
 	}
 	if _, err := s.request(doctor, "HospitalA/doctor"); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("third request: %v", err)
+	}
+	renewed := s.root.enrol(person{id: "doctor", attributes: map[string]string{"role": "doctor"}})
+	if _, err := s.request(renewed, "HospitalA/doctor"); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("the same person with another certificate: %v", err)
 	}
 	nurse := s.root.enrol(person{id: "nurse", attributes: map[string]string{"role": "nurse"}})
 	if _, err := s.request(nurse, "HospitalA/nurse"); err != nil {

@@ -86,6 +86,24 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifySlash shows why an MSP ID must not have a slash: the GIDs of two people of two members would be one.
+func TestVerifySlash(t *testing.T) {
+	rootA, rootWard := newCA(t, "ca.a", nil), newCA(t, "ca.ward", nil)
+	v := NewVerifier(static(MSP{ID: "HospitalA", Roots: []*x509.Certificate{rootA.cert}}, MSP{ID: "HospitalA/ward", Roots: []*x509.Certificate{rootWard.cert}}))
+	victim, err := v.Verify(context.Background(), rootA.enrol(person{id: "ward/doctor"}).Leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attacker, err := v.Verify(context.Background(), rootWard.enrol(person{id: "doctor"}).Leaf)
+	if err == nil && attacker.GID() == victim.GID() {
+		t.Errorf("two people have the GID %s", victim.GID())
+	}
+	var refusal *DeniedError
+	if !errors.As(err, &refusal) || refusal.Code != CodeUnknownMember {
+		t.Errorf("a member with a slash in its MSP ID: %v", err)
+	}
+}
+
 // TestVerifySignature changes a certificate after it was signed.
 func TestVerifySignature(t *testing.T) {
 	root := newCA(t, "ca.a", nil)
