@@ -27,6 +27,9 @@ const masterKind = "chartseal/abe/master-key/v1"
 // SealMaster encrypts a master key to age recipients: an armored age file, small enough to print. For a passphrase, use
 // [PassphraseRecipient]; age allows no other recipient beside that one.
 func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
+	if err := m.usable(); err != nil {
+		return nil, fmt.Errorf("seal master key: %w", err)
+	}
 	plain, err := json.Marshal(masterFile{masterKind, m.authority, m.secret[:]})
 	if err != nil {
 		return nil, fmt.Errorf("seal master key: %w", err)

@@ -119,6 +119,25 @@ func TestOpenMasterRefuses(t *testing.T) {
 	}
 }
 
+// TestDestroyed uses a master key after its secret was overwritten: everybody knows what zeros give.
+func TestDestroyed(t *testing.T) {
+	m := newWorld(t, "A").masters["A"]
+	m.Destroy()
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, public := m.PublicKey("A:x", 1)
+	_, issue := m.Issue("H/d", "A:x", 1)
+	_, seal := SealMaster(m, id.Recipient())
+	_, split := SplitMaster(m, 2, 3, rand.Reader)
+	for what, err := range map[string]error{"public key": public, "user key": issue, "backup": seal, "shares": split} {
+		if err == nil {
+			t.Errorf("%s of the zeros that are left", what)
+		}
+	}
+}
+
 func TestThresholdBackup(t *testing.T) {
 	w := newWorld(t, "A")
 	m := w.masters["A"]

@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -24,6 +25,7 @@ const masterSize = 32
 type MasterKey struct {
 	authority string
 	secret    [masterSize]byte
+	destroyed bool
 }
 
 // NewMasterKey makes the secret of the authority with the given MSP ID from random (crypto/rand.Reader).
@@ -38,6 +40,14 @@ func NewMasterKey(authority string, random io.Reader) (*MasterKey, error) {
 	return m, nil
 }
 
+// usable fails after Destroy: everybody can derive the keys of the zeros that it leaves.
+func (m *MasterKey) usable() error {
+	if m.destroyed {
+		return errors.New("the master key was destroyed")
+	}
+	return nil
+}
+
 // Authority is the MSP ID of the authority.
 func (m *MasterKey) Authority() string { return m.authority }
 
@@ -47,8 +57,11 @@ func (m *MasterKey) String() string { return "master key of " + m.authority }
 // GoString does not show the secret either.
 func (m *MasterKey) GoString() string { return m.String() }
 
-// Destroy overwrites the secret. The key must not be used afterwards.
-func (m *MasterKey) Destroy() { clear(m.secret[:]) }
+// Destroy overwrites the secret. Whatever uses it afterwards fails.
+func (m *MasterKey) Destroy() {
+	m.destroyed = true
+	clear(m.secret[:])
+}
 
 // own parses the name of an attribute and refuses those of other authorities.
 func (m *MasterKey) own(attribute string) (policy.Attribute, error) {
@@ -77,6 +90,9 @@ func (m *MasterKey) exponent(which string, a policy.Attribute, version int) (*bi
 
 func (m *MasterKey) exponents(attribute string, version int) (a policy.Attribute, alpha, y *big.Int, err error) {
 	if a, err = m.own(attribute); err != nil {
+		return
+	}
+	if err = m.usable(); err != nil {
 		return
 	}
 	if version < 1 || version > maxVersion {

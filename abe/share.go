@@ -12,10 +12,15 @@ import (
 	"github.com/cloudflare/circl/secretsharing"
 )
 
-// A MasterShare is one of n parts of a master key, any k of which give it back (Shamir), and fewer of which tell nothing. It carries a
+// A MasterShare is one of n parts of a master key, any k of which give it back (Shamir), and fewer of which do not. It carries a
 // commitment to all parts (Feldman), so that a part that was damaged or made up is found and named.
 //
-// The field is that of P-384's order, which has room for the 32 bytes of the secret.
+// The field is that of P-384's order, which has room for the 32 bytes of the secret. Without the commitment, fewer than k parts would
+// tell nothing whatever; with it they tell the secret times the generator, a discrete logarithm of 256 bits: 2^128 steps, and few
+// for a quantum computer. So the commitment stands inside the sealed share and is seen by custodians only.
+//
+// A share proves nothing about which master key was split: k custodians who plot can bring shares of one of their own making. The
+// public keys on the ledger tell (package client/keys compares them before it publishes).
 type MasterShare struct {
 	authority  string
 	threshold  int
@@ -44,6 +49,9 @@ var shareGroup = group.P384
 func SplitMaster(m *MasterKey, k, n int, random io.Reader) ([]*MasterShare, error) {
 	if k < 2 || k > n || n > MaxShares {
 		return nil, fmt.Errorf("split master key: %d of %d: want 2 <= k <= n <= %d", k, n, MaxShares)
+	}
+	if err := m.usable(); err != nil {
+		return nil, fmt.Errorf("split master key: %w", err)
 	}
 	params := shareGroup.Params()
 	secret := shareGroup.NewScalar()
