@@ -67,6 +67,8 @@
 //
 //   - About 100 bits of security: bn256's prime was chosen before the number field sieve attacks of 2016 (Kim and Barbulescu). gofe calls itself
 //     a library for research. Every stanza names its suite, so that another can follow; wrapped keys never go on the ledger.
+//   - Nothing binds a dishonest sealer to treat all alike: some who satisfy the policy may be given shares or a wrapped key that fail
+//     for them. They get an error and no other plaintext, because age's header is authenticated under the file key.
 //   - Not post-quantum. Whoever records stanzas now can open them with a quantum computer later.
 //   - The policy is not hidden. Anyone who has a stanza can read it ([HeaderPolicies]).
 //   - Chosen-ciphertext security rests on the binding described above (as in DHIES, an assumption about the pairing group, not a

@@ -1,0 +1,236 @@
+package abe
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"slices"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/fentec-project/bn256"
+	"golang.org/x/crypto/chacha20"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/chartseal/chartseal/abe/internal/group"
+)
+
+// These tests are a sealer's attacks: nobody checks that a ciphertext is one that encapsulate makes.
+
+// offGroup gives a point of the twist outside G2, and an element of GF(p¹²) outside GT with its inverse.
+func offGroup(t *testing.T) (wrongTwist *group.G2, junk, inverse *group.GT) {
+	t.Helper()
+	wrongTwist, err := group.DecodePoint2(wrongSubgroup(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if junk, err = group.DecodeField12(bytes.Repeat([]byte{1}, group.SizeGT)); err != nil {
+		t.Fatal(err)
+	}
+	inverse = new(group.GT).Set(junk)
+	inverse.P.Invert(junk.P)
+	if group.InG2(wrongTwist) || group.InGT(junk) || group.InGT(inverse) {
+		t.Fatal("the attack is no attack")
+	}
+	return
+}
+
+// TestOffGroupRowsTellNothing makes rows whose C1 and C3 are outside their groups, but whose product and sum are inside, so that
+// they pass the checks. What each holder then computes with their secret keys is what the sealer computes from public keys alone: so
+// whatever anybody learns of the result, they learn nothing of the keys.
+func TestOffGroupRowsTellNothing(t *testing.T) {
+	w := newWorld(t, "A", "B")
+	twist, junk, inverse := offGroup(t)
+	names := []string{"A:x", "B:y"}
+	keys := []*PublicKey{w.public("A:x", 1), w.public("B:y", 1)}
+	r := []*big.Int{big.NewInt(1234567), big.NewInt(7654321)}
+	rows := []row{
+		{junk, new(group.G2).ScalarBaseMult(r[0]), new(group.G2).Add(group.Generator2(), twist)},
+		{inverse, new(group.G2).ScalarBaseMult(r[1]), new(group.G2).Neg(twist)},
+	}
+	known := new(group.GT).ScalarBaseMult(big.NewInt(99))
+	rows[1].c1 = new(group.GT).Add(inverse, known)
+	for _, gid := range []string{"H/alice", "H/bob"} {
+		h := hash(t, gid)
+		user := w.issue(gid, names...)
+		var shares []share
+		for i := range rows {
+			shares = append(shares, share{rows[i], big.NewInt(1), user[i]})
+		}
+		got, err := decapsulate(h, shares)
+		if err != nil {
+			t.Fatalf("%s: %v", gid, err)
+		}
+		// known · e(H(GID), g2) / Π (e(g1,g2)^α · e(H(GID), g2^y))^r, since e(K, g2) is public.
+		want := new(group.GT).Add(known, bn256.Pair(h, group.Generator2()))
+		for i, pk := range keys {
+			public := new(group.GT).Add(pk.egg, bn256.Pair(h, pk.gy))
+			want.Add(want, new(group.GT).Neg(new(group.GT).ScalarMult(public, r[i])))
+		}
+		if !bytes.Equal(got.Marshal(), want.Marshal()) {
+			t.Errorf("%s: the sealer cannot tell what the holder computes", gid)
+		}
+		// One of the two rows alone is refused.
+		for i := range rows {
+			if _, err := decapsulate(h, shares[i:i+1]); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s: row %d alone: %v", gid, i, err)
+			}
+		}
+	}
+}
+
+// TestTwoHoldersTwoFileKeys gives holders of A:x one secret and holders of B:y another, and makes a wrapped key that both
+// open, to different file keys: ChaCha20-Poly1305 does not commit to its key. So a stanza alone does not say what its file key is.
+// The header's HMAC, keyed with the file key, does: one of the two is refused before any plaintext.
+func TestTwoHoldersTwoFileKeys(t *testing.T) {
+	w := newWorld(t, "A", "B")
+	const text = "A:x or B:y"
+	alice, bob := w.identity(w.issue("H/alice", "A:x")), w.identity(w.issue("H/bob", "B:y"))
+	var body []byte
+	for body == nil {
+		body = twoKeyed(t, w, text)
+	}
+	forged := &age.Stanza{Type: StanzaType, Body: body}
+	one, err := alice.Unwrap([]*age.Stanza{forged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := bob.Unwrap([]*age.Stanza{forged})
+	if err != nil || bytes.Equal(one, two) {
+		t.Fatalf("the attack is no attack: %v", err)
+	}
+	// The sealer wraps the file key that alice gets. Bob gets no other plaintext, he gets an error.
+	file := sealWith(t, one, forged, []byte("record"))
+	if got, err := decrypt(file, alice); err != nil || string(got) != "record" {
+		t.Fatalf("alice: %q, %v", got, err)
+	}
+	if got, err := decrypt(file, bob); err == nil || got != nil {
+		t.Errorf("bob: %q, %v", got, err)
+	}
+}
+
+// twoKeyed makes the body of a stanza for "A:x or B:y" whose rows have different secrets and whose wrapped key opens under both; or
+// nil when there is none for the randomness drawn.
+func twoKeyed(t *testing.T, w *world, text string) []byte {
+	t.Helper()
+	one, two := w.target(text), w.target(text)
+	header := appendText(appendText([]byte{stanzaFormat}, text), "")
+	header = binary.BigEndian.AppendUint16(header, 2)
+	header = one.rows[0].append(appendVersion(header, 1))
+	header = two.rows[1].append(appendVersion(header, 1))
+	ciphertext, tag, ok := collide(wrappingKey(t, one.secret, header), wrappingKey(t, two.secret, header), header)
+	if !ok {
+		return nil
+	}
+	return slices.Concat(header, ciphertext, tag)
+}
+
+func wrappingKey(t *testing.T, secret, header []byte) []byte {
+	t.Helper()
+	salt := sha256.Sum256(header)
+	key, err := hkdf.Key(sha256.New, secret, salt[:], StanzaType+"/file-key/v1", chacha20poly1305.KeySize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// collide finds a ciphertext of one block and a tag that are valid under both keys (Grubbs, Lu, Ristenpart, eprint 2017/664): the
+// Poly1305 tags are linear in the block, so their difference is zero for one block, which is in range for about one pair of keys in two.
+func collide(key1, key2, ad []byte) (ciphertext, tag []byte, ok bool) {
+	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 130), big.NewInt(5))
+	two128 := new(big.Int).Lsh(big.NewInt(1), 128)
+	r1, s1 := polyKey(key1)
+	r2, s2 := polyKey(key2)
+	// fixed is the tag's polynomial in r but for the ciphertext's block, which has the factor r².
+	fixed := func(r *big.Int) *big.Int {
+		sum := new(big.Int)
+		for block := range slices.Chunk(append(slices.Clone(ad), make([]byte, -len(ad)&15)...), 16) {
+			sum.Add(sum, little(append(slices.Clone(block), 1))).Mul(sum, r).Mod(sum, prime)
+		}
+		lengths := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(len(ad))), 16)
+		sum.Mul(sum, r).Add(sum, little(append(lengths, 1))).Mul(sum, r)
+		return sum.Mod(sum, prime)
+	}
+	f1, f2 := fixed(r1), fixed(r2)
+	square := func(r *big.Int) *big.Int { return new(big.Int).Mul(r, r) }
+	slope := new(big.Int).Sub(square(r1), square(r2))
+	slope.ModInverse(slope.Mod(slope, prime), prime)
+	for k := int64(-4); k <= 4; k++ {
+		block := new(big.Int).Sub(s2, s1)
+		block.Add(block, new(big.Int).Mul(big.NewInt(k), two128))
+		block.Sub(block, f1).Add(block, f2).Mul(block, slope).Mod(block, prime)
+		if block.BitLen() != 129 { // a whole block has a one above its 128 bits
+			continue
+		}
+		final := func(r, f, s *big.Int) *big.Int {
+			v := new(big.Int).Mul(block, square(r))
+			v.Add(v, f).Mod(v, prime).Add(v, s)
+			return v.Mod(v, two128)
+		}
+		if v := final(r1, f1, s1); v.Cmp(final(r2, f2, s2)) == 0 {
+			return bytesOf(new(big.Int).Sub(block, two128)), bytesOf(v), true
+		}
+	}
+	return nil, nil, false
+}
+
+// polyKey is the one-time key of Poly1305 for the nonce of zero (RFC 8439, section 2.6).
+func polyKey(key []byte) (r, s *big.Int) {
+	c, _ := chacha20.NewUnauthenticatedCipher(key, make([]byte, chacha20.NonceSize))
+	block := make([]byte, 32)
+	c.XORKeyStream(block, block)
+	for _, i := range []int{3, 7, 11, 15} {
+		block[i] &= 15
+	}
+	for _, i := range []int{4, 8, 12} {
+		block[i] &= 252
+	}
+	return little(block[:16]), little(block[16:])
+}
+
+func little(b []byte) *big.Int {
+	b = slices.Clone(b)
+	slices.Reverse(b)
+	return new(big.Int).SetBytes(b)
+}
+
+func bytesOf(x *big.Int) []byte {
+	b := x.FillBytes(make([]byte, 16))
+	slices.Reverse(b)
+	return b
+}
+
+// sealWith makes an age file (c2sp.org/age) of one stanza and one chunk under a chosen file key, which age's own functions do not allow.
+func sealWith(t *testing.T, fileKey []byte, s *age.Stanza, plain []byte) []byte {
+	t.Helper()
+	derive := func(salt []byte, info string) []byte {
+		key, err := hkdf.Key(sha256.New, fileKey, salt, info, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	file := []byte("age-encryption.org/v1\n-> " + s.Type + "\n")
+	text := base64.RawStdEncoding.EncodeToString(s.Body)
+	for ; len(text) >= 64; text = text[64:] {
+		file = append(file, text[:64]+"\n"...)
+	}
+	file = append(file, text+"\n---"...)
+	mac := hmac.New(sha256.New, derive(nil, "header"))
+	mac.Write(file)
+	file = append(file, " "+base64.RawStdEncoding.EncodeToString(mac.Sum(nil))+"\n"...)
+	salt := make([]byte, 16)
+	file = append(file, salt...)
+	payload, err := chacha20poly1305.New(derive(salt, "payload"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := append(make([]byte, 11), 1)
+	return payload.Seal(file, last, plain, nil)
+}
