@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,5 +31,35 @@ func TestRound(t *testing.T) {
 		if got := round(x[0]); got != x[1] {
 			t.Errorf("round(%v) = %v", x[0], got)
 		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "build", "rows.json")
+	for _, text := range []string{"longer", "short"} {
+		write(path, []byte(text))
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+// TestTargets compares results that are made up: a target that is missed must be seen to be missed.
+func TestTargets(t *testing.T) {
+	results := map[string]map[int]result{}
+	for name, speed := range map[string]int64{"ours": 1, "ours, first use": 1, "gofe MAABE": 3, "gofe FAME": 1, "circl tkn20": 2} {
+		d := time.Duration(speed) * time.Millisecond
+		results[name] = map[int]result{10: {seal: d, open: d, keys: d, bytes: int(speed) * 1000}}
+	}
+	rows := compare([]int{10}, results)
+	var table strings.Builder
+	markdown(&table, []int{10}, results, rows)
+	for i, met := range []bool{true, false} { // 3 times: enough to encrypt, not to decrypt
+		if rows[i].Ratio != 3 || rows[i].Met != met {
+			t.Errorf("row %+v", rows[i])
+		}
+	}
+	if strings.Count(table.String(), "**no**") != 1 {
+		t.Error(table.String())
 	}
 }
