@@ -102,6 +102,25 @@ func TestPayloadTampered(t *testing.T) {
 	}
 }
 
+// TestPayloadEnds cuts a payload of several chunks where a chunk ends, so that what is left looks whole, and puts more behind it.
+func TestPayloadEnds(t *testing.T) {
+	const chunk = 64<<10 + 16 // of age
+	payload, m, commit := seal(t, randomBytes(200<<10))
+	header := bytes.Index(payload, []byte("\n---"))
+	header += 1 + bytes.IndexByte(payload[header+1:], '\n') + 1 + 16
+	for end := header; end < len(payload); end += chunk {
+		if err := OpenPayload(io.Discard, bytes.NewReader(payload[:end]), m, commit); !errors.Is(err, ledger.ErrTampered) {
+			t.Errorf("cut to %d bytes: %v", end, err)
+		}
+	}
+	last := header + (len(payload)-header)/chunk*chunk
+	for name, more := range map[string][]byte{"a byte": {0}, "a chunk": payload[last:], "itself": payload} {
+		if err := OpenPayload(io.Discard, bytes.NewReader(append(bytes.Clone(payload), more...)), m, commit); !errors.Is(err, ledger.ErrTampered) {
+			t.Errorf("%s more: %v", name, err)
+		}
+	}
+}
+
 // TestPayloadPadding makes payloads as a holder of the record key could: with hidden data behind the record, and
 // with more or less padding than there should be.
 func TestPayloadPadding(t *testing.T) {
