@@ -126,8 +126,8 @@ func OpenPayload(dst io.Writer, src io.Reader, m *Metadata, commitment string) e
 		return watched.blame(err)
 	}
 	meter := newMeter(m.Salt)
-	out := &watchedWriter{w: io.MultiWriter(meter, dst)}
-	if _, err := io.CopyN(out, plain, m.Size); err != nil {
+	out := &watchedWriter{w: dst}
+	if err := relay(fork{meter, out}, plain, m.Size); err != nil {
 		if out.err != nil {
 			return out.err
 		}
