@@ -37,7 +37,7 @@ type Job struct {
 	Ledger  Registry
 	Journal *Journal
 
-	// Jobs is how many records are read, encrypted and uploaded at a time; zero means 4.
+	// Jobs is how many records are inspected at a time; zero means 4. How many are sealed is up to Client: [InFlight] times its Parallel.
 	Jobs int
 
 	// Report gets a row for every item that this run dealt with, from one goroutine at a time. A row is reported before it is noted as
@@ -55,11 +55,13 @@ type Job struct {
 	Backoff time.Duration
 }
 
-// Bounds on a batch. It is one transaction; several are in flight so that one is encrypted while the other is ordered.
+// InFlight is how many batches are sealed at a time, so that one is encrypted while another is ordered.
+const InFlight = 2
+
+// Bounds on a batch, which is one transaction.
 const (
 	batchRecords = ledger.MaxRecordsPerCall
 	batchBytes   = 16 << 20 // of content; large records have many terms, and their entries are held until they are registered
-	inFlight     = 2
 )
 
 // Run imports. The Summary says how far it came also when there is an error; the same job may then be run again. Items that failed are
@@ -166,7 +168,7 @@ func (r *run) all(ctx context.Context) error {
 		defer close(batches)
 		return group(ctx, ready, batches)
 	})
-	for range inFlight {
+	for range InFlight {
 		g.Go(func() error {
 			for batch := range batches {
 				if err := r.batch(ctx, batch); err != nil {

@@ -272,14 +272,14 @@ func TestOtherLedger(t *testing.T) {
 // TestManyLines: memory does not grow with what is imported. The records are not sealed here, which has no part in it.
 func TestManyLines(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 12 MB and waits for the disk 4000 times")
+		t.Skip("writes 6 MB and waits for the disk 2000 times")
 	}
 	h := newHospital(t)
 	path := filepath.Join(t.TempDir(), "big.ndjson")
 	f, err := os.Create(path)
 	check(t, err)
 	line := []byte(`{"resourceType":"Observation","id":"x","valueString":"abc"}` + "\n")
-	for range 40 {
+	for range 20 {
 		check(t, third(f.Write(slices.Repeat(line, 5000))))
 	}
 	check(t, f.Close())
@@ -299,7 +299,7 @@ func TestManyLines(t *testing.T) {
 		}
 		return out, nil
 	})
-	if sum := run(t, j); sum.Sealed != 200000 {
+	if sum := run(t, j); sum.Sealed != 100000 {
 		t.Errorf("%+v", sum)
 	}
 	if peak > 64<<20 {
@@ -307,7 +307,7 @@ func TestManyLines(t *testing.T) {
 	}
 	again := h.job(t, path, one(t, importer.Rule{Policy: doctors}), nil)
 	again.Ledger = registry{}
-	if sum := run(t, again); sum.Before != 200000 || sum.Sealed != 0 {
+	if sum := run(t, again); sum.Before != 100000 || sum.Sealed != 0 {
 		t.Errorf("again: %+v", sum)
 	}
 }

@@ -31,12 +31,12 @@ func export(n int) (text string, want []string) {
 // killed process does nothing more: from that step on nothing reaches the ledger, the store or the journal. The step itself may
 // have taken effect or not.
 func TestKilledAtAnyMoment(t *testing.T) {
-	text, want := export(230)
+	text, want := export(130)
 	dir := tree(t, map[string]string{"bulk/Observation.ndjson": text, "note.txt": "a note of 2021-05-06"})
 	want = append(want, "a note of 2021-05-06")
 	slices.Sort(want)
 	rules := one(t, importer.Rule{Policy: doctors, Keywords: []string{"all"}})
-	rounds := 6
+	rounds := 4
 	if testing.Short() {
 		rounds = 2
 	}
@@ -134,8 +134,8 @@ func (h *hospital) complete(t *testing.T, want []string) {
 	if got := h.found(t, "all"); len(got) != len(want) || len(slices.Compact(got)) != len(want) {
 		t.Fatalf("%d of %d are found", len(got), len(want))
 	}
-	if got := h.found(t, "patient:p3 and date:2020-01"); len(got) != 33 {
-		t.Fatalf("patient p3 has %d records, want 33", len(got))
+	if got := h.found(t, "patient:p3 and date:2020-01"); len(got) != 19 {
+		t.Fatalf("patient p3 has %d records, want 19", len(got))
 	}
 	if n := h.entries(t); n > 0 {
 		t.Fatalf("%d index entries still wait", n)

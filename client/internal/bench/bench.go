@@ -224,19 +224,35 @@ func (r *Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ROW\tOURS\tBARE\tUNIT\tRATIO\tTARGET\tMET\tSPREAD\tN\tNOTE")
 	for _, row := range r.Rows {
-		bare, ratio, spread, n := "-", "-", "-", "-"
-		if row.Bare != nil {
-			bare = number(*row.Bare)
-		}
-		if row.Ratio != nil {
-			ratio = fmt.Sprintf("%.2f", *row.Ratio)
-		}
-		if row.N > 0 {
-			spread, n = fmt.Sprintf("±%.0f %%", 100*row.Spread), fmt.Sprint(row.N)
-		}
-		fmt.Fprintln(t, strings.Join([]string{row.Row, number(row.Ours), bare, row.Unit, ratio, orDash(row.Bound), orDash(row.verdict()), spread, n, row.Note}, "\t"))
+		fmt.Fprintln(t, strings.Join(row.cells(), "\t"))
 	}
 	return t.Flush()
+}
+
+// Markdown writes all rows as a table for a document.
+func (r *Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| row | ours | bare | unit | ratio | target | met | spread | n | note |\n|---|---:|---:|---|---:|---|---|---:|---:|---|\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row.cells(), " | "))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cells are what a table shows of a row.
+func (r Row) cells() []string {
+	bare, ratio, spread, n := "-", "-", "-", "-"
+	if r.Bare != nil {
+		bare = number(*r.Bare)
+	}
+	if r.Ratio != nil {
+		ratio = fmt.Sprintf("%.2f", *r.Ratio)
+	}
+	if r.N > 0 {
+		spread, n = fmt.Sprintf("±%.0f %%", 100*r.Spread), fmt.Sprint(r.N)
+	}
+	return []string{r.Row, number(r.Ours), bare, r.Unit, ratio, orDash(r.Bound), orDash(r.verdict()), spread, n, r.Note}
 }
 
 func orDash(s string) string {

@@ -71,6 +71,10 @@ func TestRows(t *testing.T) {
 	if err := r.Table(&table); err != nil || !strings.Contains(table.String(), "fast     80.0  100   entries/s  0.80   at least 0.7  yes") {
 		t.Errorf("%v\n%s", err, table.String())
 	}
+	var doc strings.Builder
+	if err := r.Markdown(&doc); err != nil || !strings.Contains(doc.String(), "| times | 2.00 | 1.00 | ms | 2.00 | at most 4 | yes | ±0 % | 1 |  |") {
+		t.Errorf("%v\n%s", err, doc.String())
+	}
 	path := filepath.Join(t.TempDir(), "build", "bench.json")
 	if err := r.WriteJSON(path); err != nil {
 		t.Fatal(err)

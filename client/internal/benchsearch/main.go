@@ -20,6 +20,7 @@ type Options struct {
 	Dir   string // of the network, which is made, and removed in the end
 	Data  string // directory of FHIR bundles; empty: bundles of our own making
 	JSON  string // file for the rows
+	Table string // file for the rows as a document; empty for none
 	Keep  bool   // leave the network running
 	Quick bool   // smaller and less often, within about three minutes
 
@@ -52,6 +53,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.Dir, "dir", "build/bench-network", "`directory` for the network, which is removed afterwards")
 	fs.StringVar(&o.Data, "data", "", "`directory` of FHIR bundles; without it they are made up")
 	fs.StringVar(&o.JSON, "json", "build/bench-search.json", "`file` for the rows")
+	fs.StringVar(&o.Table, "table", "", "`file` for the rows as a document")
 	fs.BoolVar(&o.Quick, "quick", false, "measure less, in about three minutes")
 	fs.BoolVar(&o.Keep, "keep", false, "leave the network running")
 	if err := fs.Parse(args); err != nil {
@@ -100,6 +102,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		report.Say("\ntargets missed: %s", strings.Join(missed, "; "))
 	}
 	report.Say("\n%d rows in %s, written to %s", len(report.Rows), time.Since(start).Round(time.Second), o.JSON)
+	if o.Table != "" {
+		if err := r.document(time.Since(start)); err != nil {
+			return err
+		}
+	}
 	return report.WriteJSON(o.JSON)
 }
 

@@ -27,6 +27,9 @@ type importFlags struct {
 	dryRun  bool
 }
 
+// maxJobs keeps an import below 150 MiB of memory: each record that is on its way has buffers of about 3 MiB.
+const maxJobs = 32
+
 const importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
 a line), up to 100 records a transaction. It can be stopped or killed at any moment; the same
 command again goes on where it stopped: nothing is lost and nothing is sealed twice. Later, it seals
@@ -83,7 +86,7 @@ func (a *app) importCommand() *cobra.Command {
 	fs.StringVar(&f.scope, "scope", "", "search domain, where a rule names none (default \"consortium\", or from the configuration)")
 	fs.BoolVar(&f.noIndex, "no-index", false, "write no index entries, where a rule names no scope")
 	fs.BoolVar(&f.split, "split", false, "take FHIR bundles (JSON) apart into their resources")
-	fs.IntVar(&f.jobs, "jobs", 4, "`number` of records to read and seal at a time")
+	fs.IntVar(&f.jobs, "jobs", 8, "`number` of records to read and seal at a time")
 	fs.StringVar(&f.job, "job", "", "keep what is done in this `file` (default: one in the wallet for each directory or file)")
 	fs.StringVar(&f.report, "report", "", "append a line of JSON for every record to a `file`")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only show what each record would get")
@@ -96,8 +99,8 @@ func (a *app) importCommand() *cobra.Command {
 // newJob checks everything that can be checked without a connection.
 func (f *importFlags) newJob(a *app, source string) (*importer.Job, error) {
 	switch {
-	case f.jobs < 1 || f.jobs > 64:
-		return nil, usagef("--jobs %d: a number from 1 to 64", f.jobs)
+	case f.jobs < 1 || f.jobs > maxJobs:
+		return nil, usagef("--jobs %d: a number from 1 to %d", f.jobs, maxJobs)
 	case f.noIndex && f.scope != "":
 		return nil, usagef("--scope and --no-index contradict each other")
 	}
@@ -161,7 +164,7 @@ func (a *app) planImport(ctx context.Context, job *importer.Job) error {
 
 // runImport does the job and prints how it went, also when it was broken off.
 func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
-	a.parallel = f.jobs
+	a.parallel = max(1, f.jobs/importer.InFlight)
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err

@@ -1,0 +1,61 @@
+package benchsearch
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+const preface = `# Search and import: benchmark
+
+Made by
+
+    make bench-search%s
+
+in one run of %s on a network of its own, three hospitals and a regulator (four BFT orderers, four peers, three kubo nodes) and
+the benchmark itself, all on one machine: %s.
+
+Ours and its yardstick are measured in turns (ours, bare, bare, ours, ...), so that whatever else the machine does falls on both; figures
+are medians unless they say otherwise, and the spread is half the distance between the quartiles. Everything is counted that a
+caller waits for: a search fetches what it may search, reads the index and checks the record of each hit on the ledger.
+
+- *evaluate of one key* is fabric-gateway alone, asking the same peer for one index entry that exists.
+- *index:Put of random bytes* is fabric-gateway alone, submitting as many entries of the same size, by as many submitters.
+  The chaincode has no other way to put keys, so what this leaves out is what is ours: finding the ends of chains, keys, encryption, padding.
+- The index is filled with random labels and values in transactions of 4096. To a peer these are what all entries are.
+
+`
+
+// document writes the table as a page.
+func (r *run) document(took time.Duration) error {
+	var b strings.Builder
+	quick := ""
+	if r.Quick {
+		quick = " QUICK=1"
+	}
+	fmt.Fprintf(&b, preface, quick, took.Round(time.Second), machine())
+	if err := r.report.Markdown(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(r.Table, []byte(b.String()), 0o644)
+}
+
+// machine describes it, as far as the system tells.
+func machine() string {
+	text := fmt.Sprintf("%d processors", runtime.NumCPU())
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, rest, ok := strings.Cut(string(info), "model name\t: "); ok {
+			model, _, _ := strings.Cut(rest, "\n")
+			text += " (" + strings.TrimSpace(model) + ")"
+		}
+	}
+	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kib int
+		if _, err := fmt.Sscanf(string(info), "MemTotal: %d kB", &kib); err == nil {
+			text += fmt.Sprintf(", %d GiB of memory", kib>>20)
+		}
+	}
+	return fmt.Sprintf("%s, %s/%s, %s", text, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
