@@ -1,0 +1,499 @@
+package e2e
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// author is doctor@HospitalA with an outbox of their own.
+func author(t *testing.T) *client.Client {
+	t.Helper()
+	time.Sleep(1500 * time.Millisecond) // so that nothing that was written before is taken for something of this test
+	u := user(t, doctorA)
+	stored, err := u.Keys(ledger.Actor("HospitalA", "doctor"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []*abe.UserKey
+	for _, k := range stored {
+		key, err := abe.ParseUserKey(k.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	identity, err := abe.NewIdentity(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := outbox.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(client.Config{Ledger: connect(t, doctorA), Blobs: store(t, "HospitalA"), Memory: u.Memory(),
+		Outbox: box, Identities: []age.Identity{identity}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// record seals a note under keywords and returns its id.
+func record(t *testing.T, c *client.Client, mode client.IndexMode, keywords ...string) string {
+	t.Helper()
+	sealed, err := c.Seal(t.Context(), client.SealRequest{
+		Sources: []client.Source{client.ReaderSource("note", strings.NewReader("a note"))},
+		Policy:  twoDoctors, Scope: "consortium", Keywords: keywords, Index: mode,
+	})
+	if err != nil || len(sealed[0].Warnings) > 0 {
+		t.Fatalf("%+v, %v", sealed, err)
+	}
+	return sealed[0].ID
+}
+
+// words makes keywords that nothing else has, of one term each.
+func words(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = strings.ToLower(rand.Text())
+	}
+	return out
+}
+
+// since gives what a peer has in its blocks from the registration of a record on, when the last one's entries are there too.
+func since(t *testing.T, organisation, first string, puts int) []transaction {
+	t.Helper()
+	from := func(all []transaction) []transaction {
+		i := slices.IndexFunc(all, func(tx transaction) bool {
+			return tx.function == ledger.RecordCreate && slices.Contains(tx.records(t), first)
+		})
+		if i < 0 {
+			return nil
+		}
+		for i > 0 && all[i-1].function == ledger.IndexPut && all[i].time.Sub(all[i-1].time) < time.Second {
+			i-- // written at the same time as the first record
+		}
+		return all[i:]
+	}
+	return from(transactions(t, organisation, func(all []transaction) bool { return len(putsOf(from(all))) >= puts }))
+}
+
+func putsOf(all []transaction) []transaction {
+	return slices.DeleteFunc(slices.Clone(all), func(tx transaction) bool { return tx.function != ledger.IndexPut })
+}
+
+// TestEqualKeywordsAtRest: the adversary has the regulator's block files and a guess which two records share all their keywords. By
+// whatever distance between the entries of two records, pairs that share them look like pairs that do not.
+func TestEqualKeywordsAtRest(t *testing.T) {
+	const pairs = 8
+	c := author(t)
+	var first string
+	equal := make([]bool, 0, 2*pairs)
+	for i := range 2 * pairs {
+		same := i%2 == 0
+		shared := words(12)
+		for half := range 2 {
+			mine := shared
+			if !same && half == 1 {
+				mine = words(12)
+			}
+			id := record(t, c, client.IndexNow, mine...)
+			first = cmp.Or(first, id)
+		}
+		equal = append(equal, same)
+	}
+	puts := putsOf(since(t, "Regulator", first, 4*pairs))
+	if len(puts) != 4*pairs {
+		t.Fatalf("%d index transactions for %d records", len(puts), 4*pairs)
+	}
+	seen := make(map[string]bool)
+	for _, tx := range puts {
+		for _, e := range tx.entries(t) {
+			for _, part := range [][]byte{e.Label[:], e.Value[:24], e.Value[24:40], e.Value[88:]} {
+				if seen[string(part)] {
+					t.Fatalf("%x is in the blocks twice", part)
+				}
+				seen[string(part)] = true
+			}
+		}
+	}
+	for what, part := range map[string]func(index.Entry) []byte{
+		"labels": func(e index.Entry) []byte { return e.Label[:] },
+		"nonces": func(e index.Entry) []byte { return e.Value[:24] },
+		"values": func(e index.Entry) []byte { return e.Value[24:] },
+		"tags":   func(e index.Entry) []byte { return e.Value[88:] },
+	} {
+		var scores [2][]float64
+		for i, same := range equal {
+			a, b := puts[2*i].entries(t), puts[2*i+1].entries(t)
+			score := nearest(a, b, part)
+			if same {
+				scores[0] = append(scores[0], score)
+			} else {
+				scores[1] = append(scores[1], score)
+			}
+		}
+		// Under the hypothesis that the kinds look alike, every order of scores is as likely as any other.
+		if p := rankTest(scores[0], scores[1]); p < 1e-4 {
+			t.Errorf("%s tell equal keywords from different ones: p = %g, %v and %v", what, p, scores[0], scores[1])
+		}
+	}
+	// The same test does tell them apart when labels are made in the naive way, as a hash of the keyword.
+	var naive [2][]float64
+	for i, same := range equal {
+		a, b := puts[2*i].entries(t), slices.Clone(puts[2*i+1].entries(t))
+		if same {
+			b[0].Label = a[0].Label
+			naive[0] = append(naive[0], nearest(a, b, func(e index.Entry) []byte { return e.Label[:] }))
+		} else {
+			naive[1] = append(naive[1], nearest(a, b, func(e index.Entry) []byte { return e.Label[:] }))
+		}
+	}
+	if p := rankTest(naive[0], naive[1]); p > 1e-3 {
+		t.Errorf("the adversary is too weak to notice deterministic labels: p = %g", p)
+	}
+}
+
+// nearest is the least number of bits by which a part of an entry of a differs from one of b.
+func nearest(a, b []index.Entry, part func(index.Entry) []byte) float64 {
+	best := math.MaxInt
+	for _, x := range a {
+		for _, y := range b {
+			d := 0
+			for i, c := range part(x) {
+				d += bits.OnesCount8(c ^ part(y)[i])
+			}
+			best = min(best, d)
+		}
+	}
+	return float64(best)
+}
+
+// rankTest is the two-sided p-value of Mann and Whitney's test, by the normal approximation without a correction for ties, which
+// makes it err on the side of no difference.
+func rankTest(a, b []float64) float64 {
+	u := 0.0
+	for _, x := range a {
+		for _, y := range b {
+			switch {
+			case x < y:
+				u++
+			case x == y:
+				u += 0.5
+			}
+		}
+	}
+	n, m := float64(len(a)), float64(len(b))
+	z := (u - n*m/2) / math.Sqrt(n*m*(n+m+1)/12)
+	return math.Erfc(math.Abs(z) / math.Sqrt2)
+}
+
+// TestKeywordCountAtRest: records with few and with many keywords leave transactions of one size in the blocks, up to the bucket.
+func TestKeywordCountAtRest(t *testing.T) {
+	c := author(t)
+	// Every note also has terms of its own kind: 55 keywords and these are just below the bucket of 64.
+	counts := []int{1, 7, 25, 55}
+	var first string
+	for _, n := range append(counts, 90) {
+		id := record(t, c, client.IndexNow, words(n)...)
+		first = cmp.Or(first, id)
+	}
+	puts := putsOf(since(t, "Regulator", first, len(counts)+1))
+	if len(puts) != len(counts)+1 {
+		t.Fatalf("%d index transactions", len(puts))
+	}
+	for i, tx := range puts {
+		want := 64
+		if i == len(counts) {
+			want = 128
+		}
+		keys := make(map[string]bool)
+		for _, w := range tx.writes {
+			keys[w.Key] = true
+			if len(w.Value) != index.ValueSize {
+				t.Errorf("record %d: a value of %d bytes in the write set", i, len(w.Value))
+			}
+		}
+		if n := len(tx.entries(t)); n != want || len(keys) != want {
+			t.Errorf("record %d: %d entries and %d writes, want %d", i, n, len(keys), want)
+		}
+		// Signatures (DER) differ in length by a few bytes, whatever was signed.
+		if d := tx.size - puts[0].size; i < len(counts) && (d < -16 || d > 16) {
+			t.Errorf("record %d: the transaction differs by %d bytes", i, d)
+		}
+	}
+}
+
+// A sighting is one entry as the adversary sees it, with its truth.
+type sighting struct {
+	features []int // categorical
+	truth    int   // of the round's records in order of registration
+}
+
+// TestBatchedEntriesCannotBeAttributed: eight records a round are sealed one after the other, and their entries are written together.
+// The adversary knows of each entry its place in the argument and in the write set, its transaction, the times, the creator, and all
+// bytes. Trained on half of the rounds with the truth, it attributes the entries of the others no better than by guessing.
+func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
+	const rounds, each = 8, 40
+	truth := newOracle(t)
+	var training, test []sighting
+	closest, total := 0, 0
+	c := author(t)
+	for round := range rounds {
+		ids, marks := make([]string, outbox.DefaultRecords), make([][]string, outbox.DefaultRecords)
+		for i := range ids {
+			marks[i] = words(each)
+			ids[i] = record(t, c, client.IndexBatched, marks[i]...)
+		}
+		txs := since(t, "HospitalC", ids[0], 2)
+		seen := sightings(t, txs, truth.of(marks))
+		if len(seen) != outbox.DefaultRecords*each {
+			t.Fatalf("round %d: the truth of %d entries is known", round, len(seen))
+		}
+		if round < rounds/2 {
+			training = append(training, seen...)
+		} else {
+			test = append(test, seen...)
+		}
+		for _, s := range seen { // guess the record that was registered last before the entry
+			total++
+			if s.truth == len(ids)-1 {
+				closest++
+			}
+		}
+	}
+	check := func(what string, right, of int, chance float64) {
+		t.Helper()
+		rate, sigma := float64(right)/float64(of), math.Sqrt(chance*(1-chance)/float64(of))
+		t.Logf("%s: %.1f %% of %d entries attributed, %.1f %% is chance", what, 100*rate, of, 100*chance)
+		if rate > chance+4.5*sigma {
+			t.Errorf("%s attributes %.1f %% of the entries, chance is %.1f %%", what, 100*rate, 100*chance)
+		}
+	}
+	const chance = 1.0 / outbox.DefaultRecords
+	learnt := learn(training, outbox.DefaultRecords)
+	check("the trained adversary", learnt.right(test), len(test), chance)
+	check("the nearest registration", closest, total, chance)
+	for f := range test[0].features {
+		one := learnt
+		one.only = &f
+		check(fmt.Sprintf("feature %d alone", f), one.right(test), len(test), chance)
+	}
+	// Neighbours in a transaction belong together no more often than any two entries do.
+	same := 0
+	for i := range len(test) - 1 {
+		if test[i].truth == test[i+1].truth {
+			same++
+		}
+	}
+	check("neighbours", same, len(test)-1, float64(each-1)/float64(each*outbox.DefaultRecords-1))
+
+	// The same adversary reads records off at once when their entries stand one after the other.
+	sorted := func(data []sighting) []sighting {
+		data = slices.Clone(data)
+		for i := range data {
+			data[i].features = slices.Clone(data[i].features)
+			data[i].features[1] = data[i].truth * 2
+		}
+		return data
+	}
+	if right := learn(sorted(training), outbox.DefaultRecords).right(sorted(test)); right < len(test)*9/10 {
+		t.Errorf("the adversary attributes %d of %d entries that are not shuffled: it is too weak to prove anything", right, len(test))
+	}
+}
+
+// TestNowEntriesCanBeAttributed is the control: the same adversary attributes what is written at once.
+func TestNowEntriesCanBeAttributed(t *testing.T) {
+	c := author(t)
+	ids, marks := make([]string, 6), make([][]string, 6)
+	for i := range ids {
+		marks[i] = words(10)
+		ids[i] = record(t, c, client.IndexNow, marks[i]...)
+	}
+	txs := since(t, "HospitalC", ids[0], len(ids))
+	truth := newOracle(t).of(marks)
+	right, of := 0, 0
+	for _, tx := range putsOf(txs) {
+		guess, least := -1, time.Hour
+		for _, other := range txs {
+			if other.function != ledger.RecordCreate || other.creator != tx.creator {
+				continue
+			}
+			if d := other.time.Sub(tx.time).Abs(); d < least {
+				guess, least = slices.Index(ids, other.records(t)[0]), d
+			}
+		}
+		for _, e := range tx.entries(t) {
+			if record, known := truth[e.Label]; known {
+				of++
+				if record == guess {
+					right++
+				}
+			}
+		}
+	}
+	if of != 60 || right < of*9/10 {
+		t.Errorf("the adversary attributes %d of %d entries that were written at once: it is too weak to prove anything", right, of)
+	}
+}
+
+// sightings are the entries whose truth is known, with all that the blocks tell of them.
+func sightings(t *testing.T, txs []transaction, truth map[index.Label]int) []sighting {
+	t.Helper()
+	var out []sighting
+	registered := 0
+	for _, tx := range txs {
+		if tx.function == ledger.RecordCreate {
+			registered++
+		}
+	}
+	puts := putsOf(txs)
+	for k, tx := range puts {
+		entries := tx.entries(t)
+		for i, e := range entries {
+			record, known := truth[e.Label]
+			if !known {
+				continue
+			}
+			write := slices.IndexFunc(tx.writes, func(w *kvrwset.KVWrite) bool { return bytes.Equal(w.Value, e.Value[:]) })
+			out = append(out, sighting{truth: record, features: []int{
+				k, i * 16 / len(entries), i % 8, write * 16 / len(tx.writes), write % 8,
+				int(e.Label[0]) >> 4, int(e.Label[index.LabelSize-1]) & 15, int(e.Value[0]) >> 4, int(e.Value[24]) >> 4, int(e.Value[index.ValueSize-1]) & 15,
+				int(tx.position), registered,
+			}})
+		}
+	}
+	return out
+}
+
+// bayes is a naive Bayes classifier over categorical features with Laplace's correction.
+type bayes struct {
+	classes int
+	counts  []map[[2]int]float64 // by feature, of (value, class)
+	totals  []float64            // by class
+	only    *int                 // the one feature to look at, if set
+}
+
+func learn(data []sighting, classes int) bayes {
+	b := bayes{classes: classes, totals: make([]float64, classes)}
+	for range data[0].features {
+		b.counts = append(b.counts, make(map[[2]int]float64))
+	}
+	for _, s := range data {
+		b.totals[s.truth]++
+		for f, v := range s.features {
+			b.counts[f][[2]int{v, s.truth}]++
+		}
+	}
+	return b
+}
+
+func (b bayes) right(data []sighting) int {
+	right := 0
+	for _, s := range data {
+		best, guess := math.Inf(-1), 0
+		for class := range b.classes {
+			score := 0.0
+			for f, v := range s.features {
+				if b.only == nil || *b.only == f {
+					score += math.Log((b.counts[f][[2]int{v, class}] + 1) / (b.totals[class] + 16))
+				}
+			}
+			if score > best {
+				best, guess = score, class
+			}
+		}
+		if guess == s.truth {
+			right++
+		}
+	}
+	return right
+}
+
+// oracle knows the scope's key, and so the truth.
+type oracle struct {
+	t     *testing.T
+	keys  []index.ScopeKey
+	store *recorder
+}
+
+// recorder notes which labels a search asked for exist.
+type recorder struct {
+	index.Store
+	found []index.Label
+}
+
+func (r *recorder) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
+	got, err := r.Store.GetEntries(ctx, batches)
+	for i, values := range got {
+		for j, v := range values {
+			if v != nil {
+				r.found = append(r.found, batches[i].Labels[j])
+			}
+		}
+	}
+	return got, err
+}
+
+func newOracle(t *testing.T) *oracle {
+	t.Helper()
+	expect(t, exitDone, doctorA, "search", "anything") // which remembers the scope's keys
+	text, err := user(t, doctorA).Memory().Load("scope/consortium.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var remembered struct{ Keys map[int][]byte }
+	if err := json.Unmarshal(text, &remembered); err != nil {
+		t.Fatal(err)
+	}
+	o := &oracle{t: t, store: &recorder{Store: connect(t, doctorA)}}
+	for _, raw := range remembered.Keys {
+		key, err := index.ParseScopeKey(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.keys = append(o.keys, key)
+	}
+	return o
+}
+
+// of gives the record, by number, of each entry of keywords that one record alone has.
+func (o *oracle) of(marks [][]string) map[index.Label]int {
+	o.t.Helper()
+	truth := make(map[index.Label]int)
+	for i, keywords := range marks {
+		var terms []index.Term
+		for _, word := range keywords {
+			terms = append(terms, index.WordTerm(word))
+		}
+		o.store.found = nil
+		s := &index.Searcher{Store: o.store, MSPs: []string{"HospitalA"}}
+		if _, err := s.Lookup(o.t.Context(), o.keys, terms...); err != nil {
+			o.t.Fatal(err)
+		}
+		for _, l := range o.store.found {
+			truth[l] = i
+		}
+	}
+	return truth
+}
