@@ -59,9 +59,12 @@
 //     would be needed are honest. The paper proves this for prime order groups in the generic group and random oracle models.
 //   - An authority can make itself every key under its own name. It opens alone what its attributes alone satisfy, and nothing else;
 //     policy.Lint tells which authorities, alone or in pairs, could open. Anyone else's key fails [UserKey.Verify].
-//   - A stanza that differs in one bit from what was sealed does not open ([ErrTampered] or [ErrMalformed]).
-//   - Every element of a key, and every C2, is canonical, on its curve, in its group of order r, and not the identity. C1 and C3 are
-//     canonical and on their curve; they come into play as Π C1^c and Σ c·C3, which are checked to be in their groups.
+//   - A stanza that differs in one bit from what was sealed does not open ([ErrTampered], [ErrMalformed], or [ErrNotSatisfied] when the
+//     bit is in the policy or in a version).
+//   - Every element of a key, and every C2 in use, is canonical, on its curve, in its group of order r, and not the identity. C1 and C3
+//     are canonical, and C3 is on its curve; they come into play as Π C1^c and Σ c·C3, which are checked to be in their groups. What
+//     goes wrong in them tells nothing about a user key: the pairing of that with a C2 is all that is computed from it, and
+//     e(K, g2) is public anyway, by the equation of [UserKey.Verify].
 //
 // # What is not
 //

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/abe/internal/group"
 	"github.com/chartseal/chartseal/abe/policy"
@@ -160,17 +162,15 @@ func (k *UserKey) Verify(pk *PublicKey) error {
 	return nil
 }
 
-// checkGID accepts what an authority may derive from a certificate: printable text, with one part before and one after the
+// checkGID accepts what an authority may derive from a certificate: printable UTF-8, with one part before and one after the
 // first slash.
 func checkGID(gid string) error {
 	msp, id, found := strings.Cut(gid, "/")
 	if !found || msp == "" || id == "" || len(gid) > maxGID {
 		return fmt.Errorf("GID %.80q: want MSPID/enrolment-id of at most %d bytes", gid, maxGID)
 	}
-	for _, c := range []byte(gid) {
-		if c < ' ' || c == 0x7f {
-			return fmt.Errorf("GID %.80q: control character", gid)
-		}
+	if !utf8.ValidString(gid) || strings.ContainsFunc(gid, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("GID %.80q: not printable UTF-8", gid)
 	}
 	return nil
 }

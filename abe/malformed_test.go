@@ -214,6 +214,8 @@ func TestKeyEncodings(t *testing.T) {
 		"version 0":      bytes.Replace(user, appendVersion(appendText(nil, "A:x"), 1), appendVersion(appendText(nil, "A:x"), 0), 1),
 		"version 2^31":   bytes.Replace(user, appendVersion(appendText(nil, "A:x"), 1), binary.BigEndian.AppendUint32(appendText(nil, "A:x"), 1<<31), 1),
 		"GID no slash":   bytes.Replace(user, []byte("H/d"), []byte("H.d"), 1),
+		"GID not UTF-8":  bytes.Replace(user, []byte("H/d"), []byte("H/\xff"), 1),
+		"GID invisible":  slices.Concat(user[:at], appendText(nil, "H/d\u200b"), user[at+5:]),
 		"GID newline":    bytes.Replace(user, []byte("H/d"), []byte("H/\n"), 1),
 		"GID too long":   slices.Concat(user[:at], appendText(nil, "H/"+strings.Repeat("d", maxGID)), user[at+5:]),
 		"name too long":  slices.Concat(user[:at+5], appendText(nil, "A:"+strings.Repeat("x", 200)), user[at+10:]),

@@ -12,6 +12,14 @@
 // Nothing in the request says who is asking or for what: the body is empty. The global identifier is MSPID/enrolment-id, from the
 // certificate, so it survives renewal, and the same person asking twice gets the same keys.
 //
+// # Whom an authority believes
+//
+// Who is a member, whose certificates are revoked and which versions are published it learns from Config's functions, which in
+// Chartseal ask the hospital's own peer. So whoever controls that peer controls what this authority hands out: a root of their own
+// in place of a member's makes them anybody, and a version that is not published yet gives keys that outlive the next
+// rotations. Run the authority where the peer's administrators are trusted as the authority's own are. A peer of another hospital cannot do
+// this; that hospital's CA can, for its own people and for what the rules give them.
+//
 // # What an authority can do
 //
 // An authority makes every key for the attributes under its own MSP ID, for anyone. It can therefore open alone what a policy

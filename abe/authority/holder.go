@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // A Holder is a person as a verified certificate describes them.
@@ -72,7 +73,7 @@ func readHolder(msp string, cert *x509.Certificate) (*Holder, error) {
 	if id == "" || id != cert.Subject.CommonName {
 		return nil, denied(CodeMalformed, "the certificate's enrolment id and its common name differ")
 	}
-	if len(id) > maxEnrollmentID || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if len(id) > maxEnrollmentID || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return nil, denied(CodeMalformed, "the certificate's enrolment id is not usable")
 	}
 	return &Holder{

@@ -60,6 +60,7 @@ func TestVerify(t *testing.T) {
 		"id differs":             {rootA.enrol(person{id: "nurse", attributes: map[string]string{enrollmentIDAttribute: "doctor"}}), "", CodeMalformed},
 		"id empty":               {rootA.enrol(person{id: ""}), "", CodeMalformed},
 		"id with newline":        {rootA.enrol(person{id: "a\nb"}), "", CodeMalformed},
+		"id with zero width":     {rootA.enrol(person{id: "doctor\u200b"}), "", CodeMalformed},
 		"id too long":            {rootA.enrol(person{id: strings.Repeat("x", maxEnrollmentID+1)}), "", CodeMalformed},
 	} {
 		holder, err := v.Verify(context.Background(), test.cert.Leaf)
