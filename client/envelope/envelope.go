@@ -28,6 +28,9 @@
 // Anyone can encrypt to a policy. What keeps a peer from forging an envelope is that it lacks the record key and the
 // salt: a forged one fails at the payload or at the commitment. Somebody who may open the record and also controls the peer
 // that is asked can forge the descriptive metadata (name, patient, codes), not the record.
+//
+// All of this measures an envelope against what the caller says is on the ledger. A peer that lies about the ledger itself, about a
+// CID and a commitment, can show its own people a record that was never sealed, and no check here can tell.
 package envelope
 
 import (
