@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 time=${1:-3s}
 
 fuzz() { # fuzz DIR TARGET
-	go test "./$1" -run '^$' -fuzz "^$2\$" -fuzztime "$time" </dev/null 2>&1 | tee "$log"
+	go test "./$1" -run '^$' -fuzz "^$2\$" -fuzztime "$time" -fuzzminimizetime 100x </dev/null 2>&1 | tee "$log"
 }
 
 log=$(mktemp)
