@@ -49,3 +49,13 @@ func (f *sealFlags) applyIndex(a *app, s *session, r *client.SealRequest) {
 		}
 	}
 }
+
+// noteWaiting says when batched records will be found.
+func (a *app) noteWaiting(s *session, r client.SealRequest) {
+	if r.Scope == "" || r.Index != client.IndexBatched {
+		return
+	}
+	if waits, err := s.client.IndexStatus(); err == nil && waits.Records > 0 {
+		a.note("%d sealed records wait to be indexed together, and are not found by keywords before; 'chartseal index flush' writes what is due", waits.Records)
+	}
+}

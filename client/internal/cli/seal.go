@@ -226,6 +226,7 @@ many keywords these have; not which. With --index none records are found only by
 			defer stop()
 			sealed, err := s.client.Seal(ctx, req)
 			stop()
+			a.noteWaiting(s, req)
 			return a.printBatch(files, sealed, err)
 		}),
 	}
@@ -279,6 +280,7 @@ their own policies name. Only the hospital that sealed the record may amend it.`
 			} else if err != nil {
 				return sealHint(err)
 			}
+			a.noteWaiting(s, req)
 			return a.printSealed([]sealedRow{rowOf(args[1], sealed)})
 		}),
 	}
