@@ -16,9 +16,10 @@
 //
 // Who is a member, whose certificates are revoked and which versions are published it learns from Config's functions, which in
 // Chartseal ask the hospital's own peer. So whoever controls that peer controls what this authority hands out: a root of their own
-// in place of a member's makes them anybody, and a version that is not published yet gives keys that outlive the next
-// rotations. Run the authority where the peer's administrators are trusted as the authority's own are. A peer of another hospital cannot do
-// this; that hospital's CA can, for its own people and for what the rules give them.
+// in place of a member's makes them anybody, and a CRL withheld keeps the revoked in. Run the authority where the peer's administrators are
+// trusted as the authority's own are. A peer of another hospital cannot do this; that hospital's CA can, for its own people and for
+// what the rules give them. A version that nobody has published must not get past [Config.Versions], since keys for it would outlive the
+// rotations to come: the public key that goes with it shows that the authority made it.
 //
 // # What an authority can do
 //

@@ -58,7 +58,8 @@ type Config struct {
 	Master   *abe.MasterKey
 	Mapping  *Mapping
 	Verifier *Verifier
-	// Versions gives the current published version of each named attribute; names that are not published are left out.
+	// Versions gives the current published version of each named attribute; names that are not published are left out. It should
+	// not take a peer's word for a version: only the master key can have made the public key that is published with it.
 	Versions func(ctx context.Context, names []string) (map[string]int, error)
 	Log      *slog.Logger // who got which names and versions; never a key. Default: slog.Default()
 	Limit    Limit        // of requests by one GID

@@ -31,7 +31,7 @@ func Issue(ctx context.Context, l client.Ledger, members func(context.Context) (
 	if len(names) == 0 {
 		return nil, ledger.Errorf(ledger.ErrDenied, "issue keys: no rule grants %s anything", holder.GID())
 	}
-	versions, err := Versions(l)(ctx, names)
+	versions, err := Issuable(l, master)(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("issue keys: %w", err)
 	}

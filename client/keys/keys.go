@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/chartseal/chartseal/abe"
@@ -84,14 +85,22 @@ func compare(ctx context.Context, l client.Ledger, master *abe.MasterKey, names 
 			return err
 		}
 		for _, p := range pinned {
-			own, err := publicKey(master, p.Name, p.Version)
-			if err != nil {
+			if err := made(master, p); err != nil {
 				return err
 			}
-			if own.Key != p.Key {
-				return ledger.Errorf(ledger.ErrTampered, "the ledger's key of %s version %d was not made by this master key", p.Name, p.Version)
-			}
 		}
+	}
+	return nil
+}
+
+// made checks that a published key is the master key's.
+func made(master *abe.MasterKey, p ledger.AttributeKey) error {
+	own, err := publicKey(master, p.Name, p.Version)
+	if err != nil {
+		return err
+	}
+	if own.Key != p.Key {
+		return ledger.Errorf(ledger.ErrTampered, "the ledger's key of %s version %d was not made by this master key", p.Name, p.Version)
 	}
 	return nil
 }
@@ -108,7 +117,33 @@ func publicKey(master *abe.MasterKey, name string, version int) (ledger.Attribut
 	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(b)}, nil
 }
 
-// Versions gives the function by which an authority's server learns the published versions of attributes.
+// Issuable is [Versions] for whoever issues from the master key: every version must come with the public key that the master key gives
+// it, which only the authority can have made. So a peer cannot announce versions that are not published, whose keys would be
+// good after the rotations that are to shut their holders out. What does not fit is ErrTampered.
+func Issuable(l client.Ledger, master *abe.MasterKey) func(ctx context.Context, names []string) (map[string]int, error) {
+	return func(ctx context.Context, names []string) (map[string]int, error) {
+		claimed, err := Versions(l)(ctx, names)
+		if err != nil {
+			return nil, err
+		}
+		versions := make(map[string]int, len(claimed))
+		for batch := range slices.Chunk(slices.Sorted(maps.Keys(claimed)), ledger.MaxKeysPerCall) {
+			pinned, err := l.AttributeKeys(ctx, batch)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range pinned {
+				if err := made(master, p); err != nil {
+					return nil, err
+				}
+				versions[p.Name] = p.Version
+			}
+		}
+		return versions, nil
+	}
+}
+
+// Versions gives the published versions of attributes, as the own peer tells them.
 func Versions(l client.Ledger) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
 		all, err := l.Attributes(ctx)

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -176,4 +177,56 @@ func opens(t *testing.T, file []byte, keys []*abe.UserKey) error {
 	}
 	_, err = io.ReadAll(r)
 	return err
+}
+
+// A boaster is a peer that tells of a version of an attribute which nobody has published, with whatever key.
+type boaster struct {
+	*clienttest.Person
+	version int
+	key     string
+}
+
+func (b boaster) Attributes(context.Context) ([]ledger.AttributeName, error) {
+	return []ledger.AttributeName{{Name: doctor, Version: b.version}}, nil
+}
+
+func (b boaster) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
+	keys, err := b.Person.AttributeKeys(ctx, names)
+	for i := range keys {
+		if b.key != "" {
+			keys[i].Version, keys[i].Key = b.version, b.key
+		}
+	}
+	return keys, err
+}
+
+// TestKeysOfTheFuture: somebody who is about to leave has a friend at the peer, and wants keys that the rotation will not shut out.
+func TestKeysOfTheFuture(t *testing.T) {
+	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+		t.Fatal(err)
+	}
+	current, err := publicKey(master, doctor, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := publicKey(newMaster(t), doctor, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaving := ca.person(t, "leaving", "doctor").Leaf
+	for name, key := range map[string]string{"the version alone": "", "with the old key": current.Key, "with a key of their own": foreign.Key} {
+		peer := boaster{l, 60, key}
+		issued, err := Issue(ctx, peer, ca.members, master, rules(t), leaving)
+		if key == "" { // the key tells the true version
+			if err != nil || len(issued.Keys) != 1 || issued.Keys[0].Version != 1 {
+				t.Errorf("%s: %v, or not the one key that there is", name, err)
+			}
+			continue
+		}
+		if !errors.Is(err, client.ErrTampered) || issued != nil {
+			t.Errorf("%s: issued; %v", name, err)
+		}
+	}
 }

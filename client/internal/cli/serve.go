@@ -72,7 +72,7 @@ changed need a restart.`,
 			defer master.Destroy()
 			handler, err := authority.NewServer(authority.Config{
 				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.ledger.ChannelMSPs),
-				Versions: keys.Versions(s.ledger), Log: a.log(), Limit: limit,
+				Versions: keys.Issuable(s.ledger, master), Log: a.log(), Limit: limit,
 			})
 			if err != nil {
 				return err
