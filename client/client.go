@@ -16,7 +16,10 @@
 // index entries are in the outbox before, and stay there until they are known to be written.
 //
 // An open commits its access entry before it asks for the envelope, releases no chunk that is not authenticated, and
-// ends in [ErrTampered] when size, digest, padding or the ledger's commitment do not match.
+// ends in [ErrTampered] when size, digest, padding or the ledger's commitment do not match. A Client that opens a record again for
+// the same purpose uses its own entry as long as the ledger does, [ledger.AccessWindow], so that the log then has one entry
+// for several readings by one person. [Client.OpenRange] authenticates what it releases, and cannot check what takes
+// the whole record.
 //
 // # What it does not
 //
@@ -83,6 +86,7 @@ type Client struct {
 	mode       IndexMode // unless a request says otherwise
 	hints      index.Hints
 	writer     *index.Writer
+	accesses   accesses
 }
 
 // New checks the configuration. It does not connect to anything.
@@ -265,4 +269,16 @@ type Opened struct {
 	Sealed    time.Time          `json:"sealed"`
 	Home      string             `json:"home"`
 	Access    ledger.AccessEntry `json:"access"`
+
+	// Part is what OpenRange has written. It was authenticated chunk by chunk, while SHA256 and the ledger's commitment, which
+	// are of the whole record, were not compared with anything. It is nil for Open, which compares them.
+	Part *Part `json:"part,omitempty"`
+
+	commitment string
+}
+
+// A Part is a range of a record's bytes.
+type Part struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
 }

@@ -31,9 +31,44 @@ func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenReque
 	return opened, nil
 }
 
+// OpenRange opens a part of a record: as Open, but it fetches and writes only length bytes from offset on, fewer if the record
+// ends before. An offset behind its end is ErrInvalid.
+//
+// Every byte is authenticated under the record's key, at its place, before out receives any of its chunk of 64 KiB. What takes the
+// whole record cannot be checked: its digest, and the commitment on the ledger. Opened.Part says so.
+func (c *Client) OpenRange(ctx context.Context, id string, out io.Writer, offset, length int64, r OpenRequest) (Opened, error) {
+	opened, err := c.openRange(ctx, id, out, offset, length, r)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open record %s: %w", id, err)
+	}
+	return opened, nil
+}
+
+func (c *Client) openRange(ctx context.Context, id string, out io.Writer, offset, length int64, r OpenRequest) (Opened, error) {
+	if offset < 0 || length < 1 {
+		return Opened{}, ledger.Errorf(ErrInvalid, "%d bytes from %d on are no range", length, offset)
+	}
+	return c.openWith(ctx, id, r, func(blob Blob, m *envelope.Metadata, o *Opened) error {
+		if offset >= m.Size {
+			return ledger.Errorf(ErrInvalid, "the range begins at %d, and the record has %d bytes", offset, m.Size)
+		}
+		o.Part = &Part{Offset: offset, Length: min(length, m.Size-offset)}
+		counted := &counter{w: out, name: id, total: o.Part.Length, progress: r.Progress}
+		return envelope.OpenRange(counted, blob, blob.Size(), m, o.Part.Offset, o.Part.Length)
+	})
+}
+
 func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
+	return c.openWith(ctx, id, r, func(blob Blob, m *envelope.Metadata, o *Opened) error {
+		counted := &counter{w: out, name: id, total: m.Size, progress: r.Progress}
+		return envelope.OpenPayload(counted, blob, m, o.commitment)
+	})
+}
+
+// openWith leads up to an open payload, from which read takes what is wanted.
+func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read func(Blob, *envelope.Metadata, *Opened) error) (Opened, error) {
 	var none Opened
-	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
+	h, err := c.handOutAgain(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
@@ -46,7 +81,8 @@ func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenReque
 	if err != nil {
 		return none, entitlement(err)
 	}
-	if c.blobs == nil { // only now, so that who is not entitled hears that
+	c.accesses.remember(id, h.access) // not before: every attempt in vain leaves its own trace
+	if c.blobs == nil {               // only now, so that who is not entitled hears that
 		return none, c.noStore()
 	}
 	blob, err := c.blobs.Open(ctx, v.CID)
@@ -54,15 +90,15 @@ func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenReque
 		return none, err
 	}
 	defer blob.Close()
-	counted := &counter{w: out, name: id, total: m.Size, progress: r.Progress}
-	if err := envelope.OpenPayload(counted, blob, m, v.Commitment); err != nil {
-		return none, err
-	}
-	return Opened{
+	opened := Opened{
 		ID: v.ID, Version: v.Version, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
 		SHA256: hex.EncodeToString(m.SHA256), Patient: m.Patient, Dates: m.Dates, Codes: m.Codes,
-		Author: m.Author, Sealed: m.Sealed, Home: v.Home, Access: h.access,
-	}, nil
+		Author: m.Author, Sealed: m.Sealed, Home: v.Home, Access: h.access, commitment: v.Commitment,
+	}
+	if err := read(blob, m, &opened); err != nil {
+		return none, err
+	}
+	return opened, nil
 }
 
 // A handedOut is an envelope that the ledger gave for an access entry.
@@ -72,26 +108,52 @@ type handedOut struct {
 	envelope []byte
 }
 
-// handOut commits an access entry for a record and fetches the envelope of a version, zero being the current one: the only
-// way to a wrapped key.
+// handOut commits an access entry for a record and fetches the envelope of a version, zero being the current one: with
+// [Client.handOutAgain] the only way to a wrapped key.
 func (c *Client) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
-	var h handedOut
-	purpose, err := checkPurpose(purpose)
-	if err != nil {
+	h, err := c.wanted(ctx, id, version, purpose)
+	if err == nil {
+		err = c.request(ctx, &h)
+	}
+	return h, err
+}
+
+// wanted is what to ask for, after everything that can be refused without asking.
+func (c *Client) wanted(ctx context.Context, id string, version int, purpose string) (h handedOut, err error) {
+	if h.access.Purpose, err = checkPurpose(purpose); err != nil {
 		return h, err
 	}
-	if h.version, err = c.version(ctx, id, version); err != nil {
-		return h, err
-	}
-	entries, err := c.ledger.RequestAccess(ctx, []string{id}, purpose)
+	h.version, err = c.version(ctx, id, version)
+	return h, err
+}
+
+func (c *Client) request(ctx context.Context, h *handedOut) error {
+	id := h.version.ID
+	entries, err := c.ledger.RequestAccess(ctx, []string{id}, h.access.Purpose)
 	if err != nil {
-		return h, err
+		return err
 	}
 	h.access = entries[0]
 	h.envelope, err = c.awaitPrivate(ctx, func() ([]byte, error) {
 		return c.ledger.Envelope(ctx, id, h.version.Version, h.access.ID)
 	})
-	return h, err
+	return err
+}
+
+// handOutAgain is handOut for a reader whose access entry for the record and the purpose may still serve.
+func (c *Client) handOutAgain(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
+	h, err := c.wanted(ctx, id, version, purpose)
+	if err != nil {
+		return h, err
+	}
+	if own, known := c.accesses.recall(id, h.access.Purpose); known {
+		if h.envelope, err = c.ledger.Envelope(ctx, id, h.version.Version, own.ID); err == nil {
+			h.access = own
+			return h, nil
+		}
+		c.accesses.forget(id, h.access.Purpose) // whatever is wrong with it, a new one will tell
+	}
+	return h, c.request(ctx, &h)
 }
 
 // version finds what the ledger says of a version; zero is the current one.

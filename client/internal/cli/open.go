@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,12 +30,22 @@ type openedRow struct {
 	Sealed    string   `json:"sealed"`
 	Access    string   `json:"access"` // id of the access entry
 	Purpose   string   `json:"purpose"`
+
+	// Range is there with --range: the bytes of Output. Then nothing was compared with SHA256 or the ledger's commitment.
+	Range *rangeRow `json:"range,omitempty"`
+}
+
+type rangeRow struct {
+	Offset   int64  `json:"offset"`
+	Length   int64  `json:"length"`
+	Verified string `json:"verified"` // always "chunks": what takes the whole record was not checked
 }
 
 func (a *app) openCommand() *cobra.Command {
 	var (
 		o      client.OpenRequest
 		output string
+		part   string
 		force  bool
 	)
 	cmd := &cobra.Command{
@@ -42,9 +54,14 @@ func (a *app) openCommand() *cobra.Command {
 		Long: `Open commits an access entry to the ledger (who, which record, for what purpose), fetches the
 record, verifies it and decrypts it. Without -o it goes to standard output. Nothing is shown, and
 no file is made, before the whole record has been verified. The name the record was sealed under
-is never used as a path.`,
+is never used as a path.
+
+With --range only those bytes are fetched, decrypted and written, counted from 0; a range that goes
+beyond the end is cut there. Each byte is authenticated under the record's key, at its place, but the
+digest and the ledger's commitment are of the whole record and cannot be checked.`,
 		Example: `  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 -o report.json
-  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .`,
+  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .
+  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --range 1048576:4096 -o part`,
 		GroupID: groupRecords,
 		Args:    takes(1, 1, "one RECORD"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -62,12 +79,17 @@ is never used as a path.`,
 				return withHint(usagef("open --json needs -o FILE: the record and the JSON would both go to standard output"),
 					"add -o FILE")
 			}
-			return a.open(ctx, id, o, output, force)
+			wanted, err := parseRange(part)
+			if err != nil {
+				return err
+			}
+			return a.open(ctx, id, o, wanted, output, force)
 		}),
 	}
 	fs := cmd.Flags()
 	fs.StringVarP(&output, "output", "o", "", "write the record to a new `file`; - is standard output")
 	fs.BoolVar(&force, "force", false, "replace the file if it exists")
+	fs.StringVar(&part, "range", "", "open only LENGTH bytes from OFFSET on, given as `OFFSET:LENGTH`")
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
 	fs.IntVar(&o.Version, "version", 0, "open this version instead of the current one")
 	fs.BoolVar(&o.SkipPolicyCheck, "skip-policy-check", false, "try to decrypt although your attributes do not meet the policy (shows that it fails)")
@@ -89,7 +111,7 @@ func (a *app) target(output string, force bool) (target, error) {
 	return createFile(output, force)
 }
 
-func (a *app) open(ctx context.Context, id string, o client.OpenRequest, output string, force bool) error {
+func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted *client.Part, output string, force bool) error {
 	out, err := a.target(output, force)
 	if err != nil {
 		return err
@@ -103,7 +125,12 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, output 
 	var stop func()
 	o.Progress, stop = a.progress("opening")
 	defer stop()
-	opened, err := s.client.Open(ctx, id, out, o)
+	var opened client.Opened
+	if wanted == nil {
+		opened, err = s.client.Open(ctx, id, out, o)
+	} else {
+		opened, err = s.client.OpenRange(ctx, id, out, wanted.Offset, wanted.Length, o)
+	}
 	stop()
 	if err != nil {
 		return recordHint(err)
@@ -112,13 +139,17 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, output 
 		return err
 	}
 	if a.global.json {
-		return a.printJSON(openedRow{
+		row := openedRow{
 			Record: opened.ID, Version: opened.Version, Output: output, File: opened.Name, MediaType: opened.MediaType,
 			Kind: opened.Kind, Size: opened.Size, SHA256: opened.SHA256, Patient: opened.Patient,
 			Dates: append([]string{}, opened.Dates...), Codes: append([]string{}, opened.Codes...),
 			Author: opened.Author, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
 			Access: opened.Access.ID, Purpose: opened.Access.Purpose,
-		})
+		}
+		if p := opened.Part; p != nil {
+			row.Range = &rangeRow{p.Offset, p.Length, "chunks"}
+		}
+		return a.printJSON(row)
 	}
 	if output != "" && output != "-" {
 		a.note("opened %s version %d: %s, sealed by %s as %q, written to %s", opened.ID, opened.Version,
@@ -132,5 +163,23 @@ func describe(o client.Opened) string {
 	if o.MediaType != "" {
 		what += " of " + o.MediaType
 	}
+	if p := o.Part; p != nil {
+		return fmt.Sprintf("%s from %d on, out of %s, authenticated (a part cannot be compared with the record's commitment)",
+			bytesText(p.Length), p.Offset, what)
+	}
 	return fmt.Sprintf("%s, verified", what)
+}
+
+// parseRange reads OFFSET:LENGTH; nothing is the whole record.
+func parseRange(text string) (*client.Part, error) {
+	if text == "" {
+		return nil, nil
+	}
+	from, count, ok := strings.Cut(text, ":")
+	offset, err := strconv.ParseUint(from, 10, 63)
+	length, lengthErr := strconv.ParseUint(count, 10, 63)
+	if !ok || err != nil || lengthErr != nil || length == 0 {
+		return nil, usagef("--range %q: want OFFSET:LENGTH in bytes, such as 1048576:4096", text)
+	}
+	return &client.Part{Offset: int64(offset), Length: int64(length)}, nil
 }

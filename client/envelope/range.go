@@ -1,0 +1,58 @@
+package envelope
+
+import (
+	"errors"
+	"io"
+
+	"filippo.io/age"
+)
+
+// OpenRange writes length bytes of a record from offset on to dst, out of the payload of payloadSize bytes that src reads. It
+// reads the chunks that hold them, the header, and the last chunk, which proves the size.
+//
+// Each chunk is authenticated under the record key at its place before any of it is written. What takes the whole record, its
+// digest, its padding and the ledger's commitment, is not compared. What does not match wraps [ledger.ErrTampered]; an
+// error of src or dst is returned as it is. The range must lie within the record.
+func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata, offset, length int64) error {
+	if offset < 0 || length < 0 || offset > m.Size || length > m.Size-offset {
+		return errors.New("open range: it is not within the record")
+	}
+	k, err := newPayloadKey(m.Key)
+	if err != nil {
+		return err
+	}
+	jumps := &jumpingReader{src: watchedReader{r: src}, seek: src}
+	plain, size, err := age.DecryptReaderAt(jumps, payloadSize, k)
+	if err != nil {
+		return jumps.src.blame(err)
+	}
+	if size != PaddedSize(m.Size) {
+		return tampered("open range: the payload has not the size of the record")
+	}
+	out := &watchedWriter{w: dst}
+	if err := relay(out, io.NewSectionReader(plain, offset, length), length); err != nil {
+		if out.err != nil {
+			return out.err
+		}
+		return jumps.src.blame(err)
+	}
+	return nil
+}
+
+// A jumpingReader reads at offsets, one after another and not at once as io.ReaderAt otherwise allows.
+type jumpingReader struct {
+	src  watchedReader
+	seek io.Seeker
+}
+
+func (j *jumpingReader) ReadAt(p []byte, offset int64) (int, error) {
+	if _, err := j.seek.Seek(offset, io.SeekStart); err != nil {
+		j.src.err = err
+		return 0, err
+	}
+	n, err := io.ReadFull(&j.src, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
