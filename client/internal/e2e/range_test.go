@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+)
+
+// TestCorruptedRange flips a bit of one block on the own IPFS node. A range that needs the block is refused and leaves no output;
+// a range beside it is right.
+func TestCorruptedRange(t *testing.T) {
+	const leaf, bad = 1 << 20, 2
+	content := make([]byte, 5*leaf)
+	rand.NewChaCha8([32]byte{'r'}).Read(content)
+	row := seal(t, doctorA, write(t, "scan.bin", content), "--policy", twoDoctors)[0]
+	part := func(code, offset, length int) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "part")
+		expect(t, code, doctorA, "open", row.Record, "--range", fmt.Sprintf("%d:%d", offset, length), "-o", out)
+		if code != 0 {
+			absent(t, out)
+			return
+		}
+		if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, content[offset:offset+length]) {
+			t.Errorf("%d bytes at %d came as %d: %v", length, offset, len(got), err)
+		}
+	}
+	part(0, bad*leaf+leaf/2, 1000)
+
+	root, err := os.ReadFile(blockFile(t, "HospitalA", row.CID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := merkledag.DecodeProtobuf(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := blockFile(t, "HospitalA", node.Links()[bad].Cid.String())
+	block, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	altered := bytes.Clone(block)
+	altered[leaf-7] ^= 1
+	replace(t, path, altered)
+	defer replace(t, path, block)
+	part(exitTampered, bad*leaf+leaf/2, 1000)
+	part(exitTampered, leaf/2, 2*leaf) // ends in it
+	part(0, 10, 1000)
+	part(0, 3*leaf+leaf/2, leaf)
+}
