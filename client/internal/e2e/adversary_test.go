@@ -294,17 +294,13 @@ func TestNowEntriesCanBeAttributed(t *testing.T) {
 	}
 	txs := since(t, "HospitalC", ids[0], len(ids))
 	truth := newOracle(t).of(marks)
+	// One user's client seals one call after the other: by its own clock, the n-th index transaction is of the n-th registration.
+	mine := slices.DeleteFunc(slices.Clone(txs), func(tx transaction) bool { return tx.creator != txs[0].creator })
+	slices.SortFunc(mine, func(a, b transaction) int { return a.time.Compare(b.time) })
+	registered := slices.DeleteFunc(slices.Clone(mine), func(tx transaction) bool { return tx.function != ledger.RecordCreate })
 	right, of := 0, 0
-	for _, tx := range putsOf(txs) {
-		guess, least := -1, time.Hour
-		for _, other := range txs {
-			if other.function != ledger.RecordCreate || other.creator != tx.creator {
-				continue
-			}
-			if d := other.time.Sub(tx.time).Abs(); d < least {
-				guess, least = slices.Index(ids, other.records(t)[0]), d
-			}
-		}
+	for n, tx := range putsOf(mine) {
+		guess := slices.Index(ids, registered[n].records(t)[0])
 		for _, e := range tx.entries(t) {
 			if record, known := truth[e.Label]; known {
 				of++
