@@ -161,6 +161,9 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 	if err := n.checkOrganisation(org); err != nil {
 		return "", err
 	}
+	if err := errors.Join(validatePerson(org, user, attributes)...); err != nil {
+		return "", err
+	}
 	registrar, err := n.registrar(ctx, org)
 	if err != nil {
 		return "", fmt.Errorf("register %s@%s: %w", user, org, err)

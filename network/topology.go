@@ -212,17 +212,23 @@ func (o Organisation) validate() (faults []error) {
 		return []error{fmt.Errorf("organisation %q: want letters, digits and '-', at most 63, starting with a letter", o.Name)}
 	}
 	for _, user := range sortedKeys(o.Users) {
-		if !userName.MatchString(user) {
-			faults = append(faults, fmt.Errorf("user %q of %s: want letters, digits, '.', '_' and '-', at most 63", user, o.Name))
-		}
+		faults = append(faults, validatePerson(o.Name, user, o.Users[user])...)
 		if slices.Contains(reservedUsers, user) {
 			faults = append(faults, fmt.Errorf("user %q of %s: the network makes one of that name itself", user, o.Name))
 		}
-		for _, name := range sortedKeys(o.Users[user]) {
-			if !attributeName.MatchString(name) || strings.HasPrefix(name, "hf.") {
-				faults = append(faults, fmt.Errorf("attribute %q of %s@%s: want letters, digits, '.', '_' and '-', at most 63, "+
-					"starting with a letter; names that begin with hf. are the CA's", name, user, o.Name))
-			}
+	}
+	return faults
+}
+
+// validatePerson refuses what would be no good name in a wallet or an actor, and attributes that give power over the CA.
+func validatePerson(org, user string, attributes map[string]string) (faults []error) {
+	if !userName.MatchString(user) {
+		faults = append(faults, fmt.Errorf("user %q of %s: want letters, digits, '.', '_' and '-', at most 63", user, org))
+	}
+	for _, name := range sortedKeys(attributes) {
+		if !attributeName.MatchString(name) || strings.HasPrefix(name, "hf.") {
+			faults = append(faults, fmt.Errorf("attribute %q of %s@%s: want letters, digits, '.', '_' and '-', at most 63, "+
+				"starting with a letter; names that begin with hf. are the CA's", name, user, org))
 		}
 	}
 	return faults

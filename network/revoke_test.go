@@ -1,0 +1,71 @@
+package network
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestRevokeAgain: the CA says nothing of a revocation list when it has nothing new to revoke. A revocation that did not get
+// as far as the channel's configuration has to be finished by the same command again.
+func TestRevokeAgain(t *testing.T) {
+	revoked := map[string]bool{}
+	ca := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			ID     string
+			GenCRL bool
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		list := map[string]any{"CRL": []byte(fmt.Sprintf("%d revoked", len(revoked)))}
+		switch r.URL.Path {
+		case "/api/v1/revoke":
+			if news := !revoked[body.ID]; !news || !body.GenCRL {
+				list = map[string]any{"CRL": ""}
+			}
+			revoked[body.ID] = true
+		case "/api/v1/gencrl":
+		default:
+			t.Errorf("unexpected request for %s", r.URL.Path)
+		}
+		json.NewEncoder(w).Encode(map[string]any{"success": true, "result": list})
+	}))
+	defer ca.Close()
+	root := filepath.Join(t.TempDir(), "root.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
+	if err := os.WriteFile(root, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	registrar := testKeyPair(t)
+	client := &caClient{url: ca.URL, root: root}
+	for i, id := range []string{"ada", "ada", "bea"} {
+		list, err := client.revoke(t.Context(), registrar, id)
+		want := []string{"1 revoked", "1 revoked", "2 revoked"}[i]
+		if err != nil || string(list) != want {
+			t.Fatalf("%s: list %q, %v, want %q", id, list, err, want)
+		}
+	}
+}
+
+// testKeyPair is enough of a registrar to sign requests that nobody checks.
+func testKeyPair(t *testing.T) keyPair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := encodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keyPair{cert: []byte("certificate"), key: text}
+}
