@@ -3,7 +3,8 @@
 // nothing from them at rest. It holds the protocol, the vocabulary of terms, and the query language. The ledger is
 // behind [Store]; the package does no other input or output.
 //
-// Most callers write with [Writer.Put], and search with [ParseQuery] and [Query.Evaluate] over a [Session] of a
+// Most callers write with [Writer.Put], or with [Writer.Write] when an outbox keeps the entries until they are known to be
+// written, and search with [ParseQuery] and [Query.Evaluate] over a [Session] of a
 // [Searcher].
 //
 // # Keys and labels
