@@ -45,6 +45,10 @@ type Config struct {
 	Ledger Ledger
 	Blobs  Blobs // nil for organisations that store no payloads; Seal, Amend and Open then fail with ErrUnavailable
 
+	// Witnesses are the same ledger through peers of other organisations. Before the client first believes a public key or a
+	// custodian, one of them has to say the same as Ledger. Without witnesses the client trusts its own peer in this.
+	Witnesses []Ledger
+
 	// Identities unwrap envelopes and scope keys, tried in order: the person's attribute keys
 	// (abe.NewIdentity), and a custodian's or patient's own age identity.
 	Identities []age.Identity
@@ -77,6 +81,7 @@ type Memory interface {
 // A Client acts for one person. It is safe for concurrent use.
 type Client struct {
 	ledger     Ledger
+	witnesses  []Ledger
 	blobs      Blobs
 	identities []age.Identity
 	memory     Memory
@@ -108,7 +113,7 @@ func New(c Config) (*Client, error) {
 		c.Outbox, mode = outbox.Memory(), IndexNow
 	}
 	return &Client{
-		ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
+		ledger: c.Ledger, witnesses: c.Witnesses, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
 		outbox: c.Outbox, batching: c.Batching, mode: mode, hints: c.Hints,
 		writer: &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints},
 	}, nil

@@ -68,22 +68,10 @@ type markedError struct {
 func (e *markedError) Error() string   { return e.err.Error() }
 func (e *markedError) Unwrap() []error { return []error{e.err, e.mark} }
 
-func (c *Client) custodian(ctx context.Context) (string, error) {
-	all, err := c.ledger.Authorities(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, a := range all {
-		if a.MSP == c.ledger.MSP() {
-			return a.Custodian, nil
-		}
-	}
-	return "", nil
-}
-
 // PublicKeys returns the current public key of each attribute, in the order of names, checked against what this client has
-// seen before: another key under a known version, or a version older than the newest known, is ErrTampered. Names that
-// nobody has published are ErrNotFound, with a suggestion when one is close.
+// seen before: another key under a known version, or a version older than the newest known, is ErrTampered. A key that was not
+// seen before is confirmed by a witness, see [Config]. Names that nobody has published are ErrNotFound, with a suggestion when
+// one is close.
 func (c *Client) PublicKeys(ctx context.Context, names ...string) ([]*abe.PublicKey, error) {
 	pinned, err := c.ledger.AttributeKeys(ctx, names)
 	if errors.Is(err, ErrNotFound) {
@@ -93,18 +81,36 @@ func (c *Client) PublicKeys(ctx context.Context, names ...string) ([]*abe.Public
 		return nil, err
 	}
 	keys := make([]*abe.PublicKey, len(pinned))
+	var fresh []ledger.AttributeKey
+	var pins []pin
 	for i, k := range pinned {
 		if k.Name != names[i] {
 			return nil, ledger.Errorf(ErrTampered, "the ledger gave the key of %s for %s", k.Name, names[i])
 		}
-		if keys[i], err = c.checkKey(k); err != nil {
+		if keys[i], err = readKey(k); err != nil {
+			return nil, err
+		}
+		p, known, err := c.pinned(keys[i])
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			fresh, pins = append(fresh, k), append(pins, p)
+		}
+	}
+	if err := c.confirmKeys(ctx, fresh); err != nil {
+		return nil, err
+	}
+	for _, p := range pins {
+		if err := c.memory.Store(p.item, p.text); err != nil {
 			return nil, err
 		}
 	}
 	return keys, nil
 }
 
-func (c *Client) checkKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
+// readKey decodes a key and holds it against what it is published as.
+func readKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 	raw, err := base64.StdEncoding.DecodeString(k.Key)
 	if err != nil {
 		return nil, ledger.Errorf(ErrTampered, "public key of %s is not base64", k.Name)
@@ -116,37 +122,45 @@ func (c *Client) checkKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 	if key.Name() != k.Name || key.Version() != k.Version {
 		return nil, ledger.Errorf(ErrTampered, "the key published as %s version %d says that it is %s version %d", k.Name, k.Version, key.Name(), key.Version())
 	}
-	return key, c.pin(k.Name, k.Version, raw)
+	return key, nil
 }
 
-// pin remembers the first key seen under each version of an attribute, as lines "VERSION HEX-SHA256".
-func (c *Client) pin(name string, version int, key []byte) error {
-	digest := sha256.Sum256(key)
+// A pin is the item of the memory that holds the first key seen under each version of an attribute, as lines "VERSION
+// HEX-SHA256".
+type pin struct {
+	item string
+	text []byte
+}
+
+// pinned tells whether exactly this key was seen before, and gives the pin that remembers it.
+func (c *Client) pinned(key *abe.PublicKey) (p pin, known bool, err error) {
+	name, version := key.Name(), key.Version()
+	raw, err := key.MarshalBinary()
+	if err != nil {
+		return p, false, err
+	}
+	digest := sha256.Sum256(raw)
 	hash := hex.EncodeToString(digest[:])
 	item := pinItem(name)
 	text, err := c.memory.Load(item)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+		return p, false, err
 	}
-	known := false
 	for line := range strings.Lines(string(text)) {
 		number, seen, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v, err := strconv.Atoi(number)
 		switch {
 		case err != nil:
-			return ledger.Errorf(ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
+			return p, false, ledger.Errorf(ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
 		case v > version:
-			return ledger.Errorf(ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before", version, name, v)
+			return p, false, ledger.Errorf(ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before", version, name, v)
 		case v == version && seen != hash:
-			return ledger.Errorf(ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
+			return p, false, ledger.Errorf(ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
 		case v == version:
 			known = true
 		}
 	}
-	if known {
-		return nil
-	}
-	return c.memory.Store(item, fmt.Appendf(text, "%d %s\n", version, hash))
+	return pin{item, fmt.Appendf(text, "%d %s\n", version, hash)}, known, nil
 }
 
 // unpublished explains which of the names nobody has published.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -164,6 +165,14 @@ func (c *Client) fetchScopeKey(ctx context.Context, name string, epoch int, acce
 	k, err := envelope.OpenScopeKey(data, name, epoch, c.identities...)
 	if err != nil {
 		return index.ScopeKey{}, entitlement(err)
+	}
+	// Anybody can seal a key of their own to the scope's policy, and would read what is indexed under it.
+	err = c.confirm(ctx, fmt.Sprintf("the key of scope %s", name), func(ctx context.Context, w Ledger) (bool, error) {
+		theirs, err := w.ScopeKey(ctx, name, epoch, accessID)
+		return bytes.Equal(theirs, data), err
+	})
+	if err != nil {
+		return index.ScopeKey{}, err
 	}
 	return index.ParseScopeKey(k.Key)
 }

@@ -50,7 +50,7 @@ import FILE'.`,
 				return err
 			}
 			defer master.Destroy()
-			issued, err := keys.Issue(ctx, s.ledger, s.ledger.ChannelMSPs, master, mapping, certificate)
+			issued, err := keys.Issue(ctx, s.ledger, s.members, master, mapping, certificate)
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ which open what was sealed to them. The same request always gives the same keys.
 				return err
 			}
 			defer s.Close()
-			r := keys.Requester{Ledger: s.ledger, Certificate: enrolmentTLS(s.user), Members: s.ledger.ChannelMSPs}
+			r := keys.Requester{Ledger: s.ledger, Certificate: enrolmentTLS(s.user), Members: s.members}
 			grants, err := r.Request(ctx, authorities...)
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "name one of these with --authority, or none to ask all")

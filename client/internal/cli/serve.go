@@ -71,7 +71,7 @@ changed need a restart.`,
 			}
 			defer master.Destroy()
 			handler, err := authority.NewServer(authority.Config{
-				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.ledger.ChannelMSPs),
+				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.members),
 				Versions: keys.Issuable(s.ledger, master), Log: a.log(), Limit: limit,
 			})
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/ipfs"
@@ -16,11 +17,12 @@ import (
 
 // A session is a user with their hospital's services.
 type session struct {
-	user   *wallet.User
-	ledger *fabric.Gateway
-	blobs  *ipfs.Store // nil for organisations that store no payloads
-	hints  *wallet.Hints
-	client *client.Client
+	user      *wallet.User
+	ledger    *fabric.Gateway
+	witnesses []*fabric.Gateway // the ledger at other organisations' peers
+	blobs     *ipfs.Store       // nil for organisations that store no payloads
+	hints     *wallet.Hints
+	client    *client.Client
 }
 
 // connect makes a session of the user that the settings name. Connections are made when they are first needed.
@@ -45,7 +47,13 @@ func (s *session) dial(parallel int) error {
 	if s.ledger, err = fabric.Connect(s.user, fabric.Timeouts{}); err != nil {
 		return err
 	}
+	if s.witnesses, err = fabric.Witnesses(s.user, fabric.Timeouts{Evaluate: 5 * time.Second}); err != nil {
+		return err
+	}
 	config := client.Config{Ledger: s.ledger, Memory: s.user.Memory(), Parallel: parallel}
+	for _, witness := range s.witnesses {
+		config.Witnesses = append(config.Witnesses, witness)
+	}
 	if config.Outbox, err = s.user.Outbox(); err != nil {
 		return err
 	}
@@ -72,6 +80,14 @@ func (s *session) Close() {
 	if s.ledger != nil {
 		s.ledger.Close()
 	}
+	for _, witness := range s.witnesses {
+		witness.Close()
+	}
+}
+
+// members are the channel's organisations, as the own peer and another one say.
+func (s *session) members(ctx context.Context) ([]authority.MSP, error) {
+	return s.ledger.ConfirmedMSPs(ctx, s.witnesses)
 }
 
 // identities are what a user can open with: attribute keys, and the custodian's own identity.

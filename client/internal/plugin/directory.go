@@ -27,8 +27,8 @@ type directory struct {
 	tell    func(string)
 }
 
-// A connector reaches the ledger as a user.
-type connector func(*wallet.User) (l client.Ledger, closeIt func() error, err error)
+// A connector reaches the ledger as a user, at their own peer and at those of other organisations.
+type connector func(*wallet.User) (l client.Ledger, witnesses []client.Ledger, closeIt func(), err error)
 
 // keptItem is where the public keys are in the user's memory.
 const keptItem = "age-plugin/public-keys.json"
@@ -55,12 +55,12 @@ func (d *directory) keys(ctx context.Context, names []string) ([]*abe.PublicKey,
 }
 
 func (d *directory) ask(ctx context.Context, names []string) ([]*abe.PublicKey, error) {
-	l, closeIt, err := d.connect(d.user)
+	l, witnesses, closeIt, err := d.connect(d.user)
 	if err != nil {
 		return nil, err
 	}
 	defer closeIt()
-	c, err := client.New(client.Config{Ledger: l, Memory: d.memory})
+	c, err := client.New(client.Config{Ledger: l, Witnesses: witnesses, Memory: d.memory})
 	if err != nil {
 		return nil, err
 	}

@@ -63,12 +63,26 @@ func Main() int {
 	return p.main(os.Args[1:])
 }
 
-func connectFabric(u *wallet.User) (client.Ledger, func() error, error) {
+func connectFabric(u *wallet.User) (client.Ledger, []client.Ledger, func(), error) {
 	gateway, err := fabric.Connect(u, fabric.Timeouts{Evaluate: 10 * time.Second})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return gateway, gateway.Close, nil
+	others, err := fabric.Witnesses(u, fabric.Timeouts{Evaluate: 5 * time.Second})
+	if err != nil {
+		gateway.Close()
+		return nil, nil, nil, err
+	}
+	var witnesses []client.Ledger
+	for _, o := range others {
+		witnesses = append(witnesses, o)
+	}
+	return gateway, witnesses, func() {
+		gateway.Close()
+		for _, o := range others {
+			o.Close()
+		}
+	}, nil
 }
 
 func (p *program) main(args []string) int {

@@ -120,8 +120,8 @@ func (w *world) recipient(text string) *abe.Recipient {
 	return r
 }
 
-func (w *world) connect(*wallet.User) (client.Ledger, func() error, error) {
-	return publications{world: w}, func() error { return nil }, nil
+func (w *world) connect(*wallet.User) (client.Ledger, []client.Ledger, func(), error) {
+	return publications{world: w}, nil, func() {}, nil
 }
 
 // publications is the part of the ledger that the plugin asks.
@@ -129,6 +129,8 @@ type publications struct {
 	client.Ledger // nil: all else would be a mistake and panics
 	world         *world
 }
+
+func (p publications) MSP() string { return "HospitalA" }
 
 func (p publications) AttributeKeys(_ context.Context, names []string) ([]ledger.AttributeKey, error) {
 	p.world.asked++

@@ -1,0 +1,208 @@
+package client_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/envelope"
+)
+
+// lyingPeer is the own hospital's peer with an administrator who wants to read what its people seal.
+type lyingPeer struct {
+	*clienttest.Person
+	keys      func(ledger.AttributeKey) ledger.AttributeKey // what it gives instead of a public key
+	custodian string                                        // what it gives instead of every custodian
+	scopeKey  []byte                                        // what it gives instead of every wrapped scope key
+}
+
+func (l *lyingPeer) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
+	keys, err := l.Person.AttributeKeys(ctx, names)
+	for i := range keys {
+		if l.keys != nil {
+			keys[i] = l.keys(keys[i])
+		}
+	}
+	return keys, err
+}
+
+func (l *lyingPeer) Authorities(ctx context.Context) ([]ledger.Authority, error) {
+	all, err := l.Person.Authorities(ctx)
+	for i := range all {
+		if l.custodian != "" {
+			all[i].Custodian = l.custodian
+		}
+	}
+	return all, err
+}
+
+func (l *lyingPeer) ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error) {
+	key, err := l.Person.ScopeKey(ctx, name, epoch, accessID)
+	if l.scopeKey != nil {
+		key = l.scopeKey
+	}
+	return key, err
+}
+
+// TestOwnPeerThatReads: a peer that gives its own people false keys or a false custodian reads what they seal, unless another
+// organisation's peer is asked too.
+func TestOwnPeerThatReads(t *testing.T) {
+	attacker, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, lie := range map[string]func(t *testing.T, c *consortium, l *lyingPeer) age.Identity{
+		"the next version of a key": func(t *testing.T, _ *consortium, l *lyingPeer) age.Identity {
+			rogue := newConsortium(t)
+			l.keys = func(k ledger.AttributeKey) ledger.AttributeKey { return rogue.key(t, k.Name, k.Version+1) }
+			key, err := rogue.masters["HospitalA"].Issue("HospitalA/peer", "HospitalA:role=doctor", 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := abe.NewIdentity([]*abe.UserKey{key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		},
+		"a custodian": func(_ *testing.T, _ *consortium, l *lyingPeer) age.Identity {
+			l.custodian = attacker.Recipient().String()
+			return attacker
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newConsortium(t)
+			honest := c.world.As("HospitalA", "doctor", "doctor")
+			l := &lyingPeer{Person: honest}
+			seal := func(cl *client.Client) ([]client.Sealed, error) {
+				return cl.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "secret")}, Policy: doctors})
+			}
+			trusting := c.with(t, l)
+			careful, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Witnesses: []client.Ledger{honest}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Both have seen the true keys. That does not help the one who asks nobody else.
+			for _, cl := range []*client.Client{trusting, careful} {
+				if _, err := seal(cl); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := lie(t, c, l)
+			sealed, err := seal(trusting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := steal(t, c, sealed[0], id); got != "secret" {
+				t.Errorf("without a witness the attack should succeed, or this test shows nothing: read %q", got)
+			}
+			before := registered(t, c)
+			if _, err := seal(careful); !errors.Is(err, client.ErrTampered) {
+				t.Errorf("with a witness: %v", err)
+			}
+			if after := registered(t, c); after != before {
+				t.Errorf("%d records were registered all the same", after-before)
+			}
+		})
+	}
+}
+
+// steal opens a record with an identity that the attacker has.
+func steal(t *testing.T, c *consortium, s client.Sealed, id age.Identity) string {
+	t.Helper()
+	m, err := envelope.Open(c.world.GetEnvelope(s.ID, 1), ledger.RecordVersion{ID: s.ID, Version: 1, CID: s.CID}, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := c.blobs.Open(t.Context(), s.CID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := envelope.PayloadIdentity(m.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(payload, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, m.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
+}
+
+// TestOwnPeerThatSearches: a scope key of the peer's own, sealed to the true policy, is not indexed under.
+func TestOwnPeerThatSearches(t *testing.T) {
+	c := newConsortium(t)
+	key := make([]byte, envelope.KeySize)
+	if _, err := rand.Read(key); err != nil {
+		t.Fatal(err)
+	}
+	doctor := c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")
+	recipients, err := envelope.Recipients(nil, c.custodian.Recipient().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := envelope.ScopeKey{Scope: "consortium", Epoch: 1, Key: key, Policy: doctors, Author: "HospitalA/custodian"}.Seal(recipients...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	honest := c.world.As("HospitalA", "doctor", "doctor")
+	careful, err := client.New(client.Config{
+		Ledger: &lyingPeer{Person: honest, scopeKey: forged}, Blobs: c.blobs, Witnesses: []client.Ledger{honest},
+		Identities: []age.Identity{doctor, c.custodian},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := careful.Search(t.Context(), "anything", client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("got %v, want %v", err, client.ErrTampered)
+	}
+}
+
+// TestWitnessDown: a witness that does not answer is passed over, and when none does, nothing new is believed.
+func TestWitnessDown(t *testing.T) {
+	c := newConsortium(t)
+	honest := c.world.As("HospitalA", "doctor", "doctor")
+	for name, tc := range map[string]struct {
+		witnesses []client.Ledger
+		want      error
+	}{
+		"one of two": {[]client.Ledger{&downPeer{honest}, honest}, nil},
+		"all":        {[]client.Ledger{&downPeer{honest}, &downPeer{honest}}, client.ErrUnavailable},
+	} {
+		cl, err := client.New(client.Config{Ledger: honest, Blobs: c.blobs, Witnesses: tc.witnesses})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cl.PublicKeys(t.Context(), "HospitalA:role=doctor"); !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+type downPeer struct{ *clienttest.Person }
+
+func (*downPeer) AttributeKeys(context.Context, []string) ([]ledger.AttributeKey, error) {
+	return nil, ledger.Errorf(ledger.ErrUnavailable, "down")
+}
+
+// registered counts the records on the ledger.
+func registered(t *testing.T, c *consortium) int {
+	t.Helper()
+	page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditRecords(t.Context(), ledger.RecordQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(page.Versions)
+}
