@@ -89,6 +89,12 @@ func (c *cursor) wanted(budget int) []uint64 {
 		if c.hint > 0 {
 			add(c.hint - 1)
 		}
+		if !c.read {
+			for p := range uint64(1 + lookahead) {
+				add(c.hint + p)
+			}
+			break
+		}
 		for p := range uint64(firstWindow) {
 			add(c.hint + p)
 		}
