@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,13 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// An outFile is a new file that appears, whole, under its name only when it is committed. Until then it is a hidden file
-// beside it that only its owner can read.
+// An outFile is a new file that appears, whole, under its name only when it is committed. Until then it has no name, so that
+// not even a killed process leaves what was not verified on the disk; where a file system cannot do that, it is a hidden
+// file beside it that only its owner can read.
 type outFile struct {
 	*os.File
 	path  string
+	named string // its hidden name, "" as long as it has none
 	force bool
 	done  bool
 }
@@ -36,14 +39,20 @@ func createFile(path string, force bool) (*outFile, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".chartseal-*") // mode 0600
+	if f, err := createUnnamed(filepath.Dir(path)); err == nil {
+		return &outFile{File: f, path: path, force: force}, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), hiddenName+"*") // mode 0600
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, withHint(fmt.Errorf("write %s: %w", path, err), "make the directory %s first", filepath.Dir(path))
 	} else if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
-	return &outFile{File: f, path: path, force: force}, nil
+	return &outFile{File: f, path: path, named: f.Name(), force: force}, nil
 }
+
+// hiddenName begins the names of files that are not committed yet.
+const hiddenName = ".chartseal-"
 
 func existsError(path string) error {
 	return withHint(fmt.Errorf("%s: %w", path, client.ErrExists), "choose another name, or add --force to replace it")
@@ -51,13 +60,16 @@ func existsError(path string) error {
 
 // Commit puts the file, safe on disk, under its name.
 func (o *outFile) Commit() error {
-	if err := errors.Join(o.Sync(), o.File.Close()); err != nil {
+	if err := o.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w", o.path, err)
 	}
 	if err := o.place(); err != nil {
 		return err
 	}
 	o.done = true
+	if err := o.File.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", o.path, err)
+	}
 	if dir, err := os.Open(filepath.Dir(o.path)); err == nil { // the name is on disk too, where a directory can be synced
 		dir.Sync()
 		dir.Close()
@@ -66,18 +78,33 @@ func (o *outFile) Commit() error {
 }
 
 // place gives the file its name. A link, unlike a rename, never replaces a file that appeared meanwhile; file systems
-// without links get the rename after a last look.
+// without links get the rename after a last look. Only a rename replaces a file in one step, so a file without a name is
+// first given a hidden one.
 func (o *outFile) place() error {
+	if o.named == "" {
+		if !o.force {
+			err := nameFile(o.File, o.path)
+			if errors.Is(err, fs.ErrExist) {
+				return existsError(o.path)
+			}
+			return err
+		}
+		hidden := filepath.Join(filepath.Dir(o.path), hiddenName+rand.Text())
+		if err := nameFile(o.File, hidden); err != nil {
+			return err
+		}
+		o.named = hidden
+	}
 	if !o.force {
-		err := os.Link(o.Name(), o.path)
+		err := os.Link(o.named, o.path)
 		if err == nil {
-			return os.Remove(o.Name())
+			return os.Remove(o.named)
 		}
 		if _, statErr := os.Lstat(o.path); statErr == nil {
 			return existsError(o.path)
 		}
 	}
-	return os.Rename(o.Name(), o.path)
+	return os.Rename(o.named, o.path)
 }
 
 // Close removes what was not committed.
@@ -86,7 +113,10 @@ func (o *outFile) Close() error {
 		return nil
 	}
 	o.File.Close()
-	return os.Remove(o.Name())
+	if o.named == "" {
+		return nil
+	}
+	return os.Remove(o.named)
 }
 
 // spoolMemory is how much of a record is kept in memory before it goes to a temporary file.

@@ -47,6 +47,40 @@ func TestOutFile(t *testing.T) {
 			t.Fatalf("content %q, mode %v, directory %q", got, info.Mode(), entries(t, filepath.Dir(path)))
 		}
 	})
+	t.Run("not committed", func(t *testing.T) {
+		dir := t.TempDir()
+		unnamed, err := createUnnamed(dir)
+		if err != nil {
+			t.Skipf("files need names here: %v", err)
+		}
+		unnamed.Close()
+		f, err := createFile(filepath.Join(dir, "record"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		io.WriteString(f, "not verified")
+		if left := entries(t, dir); left != "" {
+			t.Fatalf("a process that is killed now leaves %q", left)
+		}
+	})
+	t.Run("with a hidden name", func(t *testing.T) { // as on file systems without unnamed files
+		for _, force := range []bool{false, true} {
+			dir := t.TempDir()
+			hidden, err := os.CreateTemp(dir, hiddenName+"*")
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &outFile{File: hidden, path: filepath.Join(dir, "record"), named: hidden.Name(), force: force}
+			io.WriteString(f, "text")
+			if err := errors.Join(f.Commit(), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := os.ReadFile(f.path); string(got) != "text" || entries(t, dir) != "record" {
+				t.Fatalf("content %q, directory %q", got, entries(t, dir))
+			}
+		}
+	})
 	t.Run("abandoned", func(t *testing.T) {
 		dir := t.TempDir()
 		f, err := createFile(filepath.Join(dir, "record"), false)
