@@ -4,7 +4,7 @@ BIN      := build
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build demo test lint fuzz bench-abe bench-search up down status logs clean
+.PHONY: help check-tools build demo test lint fuzz bench bench-abe bench-search soak up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -12,7 +12,7 @@ help: ## list the targets
 	@echo "  TOPOLOGY=FILE and DIR=DIRECTORY choose another network than the default in $(BIN)/network."
 
 demo: build ## set everything up and run the main job on real servers; DATA=dir takes your records
-	@$(BIN)/chartseal-demo --bin $(BIN) --dir $(or $(DIR),$(BIN)/network) --work $(BIN)/demo $(if $(DATA),--data $(DATA))
+	@$(BIN)/chartseal-demo --bin $(BIN) --dir $(or $(DIR),$(BIN)/network) --work $(BIN)/demo $(if $(DATA),--data '$(DATA)')
 
 test: lint ## run every test, those on a real network included, and each fuzz target briefly
 	go test -race -timeout 30m ./...
@@ -38,6 +38,12 @@ build: check-tools ## compile Chartseal's programs into build/
 bench-search: build ## measure search and import on a network of their own; QUICK=1 in 3 minutes, DATA=dir of FHIR bundles
 	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick,--table docs/benchmarks-search.md) \
 		--data "$(or $(DATA),$(wildcard ../shared/data/fhir))"
+
+bench: build ## hold everything against bare Fabric, kubo and age on a network of its own; QUICK=1 in 5 minutes
+	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench)
+
+soak: build ## mixed load at a fixed rate for MINUTES (default 20) on a network of its own
+	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20)
 
 up: build ## bring the development network up (the first time: after building its servers)
 	@$(CHARTNET) up

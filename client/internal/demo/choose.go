@@ -23,6 +23,9 @@ type sample struct {
 // eachFormat is how many files of one format are taken from a directory of records.
 const eachFormat = 6
 
+// errNoRecords tells of a directory that has none.
+var errNoRecords = errors.New("no records")
+
 // choose takes a few files of each format from the directory of records, or writes the demonstration's own.
 func (d *demo) choose() error {
 	if d.Data == "" {
@@ -40,6 +43,9 @@ func (d *demo) choose() error {
 		d.say("   %d records of our own: FHIR bundles, and a study of %d MiB (DATA=dir takes yours)\n", len(d.files), largeSize>>20)
 		return nil
 	}
+	if _, err := os.Stat(d.Data); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s does not exist", errNoRecords, d.Data)
+	}
 	formats, total, err := survey(d.Data)
 	if err != nil {
 		return err
@@ -55,7 +61,7 @@ func (d *demo) choose() error {
 		d.say("     %-8s %4d files, %d taken\n", name, len(formats[name]), len(taken))
 	}
 	if len(d.files) == 0 {
-		return fmt.Errorf("%s has no files to seal", d.Data)
+		return fmt.Errorf("%w: %s has no files that can be read", errNoRecords, d.Data)
 	}
 	d.say("   %d of the %d files in %s, up to %d of each format\n", len(d.files), total, d.Data, eachFormat)
 	return nil
@@ -65,6 +71,9 @@ func (d *demo) choose() error {
 func survey(dir string) (formats map[string][]sample, total int, err error) {
 	formats = make(map[string][]sample)
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -77,8 +77,8 @@ func Run(ctx context.Context, o Options) error {
 		title string
 		run   func() error
 	}{
+		{"choose the records", d.choose}, // first, for it takes no network to find that there are none
 		{"bring up the consortium", d.up},
-		{"choose the records", d.choose},
 		{"seal them at HospitalA for the doctors of two hospitals", d.seal},
 		{"search at HospitalB, through the chaincode", d.search},
 		{"open at HospitalB, byte for byte", d.open},
@@ -101,18 +101,22 @@ func Run(ctx context.Context, o Options) error {
 
 // goOn says how to use the network that the demonstration leaves.
 func (d *demo) goOn() string {
-	chartseal := filepath.Join(d.Bin, "chartseal")
+	chartseal, which := filepath.Join(d.Bin, "chartseal"), ""
+	if d.Dir != filepath.Join(d.Bin, "network") { // which is where they look by themselves
+		chartseal += " --wallet " + shellWord(filepath.Join(d.Dir, "wallet"))
+		which = " DIR=" + shellWord(d.Dir)
+	}
 	record := d.sealed[0].Record
 	return fmt.Sprintf(`
 go on:
   %[1]s --user %[2]s search %[3]s
   %[1]s --user %[2]s open %[4]s -o record.out
   %[1]s --user %[5]s audit log --record %[4]s
-  make status
+  make status%[6]s
 stop:
-  make down     (keeps the ledger and the records)
-  make clean    (throws the network away)
-`, chartseal, doctorB, keyword, record, auditor)
+  make down%[6]s     (keeps the ledger and the records)
+  make clean%[6]s    (throws the network away)
+`, chartseal, doctorB, keyword, record, auditor, which)
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Out, format, args...) }
@@ -200,15 +204,20 @@ func shown(args []string) string {
 			}
 			a = filepath.Base(a)
 		}
-		if strings.ContainsAny(a, " ()") {
-			a = "'" + a + "'"
-		}
-		out = append(out, a)
+		out = append(out, shellWord(a))
 	}
 	if files > 2 {
 		out = append(out, fmt.Sprintf("(and %d more files)", files-2))
 	}
 	return strings.Join(out, " ")
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " ()") {
+		return "'" + s + "'"
+	}
+	return s
 }
 
 func round(d time.Duration) time.Duration {

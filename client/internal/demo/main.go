@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -39,8 +40,15 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if err := Run(ctx, o); err != nil {
 		fmt.Fprintf(stderr, "\nchartseal-demo: error: %v\n", err)
-		fmt.Fprintf(stderr, "chartseal-demo: hint: 'make status' and 'make logs' show the servers; 'make clean' starts over\n")
+		fmt.Fprintf(stderr, "chartseal-demo: hint: %s\n", hint(err))
 		return 1
 	}
 	return 0
+}
+
+func hint(err error) string {
+	if errors.Is(err, errNoRecords) {
+		return "name a directory of records with DATA=, relative to the directory of the Makefile, or leave it out for the demonstration's own"
+	}
+	return "'make status' and 'make logs' show the servers; 'make clean' starts over"
 }
