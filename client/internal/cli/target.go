@@ -39,7 +39,7 @@ func createFile(path string, force bool) (*outFile, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	if f, err := createUnnamed(filepath.Dir(path)); err == nil {
+	if f, err := createUnnamed(path); err == nil {
 		return &outFile{File: f, path: path, force: force}, nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), hiddenName+"*") // mode 0600

@@ -49,7 +49,7 @@ func TestOutFile(t *testing.T) {
 	})
 	t.Run("not committed", func(t *testing.T) {
 		dir := t.TempDir()
-		unnamed, err := createUnnamed(dir)
+		unnamed, err := createUnnamed(filepath.Join(dir, "record"))
 		if err != nil {
 			t.Skipf("files need names here: %v", err)
 		}

@@ -9,9 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createUnnamed makes a file without a name on the file system of a directory. Not every file system can.
-func createUnnamed(dir string) (*os.File, error) {
-	return os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
+// createUnnamed makes a file without a name beside a path, by which errors call it. Not every file system can.
+func createUnnamed(path string) (*os.File, error) {
+	fd, err := unix.Open(filepath.Dir(path), unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // nameFile gives an unnamed file a name, and fails when the name is taken.
