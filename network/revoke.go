@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 )
 
 // Revoke ends a person's certificates: the organisation's CA revokes them, and its new revocation list goes into the
 // channel's configuration, from where every peer, orderer and attribute authority takes it. It takes effect with the block
-// that holds it.
+// that holds it; when Revoke returns, every peer that runs has that block.
 func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err := n.checkOrganisation(org); err != nil {
 		return err
@@ -70,10 +71,7 @@ type configUpdate struct {
 // apply fetches the configuration, has it edited, and submits the difference as the administrator of one organisation.
 func (u configUpdate) apply(ctx context.Context, org string, edit func(config object) error) error {
 	channel := u.topology.Channel
-	if _, err := u.peerCommand(ctx, org, "channel", "fetch", "config", u.file("block"), "-c", channel); err != nil {
-		return err
-	}
-	block, err := u.decode(ctx, "common.Block", "block")
+	block, number, err := u.fetch(ctx, org)
 	if err != nil {
 		return err
 	}
@@ -111,8 +109,57 @@ func (u configUpdate) apply(ctx context.Context, org string, edit func(config ob
 		return err
 	}
 	args := append([]string{"channel", "update", "-c", channel, "-f", u.file("envelope")}, u.ordererFlags(org)...)
-	_, err = u.peerCommand(ctx, org, args...)
-	return err
+	if _, err = u.peerCommand(ctx, org, args...); err != nil {
+		return err
+	}
+	return u.await(ctx, org, number)
+}
+
+// fetch asks an orderer for the newest configuration block.
+func (u configUpdate) fetch(ctx context.Context, org string) (block object, number uint64, err error) {
+	if _, err := u.peerCommand(ctx, org, "channel", "fetch", "config", u.file("block"), "-c", u.topology.Channel); err != nil {
+		return nil, 0, err
+	}
+	if block, err = u.decode(ctx, "common.Block", "block"); err != nil {
+		return nil, 0, err
+	}
+	header, err := dig(block, "header")
+	if err != nil {
+		return nil, 0, err
+	}
+	number, err = strconv.ParseUint(fmt.Sprint(header["number"]), 10, 64)
+	return block, number, err
+}
+
+// await waits until there is a configuration block after the one of that number, and every peer that runs has it.
+func (u configUpdate) await(ctx context.Context, org string, before uint64) error {
+	var number uint64
+	err := retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {
+		if _, number, err = u.fetch(ctx, org); err == nil && number <= before {
+			err = fmt.Errorf("the newest is still that of block %d", number)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, member := range u.organisations() {
+		p := u.peerProcess(member)
+		if u.pid(p) == 0 {
+			continue // it will know before it serves anybody
+		}
+		err := retry(ctx, "wait for the blocks of "+member+"/peer", func(ctx context.Context) error {
+			h, err := p.height(ctx)
+			if err == nil && h <= number {
+				err = fmt.Errorf("at %d of %d", h, number+1)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (u configUpdate) file(name string) string { return filepath.Join(u.dir, name) }
