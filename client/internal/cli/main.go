@@ -32,7 +32,7 @@ func Main() int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	a := &app{stdin: newInput(ctx, os.Stdin), stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	if exe, err := os.Executable(); err == nil {
 		a.exeDir = dirOf(exe)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/term"
 )
@@ -36,8 +35,8 @@ func (a *app) secret(s secretSource) ([]byte, error) {
 			return s.checked([]byte(value))
 		}
 	}
-	in, ok := a.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	in, ok := a.stdin.(*input)
+	if !ok || !term.IsTerminal(int(in.file.Fd())) {
 		hint := "name a file with " + s.flag
 		if s.env != "" {
 			hint += ", or set " + s.env
@@ -67,9 +66,9 @@ func (s secretSource) checked(text []byte) ([]byte, error) {
 }
 
 // ask reads a line from the terminal without showing it.
-func (a *app) ask(in *os.File, prompt string) ([]byte, error) {
+func (a *app) ask(in *input, prompt string) ([]byte, error) {
 	io.WriteString(a.stderr, prompt)
-	line, err := term.ReadPassword(int(in.Fd()))
+	line, err := term.ReadPassword(int(in.file.Fd()))
 	io.WriteString(a.stderr, "\n")
 	if err != nil {
 		return nil, fmt.Errorf("read from the terminal: %w", err)
