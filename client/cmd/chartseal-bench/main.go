@@ -11,9 +11,12 @@ import (
 	"syscall"
 
 	"github.com/chartseal/chartseal/client/internal/benchsearch"
+	"github.com/chartseal/chartseal/client/internal/benchtable"
 )
 
 var commands = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
+	"table":  benchtable.Main,
+	"soak":   benchtable.Soak,
 	"search": benchsearch.Main,
 }
 
@@ -21,7 +24,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: chartseal-bench search [flags]")
+		fmt.Fprintln(os.Stderr, "usage: chartseal-bench table|soak|search [flags]")
 		os.Exit(2)
 	}
 	os.Exit(commands[os.Args[1]](ctx, os.Args[2:], os.Stdout, os.Stderr))

@@ -1,0 +1,108 @@
+package bare
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Kubo is plain HTTP to a kubo node's RPC, with the settings that payloads are added with. It is safe for concurrent use.
+type Kubo struct {
+	base, token string
+	http        http.Client
+}
+
+// ConnectKubo takes an address of the form /ip4/127.0.0.1/tcp/5001.
+func ConnectKubo(api, token string) (*Kubo, error) {
+	parts := strings.Split(api, "/")
+	if len(parts) != 5 {
+		return nil, fmt.Errorf("bare kubo client: address %q", api)
+	}
+	return &Kubo{base: "http://" + parts[2] + ":" + parts[4] + "/api/v0/", token: token}, nil
+}
+
+func (k *Kubo) call(ctx context.Context, command string, options url.Values, body io.Reader, contentType string) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, k.base+command+"?"+options.Encode(), body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+k.token)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	resp, err := k.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+		return nil, fmt.Errorf("kubo %s: %s: %s", command, resp.Status, text)
+	}
+	return resp.Body, nil
+}
+
+// Add stores and pins what r yields and returns its CID.
+func (k *Kubo) Add(ctx context.Context, r io.Reader) (string, error) {
+	body, w := io.Pipe()
+	form := multipart.NewWriter(w)
+	go func() {
+		part, err := form.CreateFormFile("file", "file")
+		if err == nil {
+			_, err = io.Copy(part, r)
+		}
+		if err == nil {
+			err = form.Close()
+		}
+		w.CloseWithError(err)
+	}()
+	out, err := k.call(ctx, "add", url.Values{"cid-version": {"1"}, "raw-leaves": {"true"}, "chunker": {"size-1048576"}, "pin": {"true"}, "quieter": {"true"}},
+		body, form.FormDataContentType())
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	var added struct{ Hash string }
+	err = json.NewDecoder(out).Decode(&added)
+	return added.Hash, err
+}
+
+// Cat writes what a CID names to w.
+func (k *Kubo) Cat(ctx context.Context, cid string, w io.Writer) error {
+	out, err := k.call(ctx, "cat", url.Values{"arg": {cid}}, nil, "")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	_, err = io.Copy(w, out)
+	return err
+}
+
+// Evict makes the node lose a CID, after waiting until it has pinned it if it is going to.
+func (k *Kubo) Evict(ctx context.Context, cid string, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if k.run(ctx, "pin/ls", url.Values{"arg": {cid}, "type": {"recursive"}}) == nil {
+			if err := k.run(ctx, "pin/rm", url.Values{"arg": {cid}}); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return k.run(ctx, "repo/gc", url.Values{"quiet": {"true"}})
+}
+
+func (k *Kubo) run(ctx context.Context, command string, options url.Values) error {
+	out, err := k.call(ctx, command, options, nil, "")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	_, err = io.Copy(io.Discard, out)
+	return err
+}

@@ -1,0 +1,136 @@
+// Package benchtable measures Chartseal against the bare systems under it, on a network of its own: [Main] makes the table of all
+// targets and its plots, [Soak] a mixed load at a fixed rate. Search as the index grows is package benchsearch's.
+//
+// The client library runs in this process, as a long-running program would use it. The yardsticks are a fabric-gateway client, kubo's RPC
+// and age with nothing of ours around them. The chaincode has no plain put, so the bare submit is its cheapest transaction that
+// writes what it is given, index:Put of random bytes, and the bare evaluate its cheapest read, record:Get of one id.
+package benchtable
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chartseal/chartseal/client/internal/bench"
+)
+
+// Options say what to measure and where things are.
+type Options struct {
+	Bin     string // directory of the programs
+	Dir     string // of the network, which is made, and removed in the end
+	JSON    string // file for the rows
+	Plots   string // directory for the plots; empty draws none
+	Quick   bool   // smaller and less often, within five minutes
+	Minutes int    // of a soak
+	Rate    float64
+	Profile string // file for a CPU profile of this process, while small records are sealed; empty makes none
+
+	Out io.Writer
+}
+
+func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
+	fs := flag.NewFlagSet("chartseal-bench "+name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.Bin, "bin", "build", "`directory` of the programs")
+	fs.StringVar(&o.Dir, "dir", "build/bench-"+name, "`directory` for the network, which is removed afterwards")
+	if name == "table" {
+		fs.StringVar(&o.JSON, "json", "build/bench.json", "`file` for the rows")
+		fs.StringVar(&o.Plots, "plots", "", "`directory` for plots as SVG")
+		fs.StringVar(&o.Profile, "cpuprofile", "", "`file` for a CPU profile of sealing small records in batches")
+		fs.BoolVar(&o.Quick, "quick", false, "measure less, within five minutes")
+	} else {
+		fs.StringVar(&o.JSON, "json", "build/soak.json", "`file` for the samples")
+		fs.IntVar(&o.Minutes, "minutes", 20, "how long, in `minutes`")
+		fs.Float64Var(&o.Rate, "rate", 4, "`operations` a second")
+	}
+	if err := fs.Parse(args); err != nil {
+		return false
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "chartseal-bench %s: unexpected argument %q\n", name, fs.Arg(0))
+		return false
+	}
+	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run elsewhere
+		if abs, err := filepath.Abs(*dir); err == nil {
+			*dir = abs
+		}
+	}
+	return true
+}
+
+// Main is the command "table" of chartseal-bench. A target that is missed is no error: the table says so.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return command(ctx, "table", args, stdout, stderr, (*run).table)
+}
+
+// Soak is the command "soak".
+func Soak(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return command(ctx, "soak", args, stdout, stderr, (*run).soak)
+}
+
+func command(ctx context.Context, name string, args []string, stdout, stderr io.Writer, do func(*run, context.Context) error) int {
+	o := Options{Out: stdout}
+	if !o.parse(name, args, stderr) {
+		return 2
+	}
+	r := &run{Options: o, report: &bench.Report{Out: stdout}, started: time.Now()}
+	err := r.up(ctx)
+	if err == nil {
+		err = do(r, ctx)
+	}
+	if err = errors.Join(err, r.tearDown()); err != nil {
+		fmt.Fprintf(stderr, "chartseal-bench %s: error: %v\n", name, err)
+		return 1
+	}
+	return 0
+}
+
+// A run is one run of the benchmark.
+type run struct {
+	Options
+	stage
+	report  *bench.Report
+	started time.Time
+	curves  []plotted
+}
+
+// of takes one of two numbers: for a whole run and for a quick one.
+func of[T any](r *run, whole, quick T) T {
+	if r.Quick {
+		return quick
+	}
+	return whole
+}
+
+func (r *run) table(ctx context.Context) error {
+	for _, part := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"small records", r.small}, {"concurrency", r.concurrency}, {"ledger bytes", r.ledgerBytes}, {"large records", r.large},
+		{"memory of the program", r.programMemory}, {"record sizes", r.sizes}, {"policy sizes", r.policies}, {"processes", r.processes}, {"start", r.warmStart},
+	} {
+		if err := part.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	r.report.Say("")
+	if err := r.report.Table(r.Out); err != nil {
+		return err
+	}
+	if missed := r.report.Missed(); len(missed) > 0 {
+		r.report.Say("\ntargets missed: %s", strings.Join(missed, "; "))
+	}
+	if r.Plots != "" {
+		if err := r.draw(r.Plots); err != nil {
+			return err
+		}
+	}
+	r.report.Say("\n%d rows in %s, written to %s", len(r.report.Rows), time.Since(r.started).Round(time.Second), r.JSON)
+	return r.report.WriteJSON(r.JSON)
+}
