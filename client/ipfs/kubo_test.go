@@ -256,4 +256,4 @@ func (k *fakeKubo) corrupt(t *testing.T, id string) {
 	k.blocks[at] = data
 }
 
-const testIdle = time.Second // under -race on a busy machine, hashing takes a while too
+const testIdle = 3 * time.Second // under -race on a busy machine, hashing takes a while too

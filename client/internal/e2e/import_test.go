@@ -58,9 +58,14 @@ func TestImportKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(500+rand.IntN(500+500*kills)) * time.Millisecond) // later and later, so that some get far
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		if kills%2 == 1 { // at some moment after more records were sealed, and every other time at any moment
+			awaitGrowth(report, ended)
+		}
+		time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
 		cmd.Process.Kill()
-		if cmd.Wait() == nil {
+		if err := <-ended; err == nil {
 			break // it was faster
 		}
 	}
@@ -104,6 +109,25 @@ func TestImportKilled(t *testing.T) {
 	again := importResultOf(t, expect(t, exitDone, doctorA, args[4:]...))
 	if again.Sealed != 0 || again.Before != n {
 		t.Errorf("once more: %+v", again)
+	}
+}
+
+// awaitGrowth waits until a file grows, or a process has ended; it leaves what ended says for others.
+func awaitGrowth(path string, ended chan error) {
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	for before := size(); size() <= before; time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			ended <- err
+			return
+		default:
+		}
 	}
 }
 
