@@ -43,7 +43,7 @@ import (
 // A Config is what a Client works with. Ledger is required.
 type Config struct {
 	Ledger Ledger
-	Blobs  Blobs // nil for organisations that store no payloads; Seal, Amend and Open then fail with ErrUnavailable
+	Blobs  Blobs // nil for organisations that store no payloads; Seal, Amend and Open then fail with ErrDenied
 
 	// Witnesses are the same ledger through peers of other organisations. Before the client first believes a public key or a
 	// custodian, one of them has to say the same as Ledger. Without witnesses the client trusts its own peer in this.

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
@@ -20,12 +22,20 @@ import (
 // patient:ID, author:..., org:..., modality:....
 func givenFacts(r SealRequest) (index.Facts, error) {
 	f := index.Facts{Kind: r.Kind}
+	for what, text := range map[string]string{"kind": r.Kind, "patient identifier": r.Patient} {
+		if err := checkWords(what, text); err != nil {
+			return f, err
+		}
+	}
 	if r.Patient != "" {
 		f.Patients = append(f.Patients, identifier(r.Patient))
 	}
 	for _, k := range r.Keywords {
 		if k = strings.TrimSpace(k); k == "" {
 			return f, ledger.Errorf(ErrInvalid, "a keyword is empty")
+		}
+		if err := checkWords("keyword", k); err != nil {
+			return f, err
 		}
 		field, value, found := strings.Cut(k, ":")
 		value = strings.TrimSpace(value)
@@ -67,6 +77,22 @@ func givenFacts(r SealRequest) (index.Facts, error) {
 		}
 	}
 	return f, nil
+}
+
+// maxWords is the greatest size in bytes of what a caller says of a record; a query for more would be refused.
+const maxWords = 1024
+
+// checkWords refuses what nobody could search for.
+func checkWords(what, text string) error {
+	switch {
+	case len(text) > maxWords:
+		return ledger.Errorf(ErrInvalid, "%s of %d bytes is longer than %d: %.32q...", what, len(text), maxWords, text)
+	case !utf8.ValidString(text):
+		return ledger.Errorf(ErrInvalid, "%s %q is not UTF-8", what, text)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return ledger.Errorf(ErrInvalid, "%s %q has a control character", what, text)
+	}
+	return nil
 }
 
 // identifier reads ID or SYSTEM|ID.

@@ -188,7 +188,7 @@ func checkPurpose(purpose string) (string, error) {
 }
 
 func (c *Client) noStore() error {
-	return ledger.Errorf(ErrUnavailable, "organisation %s has no IPFS node", c.ledger.MSP())
+	return ledger.Errorf(ErrDenied, "organisation %s stores no records: its profile names no IPFS node", c.ledger.MSP())
 }
 
 // awaitPrivate fetches a wrapped key. Private data travels apart from the block and may reach the own peer a little after it.

@@ -10,12 +10,14 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/chartseal/chartseal/client"
 )
 
 // sealFlags are what seal and amend have in common.
 type sealFlags struct {
+	set        *pflag.FlagSet
 	policy     string
 	policyFile string
 	keywords   []string
@@ -29,6 +31,7 @@ type sealFlags struct {
 
 func (f *sealFlags) addPolicy(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	f.set = fs
 	fs.StringVarP(&f.policy, "policy", "p", "", "the policy, as `TEXT`: 'HospitalA:role=doctor or HospitalB:role=doctor'")
 	fs.StringVar(&f.policyFile, "policy-file", "", "read the policy from a `file`")
 	mustFlag(cmd.MarkFlagFilename("policy-file"))
@@ -50,6 +53,11 @@ func (f *sealFlags) add(cmd *cobra.Command) {
 func (f *sealFlags) request(a *app, files []string) (client.SealRequest, error) {
 	if err := f.checkIndex(); err != nil {
 		return client.SealRequest{}, err
+	}
+	for _, name := range []string{"scope", "patient", "patient-key", "kind"} { // an unset variable of the shell, most likely
+		if flag := f.set.Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return client.SealRequest{}, usagef("--%s is empty", name)
+		}
 	}
 	text, err := f.policyText(a)
 	if err != nil {
@@ -91,6 +99,9 @@ func (f *sealFlags) policyText(a *app) (string, error) {
 func (a *app) readText(path string, limit int64) (string, error) {
 	r := a.stdin
 	if path != "-" {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return "", usagef("%s is a directory", path)
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return "", err
