@@ -92,6 +92,7 @@ type Client struct {
 	hints      index.Hints
 	writer     *index.Writer
 	accesses   accesses
+	views      views
 }
 
 // New checks the configuration. It does not connect to anything.

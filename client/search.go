@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,26 +47,70 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	if _, _, err := index.Page(nil, o.After, 0); err != nil {
 		return none, err
 	}
-	view, err := c.view(ctx, o, purpose, &results)
+	found, err := c.find(ctx, q, o, purpose, &results)
 	if err != nil {
 		return none, err
 	}
-	searcher := &index.Searcher{Store: c.ledger, MSPs: view.hospitals, Hints: c.hints, Skip: view.skip}
+	results.Problems = append(results.Problems, found.problems...)
+	return results, c.resolve(ctx, found.hits, o, &results)
+}
+
+// found is what the index answers, not yet compared with the ledger.
+type found struct {
+	hits     []index.Hit
+	problems []error
+}
+
+// find asks the index. What can be searched seldom changes, so while that is asked, the index is already read with what this
+// client knew last; if it did change, the index is read again.
+func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
+	last := c.views.get(o.Scope)
+	if last == nil || o.Verify != nil {
+		v, err := c.view(ctx, o, purpose, out)
+		if err != nil {
+			return found{}, err
+		}
+		return c.look(ctx, q, v, o)
+	}
+	var v *view
+	var early found
+	var earlyErr error
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		v, err = c.view(gctx, o, purpose, out)
+		return err
+	})
+	g.Go(func() error {
+		early, earlyErr = c.look(gctx, q, last, o)
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return found{}, err
+	}
+	if !v.equal(last) {
+		return c.look(ctx, q, v, o)
+	}
+	return early, earlyErr
+}
+
+// look reads the index as far as a view goes.
+func (c *Client) look(ctx context.Context, q *index.Query, v *view, o SearchOptions) (found, error) {
+	searcher := &index.Searcher{Store: c.ledger, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
 		comparison = &index.Comparison{First: c.ledger, Second: o.Verify}
 		searcher.Store = comparison
 	}
-	session := searcher.Session(view.keys)
+	session := searcher.Session(v.keys)
 	hits, err := q.Evaluate(ctx, session)
 	if err != nil {
-		return none, err
+		return found{}, err
 	}
-	results.Problems = append(results.Problems, session.Problems()...)
+	problems := session.Problems()
 	if comparison != nil {
-		results.Problems = append(results.Problems, comparison.Differences()...)
+		problems = append(problems, comparison.Differences()...)
 	}
-	return results, c.resolve(ctx, hits, o, &results)
+	return found{hits, problems}, nil
 }
 
 // A view is what one person can search of a scope.
@@ -76,6 +122,32 @@ type view struct {
 }
 
 func (v *view) skip(key index.ScopeKey, msp string) bool { return v.epochs[key] <= v.retired[msp] }
+
+func (v *view) equal(other *view) bool {
+	return slices.Equal(v.keys, other.keys) && maps.Equal(v.epochs, other.epochs) &&
+		slices.Equal(v.hospitals, other.hospitals) && maps.Equal(v.retired, other.retired)
+}
+
+// views are the last view of each scope.
+type views struct {
+	mu sync.Mutex
+	of map[string]*view
+}
+
+func (l *views) get(scope string) *view {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of[scope]
+}
+
+func (l *views) set(scope string, v *view) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil {
+		l.of = make(map[string]*view)
+	}
+	l.of[scope] = v
+}
 
 // view finds out what can be searched, and warns of what cannot.
 func (c *Client) view(ctx context.Context, o SearchOptions, purpose string, out *Results) (*view, error) {
@@ -106,6 +178,7 @@ func (c *Client) view(ctx context.Context, o SearchOptions, purpose string, out 
 	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
 		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, keys.scope.Epoch, o.Scope)
 	}
+	c.views.set(o.Scope, v)
 	return v, nil
 }
 

@@ -15,7 +15,7 @@ const (
 	fanout      = 12   // probes into a gap between the longest known and the shortest possible length
 )
 
-var farProbes = []uint64{15, 255, 8191, 524287}
+var farProbes = []uint64{31, 1023}
 
 const (
 	unknown = math.MaxUint64
