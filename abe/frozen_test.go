@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"filippo.io/age"
@@ -57,8 +58,11 @@ func TestDerivationIsFrozen(t *testing.T) {
 
 // TestOldBackups opens files that the first version of this package sealed. The identity and the secret are of this test only.
 func TestOldBackups(t *testing.T) {
-	const identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
-	id, err := age.ParseX25519Identity(identity)
+	identity, err := os.ReadFile(filepath.Join("testdata", "backup", "identity.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := age.ParseX25519Identity(strings.TrimSpace(string(identity)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -170,8 +170,10 @@ func (c *Client) unpublished(ctx context.Context, names []string, cause error) e
 		return cause
 	}
 	known := make(map[string]bool, len(published))
+	var all []string
 	for _, a := range published {
 		known[a.Name] = true
+		all = append(all, a.Name)
 	}
 	var missing []string
 	for _, name := range names {
@@ -179,8 +181,8 @@ func (c *Client) unpublished(ctx context.Context, names []string, cause error) e
 			continue
 		}
 		text := name
-		if near := nearest(name, published); near != "" {
-			text += " (did you mean " + near + "?)"
+		if near := policy.Suggest(name, all); len(near) > 0 {
+			text += " (did you mean " + near[0] + "?)"
 		}
 		missing = append(missing, text)
 	}
@@ -188,36 +190,4 @@ func (c *Client) unpublished(ctx context.Context, names []string, cause error) e
 		return cause
 	}
 	return ledger.Errorf(ErrNotFound, "no authority has published %s", strings.Join(missing, ", "))
-}
-
-// nearest gives the published name that differs least from name, if it is close.
-func nearest(name string, published []ledger.AttributeName) string {
-	best, distance := "", max(2, len(name)/5)+1
-	for _, a := range published {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(a.Name)); d < distance {
-			best, distance = a.Name, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, over bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
