@@ -53,15 +53,28 @@ func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 // could make its authority issue keys to anybody, and its people trust anybody's authority. It fails with ErrTampered when the
 // two differ, and with ErrUnavailable when no witness answers. Without witnesses it believes the own peer.
 func (g *Gateway) ConfirmedMSPs(ctx context.Context, witnesses []*Gateway) ([]authority.MSP, error) {
-	const patience = 3 * time.Second // for a peer that is a few blocks behind
-	unavailable := error(nil)
+	var others []members
 	for _, w := range witnesses {
-		for deadline := time.Now().Add(patience); ; {
-			own, err := g.ChannelMSPs(ctx)
+		others = append(others, w.ChannelMSPs)
+	}
+	return confirmMembers(ctx, g.ChannelMSPs, others)
+}
+
+// members asks a peer for the channel's organisations.
+type members func(context.Context) ([]authority.MSP, error)
+
+// memberPatience is how long a peer may be a few blocks behind another.
+const memberPatience = 3 * time.Second
+
+func confirmMembers(ctx context.Context, own members, witnesses []members) ([]authority.MSP, error) {
+	var unavailable error
+	for _, witness := range witnesses {
+		for deadline := time.Now().Add(memberPatience); ; {
+			ours, err := own(ctx)
 			if err != nil {
 				return nil, err
 			}
-			theirs, err := w.ChannelMSPs(ctx)
+			theirs, err := witness(ctx)
 			if errors.Is(err, ledger.ErrUnavailable) {
 				unavailable = err
 				break // the next witness
@@ -69,12 +82,11 @@ func (g *Gateway) ConfirmedMSPs(ctx context.Context, witnesses []*Gateway) ([]au
 			if err != nil {
 				return nil, err
 			}
-			if slices.EqualFunc(own, theirs, sameMSP) {
-				return own, nil
+			if slices.EqualFunc(ours, theirs, sameMSP) {
+				return ours, nil
 			}
 			if time.Now().After(deadline) {
-				return nil, ledger.Errorf(ledger.ErrTampered, "the peer %s and the peer %s do not say the same of the channel's members",
-					g.user.Profile.Peer.Address, w.user.Profile.Peer.Address)
+				return nil, ledger.Errorf(ledger.ErrTampered, "your own peer and that of another organisation do not say the same of the channel's members")
 			}
 			if err := pause(ctx, 1); err != nil {
 				return nil, err
@@ -84,7 +96,7 @@ func (g *Gateway) ConfirmedMSPs(ctx context.Context, witnesses []*Gateway) ([]au
 	if unavailable != nil {
 		return nil, ledger.Errorf(ledger.ErrUnavailable, "no other organisation's peer could confirm the channel's members: %v", unavailable)
 	}
-	return g.ChannelMSPs(ctx)
+	return own(ctx)
 }
 
 func sameMSP(a, b authority.MSP) bool {

@@ -1,0 +1,62 @@
+package fabric
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"testing"
+
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// TestConfirmMembers: a peer that adds a root of its own to a member, or withholds a revocation list, is found out by any
+// witness that answers; when none does, nothing is believed.
+func TestConfirmMembers(t *testing.T) {
+	honest := authority.MSP{
+		ID: "HospitalA", Roots: []*x509.Certificate{{Raw: []byte("root")}}, TLSRoots: []*x509.Certificate{{Raw: []byte("tls")}},
+		CRLs: []*x509.RevocationList{{Raw: []byte("list")}},
+	}
+	forged, forgedTLS, withheld := honest, honest, honest
+	forged.Roots = append(forged.Roots[:1:1], &x509.Certificate{Raw: []byte("the peer's own")})
+	forgedTLS.TLSRoots = []*x509.Certificate{{Raw: []byte("the peer's own")}}
+	withheld.CRLs = nil
+	says := func(m ...authority.MSP) members {
+		return func(context.Context) ([]authority.MSP, error) { return m, nil }
+	}
+	down := members(func(context.Context) ([]authority.MSP, error) {
+		return nil, ledger.Errorf(ledger.ErrUnavailable, "down")
+	})
+	late := 0
+	for name, tc := range map[string]struct {
+		own       members
+		witnesses []members
+		want      error
+	}{
+		"all agree":               {says(honest), []members{says(honest)}, nil},
+		"a forged root":           {says(forged), []members{says(honest)}, ledger.ErrTampered},
+		"a forged TLS root":       {says(forgedTLS), []members{says(honest)}, ledger.ErrTampered},
+		"a withheld revocation":   {says(withheld), []members{says(honest)}, ledger.ErrTampered},
+		"a member left out":       {says(), []members{says(honest)}, ledger.ErrTampered},
+		"lie, first witness down": {says(forged), []members{down, says(honest)}, ledger.ErrTampered},
+		"no witness answers":      {says(honest), []members{down, down}, ledger.ErrUnavailable},
+		"own peer down":           {down, []members{says(honest)}, ledger.ErrUnavailable},
+		"a witness that is behind": {says(honest), []members{func(context.Context) ([]authority.MSP, error) {
+			if late++; late < 3 {
+				return []authority.MSP{withheld}, nil
+			}
+			return []authority.MSP{honest}, nil
+		}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := confirmMembers(t.Context(), tc.own, tc.witnesses)
+			if !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+			if err == nil && (len(got) != 1 || !sameMSP(got[0], honest)) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
