@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Options struct {
 	Minutes int    // of a soak
 	Rate    float64
 	Profile string // file for a CPU profile of this process, while small records are sealed; empty makes none
+	Only    string // parts of the table to make, separated by commas; empty makes all
 
 	Out io.Writer
 }
@@ -42,6 +44,7 @@ func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
 		fs.StringVar(&o.JSON, "json", "build/bench.json", "`file` for the rows")
 		fs.StringVar(&o.Plots, "plots", "", "`directory` for plots as SVG")
 		fs.StringVar(&o.Profile, "cpuprofile", "", "`file` for a CPU profile of sealing small records in batches")
+		fs.StringVar(&o.Only, "only", "", "make only these `parts` of the table, separated by commas")
 		fs.BoolVar(&o.Quick, "quick", false, "measure less, within five minutes")
 	} else {
 		fs.StringVar(&o.JSON, "json", "build/soak.json", "`file` for the samples")
@@ -107,14 +110,19 @@ func of[T any](r *run, whole, quick T) T {
 	return whole
 }
 
+type part struct {
+	name string
+	do   func(context.Context) error
+}
+
 func (r *run) table(ctx context.Context) error {
-	for _, part := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"small records", r.small}, {"concurrency", r.concurrency}, {"ledger bytes", r.ledgerBytes}, {"large records", r.large},
+	for _, part := range []part{
+		{"waiting", r.waiting}, {"throughput", r.throughput}, {"concurrency", r.concurrency}, {"ledger bytes", r.ledgerBytes}, {"large records", r.large},
 		{"memory of the program", r.programMemory}, {"record sizes", r.sizes}, {"policy sizes", r.policies}, {"processes", r.processes}, {"start", r.warmStart},
 	} {
+		if r.Only != "" && !slices.Contains(strings.Split(r.Only, ","), part.name) {
+			continue
+		}
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
