@@ -1,22 +1,16 @@
 // Command chartseal-chaincode is the chaincode server: it holds one organisation's copy of the contracts, and that
-// organisation's peer connects to it (chaincode as a service). It takes its configuration from the environment, which is
-// where external builders and service managers put it; see [config].
+// organisation's peer connects to it (chaincode as a service). It takes its configuration from the environment, see package server.
 package main
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+
+	"github.com/chartseal/chartseal/chaincode/contract"
+	"github.com/chartseal/chartseal/chaincode/internal/server"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := run(ctx, os.Getenv, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
-		fmt.Fprintln(os.Stderr, "chartseal-chaincode: error:", err)
-		os.Exit(1)
-	}
+	os.Exit(server.Main("chartseal-chaincode", func(c contract.Config) (shim.Chaincode, error) { return contract.New(c) }))
 }

@@ -1,11 +1,16 @@
-package main
+// Package server serves contracts to a peer (chaincode as a service). [Main] is a whole program; it takes its configuration from the
+// environment, which is where external builders and service managers put it, see [config].
+package server
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
@@ -24,14 +29,25 @@ const drainTime = 5 * time.Second
 // maxGRPC is the greatest message, as in Fabric's own server.
 const maxGRPC = 100 << 20
 
+// Main serves the chaincode that build makes until the process is told to stop, and returns the program's exit code.
+func Main(program string, build func(contract.Config) (shim.Chaincode, error)) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := run(ctx, os.Getenv, slog.New(slog.NewTextHandler(os.Stderr, nil)), build); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: error: %v\n", program, err)
+		return 1
+	}
+	return 0
+}
+
 // run serves until the context ends.
-func run(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
+func run(ctx context.Context, getenv func(string) string, log *slog.Logger, build func(contract.Config) (shim.Chaincode, error)) error {
 	c, err := fromEnv(getenv)
 	if err != nil {
 		return err
 	}
 	// The clock is for evaluated calls only, see contract.Config.
-	chaincode, err := contract.New(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Clock: time.Now, Log: log})
+	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Clock: time.Now, Log: log})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -197,20 +197,22 @@ func TestServerLetsTransactionsEnd(t *testing.T) {
 	}
 }
 
+func contracts(c contract.Config) (shim.Chaincode, error) { return contract.New(c) }
+
 func TestRun(t *testing.T) {
 	env := map[string]string{envAddress: "127.0.0.1:0", envPackage: "chartseal:abc", envMSP: "HospitalA", envHospitals: "HospitalA,HospitalB"}
 	getenv := func(name string) string { return env[name] }
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := run(ctx, getenv, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+	if err := run(ctx, getenv, slog.New(slog.NewTextHandler(&log, nil)), contracts); err != nil {
 		t.Error(err)
 	}
 	if !strings.Contains(log.String(), "serving chaincode") || !strings.Contains(log.String(), "stopping") {
 		t.Errorf("log: %s", log.String())
 	}
 	env[envMSP] = "Hospital A"
-	if err := run(ctx, getenv, slog.New(slog.DiscardHandler)); err == nil {
+	if err := run(ctx, getenv, slog.New(slog.DiscardHandler), contracts); err == nil {
 		t.Error("an MSP ID with a space was taken")
 	}
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -219,7 +221,7 @@ func TestRun(t *testing.T) {
 	}
 	defer busy.Close()
 	env[envMSP], env[envAddress] = "HospitalA", busy.Addr().String()
-	if err := run(ctx, getenv, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), busy.Addr().String()) {
+	if err := run(ctx, getenv, slog.New(slog.DiscardHandler), contracts); err == nil || !strings.Contains(err.Error(), busy.Addr().String()) {
 		t.Errorf("a port in use: %v", err)
 	}
 }
