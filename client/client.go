@@ -93,6 +93,7 @@ type Client struct {
 	writer     *index.Writer
 	accesses   accesses
 	views      views
+	registrar  registrar
 }
 
 // New checks the configuration. It does not connect to anything.

@@ -24,7 +24,7 @@ const cleanupTimeout = 30 * time.Second
 // source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
 // and the records are registered, up to [ledger.MaxRecordsPerCall] in one transaction, after their index entries were
 // put in the outbox. With more sources than that and a failure between two transactions, the records that are registered are
-// returned beside the error.
+// returned beside the error. Calls that run at the same time may share a transaction, and none fails for another's fault.
 //
 // Once the records are registered a failure to write their index entries is only a warning: the entries stay in the outbox,
 // and the next call that flushes it writes them.
@@ -54,7 +54,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, j.abandon(ctx, err)
 	}
 	for batch := range slices.Chunk(j.parcels, ledger.MaxRecordsPerCall) {
-		if err := j.commit(ctx, batch, func(ctx context.Context) error { return j.register(ctx, batch) }); err != nil {
+		if err := c.registrar.commit(ctx, j, batch); err != nil {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}
