@@ -17,7 +17,7 @@ type Index struct {
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.
-func (*Index) GetEvaluateTransactions() []string { return []string{"Get"} }
+func (*Index) GetEvaluateTransactions() []string { return []string{"Get", "Search"} }
 
 // Put writes entries under the caller's MSP, and gives their number. Packed is padded base64 of entries, each
 // ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value: all of them are written or none.

@@ -76,11 +76,12 @@ const (
 	AuthorityPrefix        = "authority/"
 	AttributeCurrentPrefix = "attribute/"
 	ScopeStatePrefix       = "scope/"
+	ScopeRetirementPrefix  = "scope-retired/" // of all scopes
 	RecordTimePrefix       = "record-time/"
 	AccessTimePrefix       = "access-time/"
 )
 
-func ScopeRetiredPrefix(name string) string { return "scope-retired/" + esc(name) + "/" }
+func ScopeRetiredPrefix(name string) string { return ScopeRetirementPrefix + esc(name) + "/" }
 func RecordPrefix(id string) string         { return "record/" + id + "/" }
 func AccessPrefix(target string) string     { return "access/" + esc(target) + "/" }
 func AccessActorPrefix(actor string) string { return "access-actor/" + esc(actor) + "/" }

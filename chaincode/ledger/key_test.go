@@ -54,9 +54,10 @@ func TestPrefixes(t *testing.T) {
 		AuthorityKey("A"), AttributeCurrentKey("A:x"), AttributeVersionKey("A:x", 1), ScopeStateKey("s"), ScopeEpochKey("s", 1), RecordKey("0a", 1),
 		RecordKey("0b", 1), RecordTimeKey("t", "0a", 1), AccessKey("0a", "id"), AccessKey("0a0", "id"), AccessActorKey("A/b", "id", "0a"),
 		AccessActorKey("A/b/c", "id", "0a"), AccessActorKey("A/b0", "id", "0a"), AccessActorKey("A/b%", "id", "0a"), AccessTimeKey("id", "0a"),
+		ScopeRetiredKey("s", "A"), ScopeRetiredKey("s", "B"), ScopeRetiredKey("s0", "A"),
 	}
 	for prefix, want := range map[string]int{
-		AuthorityPrefix: 1, AttributeCurrentPrefix: 1, ScopeStatePrefix: 1, RecordTimePrefix: 1, AccessTimePrefix: 1,
+		AuthorityPrefix: 1, AttributeCurrentPrefix: 1, ScopeStatePrefix: 1, RecordTimePrefix: 1, AccessTimePrefix: 1, ScopeRetirementPrefix: 3, ScopeRetiredPrefix("s"): 2,
 		RecordPrefix("0a"): 1, AccessPrefix("0a"): 1, AccessActorPrefix("A/b"): 1,
 	} {
 		got := 0

@@ -34,8 +34,9 @@ const (
 	RecordGet      = "record:Get"      // ([]string ids) []Record, unknown ids left out   evaluate
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope           evaluate
 
-	IndexPut = "index:Put" // (packed entries) int                     submit
-	IndexGet = "index:Get" // ([]LabelBatch) [][]string                evaluate
+	IndexPut    = "index:Put"    // (packed entries) int                   submit
+	IndexGet    = "index:Get"    // ([]LabelBatch) [][]string              evaluate
+	IndexSearch = "index:Search" // ([]LabelBatch) SearchAnswer            evaluate
 
 	AccessRequest = "access:Request" // ([]string targets, purpose) []AccessEntry   submit
 
@@ -183,6 +184,19 @@ type Envelope struct {
 type LabelBatch struct {
 	MSP    string `json:"msp"`
 	Labels string `json:"labels"` // base64 (standard, padded) of labels of LabelSize bytes, one after the other
+}
+
+// A SearchAnswer is the values of labels, and what could be searched when they were read.
+type SearchAnswer struct {
+	Values     [][]string `json:"values"` // as index:Get gives them
+	Searchable Searchable `json:"searchable"`
+}
+
+// A Searchable is what there is to search.
+type Searchable struct {
+	Scopes      []Scope      `json:"scopes"`      // in the order of their names
+	Hospitals   []string     `json:"hospitals"`   // MSP IDs with an announced authority, in order
+	Retirements []Retirement `json:"retirements"` // of all scopes
 }
 
 // An AccessEntry says that an actor asked for a target.

@@ -1,0 +1,62 @@
+package contract
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A search sees what Get sees, and beside it what the lists of scopes, authorities and retirements give.
+func TestSearch(t *testing.T) {
+	c := newConsortium(t)
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	custodian := person(t, "HospitalA", "custodian", "custodian")
+	_, err := c.submit(doctor, nil, ledger.IndexPut, pack(1, 2, 3))
+	ok(t, nil, err)
+
+	ask := []ledger.LabelBatch{labelBatch("HospitalB", 2), labelBatch("HospitalA", 3, 9)}
+	search := func() ledger.SearchAnswer {
+		t.Helper()
+		payload, err := c.evaluate("HospitalC", person(t, "HospitalC", "nurse", "nurse"), ledger.IndexSearch, ask)
+		return must[ledger.SearchAnswer](t, payload, err)
+	}
+	empty := search().Searchable
+	if empty.Scopes == nil || empty.Hospitals == nil || empty.Retirements == nil || len(empty.Scopes)+len(empty.Hospitals)+len(empty.Retirements) > 0 {
+		t.Errorf("an empty consortium: %+v", empty)
+	}
+
+	submit := func(who []byte, fn string, args ...any) {
+		t.Helper()
+		_, err := c.submit(who, wrapped(t, 1), fn, args...)
+		ok(t, nil, err)
+	}
+	for _, scope := range []string{"trial", "consortium"} {
+		submit(custodian, ledger.ScopeCreate, scope)
+	}
+	for _, msp := range []string{"HospitalB", "HospitalA"} {
+		submit(person(t, msp, "authority", "authority"), ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://a.example"})
+	}
+	if got := search().Searchable; len(got.Retirements) > 0 || len(got.Scopes) != 2 {
+		t.Errorf("before a roll: %+v", got)
+	}
+	submit(custodian, ledger.ScopeRoll, "trial", 2)
+	submit(custodian, ledger.ScopeRetire, "trial", 1)
+
+	answer := search()
+	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexGet, ask)
+	if want := must[[][]string](t, payload, err); !reflect.DeepEqual(answer.Values, want) || want[1][0] == "" {
+		t.Errorf("values %q, want %q", answer.Values, want)
+	}
+	payload, err = c.evaluate("HospitalA", doctor, ledger.ScopeList)
+	if want := must[[]ledger.Scope](t, payload, err); !reflect.DeepEqual(answer.Searchable.Scopes, want) || len(want) != 2 {
+		t.Errorf("scopes %+v, want %+v", answer.Searchable.Scopes, want)
+	}
+	payload, err = c.evaluate("HospitalA", doctor, ledger.ScopeRetired, "trial")
+	if want := must[[]ledger.Retirement](t, payload, err); !reflect.DeepEqual(answer.Searchable.Retirements, want) || len(want) != 1 {
+		t.Errorf("retirements %+v, want %+v", answer.Searchable.Retirements, want)
+	}
+	if want := []string{"HospitalA", "HospitalB"}; !reflect.DeepEqual(answer.Searchable.Hospitals, want) {
+		t.Errorf("hospitals %q, want %q", answer.Searchable.Hospitals, want)
+	}
+}
