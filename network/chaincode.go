@@ -184,7 +184,7 @@ func (n *Network) chaincodeProcess(org string) *process {
 	}
 	return &process{
 		organisation: org, kind: "chaincode", address: n.address(org, portChaincode), ports: []int{n.port(org, portChaincode)},
-		path: filepath.Join(n.state.Programs, "chartseal-chaincode"), dir: dir,
+		path: filepath.Join(n.state.Programs, n.topology.ChaincodeProgram), dir: dir,
 		env: []string{
 			"CHAINCODE_SERVER_ADDRESS=" + n.address(org, portChaincode), "CORE_CHAINCODE_ID_NAME=" + id,
 			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","),

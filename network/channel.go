@@ -13,7 +13,7 @@ import (
 
 const configtxProfile = "Chartseal"
 
-// configtx is the input of configtxgen: one channel, ordered by SmartBFT, of which every organisation is both an ordering
+// configtx is the input of configtxgen: one channel, of which every organisation is both an ordering
 // and an application member.
 func (n *Network) configtx() object {
 	t := n.topology
@@ -46,31 +46,19 @@ func (n *Network) configtx() object {
 		return p
 	}
 	b := t.Ordering
+	orderer := object{
+		"BatchTimeout": b.BatchInterval.String(), // BFT has a timer of its own; kept equal for whoever reads the configuration
+		"BatchSize": object{
+			"MaxMessageCount": b.BatchCount, "AbsoluteMaxBytes": b.BatchBytes, "PreferredMaxBytes": b.PreferredBatchBytes,
+		},
+		"Organizations": members,
+		"Policies":      policies(object{"BlockValidation": implicit("ANY Writers")}), // for BFT configtxgen replaces it by the quorum
+		"Capabilities":  object{"V2_0": true},
+	}
+	b.configure(orderer, consenters)
 	return object{"Profiles": object{configtxProfile: object{
 		"Policies": policies(nil), "Capabilities": object{"V3_0": true},
-		"Orderer": object{
-			"OrdererType":  "BFT",
-			"BatchTimeout": b.BatchInterval.String(), // BFT has a timer of its own; kept equal for whoever reads the configuration
-			"BatchSize": object{
-				"MaxMessageCount": b.BatchCount, "AbsoluteMaxBytes": b.BatchBytes, "PreferredMaxBytes": b.PreferredBatchBytes,
-			},
-			"SmartBFT": object{
-				"RequestBatchMaxInterval":   b.BatchInterval.String(),
-				"RequestForwardTimeout":     b.RequestForwardTimeout.String(),
-				"RequestComplainTimeout":    b.RequestComplainTimeout.String(),
-				"RequestAutoRemoveTimeout":  b.RequestAutoRemoveTimeout.String(),
-				"ViewChangeResendInterval":  b.ViewChangeResendInterval.String(),
-				"ViewChangeTimeout":         b.ViewChangeTimeout.String(),
-				"LeaderHeartbeatTimeout":    b.LeaderHeartbeatTimeout.String(),
-				"LeaderHeartbeatCount":      b.LeaderHeartbeatCount,
-				"CollectTimeout":            b.CollectTimeout.String(),
-				"IncomingMessageBufferSize": 200,
-				"RequestPoolSize":           b.RequestPoolSize,
-			},
-			"ConsenterMapping": consenters, "Organizations": members,
-			"Policies":     policies(object{"BlockValidation": implicit("ANY Writers")}), // configtxgen replaces it by BFT's quorum
-			"Capabilities": object{"V2_0": true},
-		},
+		"Orderer": orderer,
 		"Application": object{
 			"Organizations": members,
 			"Policies": policies(object{

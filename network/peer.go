@@ -55,7 +55,11 @@ func (n *Network) configurePeer(org string) error {
 		"chaincode": object{"externalBuilders": []object{{
 			"name": "chartseal", "path": n.path("builder"), "propagateEnvironment": []string{"CHARTSEAL_CONNECTION"},
 		}}},
-		"ledger": object{"snapshots": object{"rootDir": filepath.Join(dir, "data", "snapshots")}},
+		"ledger": object{
+			"snapshots": object{"rootDir": filepath.Join(dir, "data", "snapshots")},
+			// No contract asks for the history of a key: what has one is kept under a key for each version.
+			"history": object{"enableHistoryDatabase": false},
+		},
 		"operations": object{"listenAddress": n.address(org, portPeerOperations), "tls": object{
 			"enabled": true, "cert": object{"file": cert}, "key": object{"file": key},
 			"clientAuthRequired": true, "clientRootCAs": object{"files": []string{n.tlsRoot(org)}},

@@ -258,12 +258,12 @@ func (u upstream) copySamples(ctx context.Context, source, dir string) error {
 
 // buildPrograms compiles the product's own programs that a network runs. It serves tests; make has built them before it
 // runs chartnet.
-func buildPrograms(ctx context.Context, dir string, withServices bool) error {
+func buildPrograms(ctx context.Context, dir, chaincode string, withServices bool) error {
 	root, err := sourceRoot()
 	if err != nil {
 		return err
 	}
-	args := []string{"build", "-o", dir + "/", "./network/cmd/ccbuilder", "./chaincode/cmd/chartseal-chaincode"}
+	args := []string{"build", "-o", dir + "/", "./network/cmd/ccbuilder", "./chaincode/cmd/" + chaincode}
 	if withServices {
 		args = append(args, "./client/cmd/chartseal")
 	}

@@ -23,7 +23,7 @@ type state struct {
 	Services  bool           `json:"services"`  // authorities and replicators belong to it
 	Announced bool           `json:"announced"` // every authority's keys are on the ledger
 	Scopes    []string       `json:"scopes"`    // that exist
-	Programs  string         `json:"programs"`  // directory of chartseal and chartseal-chaincode
+	Programs  string         `json:"programs"`  // directory of chartseal and the chaincode server
 	Servers   serverBinaries `json:"servers"`   // directories of the server binaries
 	Topology  Topology       `json:"topology"`
 }
@@ -39,7 +39,8 @@ func readState(dir string) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read network state: %w", err)
 	}
-	var s state
+	d := Default() // networks of earlier releases do not say what was then the only choice
+	s := state{Topology: Topology{ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering}}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)
 	}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -25,14 +25,15 @@ func DefaultTopology() string { return string(defaultTopology) }
 
 // A Topology declares a network. The file topology.yaml documents every field.
 type Topology struct {
-	Directory  string         `yaml:"directory"`
-	Ports      Ports          `yaml:"ports"`
-	Channel    string         `yaml:"channel"`
-	Chaincode  string         `yaml:"chaincode"`
-	Hospitals  []Organisation `yaml:"hospitals"`
-	Regulators []Organisation `yaml:"regulators"`
-	Scopes     []Scope        `yaml:"scopes"`
-	Ordering   Ordering       `yaml:"ordering"`
+	Directory        string         `yaml:"directory"`
+	Ports            Ports          `yaml:"ports"`
+	Channel          string         `yaml:"channel"`
+	Chaincode        string         `yaml:"chaincode"`
+	ChaincodeProgram string         `yaml:"chaincodeProgram"`
+	Hospitals        []Organisation `yaml:"hospitals"`
+	Regulators       []Organisation `yaml:"regulators"`
+	Scopes           []Scope        `yaml:"scopes"`
+	Ordering         Ordering       `yaml:"ordering"`
 }
 
 // An Organisation is a member of the consortium. Its name is its MSP ID.
@@ -46,23 +47,6 @@ type Scope struct {
 	Name      string `yaml:"name"`
 	Policy    string `yaml:"policy,omitempty"`    // policy text
 	Hospitals string `yaml:"hospitals,omitempty"` // an attribute that any hospital may vouch for
-}
-
-// Ordering holds the settings of SmartBFT and of its batches.
-type Ordering struct {
-	BatchInterval            time.Duration `yaml:"batchInterval"`
-	BatchCount               int           `yaml:"batchCount"`
-	BatchBytes               int           `yaml:"batchBytes"`
-	PreferredBatchBytes      int           `yaml:"preferredBatchBytes"`
-	RequestForwardTimeout    time.Duration `yaml:"requestForwardTimeout"`
-	RequestComplainTimeout   time.Duration `yaml:"requestComplainTimeout"`
-	RequestAutoRemoveTimeout time.Duration `yaml:"requestAutoRemoveTimeout"`
-	ViewChangeResendInterval time.Duration `yaml:"viewChangeResendInterval"`
-	ViewChangeTimeout        time.Duration `yaml:"viewChangeTimeout"`
-	LeaderHeartbeatTimeout   time.Duration `yaml:"leaderHeartbeatTimeout"`
-	LeaderHeartbeatCount     int           `yaml:"leaderHeartbeatCount"`
-	CollectTimeout           time.Duration `yaml:"collectTimeout"`
-	RequestPoolSize          int           `yaml:"requestPoolSize"`
 }
 
 // Ports is the first port of a network's block, or [FreePorts].
@@ -183,6 +167,9 @@ func (t *Topology) Validate() error {
 	if !chaincodeName.MatchString(t.Chaincode) {
 		fault("chaincode %q: want lower-case letters, digits, '-' and '_', at most 63, starting with a letter", t.Chaincode)
 	}
+	if !chaincodeName.MatchString(t.ChaincodeProgram) {
+		fault("chaincodeProgram %q: want the name of a program, in lower-case letters, digits, '-' and '_'", t.ChaincodeProgram)
+	}
 	if n := len(t.Hospitals); n < minHospitals || n > maxHospitals {
 		fault("hospitals: %d given, want %d to %d", n, minHospitals, maxHospitals)
 	}
@@ -248,44 +235,6 @@ func (t *Topology) validateScopes() (faults []error) {
 	return faults
 }
 
-func (o Ordering) validate() (faults []error) {
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"batchInterval", o.BatchInterval}, {"requestForwardTimeout", o.RequestForwardTimeout},
-		{"requestComplainTimeout", o.RequestComplainTimeout}, {"requestAutoRemoveTimeout", o.RequestAutoRemoveTimeout},
-		{"viewChangeResendInterval", o.ViewChangeResendInterval}, {"viewChangeTimeout", o.ViewChangeTimeout},
-		{"leaderHeartbeatTimeout", o.LeaderHeartbeatTimeout}, {"collectTimeout", o.CollectTimeout},
-	} {
-		if d.value < time.Millisecond {
-			faults = append(faults, fmt.Errorf("ordering.%s: %v is under a millisecond", d.name, d.value))
-		}
-	}
-	for _, n := range []struct {
-		name  string
-		value int
-	}{
-		{"batchCount", o.BatchCount}, {"batchBytes", o.BatchBytes}, {"preferredBatchBytes", o.PreferredBatchBytes},
-		{"leaderHeartbeatCount", o.LeaderHeartbeatCount}, {"requestPoolSize", o.RequestPoolSize},
-	} {
-		if n.value < 1 {
-			faults = append(faults, fmt.Errorf("ordering.%s: want at least 1", n.name))
-		}
-	}
-	// SmartBFT itself refuses timers that are out of order, with an orderer that dies at the first block.
-	if o.RequestForwardTimeout > o.RequestComplainTimeout || o.RequestComplainTimeout > o.RequestAutoRemoveTimeout {
-		faults = append(faults, errors.New("ordering: want requestForwardTimeout <= requestComplainTimeout <= requestAutoRemoveTimeout"))
-	}
-	if o.ViewChangeResendInterval > o.ViewChangeTimeout {
-		faults = append(faults, errors.New("ordering: want viewChangeResendInterval <= viewChangeTimeout"))
-	}
-	if o.PreferredBatchBytes > o.BatchBytes {
-		faults = append(faults, errors.New("ordering: want preferredBatchBytes <= batchBytes"))
-	}
-	return faults
-}
-
 // policyText gives the policy of a scope.
 func (t *Topology) policyText(s Scope) string {
 	if s.Policy != "" {
@@ -298,8 +247,8 @@ func (t *Topology) policyText(s Scope) string {
 	return strings.Join(terms, " or ")
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
 	}

@@ -36,9 +36,12 @@ func TestLoad(t *testing.T) {
 		}
 		return Load(file)
 	}
-	got, err := load("ports: free\nordering: {batchInterval: 1s}\nhospitals: [{name: X}, {name: Y}]\n")
+	got, err := load("ports: free\nchaincodeProgram: another\nordering: {type: raft, batchInterval: 1s}\nhospitals: [{name: X}, {name: Y}]\n")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got.ChaincodeProgram != "another" || got.Ordering.Type != Raft {
+		t.Errorf("read %+v", got)
 	}
 	if got.Ports != FreePorts || got.Ordering.BatchInterval != time.Second || len(got.Hospitals) != 2 {
 		t.Errorf("read %+v", got)
@@ -62,6 +65,8 @@ func TestLoad(t *testing.T) {
 		{"directory: ''", "directory is empty"},
 		{"channel: Chart_Seal", "channel"},
 		{"chaincode: ''", "chaincode"},
+		{"chaincodeProgram: ''", "chaincodeProgram"},
+		{"chaincodeProgram: ../chartseal", "chaincodeProgram"},
 		{"hospitals: [{name: A}]", "1 given, want 2 to 16"},
 		{"hospitals: []", "0 given, want 2 to 16"},
 		{"regulators: []", "0 given, want 1 to 4"},
@@ -76,6 +81,9 @@ func TestLoad(t *testing.T) {
 		{"scopes: [{name: s, policy: p, hospitals: h}]", "want either policy or hospitals"},
 		{"scopes: [{name: s, policy: p}, {name: s, policy: p}]", "used twice"},
 		{"ordering: {batchInterval: 0s}", "ordering.batchInterval"},
+		{"ordering: {type: solo}", `ordering.type "solo": want bft or raft`},
+		{"ordering: {type: ''}", "ordering.type"},
+		{"ordering: {electionTimeout: 0s}", "ordering.electionTimeout"},
 		{"ordering: {batchCount: 0}", "ordering.batchCount"},
 		{"ordering: {batchInterval: soon}", "soon"},
 		{"ordering: {requestForwardTimeout: 5s}", "requestForwardTimeout <= requestComplainTimeout"},

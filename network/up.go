@@ -7,12 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
 // Options say how [Up] works, beside what it makes. The zero value is good for tests.
 type Options struct {
-	// Programs is the directory of chartseal, chartseal-chaincode and ccbuilder. Empty: they are compiled from the
+	// Programs is the directory of chartseal, the chaincode server and ccbuilder. Empty: they are compiled from the
 	// repository around the working directory into the network's own directory.
 	Programs string
 
@@ -136,7 +137,7 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		if err := os.MkdirAll(n.state.Programs, 0o700); err != nil {
 			return err
 		}
-		if err := buildPrograms(ctx, n.state.Programs, n.state.Services); err != nil {
+		if err := buildPrograms(ctx, n.state.Programs, n.topology.ChaincodeProgram, n.state.Services); err != nil {
 			return err
 		}
 	} else {
@@ -146,7 +147,7 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		}
 		n.state.Programs = dir
 	}
-	needed := []string{"ccbuilder", "chartseal-chaincode"}
+	needed := []string{"ccbuilder", n.topology.ChaincodeProgram}
 	if n.state.Services {
 		needed = append(needed, "chartseal")
 	}
@@ -209,7 +210,7 @@ func (u *bringUp) create(ctx context.Context) error {
 		return err
 	}
 	err = u.phase(ctx, "chaincode",
-		inOrder(u.everywhere(u.approveChaincode), u.commitChaincode),
+		inOrder(u.everywhere(u.approveChaincode), u.awaitSameHeight, u.commitChaincode),
 		u.everywhere(u.awaitGossip))
 	if err != nil {
 		return err
@@ -267,6 +268,32 @@ func (u *bringUp) awaitActive(ctx context.Context, org string) error {
 		info, err := u.ordererChannel(ctx, org)
 		if err == nil && info.Status != "active" {
 			err = fmt.Errorf("its status is %q", info.Status)
+		}
+		if err != nil || u.topology.Ordering.Type != Raft {
+			return err
+		}
+		metrics, err := u.channelMetrics(ctx, org, portOrdererOperations)
+		if err == nil && metrics["consensus_etcdraft_leader_changes"] == 0 {
+			err = errors.New("it knows no leader yet")
+		}
+		return err
+	})
+}
+
+// awaitSameHeight waits until every peer has every block. Peers that have not endorse something else than the others.
+func (u *bringUp) awaitSameHeight(ctx context.Context) error {
+	return retry(ctx, "wait for peers at the same height", func(ctx context.Context) error {
+		var mu sync.Mutex
+		heights := map[uint64]bool{}
+		err := u.everywhere(func(ctx context.Context, org string) error {
+			h, err := u.peerProcess(org).height(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			heights[h] = true
+			return err
+		})(ctx)
+		if err == nil && len(heights) > 1 {
+			err = fmt.Errorf("they are at %v", sortedKeys(heights))
 		}
 		return err
 	})
