@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
@@ -63,11 +65,14 @@ func TestCorruptPayload(t *testing.T) {
 
 // TestPinnedKeys: a public key that changes under its version, or an older version than was seen, stops a seal before
 // anything is sealed to it.
-func TestPinnedKeys(t *testing.T) {
+func TestPinnedKeys(t *testing.T) { synctest.Test(t, testPinnedKeys) }
+
+func testPinnedKeys(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
 	doctor := c.as(t, "HospitalA", "doctor", "doctor") // one client, so that it remembers
 	seal := func(policy string) error {
+		time.Sleep(believed)
 		_, err := doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: policy})
 		return err
 	}

@@ -94,6 +94,7 @@ type Client struct {
 	accesses   accesses
 	views      views
 	registrar  registrar
+	seats      fresh[*seat]
 }
 
 // New checks the configuration. It does not connect to anything.

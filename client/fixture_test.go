@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"filippo.io/age"
 
@@ -18,6 +20,13 @@ import (
 
 // doctors is the policy of most tests.
 const doctors = "HospitalA:role=doctor or HospitalB:role=doctor"
+
+// believed is longer than a Client believes what the ledger said of keys and custodians. Tests that wait so long do it in a bubble.
+const believed = 3 * time.Second
+
+func inBubble(f func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
+}
 
 // A consortium is a World with real attribute keys, three hospitals and a scope.
 type consortium struct {

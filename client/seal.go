@@ -105,7 +105,8 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	if j.given, err = givenFacts(r); err != nil {
 		return nil, err
 	}
-	if j.seat, err = c.seat(ctx, r.Policy, r.PatientRecipient); err != nil {
+	j.seat, err = c.seats.get(ctx, r.Policy+"\n"+r.PatientRecipient, func() (*seat, error) { return c.seat(ctx, r.Policy, r.PatientRecipient) })
+	if err != nil {
 		return nil, err
 	}
 	if r.Scope == "" {

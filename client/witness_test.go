@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 
@@ -78,7 +79,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 			return attacker
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			c := newConsortium(t)
 			honest := c.world.As("HospitalA", "doctor", "doctor")
 			l := &lyingPeer{Person: honest}
@@ -97,6 +98,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 				}
 			}
 			id := lie(t, c, l)
+			time.Sleep(believed)
 			sealed, err := seal(trusting)
 			if err != nil {
 				t.Fatal(err)
@@ -111,7 +113,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 			if after := registered(t, c); after != before {
 				t.Errorf("%d records were registered all the same", after-before)
 			}
-		})
+		}))
 	}
 }
 
