@@ -37,6 +37,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/internal/convoy"
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
@@ -93,7 +94,7 @@ type Client struct {
 	writer     *index.Writer
 	accesses   accesses
 	views      views
-	registrar  registrar
+	registrar  *convoy.Convoy[*shipment]
 	seats      fresh[*seat]
 }
 
@@ -118,7 +119,8 @@ func New(c Config) (*Client, error) {
 	return &Client{
 		ledger: c.Ledger, witnesses: c.Witnesses, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, parallel: c.Parallel,
 		outbox: c.Outbox, batching: c.Batching, mode: mode, hints: c.Hints,
-		writer: &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints},
+		writer:    &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints},
+		registrar: newRegistrar(),
 	}, nil
 }
 

@@ -54,7 +54,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, j.abandon(ctx, err)
 	}
 	for batch := range slices.Chunk(j.parcels, ledger.MaxRecordsPerCall) {
-		if err := c.registrar.commit(ctx, j, batch); err != nil {
+		if err := c.registrar.Go(ctx, &shipment{j, batch}); err != nil {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}

@@ -1,0 +1,177 @@
+package convoy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A road records the groups that were sent, and takes a second for each.
+type road struct {
+	mu     sync.Mutex
+	groups [][]int
+	fail   func(group []int) error
+}
+
+func (r *road) send(ctx context.Context, group []int) error {
+	r.mu.Lock()
+	r.groups = append(r.groups, slices.Clone(group))
+	r.mu.Unlock()
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.fail != nil {
+		return r.fail(group)
+	}
+	return nil
+}
+
+// sizes are those of the groups, in the order in which they left.
+func (r *road) sizes() (n []int) {
+	for _, g := range r.groups {
+		n = append(n, len(g))
+	}
+	return n
+}
+
+// all sends so many items at once, and returns what became of each and how long all took.
+func all(ctx func(i int) context.Context, c *Convoy[int], n int) ([]error, time.Duration) {
+	errs := make([]error, n)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { errs[i] = c.Go(ctx(i), i) })
+	}
+	wg.Wait()
+	synctest.Wait()
+	return errs, time.Since(start)
+}
+
+func background(int) context.Context { return context.Background() }
+
+func TestCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &road{}
+		c := &Convoy[int]{Send: r.send}
+		errs, took := all(background, c, 12)
+		if err := errors.Join(errs...); err != nil || took != 2*time.Second || !slices.Equal(r.sizes(), []int{1, 1, 10}) {
+			t.Errorf("groups of %v in %v, %v; want two that go at once and the rest together", r.sizes(), took, err)
+		}
+		if c.flights != 0 || len(c.waiting) != 0 {
+			t.Errorf("%d flights, %d waiting after the last has landed", c.flights, len(c.waiting))
+		}
+		if errs, took := all(background, c, 1); errs[0] != nil || took != time.Second {
+			t.Errorf("one alone afterwards: %v in %v", errs[0], took)
+		}
+	})
+}
+
+func TestFits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &road{}
+		c := &Convoy[int]{Flights: 1, Send: r.send, Fits: func(group []int, _ int) bool { return len(group) < 4 }}
+		if errs, _ := all(background, c, 11); errors.Join(errs...) != nil || !slices.Equal(r.sizes(), []int{1, 4, 4, 2}) {
+			t.Errorf("groups of %v, %v", r.sizes(), errs)
+		}
+		seen := slices.Sorted(slices.Values(slices.Concat(r.groups...)))
+		if !slices.Equal(seen, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}) {
+			t.Errorf("sent %v", seen)
+		}
+	})
+}
+
+// TestPart shows that only who brought what is refused fails, if groups part, and that all do otherwise.
+func TestPart(t *testing.T) {
+	refused := errors.New("refused")
+	for _, part := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &road{}
+			r.fail = func(group []int) error {
+				if slices.Contains(group, 7) {
+					return refused
+				}
+				return nil
+			}
+			// Item 7 comes when others wait already, so that it travels with them.
+			c := &Convoy[int]{Send: r.send, Part: func(_ []int, err error) bool { return part && errors.Is(err, refused) }}
+			var wg sync.WaitGroup
+			errs := make([]error, 10)
+			for _, i := range []int{0, 1, 2, 3, 4, 5, 6, 8, 9, 7} {
+				wg.Go(func() { errs[i] = c.Go(context.Background(), i) })
+				synctest.Wait()
+			}
+			wg.Wait()
+			for i, err := range errs {
+				want := i == 7 || !part && i > 1
+				if errors.Is(err, refused) != want {
+					t.Errorf("part %v: item %d: %v", part, i, err)
+				}
+			}
+		})
+	}
+}
+
+// TestLeave cancels some that wait, some that are under way with others, and one that is under way alone.
+func TestLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &road{}
+		c := &Convoy[int]{Flights: 1, Send: r.send}
+		var cancels [6]context.CancelFunc
+		var errs [6]error
+		var wg sync.WaitGroup
+		for i := range 6 {
+			var ctx context.Context
+			ctx, cancels[i] = context.WithCancel(context.Background())
+			wg.Go(func() { errs[i] = c.Go(ctx, i) })
+			synctest.Wait()
+		}
+		cancels[5]()            // waits: does not go
+		time.Sleep(time.Second) // 0 has arrived, 1 to 4 are under way
+		synctest.Wait()
+		cancels[1]() // has gone, so it hears the outcome
+		wg.Wait()
+		if !slices.EqualFunc(r.groups, [][]int{{0}, {1, 2, 3, 4}}, slices.Equal) {
+			t.Errorf("sent %v", r.groups)
+		}
+		for i, err := range errs {
+			if (i == 5) != errors.Is(err, context.Canceled) || i != 5 && err != nil {
+				t.Errorf("item %d: %v", i, err)
+			}
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		wg.Go(func() { errs[0] = c.Go(ctx, 0) })
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		if !errors.Is(errs[0], context.Canceled) {
+			t.Errorf("alone and cancelled: %v", errs[0])
+		}
+	})
+}
+
+// TestAllLeave cancels everybody of a group: the sending is told.
+func TestAllLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &road{}
+		c := &Convoy[int]{Flights: 1, Send: r.send}
+		go c.Go(context.Background(), 0)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(1100*time.Millisecond, cancel)
+		errs, took := all(func(int) context.Context { return ctx }, c, 3)
+		for _, err := range errs {
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		if took != 1100*time.Millisecond {
+			t.Errorf("took %v, want no longer than anybody cared", took)
+		}
+	})
+}
