@@ -168,6 +168,15 @@ func (l *lying) GetEntries(ctx context.Context, batches []index.Batch) ([][][]by
 	return got, err
 }
 
+func (l *lying) SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
+	got, s, err := l.Ledger.SearchEntries(ctx, batches)
+	for _, values := range got {
+		l.answer(values)
+	}
+	s.Retirements = append(slices.Clone(s.Retirements), l.retired...)
+	return got, s, err
+}
+
 func (l *lying) Retirements(ctx context.Context, scope string) ([]ledger.Retirement, error) {
 	got, err := l.Ledger.Retirements(ctx, scope)
 	return append(got, l.retired...), err

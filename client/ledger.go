@@ -76,6 +76,9 @@ type Ledger interface {
 
 	index.Store
 
+	// SearchEntries is GetEntries, and tells what could be searched at that moment. batches may be empty.
+	SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error)
+
 	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
 	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)
 	AuditHistory(ctx context.Context, id string) ([]ledger.HistoryEvent, error)

@@ -63,6 +63,10 @@ func (c *Client) scope(ctx context.Context, name string) (ledger.Scope, error) {
 	if err != nil {
 		return ledger.Scope{}, err
 	}
+	return named(all, name)
+}
+
+func named(all []ledger.Scope, name string) (ledger.Scope, error) {
 	var names []string
 	for _, s := range all {
 		if s.Name == name {
@@ -112,13 +116,19 @@ type rememberedKeys struct {
 	Keys  map[int][]byte `json:"keys"`
 }
 
-// scopeKeys unwraps the keys of the wanted epochs, which are those from first to the current one. What is not remembered
-// costs an access entry. It fails only when the ledger does; what cannot be unwrapped is in refused.
+// scopeKeys unwraps the keys of a scope as it is now, see unwrapScope.
 func (c *Client) scopeKeys(ctx context.Context, name, purpose string, onlyCurrent bool) (*scopeKeys, error) {
 	s, err := c.scope(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	return c.unwrapScope(ctx, s, purpose, onlyCurrent)
+}
+
+// unwrapScope unwraps the keys of the wanted epochs: the current one, or all. What is not remembered costs an access entry. It
+// fails only when the ledger does; what cannot be unwrapped is in refused.
+func (c *Client) unwrapScope(ctx context.Context, s ledger.Scope, purpose string, onlyCurrent bool) (*scopeKeys, error) {
+	name := s.Name
 	k := &scopeKeys{scope: s, keys: make(map[int]index.ScopeKey), refused: make(map[int]error)}
 	c.recallScopeKeys(k)
 	first := 1
@@ -178,19 +188,25 @@ func (c *Client) fetchScopeKey(ctx context.Context, name string, epoch int, acce
 }
 
 func (c *Client) recallScopeKeys(k *scopeKeys) {
-	text, err := c.memory.Load(scopeItem(k.scope.Name))
-	if err != nil {
-		return // what is not remembered is asked for
+	if r, ok := c.rememberedKeys(k.scope.Name); ok && r.Epoch == k.scope.Epoch && r.Time == k.scope.Time {
+		k.keys = r.parse()
 	}
-	var r rememberedKeys
-	if json.Unmarshal(text, &r) != nil || r.Epoch != k.scope.Epoch || r.Time != k.scope.Time {
-		return
-	}
+}
+
+// rememberedKeys returns false when nothing is remembered of the scope: then it is asked for.
+func (c *Client) rememberedKeys(scope string) (r rememberedKeys, ok bool) {
+	text, err := c.memory.Load(scopeItem(scope))
+	return r, err == nil && json.Unmarshal(text, &r) == nil
+}
+
+func (r rememberedKeys) parse() map[int]index.ScopeKey {
+	keys := make(map[int]index.ScopeKey)
 	for e, raw := range r.Keys {
 		if key, err := index.ParseScopeKey(raw); err == nil {
-			k.keys[e] = key
+			keys[e] = key
 		}
 	}
+	return keys
 }
 
 func (c *Client) rememberScopeKeys(k *scopeKeys) error {

@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
@@ -61,44 +58,43 @@ type found struct {
 	problems []error
 }
 
-// find asks the index. What can be searched seldom changes, so while that is asked, the index is already read with what this
-// client knew last; if it did change, the index is read again.
+// find asks the index. What can be searched seldom changes, so the first labels are those of what this client knew last, and the
+// answer to them tells whether it still holds. If it does not, the index is read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
-	last := c.views.get(o.Scope)
-	if last == nil || o.Verify != nil {
-		v, err := c.view(ctx, o, purpose, out)
+	if last := c.recallView(o.Scope); last != nil && o.Verify == nil {
+		first := &glance{Ledger: c.ledger}
+		early, err := c.look(ctx, q, last, first, o)
+		if first.seen != nil {
+			v, viewErr := c.view(ctx, *first.seen, o, purpose, out)
+			switch {
+			case viewErr != nil:
+				return found{}, viewErr
+			case !v.equal(last):
+				return c.look(ctx, q, v, c.ledger, o)
+			}
+			return early, err
+		}
 		if err != nil {
 			return found{}, err
 		}
-		return c.look(ctx, q, v, o)
 	}
-	var v *view
-	var early found
-	var earlyErr error
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		v, err = c.view(gctx, o, purpose, out)
-		return err
-	})
-	g.Go(func() error {
-		early, earlyErr = c.look(gctx, q, last, o)
-		return nil
-	})
-	if err := g.Wait(); err != nil {
+	_, s, err := c.ledger.SearchEntries(ctx, nil)
+	if err != nil {
 		return found{}, err
 	}
-	if !v.equal(last) {
-		return c.look(ctx, q, v, o)
+	v, err := c.view(ctx, s, o, purpose, out)
+	if err != nil {
+		return found{}, err
 	}
-	return early, earlyErr
+	return c.look(ctx, q, v, c.ledger, o)
 }
 
 // look reads the index as far as a view goes.
-func (c *Client) look(ctx context.Context, q *index.Query, v *view, o SearchOptions) (found, error) {
-	searcher := &index.Searcher{Store: c.ledger, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
+func (c *Client) look(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (found, error) {
+	searcher := &index.Searcher{Store: store, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
-		comparison = &index.Comparison{First: c.ledger, Second: o.Verify}
+		comparison = &index.Comparison{First: store, Second: o.Verify}
 		searcher.Store = comparison
 	}
 	session := searcher.Session(v.keys)
@@ -113,135 +109,28 @@ func (c *Client) look(ctx context.Context, q *index.Query, v *view, o SearchOpti
 	return found{hits, problems}, nil
 }
 
-// A view is what one person can search of a scope.
-type view struct {
-	keys      []index.ScopeKey // newest epoch first
-	epochs    map[index.ScopeKey]int
-	hospitals []string
-	retired   map[string]int // by MSP, the last epoch that it has indexed anew
+// A glance is an index whose first read also tells what can be searched.
+type glance struct {
+	Ledger
+	once sync.Once
+	seen *ledger.Searchable
 }
 
-func (v *view) skip(key index.ScopeKey, msp string) bool { return v.epochs[key] <= v.retired[msp] }
-
-func (v *view) equal(other *view) bool {
-	return slices.Equal(v.keys, other.keys) && maps.Equal(v.epochs, other.epochs) &&
-		slices.Equal(v.hospitals, other.hospitals) && maps.Equal(v.retired, other.retired)
-}
-
-// views are the last view of each scope.
-type views struct {
-	mu sync.Mutex
-	of map[string]*view
-}
-
-func (l *views) get(scope string) *view {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.of[scope]
-}
-
-func (l *views) set(scope string, v *view) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = make(map[string]*view)
+func (g *glance) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
+	first := false
+	g.once.Do(func() { first = true })
+	if !first {
+		return g.Ledger.GetEntries(ctx, batches)
 	}
-	l.of[scope] = v
-}
-
-// view finds out what can be searched, and warns of what cannot.
-func (c *Client) view(ctx context.Context, o SearchOptions, purpose string, out *Results) (*view, error) {
-	v := &view{}
-	var keys *scopeKeys
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		keys, err = c.scopeKeys(gctx, o.Scope, purpose, false)
-		return err
-	})
-	g.Go(func() (err error) {
-		v.hospitals, err = c.hospitals(gctx)
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return nil, err
+	values, s, err := g.Ledger.SearchEntries(ctx, batches)
+	if err == nil {
+		g.seen = &s
 	}
-	v.keys, v.epochs = keys.newestFirst()
-	if len(v.keys) == 0 {
-		return nil, keys.refused[keys.scope.Epoch]
-	}
-	if keys.scope.Epoch > 1 {
-		var err error
-		if v.retired, err = c.retired(ctx, o, out); err != nil {
-			return nil, err
-		}
-	}
-	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
-		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, keys.scope.Epoch, o.Scope)
-	}
-	c.views.set(o.Scope, v)
-	return v, nil
-}
-
-// unsearched counts the epochs that somebody else could find something in.
-func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
-	n := 0
-	for epoch := range k.refused {
-		if slices.ContainsFunc(hospitals, func(msp string) bool { return retired[msp] < epoch }) {
-			n++
-		}
-	}
-	return n
-}
-
-// retired asks which epochs hospitals have indexed anew. A peer that invents a retirement would hide what it retires, as if
-// it withheld it; with a second peer only what both know of counts, and a difference is a problem.
-func (c *Client) retired(ctx context.Context, o SearchOptions, out *Results) (map[string]int, error) {
-	own, err := c.ledger.Retirements(ctx, o.Scope)
-	if err != nil {
-		return nil, err
-	}
-	retired := make(map[string]int)
-	for _, r := range own {
-		retired[r.MSP] = r.Epoch
-	}
-	if o.Verify == nil {
-		return retired, nil
-	}
-	theirs, err := o.Verify.Retirements(ctx, o.Scope)
-	if err != nil {
-		return nil, err
-	}
-	both := make(map[string]int)
-	for _, r := range theirs {
-		both[r.MSP] = min(r.Epoch, retired[r.MSP])
-	}
-	for msp, epoch := range retired {
-		if both[msp] < epoch {
-			out.Problems = append(out.Problems, ledger.Errorf(ErrTampered,
-				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, o.Scope))
-		}
-	}
-	return both, nil
+	return values, err
 }
 
 func (r *Results) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
-}
-
-// hospitals are the MSPs whose entries to look for: those with an authority, and the own.
-func (c *Client) hospitals(ctx context.Context) ([]string, error) {
-	all, err := c.ledger.Authorities(ctx)
-	if err != nil {
-		return nil, err
-	}
-	msps := []string{c.ledger.MSP()}
-	for _, a := range all {
-		if !slices.Contains(msps, a.MSP) {
-			msps = append(msps, a.MSP)
-		}
-	}
-	slices.Sort(msps)
-	return msps, nil
 }
 
 // resolve compares hits with the ledger until there are enough.

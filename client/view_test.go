@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 )
 
@@ -43,4 +45,58 @@ func TestSearchSeesWhatChanged(t *testing.T) {
 	if n := count(); n != 3 {
 		t.Errorf("%d hits, want 3", n)
 	}
+}
+
+// TestSearchTakesTwoCalls: the second search of a person, also in another process, asks for labels and records and nothing else,
+// and what has changed meanwhile costs one call more and is found.
+func TestSearchTakesTwoCalls(t *testing.T) {
+	c := newConsortium(t)
+	memory := &recallingMemory{}
+	process := func() *client.Client {
+		t.Helper()
+		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Blobs: c.blobs, Memory: memory,
+			Identities: ids(c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cl
+	}
+	search := func(cl *client.Client, hits int) (calls []string) {
+		t.Helper()
+		c.world.Fail = func(name string) error { calls = append(calls, name); return nil }
+		defer func() { c.world.Fail = nil }()
+		r, err := cl.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		if err != nil || len(r.Hits) != hits || len(r.Problems)+len(r.Warnings) > 0 {
+			t.Fatalf("%d hits, want %d: %+v, %v", len(r.Hits), hits, r, err)
+		}
+		return calls
+	}
+	c.seal(t, "x", "word")
+	first := process()
+	search(first, 1)
+	usual := []string{ledger.IndexSearch, ledger.RecordGet}
+	if got := search(first, 1); !slices.Equal(got, usual) {
+		t.Errorf("the same process again: %q", got)
+	}
+	if got := search(process(), 1); !slices.Equal(got, usual) {
+		t.Errorf("another process: %q", got)
+	}
+	if _, _, err := c.as(t, "HospitalA", "custodian", "custodian").RollScope(t.Context(), "consortium", doctors); err != nil {
+		t.Fatal(err)
+	}
+	c.seal(t, "y", "word")
+	for _, cl := range []*client.Client{first, process()} {
+		search(cl, 2)
+		if got := search(cl, 2); !slices.Equal(got, usual) {
+			t.Errorf("after a roll: %q", got)
+		}
+	}
+	if err := memory.Store("view/consortium.json", []byte(`{"hospitals":["Nowhere"]}`)); err != nil {
+		t.Fatal(err)
+	}
+	search(process(), 2) // what is remembered is never believed
+	if err := memory.Store("view/consortium.json", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	search(process(), 2)
 }

@@ -8,15 +8,17 @@ func list[T any](ctx *Context, prefix string) ([]T, error) {
 	if err != nil {
 		return nil, broken("read a range of the ledger", err)
 	}
-	defer iter.Close()
 	var values [][]byte
 	for iter.HasNext() {
 		kv, err := iter.Next()
 		if err != nil {
+			iter.Close()
 			return nil, broken("read a range of the ledger", err)
 		}
 		values = append(values, kv.Value)
 	}
+	// A peer lets go of a range when it has given the last of it. Closing it all the same would be another message to the peer and
+	// back, which is a good part of what a short list costs.
 	return decodeAll[T](values)
 }
 

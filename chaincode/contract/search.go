@@ -5,13 +5,16 @@ import "github.com/chartseal/chartseal/chaincode/ledger"
 // Search is Get for a query's first labels, together with what can be searched at that moment. A client that derived its labels
 // from what it knew earlier so finds out in the same call whether that still holds, instead of asking before it may begin.
 //
-// It is told of every scope and not which one is searched, so the labels stay all that the peer learns of a query. It is open
-// to every member of the channel. Errors: ErrInvalid.
+// It answers with every scope and is not told which one is searched, so the labels stay all that the peer learns of a query.
+// There may be no labels at all. It is open to every member of the channel. Errors: ErrInvalid.
 func (c *Index) Search(ctx *Context, batches []ledger.LabelBatch) (ledger.SearchAnswer, error) {
 	var none ledger.SearchAnswer
-	values, err := c.Get(ctx, batches)
-	if err != nil {
-		return none, err
+	var err error
+	values := [][]string{}
+	if len(batches) > 0 {
+		if values, err = c.Get(ctx, batches); err != nil {
+			return none, err
+		}
 	}
 	s := ledger.Searchable{Hospitals: []string{}, Retirements: []ledger.Retirement{}}
 	if s.Scopes, err = list[ledger.Scope](ctx, ledger.ScopeStatePrefix); err != nil {

@@ -43,8 +43,12 @@ func TestSearch(t *testing.T) {
 	submit(custodian, ledger.ScopeRoll, "trial", 2)
 	submit(custodian, ledger.ScopeRetire, "trial", 1)
 
+	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexSearch, []ledger.LabelBatch{})
+	if got := must[ledger.SearchAnswer](t, payload, err); got.Values == nil || len(got.Values) > 0 || len(got.Searchable.Scopes) != 2 {
+		t.Errorf("without labels: %+v", got)
+	}
 	answer := search()
-	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexGet, ask)
+	payload, err = c.evaluate("HospitalA", doctor, ledger.IndexGet, ask)
 	if want := must[[][]string](t, payload, err); !reflect.DeepEqual(answer.Values, want) || want[1][0] == "" {
 		t.Errorf("values %q, want %q", answer.Values, want)
 	}

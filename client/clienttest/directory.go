@@ -175,16 +175,37 @@ func (p *Person) Retirements(ctx context.Context, name string) (out []ledger.Ret
 // GetEntries implements index.Store.
 func (p *Person) GetEntries(ctx context.Context, batches []index.Batch) (out [][][]byte, err error) {
 	err = p.evaluate(ctx, ledger.IndexGet, "", func() error {
-		for _, b := range batches {
-			values := make([][]byte, len(b.Labels))
-			for i, l := range b.Labels {
-				values[i] = bytes.Clone(p.w.entries[b.MSP][l])
-			}
-			out = append(out, values)
-		}
+		out = p.w.values(batches)
 		return nil
 	})
 	return out, err
+}
+
+// SearchEntries implements client.Ledger.
+func (p *Person) SearchEntries(ctx context.Context, batches []index.Batch) (out [][][]byte, s ledger.Searchable, err error) {
+	err = p.evaluate(ctx, ledger.IndexSearch, "", func() error {
+		out = p.w.values(batches)
+		for _, n := range slices.Sorted(maps.Keys(p.w.scopes)) {
+			s.Scopes = append(s.Scopes, p.w.scopes[n])
+		}
+		s.Hospitals = slices.Sorted(maps.Keys(p.w.authorities))
+		for _, at := range slices.Sorted(maps.Keys(p.w.retired)) {
+			s.Retirements = append(s.Retirements, p.w.retired[at])
+		}
+		return nil
+	})
+	return out, s, err
+}
+
+func (w *World) values(batches []index.Batch) (out [][][]byte) {
+	for _, b := range batches {
+		values := make([][]byte, len(b.Labels))
+		for i, l := range b.Labels {
+			values[i] = bytes.Clone(w.entries[b.MSP][l])
+		}
+		out = append(out, values)
+	}
+	return out
 }
 
 // PutEntries implements index.Store.

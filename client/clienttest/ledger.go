@@ -238,6 +238,12 @@ func ledgerIndex(t *testing.T, env LedgerEnv) {
 		got[0][1] != nil || !bytes.Equal(got[0][2], entries[0].Value[:]) || got[1][0] != nil {
 		t.Errorf("got %x", got)
 	}
+	found, _, err := env.Other.SearchEntries(ctx, []index.Batch{
+		{MSP: env.Doctor.MSP(), Labels: []index.Label{entries[2].Label, unknown.Label}}, {MSP: env.Other.MSP(), Labels: []index.Label{entries[0].Label}},
+	})
+	if err != nil || len(found) != 2 || len(found[0]) != 2 || !bytes.Equal(found[0][0], entries[2].Value[:]) || found[0][1] != nil || found[1][0] != nil {
+		t.Errorf("a search got %x, %v", found, err)
+	}
 	fresh := newEntries(2)
 	wantError(t, "a label that is taken", env.Doctor.PutEntries(ctx, []index.Entry{fresh[0], entries[1]}), client.ErrExists)
 	if got, err := env.Doctor.GetEntries(ctx, []index.Batch{{MSP: env.Doctor.MSP(), Labels: []index.Label{fresh[0].Label}}}); err != nil || got[0][0] != nil {
@@ -307,6 +313,24 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 	retired, err := env.Custodian.Retirements(ctx, name)
 	if err != nil || len(retired) != 1 || retired[0].MSP != env.Custodian.MSP() || retired[0].Epoch != 1 {
 		t.Errorf("retirements %+v, %v", retired, err)
+	}
+	none, s, err := env.Custodian.SearchEntries(ctx, nil)
+	if err != nil || len(none) != 0 {
+		t.Errorf("a search without labels: %x, %v", none, err)
+	}
+	if all, err := env.Custodian.Scopes(ctx); err != nil || !slices.Equal(s.Scopes, all) {
+		t.Errorf("a search sees the scopes %+v, and there are %+v, %v", s.Scopes, all, err)
+	}
+	if !slices.Contains(s.Retirements, retired[0]) {
+		t.Errorf("a search sees the retirements %+v, not %+v", s.Retirements, retired[0])
+	}
+	authorities, err := env.Custodian.Authorities(ctx)
+	var msps []string
+	for _, a := range authorities {
+		msps = append(msps, a.MSP)
+	}
+	if err != nil || !slices.Equal(s.Hospitals, msps) {
+		t.Errorf("a search sees the hospitals %q, and there are %q, %v", s.Hospitals, msps, err)
 	}
 	entries, err := env.Other.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, "TREAT")
 	if err != nil {

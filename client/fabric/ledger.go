@@ -192,6 +192,26 @@ func (g *Gateway) Retirements(ctx context.Context, name string) (out []ledger.Re
 
 // GetEntries implements index.Store.
 func (g *Gateway) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
+	var out [][][]byte // encoding/json reads base64 strings into byte slices
+	if err := g.evaluate(ctx, &out, ledger.IndexGet, packLabels(batches)); err != nil {
+		return nil, err
+	}
+	return out, checkValues(ledger.IndexGet, batches, out)
+}
+
+// SearchEntries implements client.Ledger.
+func (g *Gateway) SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
+	var out struct { // a ledger.SearchAnswer, read as in GetEntries
+		Values     [][][]byte        `json:"values"`
+		Searchable ledger.Searchable `json:"searchable"`
+	}
+	if err := g.evaluate(ctx, &out, ledger.IndexSearch, packLabels(batches)); err != nil {
+		return nil, ledger.Searchable{}, err
+	}
+	return out.Values, out.Searchable, checkValues(ledger.IndexSearch, batches, out.Values)
+}
+
+func packLabels(batches []index.Batch) []ledger.LabelBatch {
 	ask := make([]ledger.LabelBatch, len(batches))
 	for i, b := range batches {
 		packed := make([]byte, 0, len(b.Labels)*index.LabelSize)
@@ -200,16 +220,17 @@ func (g *Gateway) GetEntries(ctx context.Context, batches []index.Batch) ([][][]
 		}
 		ask[i] = ledger.LabelBatch{MSP: b.MSP, Labels: base64.StdEncoding.EncodeToString(packed)}
 	}
-	var out [][][]byte // encoding/json reads base64 strings into byte slices
-	if err := g.evaluate(ctx, &out, ledger.IndexGet, ask); err != nil {
-		return nil, err
-	}
+	return ask
+}
+
+// checkValues checks that an answer has the shape of its question, and makes what does not exist nil.
+func checkValues(transaction string, batches []index.Batch, out [][][]byte) error {
 	if len(out) != len(batches) {
-		return nil, ledger.Errorf(ledger.ErrTampered, "%s: %d answers for %d batches", ledger.IndexGet, len(out), len(batches))
+		return ledger.Errorf(ledger.ErrTampered, "%s: %d answers for %d batches", transaction, len(out), len(batches))
 	}
 	for i, values := range out {
 		if len(values) != len(batches[i].Labels) {
-			return nil, ledger.Errorf(ledger.ErrTampered, "%s: %d values for %d labels", ledger.IndexGet, len(values), len(batches[i].Labels))
+			return ledger.Errorf(ledger.ErrTampered, "%s: %d values for %d labels", transaction, len(values), len(batches[i].Labels))
 		}
 		for j, v := range values {
 			if len(v) == 0 {
@@ -217,7 +238,7 @@ func (g *Gateway) GetEntries(ctx context.Context, batches []index.Batch) ([][][]
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // PutEntries implements index.Store.

@@ -6,8 +6,10 @@ import (
 	"slices"
 )
 
-// The first round asks each chain for a short run from its start, and for a few counters far beyond it. The far ones
-// tell its length within a factor, so that the next round can ask for all the rest, without a guess.
+// The first round asks a chain of which nothing is known for a short run from its start, and for a few counters far beyond it.
+// The far ones tell its length within a factor, so that the next round can ask for all the rest, without a guess. Where a
+// hint says how long the chain was, the first round asks for all of that and only lookahead beyond: most chains have not grown, and
+// every label costs the peer. One that has grown is galloped along in the next round.
 const (
 	firstWindow = 6    // counters asked for in order, beyond what is known
 	lookahead   = 2    // counters past the end that must be absent too, so that one or two withheld entries do not pass for the end
@@ -40,7 +42,9 @@ type cursor struct {
 	lo    uint64             // the chain is at least so long
 	hi    uint64             // and at most so long, or unknown
 	asked bool
-	hint  uint64
+
+	hint   uint64
+	hinted bool // somebody has seen the chain's end before; without it, hint is 0
 
 	confirmed map[uint64]bool // holes that were asked for a second time
 }
@@ -89,7 +93,7 @@ func (c *cursor) wanted(budget int) []uint64 {
 		if c.hint > 0 {
 			add(c.hint - 1)
 		}
-		if !c.read {
+		if c.hinted || !c.read {
 			for p := range uint64(1 + lookahead) {
 				add(c.hint + p)
 			}
@@ -102,6 +106,9 @@ func (c *cursor) wanted(budget int) []uint64 {
 			add(c.hint + p)
 		}
 	case c.hi == unknown: // even the farthest probe exists
+		if c.read {
+			run(c.lo, c.lo+firstWindow)
+		}
 		for step := uint64(1); step <= 1<<24; step *= 2 {
 			add(c.lo + step - 1)
 		}

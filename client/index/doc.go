@@ -58,9 +58,10 @@
 //     (search pattern). It sees no terms and no values. What co-occurs how often over many queries is a handle for
 //     frequency attacks by someone who knows the distribution of diagnoses; at rest there is none.
 //   - Forward privacy, exactly: entries that are written later cannot be linked to a query by any peer that was not asked. The
-//     asked peer was also shown labels past the end of each chain (the next six or so, and a few far ones), which is how
-//     an end is found; it can recognise an entry that later takes one of these. This is the price of chains that many
-//     writers extend without shared state. So ask your own hospital's peer only. A new epoch starts all chains anew.
+//     asked peer was also shown labels past the end of each chain (the next three; the first time, when nobody knows how long
+//     the chain is, the next six or so and a few far ones), which is how an end is found; it can recognise an entry that later
+//     takes one of these. This is the price of chains that many writers extend without shared state. So ask your own
+//     hospital's peer only. A new epoch starts all chains anew.
 //   - File injection: a member who can make a hospital index documents of their choice still has to see that hospital's
 //     peer answer queries to learn which of them matched. Seeing it, they learn that a query touched an entry of
 //     the batch in which their document was written, and by repetition with other batches which term it was.

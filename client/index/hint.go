@@ -12,13 +12,14 @@ type Hints interface {
 	Store(HintID, uint64)
 }
 
-// loadHint returns 0 when nothing is known.
-func loadHint(h Hints, id HintID) uint64 {
+// recall takes the chain's hint, if there is one.
+func (c *cursor) recall(h Hints, id HintID) {
 	if h == nil {
-		return 0
+		return
 	}
-	n, _ := h.Load(id)
-	return min(n, maxHint)
+	if n, ok := h.Load(id); ok {
+		c.hint, c.hinted = min(n, maxHint), true
+	}
 }
 
 // MemoryHints keeps hints in memory, up to a fixed number. The zero value is ready.

@@ -112,7 +112,7 @@ func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	if free {
 		w.busy[r.id], r.busy = true, true
 	}
-	r.cursor.hint = loadHint(w.Hints, r.id)
+	r.cursor.recall(w.Hints, r.id)
 	return nil
 }
 

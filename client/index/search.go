@@ -163,7 +163,7 @@ func (s *Session) reading(term Term) *reading {
 			}
 			for slot := range Slots {
 				c := newCursor(keys, msp, slot, true)
-				c.hint = loadHint(s.searcher.Hints, keys.hintID(c.chain))
+				c.recall(s.searcher.Hints, keys.hintID(c.chain))
 				r.cursors = append(r.cursors, c)
 			}
 		}
@@ -186,8 +186,10 @@ func (r *reading) resolve(hints Hints) []Hit {
 		return r.hits
 	}
 	var all []Hit
+	found := slices.ContainsFunc(r.cursors, func(c *cursor) bool { return c.lo > 0 })
 	for _, c := range r.cursors {
-		if hints != nil && c.lo != c.hint {
+		// Empty chains are worth remembering beside others. Those of a term that is nowhere are not: it may be a slip of the pen.
+		if hints != nil && (c.lo != c.hint || found && !c.hinted) {
 			hints.Store(c.keys.hintID(c.chain), c.lo)
 		}
 		for _, p := range c.got {
