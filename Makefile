@@ -36,7 +36,7 @@ build: check-tools ## compile Chartseal's programs into build/
 	go build -o $(BIN)/ ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 
 bench-search: build ## measure search and import on a network of their own; QUICK=1 in 3 minutes, DATA=dir of FHIR bundles
-	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick,--table docs/benchmarks-search.md) \
+	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick --plots $(BIN)/bench,--table docs/benchmarks-search.md --plots docs/bench) \
 		--data "$(or $(DATA),$(wildcard ../shared/data/fhir))"
 
 bench: build ## hold everything against bare Fabric, kubo and age on a network of its own; QUICK=1 in 5 minutes

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Organisation number i, counted over the hospitals and then the regulators, owns the ports base+20*i to base+20*i+19.
@@ -112,7 +113,18 @@ func (n *Network) checkPorts(p *process) error {
 			continue
 		}
 		holder := "another process, which this user may not look at"
-		if pid, command := portHolder(port); pid != 0 {
+		pid, command := portHolder(port)
+		for tries := 0; pid == 0 && tries < 20; tries++ { // a server that has just ended may hold it for a moment longer
+			time.Sleep(50 * time.Millisecond)
+			if portFree(port) {
+				break
+			}
+			pid, command = portHolder(port)
+		}
+		if portFree(port) {
+			continue
+		}
+		if pid != 0 {
 			holder = fmt.Sprintf("process %d (%s)", pid, command)
 		}
 		return fmt.Errorf("port %d is in use: %s is to listen there, but %s holds it; "+

@@ -12,9 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 )
 
@@ -44,23 +42,8 @@ func (t Times) Spread() float64 {
 // Alternate does every side n times, in turns, each second turn in the opposite order: ours, bare, bare, ours. The first turn only
 // warms up. It returns the times of each side.
 func Alternate(ctx context.Context, n int, sides ...func(context.Context) error) ([]Times, error) {
-	times := make([]Times, len(sides))
-	for turn := range n + 1 {
-		for k := range sides {
-			side := k
-			if turn%2 == 1 {
-				side = len(sides) - 1 - k
-			}
-			start := time.Now()
-			if err := sides[side](ctx); err != nil {
-				return nil, err
-			}
-			if turn > 0 {
-				times[side] = append(times[side], time.Since(start))
-			}
-		}
-	}
-	return times, nil
+	times, _, err := AlternateUsing(ctx, n, func() (Usage, error) { return nil, nil }, sides...)
+	return times, err
 }
 
 // Concurrently does the work n times over by workers at once and returns how long it took in all and each time.
@@ -137,6 +120,15 @@ type Row struct {
 	Spread float64 `json:"spread"` // of ours: half the distance of the quartiles to the median
 	N      int     `json:"n"`      // how often ours was measured
 	Note   string  `json:"note,omitempty"`
+
+	// What bounds it: the processor time of one, by kind of process.
+	Processor     string `json:"processor,omitempty"`
+	BareProcessor string `json:"bareProcessor,omitempty"`
+}
+
+// Costs says what one of each side took; oursEach and bareEach are how many are done in a turn.
+func (r *Row) Costs(ours Account, oursEach int, bare Account, bareEach int) {
+	r.Processor, r.BareProcessor = ours.Each(oursEach), bare.Each(bareEach)
 }
 
 // Compare makes a row of two numbers.
@@ -217,49 +209,6 @@ func number(f float64) string {
 		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.2f", f)
-}
-
-// Table writes all rows, aligned.
-func (r *Report) Table(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ROW\tOURS\tBARE\tUNIT\tRATIO\tTARGET\tMET\tSPREAD\tN\tNOTE")
-	for _, row := range r.Rows {
-		fmt.Fprintln(t, strings.Join(row.cells(), "\t"))
-	}
-	return t.Flush()
-}
-
-// Markdown writes all rows as a table for a document.
-func (r *Report) Markdown(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString("| row | ours | bare | unit | ratio | target | met | spread | n | note |\n|---|---:|---:|---|---:|---|---|---:|---:|---|\n")
-	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(row.cells(), " | "))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// cells are what a table shows of a row.
-func (r Row) cells() []string {
-	bare, ratio, spread, n := "-", "-", "-", "-"
-	if r.Bare != nil {
-		bare = number(*r.Bare)
-	}
-	if r.Ratio != nil {
-		ratio = fmt.Sprintf("%.2f", *r.Ratio)
-	}
-	if r.N > 0 {
-		spread, n = fmt.Sprintf("±%.0f %%", 100*r.Spread), fmt.Sprint(r.N)
-	}
-	return []string{r.Row, number(r.Ours), bare, r.Unit, ratio, orDash(r.Bound), orDash(r.verdict()), spread, n, r.Note}
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 // Missed are the rows whose target is not met.

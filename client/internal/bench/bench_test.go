@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -41,6 +44,38 @@ func TestAlternate(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	if _, err := Alternate(t.Context(), 2, side(0), func(context.Context) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+func TestAlternateUsing(t *testing.T) {
+	used := Usage{"peer": 0, "client": 0}
+	use := func() (Usage, error) { return maps.Clone(used), nil }
+	ours := func(context.Context) error {
+		used["peer"] += 6 * time.Millisecond
+		used["client"] += 2 * time.Millisecond
+		return nil
+	}
+	bare := func(context.Context) error { used["peer"] += 3 * time.Millisecond; return nil }
+	_, accounts, err := AlternateUsing(t.Context(), 5, use, ours, bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts[0].Took, accounts[1].Took = 80*time.Millisecond/time.Duration(runtime.NumCPU()), 0
+	var row Row
+	row.Costs(accounts[0], 2, accounts[1], 1)
+	// Forty milliseconds in five turns of two, of a wall-clock time in which the processors had eighty.
+	if row.Processor != fmt.Sprintf("4.00 ms, 50 %% of %d processors (peer 3.00, client 1.00)", runtime.NumCPU()) || row.BareProcessor != "" {
+		t.Errorf("%+v", row)
+	}
+	row.Row = "costly"
+	r := Report{Rows: []Row{row, Just("free", "s", 1)}}
+	var table, doc strings.Builder
+	if err := errors.Join(r.Table(&table), r.Markdown(&doc)); err != nil || strings.Count(table.String()+doc.String(), "(peer 3.00, client 1.00)") != 2 {
+		t.Errorf("%v\n%s\n%s", err, table.String(), doc.String())
+	}
+	broken := errors.New("broken")
+	if _, _, err := AlternateUsing(t.Context(), 1, func() (Usage, error) { return nil, broken }, ours); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }

@@ -21,9 +21,10 @@ Ours and its yardstick are measured in turns (ours, bare, bare, ours, ...), so t
 are medians unless they say otherwise, and the spread is half the distance between the quartiles. Everything is counted that a
 caller waits for: a search fetches what it may search, reads the index and checks the record of each hit on the ledger.
 
-- *evaluate of one key* is fabric-gateway alone, asking the same peer for one index entry that exists.
-- *index:Put of random bytes* is fabric-gateway alone, submitting as many entries of the same size, by as many submitters.
-  The chaincode has no other way to put keys, so what this leaves out is what is ours: finding the ends of chains, keys, encryption, padding.
+- *asset:Get of one key* is fabric-gateway alone, asking the same peer for one key, of a contract without rules that only
+  the benchmarks' chaincode program has.
+- *asset:PutMany* is fabric-gateway alone, putting as many keys of the same length with values of the same size, by as many submitters.
+  What it leaves out is what is ours: finding the ends of chains, labels, encryption, padding.
 - The index is filled with random labels and values in transactions of 4096. To a peer these are what all entries are.
 
 `

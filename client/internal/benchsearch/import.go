@@ -103,7 +103,7 @@ type importResult struct {
 // importOnce runs the program and returns what it says and the memory that it took at most, in bytes.
 func (r *run) importOnce(ctx context.Context, dir string, split bool) (importResult, int64, error) {
 	var sum importResult
-	args := []string{"--wallet", r.walletDir(), "--user", "doctor@HospitalA", "import", dir, "--policy", policy, "--scope", scope, "--json"}
+	args := []string{"--wallet", r.Wallet(), "--user", "doctor@HospitalA", "import", dir, "--policy", policy, "--scope", scope, "--json"}
 	if split {
 		args = append(args, "--split")
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/client/internal/bench"
+	"github.com/chartseal/chartseal/client/internal/bench/chart"
 )
 
 // Options say what to measure and where things are.
@@ -21,6 +22,7 @@ type Options struct {
 	Data  string // directory of FHIR bundles; empty: bundles of our own making
 	JSON  string // file for the rows
 	Table string // file for the rows as a document; empty for none
+	Plots string // directory for plots as SVG; empty for none
 	Keep  bool   // leave the network running
 	Quick bool   // smaller and less often, within about three minutes
 
@@ -54,6 +56,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.Data, "data", "", "`directory` of FHIR bundles; without it they are made up")
 	fs.StringVar(&o.JSON, "json", "build/bench-search.json", "`file` for the rows")
 	fs.StringVar(&o.Table, "table", "", "`file` for the rows as a document")
+	fs.StringVar(&o.Plots, "plots", "", "`directory` for plots as SVG")
 	fs.BoolVar(&o.Quick, "quick", false, "measure less, in about three minutes")
 	fs.BoolVar(&o.Keep, "keep", false, "leave the network running")
 	if err := fs.Parse(args); err != nil {
@@ -84,7 +87,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() {
-		if endErr := h.tearDown(); err == nil {
+		if endErr := h.Close(); err == nil {
 			err = endErr
 		}
 	}()
@@ -107,6 +110,11 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err
 		}
 	}
+	if o.Plots != "" {
+		if err := chart.Draw(o.Plots, r.charts...); err != nil {
+			return err
+		}
+	}
 	return report.WriteJSON(o.JSON)
 }
 
@@ -116,6 +124,7 @@ type run struct {
 	Options
 	scale
 	report *bench.Report
+	charts []chart.Chart
 
 	entries int // in the index so far, dummies included
 }

@@ -3,7 +3,6 @@ package benchsearch
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -23,8 +22,8 @@ const (
 
 // prepare seals the records that the queries find.
 func (r *run) prepare(ctx context.Context) error {
-	for i, p := range r.members() {
-		c, err := p.client()
+	for i, p := range r.members {
+		c, err := p.Client()
 		if err != nil {
 			return err
 		}
@@ -35,7 +34,7 @@ func (r *run) prepare(ctx context.Context) error {
 			}
 			var sources []client.Source
 			for k := range n {
-				sources = append(sources, client.ReaderSource(fmt.Sprintf("%d-%d.txt", i, k), strings.NewReader(fmt.Sprintf("record %d of %s", k, p.ledger.Actor()))))
+				sources = append(sources, client.ReaderSource(fmt.Sprintf("%d-%d.txt", i, k), strings.NewReader(fmt.Sprintf("record %d of %s", k, p.Ledger.Actor()))))
 			}
 			sealed, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policy, Scope: scope, Keywords: batch, Index: client.IndexNow})
 			if err != nil {
@@ -60,7 +59,7 @@ func (r *run) fill(ctx context.Context, n int) error {
 	calls := (missing + each - 1) / each
 	r.report.Say("filling the index to %d entries: %d transactions", n, calls)
 	took, _, err := bench.Concurrently(ctx, submitters, calls, func(ctx context.Context, i int) error {
-		return r.members()[i%3].ledger.PutEntries(ctx, randomEntries(min(each, missing-i*each)))
+		return r.members[i%3].Ledger.PutEntries(ctx, randomEntries(min(each, missing-i*each)))
 	})
 	if err != nil {
 		return fmt.Errorf("fill the index: %w", err)
@@ -82,15 +81,15 @@ func randomEntries(n int) []index.Entry {
 // settle waits until every hospital's peer has the last entry, and the machine is quiet.
 func (r *run) settle(ctx context.Context) error {
 	last := randomEntries(1)
-	writer := r.members()[0].ledger
+	writer := r.members[0].Ledger
 	if err := writer.PutEntries(ctx, last); err != nil {
 		return err
 	}
 	r.entries++
 	ask := []index.Batch{{MSP: writer.MSP(), Labels: []index.Label{last[0].Label}}}
-	for _, p := range r.members() {
+	for _, p := range r.members {
 		for {
-			got, err := p.ledger.GetEntries(ctx, ask)
+			got, err := p.Ledger.GetEntries(ctx, ask)
 			if err != nil {
 				return err
 			}
@@ -102,13 +101,4 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	time.Sleep(3 * time.Second) // LevelDB compacts
 	return nil
-}
-
-// pack is how the ledger takes entries.
-func pack(entries []index.Entry) string {
-	packed := make([]byte, 0, len(entries)*ledger.PackedEntrySize)
-	for _, e := range entries {
-		packed = append(append(packed, e.Label[:]...), e.Value[:]...)
-	}
-	return base64.StdEncoding.EncodeToString(packed)
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/internal/bench"
+	"github.com/chartseal/chartseal/client/internal/bench/stage"
 )
 
 // noise is n bytes that no node has and nothing compresses, the same for the same seed.
@@ -36,9 +36,12 @@ func source(n int64, seed uint64) client.Source {
 
 func mebibytes(n int64, t bench.Times) float64 { return float64(n) / (1 << 20) / t.Median().Seconds() }
 
-func (r *run) rates(name string, n int64, times []bench.Times, target bench.Target, note string) {
+func (r *run) rates(name string, n int64, times []bench.Times, used []bench.Account, target bench.Target, note string) {
 	row := bench.Compare(name, "MiB/s", mebibytes(n, times[0]), mebibytes(n, times[1]), target)
 	row.Spread, row.N, row.Note = times[0].Spread(), len(times[0]), note
+	if used != nil {
+		row.Costs(used[0], 1, used[1], 1)
+	}
 	r.report.Add(row)
 }
 
@@ -46,7 +49,7 @@ func (r *run) rates(name string, n int64, times []bench.Times, target bench.Targ
 func (r *run) large(ctx context.Context) error {
 	size, rounds := of[int64](r, 1<<30, 256<<20), of(r, 3, 3)
 	what := fmt.Sprintf("%d MiB", size>>20)
-	c, err := r.a.client()
+	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (r *run) large(ctx context.Context) error {
 	var last client.Sealed
 	var cid string
 	var used []string
-	times, err := bench.Alternate(ctx, rounds, func(ctx context.Context) error {
+	times, costs, err := bench.AlternateUsing(ctx, rounds, r.Usage, func(ctx context.Context) error {
 		seed++
 		sealed, err := c.Seal(ctx, client.SealRequest{Sources: []client.Source{source(size, seed)}, Policy: policyText})
 		if err == nil {
@@ -64,16 +67,16 @@ func (r *run) large(ctx context.Context) error {
 		return err
 	}, func(ctx context.Context) (err error) {
 		seed++
-		cid, err = r.a.kubo.Add(ctx, noise(size, seed))
+		cid, err = r.a.Kubo.Add(ctx, noise(size, seed))
 		used = append(used, cid)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	r.rates("seal of "+what, size, times, bench.AtLeast(0.7), "bare: kubo add of as many bytes; both draw them from ChaCha8")
+	r.rates("seal of "+what, size, times, costs, bench.AtLeast(0.7), "bare: kubo add of as many bytes; both draw them from ChaCha8")
 
-	file := filepath.Join(r.a.dir, "opened")
+	file := filepath.Join(r.a.Dir, "opened")
 	toFile := func(write func(io.Writer) error) error {
 		f, err := os.Create(file)
 		if err != nil {
@@ -81,9 +84,9 @@ func (r *run) large(ctx context.Context) error {
 		}
 		return errors.Join(write(f), f.Close(), os.Remove(file))
 	}
-	openAs := func(p *person) func(context.Context) error {
+	openAs := func(p *stage.Person) func(context.Context) error {
 		return func(ctx context.Context) error {
-			c, err := p.client()
+			c, err := p.Client()
 			if err != nil {
 				return err
 			}
@@ -93,38 +96,43 @@ func (r *run) large(ctx context.Context) error {
 			})
 		}
 	}
-	catFrom := func(p *person) func(context.Context) error {
+	catFrom := func(p *stage.Person) func(context.Context) error {
 		return func(ctx context.Context) error {
-			return toFile(func(w io.Writer) error { return p.kubo.Cat(ctx, last.CID, w) })
+			return toFile(func(w io.Writer) error { return p.Kubo.Cat(ctx, last.CID, w) })
 		}
 	}
-	if times, err = bench.Alternate(ctx, rounds, openAs(r.a), catFrom(r.a)); err != nil {
+	if times, costs, err = bench.AlternateUsing(ctx, rounds, r.Usage, openAs(r.a), catFrom(r.a)); err != nil {
 		return err
 	}
-	r.rates("open of "+what+", own node", size, times, bench.AtLeast(0.7), "to a file; bare: kubo cat of the same payload to a file")
+	r.rates("open of "+what+", own node", size, times, costs, bench.AtLeast(0.7), "to a file; bare: kubo cat of the same payload to a file")
 	if err := r.ranges(ctx, c, last, times[0]); err != nil {
 		return err
 	}
 
-	// Each turn the other hospital's node has lost the payload, so that it comes from the first.
-	var remote []bench.Times
+	remote, costs, err := r.remote(ctx, last.CID, openAs(r.b), catFrom(r.b))
+	if err != nil {
+		return err
+	}
+	r.rates("open of "+what+", another hospital's node", size, remote, costs, bench.AtLeast(0.9), "own node evicted before each; bare: kubo cat, the same way")
+	return r.inMemory(ctx)
+}
+
+// remote measures sides before each of which the other hospital's node has lost the payload, so that it comes from the first.
+func (r *run) remote(ctx context.Context, cid string, sides ...func(context.Context) error) ([]bench.Times, []bench.Account, error) {
+	times, accounts := make([]bench.Times, len(sides)), make([]bench.Account, len(sides))
 	for range of(r, 3, 2) {
-		for i, do := range []func(context.Context) error{openAs(r.b), catFrom(r.b)} {
-			if err := r.b.kubo.Evict(ctx, last.CID, 30*time.Second); err != nil {
-				return err
+		for i, side := range sides {
+			if err := r.b.Kubo.Evict(ctx, cid, 30*time.Second); err != nil {
+				return nil, nil, err
 			}
-			start := time.Now()
-			if err := do(ctx); err != nil {
-				return err
+			took, err := accounts[i].Do(ctx, r.Usage, side)
+			if err != nil {
+				return nil, nil, err
 			}
-			for len(remote) <= i {
-				remote = append(remote, nil)
-			}
-			remote[i] = append(remote[i], time.Since(start))
+			times[i] = append(times[i], took)
 		}
 	}
-	r.rates("open of "+what+", another hospital's node", size, remote, bench.AtLeast(0.9), "own node evicted before each; bare: kubo cat, the same way")
-	return r.inMemory(ctx)
+	return times, accounts, nil
 }
 
 // ranges compares a small part with the whole.
@@ -173,14 +181,14 @@ func (r *run) inMemory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.rates("encrypt a payload in memory", size, times, bench.Target{}, "ours also computes two SHA-256 and pads; bare: age")
+	r.rates("encrypt a payload in memory", size, times, nil, bench.Target{}, "ours also computes two SHA-256 and pads; bare: age")
 	return nil
 }
 
 // programMemory runs the program itself and watches what it takes at most.
 func (r *run) programMemory(ctx context.Context) error {
 	size := of[int64](r, 1<<30, 256<<20)
-	in, out := filepath.Join(r.a.dir, "in"), filepath.Join(r.a.dir, "out")
+	in, out := filepath.Join(r.a.Dir, "in"), filepath.Join(r.a.Dir, "out")
 	defer os.Remove(in)
 	f, err := os.Create(in)
 	if err != nil {
@@ -212,7 +220,7 @@ func (r *run) programMemory(ctx context.Context) error {
 }
 
 func (r *run) program(ctx context.Context, args ...string) (stdout string, peak int64, err error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(r.Bin, "chartseal"), append([]string{"--wallet", filepath.Join(r.Dir, "wallet"), "--user", "doctor@HospitalA"}, args...)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(r.Bin, "chartseal"), append([]string{"--wallet", r.Wallet(), "--user", "doctor@HospitalA"}, args...)...)
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	if err := cmd.Start(); err != nil {
@@ -229,23 +237,7 @@ func (r *run) program(ctx context.Context, args ...string) (stdout string, peak 
 			return out.String(), peak, err
 		case <-time.After(20 * time.Millisecond):
 			// Not rusage, whose maximum counts what the process had of ours before it became the program.
-			peak = max(peak, processMemory(cmd.Process.Pid, "VmHWM"))
+			peak = max(peak, stage.Memory(cmd.Process.Pid, "VmHWM"))
 		}
 	}
-}
-
-// processMemory reads a field of a process's status, in bytes; 0 when it is gone.
-func processMemory(pid int, field string) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), field+":")
-	line, _, _ := strings.Cut(rest, "\n")
-	number, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-	kib, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return kib << 10
 }

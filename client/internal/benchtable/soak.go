@@ -15,7 +15,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/bench"
-	"github.com/chartseal/chartseal/client/wallet"
+	"github.com/chartseal/chartseal/client/internal/bench/stage"
 )
 
 // A sample is one window of a soak.
@@ -32,19 +32,15 @@ type sample struct {
 
 // soak puts a mixed load on at a fixed rate, whether or not what was asked before has been answered.
 func (r *run) soak(ctx context.Context) error {
-	c, err := r.a.client()
+	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
-	other, err := r.b.client()
+	other, err := r.b.Client()
 	if err != nil {
 		return err
 	}
-	w, err := wallet.Open(filepath.Join(r.Dir, "wallet"))
-	if err != nil {
-		return err
-	}
-	auditor, err := w.User("auditor@Regulator")
+	auditor, err := r.User("auditor@Regulator")
 	if err != nil {
 		return err
 	}
@@ -79,10 +75,10 @@ func (r *run) soak(ctx context.Context) error {
 			end = end.Add(window)
 			s := l.sample()
 			s.Seconds = time.Since(start).Seconds()
-			if s.Memory, err = r.resident(ctx); err != nil {
+			if s.Memory, err = r.resident(); err != nil {
 				return err
 			}
-			s.Disk = float64(size(r.Dir, "")) / (1 << 20)
+			s.Disk = float64(stage.Size(r.Dir, "")) / (1 << 20)
 			samples = append(samples, s)
 			r.report.Say("%4.0f s: %d done, %d errors %s", s.Seconds, s.Done, s.Errors, s.LastError)
 		}
@@ -189,14 +185,14 @@ func (l *load) sample() sample {
 }
 
 // resident adds up the memory of the servers by kind.
-func (r *run) resident(ctx context.Context) (map[string]float64, error) {
-	all, err := r.servers(ctx)
+func (r *run) resident() (map[string]float64, error) {
+	all, err := r.Servers()
 	if err != nil {
 		return nil, err
 	}
-	sum := map[string]float64{"client": float64(processMemory(os.Getpid(), "VmRSS")) / (1 << 20)}
+	sum := map[string]float64{"client": float64(stage.Memory(os.Getpid(), "VmRSS")) / (1 << 20)}
 	for _, s := range all {
-		sum[s.kind] += float64(processMemory(s.pid, "VmRSS")) / (1 << 20)
+		sum[s.Kind] += float64(stage.Memory(s.PID, "VmRSS")) / (1 << 20)
 	}
 	return sum, nil
 }

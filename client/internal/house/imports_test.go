@@ -92,11 +92,11 @@ var rules = []rule{
 	},
 	{
 		room:  "client/internal/bench/bare", // the yardsticks of benchmarks
-		allow: []string{"./client/wallet", "github.com/hyperledger/fabric-gateway/...", "google.golang.org/grpc/..."},
+		allow: []string{"./client/wallet", "github.com/hyperledger/fabric-gateway/...", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
 	},
 	{
-		room:  "client/internal/benchtable", // draws plots
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age", "gonum.org/v1/plot/..."},
+		room:  "client/internal/bench/chart", // draws plots
+		allow: []string{"gonum.org/v1/plot/..."},
 	},
 	{
 		room:  "client/internal/story", // for tests only

@@ -6,13 +6,19 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-gateway/pkg/hash"
 	"github.com/hyperledger/fabric-gateway/pkg/identity"
+	gwproto "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/chartseal/chartseal/client/wallet"
 )
@@ -22,6 +28,7 @@ type Fabric struct {
 	conn     *grpc.ClientConn
 	gateway  *gateway.Gateway
 	contract *gateway.Contract
+	channel  string
 }
 
 // ConnectFabric makes a user's connection to the peer of their organisation.
@@ -49,17 +56,78 @@ func ConnectFabric(u *wallet.User) (*Fabric, error) {
 		conn.Close()
 		return nil, fmt.Errorf("bare Fabric client of %s: %w", u, err)
 	}
-	return &Fabric{conn: conn, gateway: gw, contract: gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode)}, nil
+	return &Fabric{conn: conn, gateway: gw, contract: gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode), channel: u.Profile.Channel}, nil
 }
 
-// Evaluate asks the peer.
-func (f *Fabric) Evaluate(ctx context.Context, transaction string, args ...string) ([]byte, error) {
-	return f.contract.EvaluateWithContext(ctx, transaction, gateway.WithArguments(args...))
+// Submit returns when the transaction is committed. Under load BFT orderers take some transactions and say "request already processed",
+// which a gateway client sees as a failure; so it asks for the status of the same transaction, as a careful program must.
+func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string) error {
+	proposal, err := f.contract.NewProposal(transaction, gateway.WithArguments(args...))
+	if err != nil {
+		return err
+	}
+	tx, err := proposal.EndorseWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	commit, submitErr := tx.SubmitWithContext(ctx)
+	if submitErr != nil {
+		if commit, err = f.commitOf(tx.TransactionID()); err != nil {
+			return errors.Join(submitErr, err)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	status, err := commit.StatusWithContext(ctx)
+	if err != nil {
+		return errors.Join(submitErr, err)
+	}
+	if !status.Successful {
+		return fmt.Errorf("bare %s: transaction %s was refused at commit: %s", transaction, status.TransactionID, status.Code)
+	}
+	return nil
 }
 
-// Submit returns when the transaction is committed.
-func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string) ([]byte, error) {
-	return f.contract.SubmitWithContext(ctx, transaction, gateway.WithArguments(args...))
+// patience is how long a transaction may take of which the orderers did not say that they took it.
+const patience = 20 * time.Second
+
+// commitOf makes the question for a transaction's status out of its id.
+func (f *Fabric) commitOf(id string) (*gateway.Commit, error) {
+	own := f.gateway.Identity()
+	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: own.MspID(), IdBytes: own.Credentials()})
+	if err != nil {
+		return nil, err
+	}
+	request, err := proto.Marshal(&gwproto.CommitStatusRequest{ChannelId: f.channel, TransactionId: id, Identity: creator})
+	if err != nil {
+		return nil, err
+	}
+	signed, err := proto.Marshal(&gwproto.SignedCommitStatusRequest{Request: request})
+	if err != nil {
+		return nil, err
+	}
+	return f.gateway.NewCommit(signed)
+}
+
+// Put writes an asset, with the contract that only the benchmarks' chaincode program has.
+func (f *Fabric) Put(ctx context.Context, key, value string) error {
+	return f.Submit(ctx, "asset:Put", key, value)
+}
+
+// PutMany writes assets in one transaction.
+func (f *Fabric) PutMany(ctx context.Context, assets map[string]string) error {
+	text, err := json.Marshal(assets)
+	if err != nil {
+		return err
+	}
+	return f.Submit(ctx, "asset:PutMany", string(text))
+}
+
+// Get reads an asset.
+func (f *Fabric) Get(ctx context.Context, key string) (string, error) {
+	value, err := f.contract.EvaluateWithContext(ctx, "asset:Get", gateway.WithArguments(key))
+	return string(value), err
 }
 
 // Close ends the connection.

@@ -6,42 +6,41 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"filippo.io/age"
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/bench/chart"
 )
 
-// A curve is what was measured at several points.
-type curve plotter.XYs
+func named(name string) *chart.Curve { return &chart.Curve{Name: name} }
 
-func (c *curve) add(x, y float64) { *c = append(*c, plotter.XY{X: x, Y: y}) }
+// Axes of a chart.
+const (
+	linear      = false
+	logarithmic = true // both
+)
 
-// A plotted pair of curves.
-type plotted struct {
-	file, title, x, y  string
-	ours, bare         curve
-	oursName, bareName string
-	log                bool
+// draw keeps a chart for the end of the run.
+func (r *run) draw(file, title, x, y string, log bool, curves ...*chart.Curve) {
+	c := chart.Chart{File: file, Title: title, X: x, Y: y, LogX: log, LogY: log}
+	for _, curve := range curves {
+		c.Curves = append(c.Curves, *curve)
+	}
+	r.charts = append(r.charts, c)
 }
 
 // sizes draws the rates of seal and open against the size of a record.
 func (r *run) sizes(ctx context.Context) error {
-	c, err := r.a.client()
+	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
-	var seal, open curve
+	seal, open := named("seal"), named("open")
 	top := of(r, 30, 26)
 	for _, exponent := range []int{10, 14, 18, 22, 26, 30} {
 		if exponent > top {
@@ -53,14 +52,14 @@ func (r *run) sizes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		seal.add(float64(n), time.Since(start).Seconds())
+		seal.Add(float64(n), time.Since(start).Seconds())
 		start = time.Now()
 		if _, err := c.Open(ctx, s[0].ID, io.Discard, client.OpenRequest{}); err != nil {
 			return err
 		}
-		open.add(float64(n), time.Since(start).Seconds())
+		open.Add(float64(n), time.Since(start).Seconds())
 	}
-	r.curves = append(r.curves, plotted{file: "size", title: "Records of 1 KiB and more", x: "bytes", y: "seconds", ours: seal, bare: open, oursName: "seal", bareName: "open", log: true})
+	r.draw("size", "Records of 1 KiB and more", "bytes", "seconds", logarithmic, seal, open)
 	return nil
 }
 
@@ -70,7 +69,7 @@ func (r *run) policies(context.Context) error {
 	if err != nil {
 		return err
 	}
-	var wrap, unwrap curve
+	wrap, unwrap := named("wrap"), named("unwrap")
 	for _, n := range []int{1, 2, 5, 10, 20, 50} {
 		var names []string
 		public := make(map[string]*abe.PublicKey)
@@ -109,42 +108,13 @@ func (r *run) policies(context.Context) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
-		wrap.add(float64(n), float64(time.Since(start).Microseconds())/1000)
+		wrap.Add(float64(n), float64(time.Since(start).Microseconds())/1000)
 		start = time.Now()
 		if _, err := age.Decrypt(&file, identity); err != nil {
 			return err
 		}
-		unwrap.add(float64(n), float64(time.Since(start).Microseconds())/1000)
+		unwrap.Add(float64(n), float64(time.Since(start).Microseconds())/1000)
 	}
-	r.curves = append(r.curves, plotted{file: "policy", title: "Wrapping a key under a policy", x: "attributes", y: "ms", ours: wrap, bare: unwrap, oursName: "wrap", bareName: "unwrap"})
-	return nil
-}
-
-// draw writes the plots.
-func (r *run) draw(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, c := range r.curves {
-		p := plot.New()
-		p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.x, c.y
-		p.Legend.Top, p.Legend.Left = true, true
-		if c.log {
-			p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-			p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
-		} else {
-			p.Y.Min = 0
-		}
-		name := c.oursName
-		if name == "" {
-			name = "Chartseal"
-		}
-		if err := plotutil.AddLinePoints(p, name, plotter.XYs(c.ours), c.bareName, plotter.XYs(c.bare)); err != nil {
-			return err
-		}
-		if err := p.Save(14*vg.Centimeter, 9*vg.Centimeter, filepath.Join(dir, c.file+".svg")); err != nil {
-			return err
-		}
-	}
+	r.draw("policy", "Wrapping a key under a policy", "attributes", "ms", linear, wrap, unwrap)
 	return nil
 }

@@ -1,0 +1,124 @@
+package benchtable
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/pprof"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/bench"
+	"github.com/chartseal/chartseal/client/internal/bench/chart"
+)
+
+const many = 50 // concurrent callers
+
+// sealMany is n seals by so many callers at once.
+func sealMany(c *client.Client, callers, n int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, i int) error {
+			_, err := sealOne(ctx, c, i, client.IndexBatched)
+			return err
+		})
+		return err
+	}
+}
+
+// puts is n bare puts by so many callers at once.
+func (y yardstick) puts(callers, n int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, _ int) error { return y.put(ctx) })
+		return err
+	}
+}
+
+// throughput lets many submit at once.
+func (r *run) throughput(ctx context.Context) error {
+	c, err := r.a.Client()
+	if err != nil {
+		return err
+	}
+	n := of(r, 400, 150)
+	bare, err := calibrate(ctx, r.Stage, r.a, many, n, sealMany(c, many, n))
+	if err != nil {
+		return err
+	}
+	batches := func(ctx context.Context) error {
+		sources := make([]client.Source, 2*ledger.MaxRecordsPerCall)
+		for i := range sources {
+			sources[i] = note(i)
+		}
+		_, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: client.IndexBatched})
+		return err
+	}
+	took, used, err := bench.AlternateUsing(ctx, of(r, 4, 2), r.Usage, sealMany(c, many, n), bare.puts(many, n), batches)
+	if err != nil {
+		return err
+	}
+	if err := r.profile(ctx, batches); err != nil {
+		return err
+	}
+	one := bench.Compare("seal small records, 50 at once", "records/s", rate(n, took[0]), rate(n, took[1]), bench.AtLeast(0.7))
+	one.Spread, one.N, one.Note = took[0].Spread(), len(took[0]), "index entries included; "+bare.note
+	one.Costs(used[0], n, used[1], n)
+	batch := bench.Compare("seal small records in batches", "records/s", rate(2*ledger.MaxRecordsPerCall, took[2]), rate(n, took[1]), bench.AtLeast(5))
+	batch.Spread, batch.N, batch.Note = took[2].Spread(), len(took[2]), "100 a transaction; bare: as above, one transaction a record"
+	batch.Costs(used[2], 2*ledger.MaxRecordsPerCall, used[1], n)
+	r.report.Add(one, batch)
+	return nil
+}
+
+// rate is how many a second when n are done in each turn.
+func rate(n int, t bench.Times) float64 { return float64(n) / t.Median().Seconds() }
+
+// profile does the work once more with a profile, if one is asked for.
+func (r *run) profile(ctx context.Context, work func(context.Context) error) error {
+	if r.Profile == "" {
+		return nil
+	}
+	f, err := os.Create(r.Profile)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = work(ctx)
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
+}
+
+// concurrency draws latency and throughput against the number of callers.
+func (r *run) concurrency(ctx context.Context) error {
+	c, err := r.a.Client()
+	if err != nil {
+		return err
+	}
+	bare, err := calibrate(ctx, r.Stage, r.a, many, many, sealMany(c, many, many))
+	if err != nil {
+		return err
+	}
+	sealing, putting := named("seal"), named("bare put")
+	sealLatency, putLatency := named("seal"), named("bare put")
+	for _, callers := range []int{1, 5, 10, 25, 50} {
+		n := of(r, 8, 3) * callers
+		for _, side := range []struct {
+			do            func(ctx context.Context, i int) error
+			rate, latency *chart.Curve
+		}{
+			{func(ctx context.Context, i int) error { _, err := sealOne(ctx, c, i, client.IndexBatched); return err }, sealing, sealLatency},
+			{func(ctx context.Context, _ int) error { return bare.put(ctx) }, putting, putLatency},
+		} {
+			took, each, err := bench.Concurrently(ctx, callers, n, side.do)
+			if err != nil {
+				return err
+			}
+			side.rate.Add(float64(callers), float64(n)/took.Seconds())
+			side.latency.Add(float64(callers), float64(each.Median().Milliseconds()))
+		}
+	}
+	r.draw("throughput", "Sealing 4 KiB records", "callers at once", "a second", linear, sealing, putting)
+	r.draw("latency", "Sealing 4 KiB records", "callers at once", "p50, ms", linear, sealLatency, putLatency)
+	return nil
+}
