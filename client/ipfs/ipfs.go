@@ -1,7 +1,7 @@
 // Package ipfs keeps payloads on a hospital's kubo node, through its RPC. [New] makes a [Store], which is a
 // client.Blobs.
 //
-// A payload is added as UnixFS: CIDv1, SHA-256, raw leaves, chunks of 1 MiB, balanced, pinned. Reading fetches
+// A payload is UnixFS: CIDv1, SHA-256, raw leaves, chunks of 1 MiB, balanced, pinned; one of a single chunk is that raw block. Reading fetches
 // block by block and compares each with its CID, because neither a kubo node (which does not hash what it reads from its own
 // disk) nor its Go client does: a flipped bit on the node's disk, or a node that lies, is [ledger.ErrTampered] before any byte of
 // that block is released.
@@ -11,6 +11,7 @@
 package ipfs
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -29,6 +30,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/convoy"
 )
 
 // Options say which node to use.
@@ -44,6 +46,7 @@ type Store struct {
 	address string
 	idle    time.Duration
 	blocks  chan struct{} // bounds concurrent block requests
+	small   *convoy.Convoy[leafPut]
 }
 
 var _ client.Blobs = (*Store)(nil)
@@ -51,7 +54,7 @@ var _ client.Blobs = (*Store)(nil)
 const (
 	dialTimeout    = 5 * time.Second
 	cleanupTimeout = 10 * time.Second
-	chunker        = "size-1048576"
+	chunker        = "size-1048576" // leafSize
 	maxRequests    = 8
 )
 
@@ -78,11 +81,28 @@ func New(o Options) (*Store, error) {
 	if o.Idle <= 0 {
 		o.Idle = 30 * time.Second
 	}
-	return &Store{api: api, address: o.API, idle: o.Idle, blocks: make(chan struct{}, maxRequests)}, nil
+	s := &Store{api: api, address: o.API, idle: o.Idle, blocks: make(chan struct{}, maxRequests)}
+	s.small = s.smallPuts()
+	return s, nil
 }
 
 // Put implements client.Blobs.
 func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
+	var head bytes.Buffer
+	switch n, err := io.CopyN(&head, r, leafSize+1); {
+	case err == nil: // there is more
+		return s.putFile(ctx, io.MultiReader(&head, r))
+	case !errors.Is(err, io.EOF):
+		return "", err
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	default:
+		return s.putSmall(ctx, head.Bytes()[:n])
+	}
+}
+
+// putFile stores and pins a payload of several blocks.
+func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
 	// The pin gets a name that only this upload has. If the answer is lost, the name finds the pin again.
 	name := "chartseal-" + rand.Text()
 	wctx, watch := newWatch(ctx, s.idle)

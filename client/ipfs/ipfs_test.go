@@ -31,12 +31,15 @@ func TestStore(t *testing.T) {
 	clienttest.Blobs(t, clienttest.BlobsEnv{Blobs: s, Pinned: k.pinned, Corrupt: k.corrupt})
 }
 
-// TestLostAnswer: the node has stored and pinned, and nobody hears of it. The pin is found by its name and taken back.
+// TestLostAnswer: the node has stored and pinned, and nobody hears of it. The pin is taken back: that of one block by its CID, that of
+// many, whose CID nobody has heard of, by its name.
 func TestLostAnswer(t *testing.T) {
 	k, s := newStore(t)
 	k.loseAdd = true
-	if _, err := s.Put(t.Context(), strings.NewReader("payload")); !errors.Is(err, ledger.ErrUnavailable) {
-		t.Errorf("got %v", err)
+	for _, size := range []int{7, 3 << 20} {
+		if _, err := s.Put(t.Context(), bytes.NewReader(make([]byte, size))); !errors.Is(err, ledger.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
 	}
 	if pins := k.pinned(t); len(pins) != 0 {
 		t.Errorf("%v stay pinned", pins)

@@ -33,13 +33,17 @@ type fakeKubo struct {
 	mu      sync.Mutex
 	blocks  map[cid.Cid][]byte
 	pins    map[cid.Cid]string // name by root
-	loseAdd bool               // break the connection instead of answering an add
-	hang    chan struct{}      // when set, blocks are served only once it is closed
-	noCat   bool               // refuse the cat command
-	cutCat  int                // break a cat before this leaf
-	lieCat  int                // flip a bit of this leaf in what cat sends; the block itself is good
-	cats    int                // how many were asked for
-	maxLink int                // links of a node; zero means kubo's 174
+	loseAdd bool               // break the connection instead of answering an add or a put
+	puts    int                // requests to put blocks
+
+	refuseBlock string // refuse requests with a block that has this in it
+
+	hang    chan struct{} // when set, blocks are served only once it is closed
+	noCat   bool          // refuse the cat command
+	cutCat  int           // break a cat before this leaf
+	lieCat  int           // flip a bit of this leaf in what cat sends; the block itself is good
+	cats    int           // how many were asked for
+	maxLink int           // links of a node; zero means kubo's 174
 }
 
 func startKubo(t *testing.T) (*fakeKubo, string) {
@@ -67,6 +71,8 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch strings.TrimPrefix(r.URL.Path, "/api/v0/") {
 	case "add":
 		k.add(w, r, q.Get("pin-name"))
+	case "block/put":
+		k.putBlocks(w, r, q.Get("pin") == "true")
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
@@ -209,6 +215,59 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 		panic(http.ErrAbortHandler)
 	}
 	json.NewEncoder(w).Encode(map[string]string{"Name": "payload", "Hash": root.Cid().String()})
+}
+
+// putBlocks stores each file of a request as a raw block.
+func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, pin bool) {
+	k.mu.Lock()
+	k.puts++
+	hang := k.hang
+	k.mu.Unlock()
+	if hang != nil {
+		io.Copy(io.Discard, r.Body) // only then does the server notice that the caller has gone
+		<-r.Context().Done()
+		return
+	}
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	var answer bytes.Buffer
+	for parts := multipart.NewReader(r.Body, params["boundary"]); ; {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			break
+		}
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(part)
+		}
+		if err != nil {
+			refuse(w, err.Error())
+			return
+		}
+		if k.refuseBlock != "" && bytes.Contains(data, []byte(k.refuseBlock)) {
+			refuse(w, "no such block here")
+			return
+		}
+		c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
+		if err != nil {
+			refuse(w, err.Error())
+			return
+		}
+		k.mu.Lock()
+		k.blocks[c] = data
+		if pin {
+			k.pins[c] = ""
+		}
+		k.mu.Unlock()
+		json.NewEncoder(&answer).Encode(map[string]any{"Key": c.String(), "Size": len(data)})
+	}
+	if k.loseAdd {
+		panic(http.ErrAbortHandler)
+	}
+	w.Write(answer.Bytes())
 }
 
 // adder is the part of a DAG service that the importer needs.

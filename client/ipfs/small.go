@@ -1,0 +1,131 @@
+package ipfs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/ipfs/boxo/files"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/kubo/client/rpc"
+	"github.com/multiformats/go-multihash"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/convoy"
+)
+
+// Most records are small: their payload is one block, whose CID is known before the node has it. Those that are put at the same
+// time go in one request, and none needs the work of kubo's add, which reads a file as if it had many blocks and gives its pin a name.
+const (
+	leafSize  = 1 << 20 // the chunker's
+	groupSize = 4 << 20 // bytes of one request
+)
+
+// A leafPut is a payload of one block.
+type leafPut struct {
+	data []byte
+	cid  cid.Cid
+}
+
+func newLeafPut(data []byte) (leafPut, error) {
+	c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
+	return leafPut{data, c}, err
+}
+
+// smallPuts shares requests.
+func (s *Store) smallPuts() *convoy.Convoy[leafPut] {
+	return &convoy.Convoy[leafPut]{
+		Fits: func(group []leafPut, next leafPut) bool {
+			size := len(next.data)
+			for _, p := range group {
+				size += len(p.data)
+			}
+			return size <= groupSize
+		},
+		Send: s.sendLeaves,
+		Part: func([]leafPut, error) bool { return true },
+	}
+}
+
+// putSmall stores and pins a payload of one block.
+func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
+	p, err := newLeafPut(data)
+	if err != nil {
+		return "", fmt.Errorf("hash payload: %w", err)
+	}
+	err = s.small.Go(ctx, p)
+	if err == nil && ctx.Err() == nil {
+		return p.cid.String(), nil
+	}
+	var refusal *rpc.Error
+	if !errors.As(err, &refusal) {
+		s.retract(ctx, p.cid.String())
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", s.explain("store payload", err, nil)
+}
+
+// sendLeaves puts blocks in one request.
+func (s *Store) sendLeaves(ctx context.Context, group []leafPut) error {
+	wctx, watch := newWatch(ctx, s.idle)
+	defer watch.stop()
+	watch.start()
+	err := s.putBlocks(wctx, group)
+	if err != nil && watch.expired() {
+		return ledger.Errorf(ledger.ErrUnavailable, "nothing moved for %v at the IPFS node %s", s.idle, s.address)
+	}
+	return err
+}
+
+func (s *Store) putBlocks(ctx context.Context, group []leafPut) error {
+	entries := make([]files.DirEntry, len(group))
+	for i, p := range group {
+		entries[i] = files.FileEntry(strconv.Itoa(i), files.NewReaderFile(bytes.NewReader(p.data)))
+	}
+	resp, err := s.api.Request("block/put").Option("cid-codec", "raw").Option("mhtype", "sha2-256").Option("pin", true).
+		Body(files.NewMultiFileReader(files.NewSliceDirectory(entries), false, false)).Send(ctx)
+	if err != nil {
+		return err
+	}
+	if resp.Error != nil {
+		return resp.Error
+	}
+	defer resp.Close()
+	d := json.NewDecoder(resp.Output)
+	for i, p := range group {
+		var out struct{ Key string }
+		switch err := d.Decode(&out); {
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("the node has stored %d of %d blocks", i, len(group))
+		case err != nil:
+			return err
+		case out.Key != p.cid.String():
+			return ledger.Errorf(ledger.ErrTampered, "the IPFS node %s stored %s as %.100q", s.address, p.cid, out.Key)
+		}
+	}
+	return nil
+}
+
+// retract unpins what a request whose answer was lost may have pinned. The node may still be at it, so it looks a few times. What it
+// cannot undo stays as ciphertext without a key.
+func (s *Store) retract(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
+		if err := s.api.Request("pin/rm", id).Option("recursive", true).Exec(ctx, nil); err == nil {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
