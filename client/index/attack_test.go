@@ -10,8 +10,8 @@ import (
 func seeded(t *testing.T) (*memory, *Searcher, map[Label]*cursor) {
 	t.Helper()
 	ledger := newMemory()
-	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"}
 	for i := range 60 {
+		w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"} // a process each, so that all chains are in use
 		if _, err := w.Put(t.Context(), testKey, []Item{{"word:x", posting(i)}}); err != nil {
 			t.Fatal(err)
 		}

@@ -52,11 +52,11 @@ func TestHintsSaveLabels(t *testing.T) {
 func TestStaleHints(t *testing.T) {
 	random := mathrand.New(mathrand.NewPCG(3, 4))
 	ledger := newMemory()
-	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}}
 	next := 0
 	grow := func(n int) {
 		t.Helper()
-		for range n { // each picks a chain
+		for range n { // by a process each, which picks a chain
+			w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"}
 			if _, err := w.Put(t.Context(), testKey, []Item{{"word:x", posting(next)}}); err != nil {
 				t.Fatal(err)
 			}
@@ -93,8 +93,8 @@ func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 	s.Hints = hints
 	lookup(t, s)
 	old := frozen(maps.Clone(hints.m))
-	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"}
 	for i := range 40 {
+		w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"}
 		if _, err := w.Put(t.Context(), testKey, []Item{{"word:x", posting(100 + i)}}); err != nil {
 			t.Fatal(err)
 		}

@@ -288,30 +288,36 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// Six processes of one hospital that keep indexing the same hot term find a chain each, and then hardly ever collide.
+// Six processes of one hospital that keep indexing the same terms, one or many, find chains of their own, and then hardly ever collide.
 func TestWritersDriftApart(t *testing.T) {
-	ledger := newMemory()
-	ledger.beforeCommit = func(string) { time.Sleep(5 * time.Millisecond) }
-	const writers, each = 6, 60
-	var late atomic.Int64
-	var group sync.WaitGroup
-	for n := range writers {
-		w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}, Backoff: 2 * time.Millisecond, Attempts: 60}
-		group.Go(func() {
-			for i := range each {
-				report, err := w.Put(t.Context(), testKey, []Item{{"word:hot", posting(n*each + i)}})
-				if err != nil {
-					t.Error(err)
-					return
+	for _, terms := range []int{1, 16} {
+		ledger := newMemory()
+		ledger.beforeCommit = func(string) { time.Sleep(5 * time.Millisecond) }
+		const writers, each = 6, 60
+		var late atomic.Int64
+		var group sync.WaitGroup
+		for n := range writers {
+			w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}, Backoff: 2 * time.Millisecond, Attempts: 60}
+			group.Go(func() {
+				for i := range each {
+					var items []Item
+					for k := range terms {
+						items = append(items, Item{Term(fmt.Sprint("word:hot", k)), posting(n*each + i)})
+					}
+					report, err := w.Put(t.Context(), testKey, items)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if i >= each/2 {
+						late.Add(int64(report.Collisions))
+					}
 				}
-				if i >= each/2 {
-					late.Add(int64(report.Collisions))
-				}
-			}
-		})
-	}
-	group.Wait()
-	if n := late.Load(); n > writers*each/2/4 { // at random it would be near half
-		t.Errorf("%d collisions in the second half", n)
+			})
+		}
+		group.Wait()
+		if n := late.Load(); n > writers*each/2/4 { // at random it would be near half, and with many terms nearly all
+			t.Errorf("%d terms: %d collisions in the second half", terms, n)
+		}
 	}
 }

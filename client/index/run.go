@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 )
 
 // A run is the postings of one term in one transaction, at consecutive counters of one chain.
@@ -83,37 +84,53 @@ func (w *Writer) position(ctx context.Context, runs []*run, random *mathrand.Ran
 	}
 }
 
-// choose picks one of the term's chains at random, one that no other transaction of this process is at if there is one.
+// choose picks one of the term's chains: that of the writer's own slot, or another if a transaction of this process is at that one.
+//
+// A writer keeps to one slot for all terms because transactions share many of them (a ward, a month, a frequent diagnosis).
+// Two processes that chose for each term by itself would nearly always meet at some of them, and one such
+// collision costs a whole transaction. So they meet at all or at none, and the one that lost moves away, see move.
 func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.busy == nil {
 		w.busy = make(map[HintID]bool)
+		w.slot = random.IntN(Slots)
 	}
-	slot, free := -1, false
-	order := random.Perm(Slots)
-	if s, ok := w.settled[r.term()]; ok {
-		order = append([]int{s}, order...)
-	}
-	for _, s := range order {
-		if r.broken[s] {
-			continue
+	found := false
+	try := func(slot int) (free bool) {
+		if r.broken[slot] {
+			return false
 		}
-		if idle := !w.busy[r.keys.hintID(chainName(w.MSP, s))]; slot < 0 || idle && !free {
-			slot, free = s, idle
+		id := r.keys.hintID(chainName(w.MSP, slot))
+		if free = !w.busy[id]; free || !found {
+			r.slot, r.id, found = slot, id, true
 		}
+		return free
 	}
-	if slot < 0 {
+	free := try(w.slot)
+	if !free {
+		free = slices.ContainsFunc(random.Perm(Slots), try)
+	}
+	if !found {
 		return fmt.Errorf("every chain of a term is damaged: %w", r.last)
 	}
-	r.cursor, r.slot = newCursor(r.keys, w.MSP, slot, false), slot
-	r.id = r.keys.hintID(r.cursor.chain)
+	r.cursor = newCursor(r.keys, w.MSP, r.slot, false)
+	r.cursor.recall(w.Hints, r.id)
 	r.stuck = 0
 	if free {
 		w.busy[r.id], r.busy = true, true
 	}
-	r.cursor.recall(w.Hints, r.id)
 	return nil
+}
+
+// move gives the writer another slot, if it met another process at its own. So processes that write the same terms drift apart, each to
+// chains of its own, and stop colliding.
+func (w *Writer) move(r *run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.slot == r.slot {
+		w.slot = (r.slot + 1 + mathrand.IntN(Slots-1)) % Slots
+	}
 }
 
 // landed looks which runs are committed after all, and returns whether all are. A run whose place was taken by
@@ -149,24 +166,6 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 		}
 	}
 	return all, nil
-}
-
-// term names the run's term in the writer's memory.
-func (r *run) term() HintID { return r.keys.hintID(nil) }
-
-// maxSettled bounds the terms for which a writer remembers a chain.
-const maxSettled = 4096
-
-// move notes another chain for a term over which this writer met another process. From now on it stays there until it meets
-// someone again. So processes that index the same hot term drift apart, each to a chain of its own, and stop colliding. Terms without
-// collisions are spread at random, which keeps chains short and reading fast.
-func (w *Writer) move(r *run) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.settled == nil || len(w.settled) >= maxSettled {
-		w.settled = make(map[HintID]int)
-	}
-	w.settled[r.term()] = (r.cursor.slot + 1 + mathrand.IntN(Slots-1)) % Slots
 }
 
 // moved reports whether some run has lost its place.

@@ -67,9 +67,9 @@ type Writer struct {
 	// what it collided with. Zero means 20 ms.
 	Backoff time.Duration
 
-	mu      sync.Mutex
-	busy    map[HintID]bool // chains that a transaction of this process is about to extend
-	settled map[HintID]int  // by term, the chain to stay on, see move
+	mu   sync.Mutex
+	busy map[HintID]bool // chains that a transaction of this process is about to extend; nil before the first
+	slot int             // of the chains that this writer extends, see choose
 }
 
 // Put writes the items and returns when they are committed. Items of many records in one call share transactions, in
