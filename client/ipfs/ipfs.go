@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/ipfs/boxo/files"
@@ -42,7 +41,8 @@ type Options struct {
 
 // A Store is a kubo node. It is safe for concurrent use.
 type Store struct {
-	api     *rpc.HttpApi
+	api     *rpc.HttpApi // requests and their answers
+	streams *rpc.HttpApi // payloads of several blocks
 	address string
 	idle    time.Duration
 	blocks  chan struct{} // bounds concurrent block requests
@@ -52,7 +52,6 @@ type Store struct {
 var _ client.Blobs = (*Store)(nil)
 
 const (
-	dialTimeout    = 5 * time.Second
 	cleanupTimeout = 10 * time.Second
 	chunker        = "size-1048576" // leafSize
 	maxRequests    = 8
@@ -64,24 +63,18 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
-	// Our own transport: the client's default opens a connection for every block.
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		MaxIdleConnsPerHost: 2 * maxRequests,
-		IdleConnTimeout:     time.Minute,
-		TLSHandshakeTimeout: dialTimeout,
-	}
-	api, err := rpc.NewApiWithClient(addr, &http.Client{Transport: transport})
+	api, err := connect(addr, o.Token, newTransport())
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
-	if o.Token != "" {
-		api.Headers.Set("Authorization", "Bearer "+o.Token)
+	streams, err := connect(addr, o.Token, newStreamTransport())
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
 	if o.Idle <= 0 {
 		o.Idle = 30 * time.Second
 	}
-	s := &Store{api: api, address: o.API, idle: o.Idle, blocks: make(chan struct{}, maxRequests)}
+	s := &Store{api: api, streams: streams, address: o.API, idle: o.Idle, blocks: make(chan struct{}, maxRequests)}
 	s.small = s.smallPuts()
 	return s, nil
 }
@@ -129,7 +122,7 @@ func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
 func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, error) {
 	dir := files.NewMapDirectory(map[string]files.Node{"payload": files.NewReaderFile(r)})
 	body := files.NewMultiFileReader(dir, false, false)
-	resp, err := s.api.Request("add").
+	resp, err := s.streams.Request("add").
 		Option("cid-version", 1).Option("raw-leaves", true).Option("chunker", chunker).Option("hash", "sha2-256").
 		Option("pin", true).Option("pin-name", name).Option("quieter", true).
 		Body(body).Send(ctx)

@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 )
 
 const (
@@ -122,47 +121,4 @@ func (a *ahead) fetch(at int64) {
 		a.leaves <- arrived // never blocks: there are as many places as buffers
 		at = l.end()
 	}
-}
-
-// A catStream is a payload as the node's cat command sends it, unverified.
-type catStream struct {
-	resp  *rpc.Response
-	watch *watch
-}
-
-// cat opens a stream at an offset. When that fails it is nil: the blocks will say why.
-func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
-	wctx, watch := newWatch(ctx, s.idle)
-	watch.start()
-	resp, err := s.api.Request("cat", root.String()).Option("offset", at).Option("progress", false).Send(wctx)
-	if err == nil && resp.Error == nil {
-		watch.pause()
-		return &catStream{resp, watch}
-	}
-	if err == nil {
-		resp.Cancel()
-	}
-	watch.stop()
-	return nil
-}
-
-// fill reads as many bytes as fit.
-func (c *catStream) fill(buf []byte) error {
-	defer c.watch.pause()
-	for len(buf) > 0 {
-		c.watch.start()
-		n, err := c.resp.Output.Read(buf)
-		if buf = buf[n:]; len(buf) > 0 && err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *catStream) close() {
-	if c == nil {
-		return
-	}
-	c.watch.stop() // cuts the connection: what the node still sends is not wanted
-	c.resp.Cancel()
 }
