@@ -172,56 +172,6 @@ func (s *Store) forget(ctx context.Context, name string) {
 	}
 }
 
-// Pin implements client.Blobs. It fetches what the node has not got.
-func (s *Store) Pin(ctx context.Context, id string) error {
-	c, err := parse(id)
-	if err != nil {
-		return err
-	}
-	wctx, watch := newWatch(ctx, s.idle)
-	defer watch.stop()
-	watch.start()
-	err = s.pin(wctx, c, watch)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return s.explain("pin "+id, err, watch)
-}
-
-func (s *Store) pin(ctx context.Context, c cid.Cid, watch *watch) error {
-	resp, err := s.api.Request("pin/add", c.String()).Option("recursive", true).Option("progress", true).Send(ctx)
-	if err != nil {
-		return err
-	}
-	if resp.Error != nil {
-		return resp.Error
-	}
-	defer resp.Cancel()
-	progress, pinned := -1, false
-	for d := json.NewDecoder(resp.Output); ; {
-		var out struct {
-			Pins     []string
-			Progress int
-		}
-		switch err := d.Decode(&out); {
-		case errors.Is(err, io.EOF) && pinned:
-			return nil
-		case errors.Is(err, io.EOF):
-			return errors.New("the node stopped before it had pinned")
-		case err != nil:
-			return err
-		}
-		pinned = pinned || len(out.Pins) > 0
-		if out.Progress > progress {
-			progress = out.Progress
-			watch.start()
-		}
-	}
-}
-
 // Unpin implements client.Blobs.
 func (s *Store) Unpin(ctx context.Context, id string) error {
 	c, err := parse(id)

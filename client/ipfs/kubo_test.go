@@ -78,16 +78,7 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "block/get":
 		w.Write(k.block(r.Context(), root))
 	case "pin/add":
-		if k.block(r.Context(), root) == nil {
-			return
-		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if _, pinned := k.pins[root]; !pinned {
-			k.pins[root] = ""
-		}
-		io.WriteString(w, `{"Progress":1}`+"\n")
-		json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
+		k.pin(w, r.Context(), q["arg"])
 	case "pin/rm":
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -102,6 +93,23 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, "unknown command")
 	}
+}
+
+// pin fetches and pins one payload after another.
+func (k *fakeKubo) pin(w http.ResponseWriter, ctx context.Context, ids []string) {
+	for _, id := range ids {
+		root, _ := cid.Decode(id)
+		if k.block(ctx, root) == nil {
+			return
+		}
+		k.mu.Lock()
+		if _, pinned := k.pins[root]; !pinned {
+			k.pins[root] = ""
+		}
+		k.mu.Unlock()
+	}
+	io.WriteString(w, `{"Progress":1}`+"\n")
+	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
 
 func refuse(w http.ResponseWriter, message string) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/clienttest"
 )
 
 // TestOneChunk: what is put as a block has the CID that kubo's add gives a file of one chunk, on either side of the chunk's size.
@@ -112,5 +113,31 @@ func TestSmallStandstill(t *testing.T) {
 	defer cancel()
 	if _, err := s.Put(ctx, strings.NewReader("x")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the caller's deadline: %v", err)
+	}
+}
+
+// TestPinAll: several payloads are pinned in one request, and one that nobody has does not hold it up for long.
+func TestPinAll(t *testing.T) {
+	k, s := newStore(t)
+	var ids []string
+	for i := range 5 {
+		id, err := s.Put(t.Context(), strings.NewReader(fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unpin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := s.PinAll(t.Context(), ids); err != nil || len(k.pinned(t)) != 5 {
+		t.Errorf("%d pins, %v", len(k.pinned(t)), err)
+	}
+	start := time.Now()
+	if err := s.PinAll(t.Context(), append(ids, clienttest.UnknownCID)); !errors.Is(err, ledger.ErrUnavailable) || time.Since(start) > 2*groupIdle {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	if err := s.PinAll(t.Context(), []string{ids[0], "no cid"}); !errors.Is(err, ledger.ErrInvalid) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -29,6 +29,10 @@ type Feed func(ctx context.Context, handle func(ctx context.Context, versions []
 // A Pinner is the part of client.Blobs that is needed.
 type Pinner interface {
 	Pin(ctx context.Context, cid string) error
+
+	// PinAll pins several, which costs less than one by one, and gives up soon when one of them does not come. Its error does not
+	// say which.
+	PinAll(ctx context.Context, cids []string) error
 }
 
 // A Config is what a Replicator works with. Feed, Store and Memory are required.
@@ -66,8 +70,11 @@ type retry struct {
 // pendingName is the item of the memory that holds the pending payloads, a JSON array of CIDs.
 const pendingName = "replica/pending"
 
-// maxWaiting bounds how far reading the ledger runs ahead of fetching.
-const maxWaiting = 64
+// maxWaiting bounds how far reading the ledger runs ahead of fetching, and maxTogether how many payloads are pinned at once.
+const (
+	maxWaiting  = 256
+	maxTogether = 32
+)
 
 // New reads what is pending.
 func New(c Config) (*Replicator, error) {

@@ -59,6 +59,8 @@ type store struct {
 	mu      sync.Mutex
 	pinned  map[string]int
 	missing map[string]bool
+
+	together int // most that were pinned at once
 }
 
 func newStore(missing ...string) *store {
@@ -76,6 +78,18 @@ func (s *store) Pin(_ context.Context, cid string) error {
 		return ledger.ErrUnavailable
 	}
 	s.pinned[cid]++
+	return nil
+}
+
+func (s *store) PinAll(ctx context.Context, cids []string) error {
+	s.mu.Lock()
+	s.together = max(s.together, len(cids))
+	s.mu.Unlock()
+	for _, cid := range cids {
+		if err := s.Pin(ctx, cid); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -163,14 +177,22 @@ func TestFollowsAndResumes(t *testing.T) {
 
 func TestUnreachablePayloadHoldsUpNobody(t *testing.T) {
 	c, s, m := &chain{}, newStore("gone"), &memory{}
-	c.add("gone")
-	for i := range maxWaiting + 10 {
+	var company []string
+	for i := range 20 {
+		company = append(company, fmt.Sprintf("q%d", i))
+	}
+	c.add(append(company[:10:10], append([]string{"gone"}, company[10:]...)...)...)
+	for i := range maxWaiting - 10 {
 		c.add(fmt.Sprintf("p%d", i))
 	}
 	stop := start(t, c, s, m)
 	waitFor(t, "the others", func() bool { return len(s.has()) == maxWaiting+10 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+
+	if s.together < 20 || s.together > maxTogether {
+		t.Errorf("at most %d were pinned at once", s.together)
 	}
 
 	// It is not forgotten over a restart.

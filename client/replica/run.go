@@ -37,11 +37,11 @@ func (r *Replicator) waiting() int {
 	return len(r.pending) - len(r.retries)
 }
 
-// fetch pins one payload after another.
+// fetch pins payloads, those that were never tried several at a time.
 func (r *Replicator) fetch(ctx context.Context) {
 	for {
-		cid := r.take()
-		if cid == "" {
+		cids := r.take()
+		if len(cids) == 0 {
 			select {
 			case <-ctx.Done():
 				return
@@ -50,41 +50,66 @@ func (r *Replicator) fetch(ctx context.Context) {
 			}
 		}
 		r.signal() // another worker may find more
-		start := time.Now()
-		pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
-		err := r.c.Store.Pin(pinCtx, cid)
-		cancel()
-		if ctx.Err() != nil && err != nil {
-			r.release(cid)
-			return
+		if len(cids) > 1 && r.together(ctx, cids) {
+			continue
 		}
-		r.finish(cid, err, time.Since(start))
+		for _, cid := range cids {
+			r.one(ctx, cid)
+		}
 	}
 }
 
-// take gives a payload that is due, or "". One that was never tried comes first, and only half of the workers try again
-// what has failed: whoever registers payloads that do not exist delays the others little.
-func (r *Replicator) take() string {
+// together tells whether all are pinned. When one of them does not come, each is to be tried by itself.
+func (r *Replicator) together(ctx context.Context, cids []string) bool {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
+	defer cancel()
+	if err := r.c.Store.PinAll(ctx, cids); err != nil {
+		r.c.Log.Info("not pinned together, trying one by one", "payloads", len(cids), "error", err.Error())
+		return false
+	}
+	r.finish(cids, time.Since(start))
+	return true
+}
+
+func (r *Replicator) one(ctx context.Context, cid string) {
+	start := time.Now()
+	pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
+	defer cancel()
+	switch err := r.c.Store.Pin(pinCtx, cid); {
+	case err == nil:
+		r.finish([]string{cid}, time.Since(start))
+	case ctx.Err() != nil:
+		r.release(cid)
+	default:
+		r.postpone(cid, err)
+	}
+}
+
+// take gives payloads that are due, or none: those that were never tried, or else one that has failed. Only half of the workers try
+// again what has failed, so that whoever registers payloads that do not exist delays the others little.
+func (r *Replicator) take() (chosen []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now, chosen, again := time.Now(), "", 0
+	now, due, again := time.Now(), "", 0
 	for _, cid := range r.pending {
 		failure, failed := r.retries[cid]
 		switch {
 		case r.busy[cid] && failed:
 			again++
 		case r.busy[cid]:
-		case !failed:
-			r.busy[cid] = true
-			return cid
-		case chosen == "" && now.After(failure.next):
-			chosen = cid
+		case !failed && len(chosen) < maxTogether:
+			chosen = append(chosen, cid)
+		case failed && due == "" && now.After(failure.next):
+			due = cid
 		}
 	}
-	if chosen == "" || again >= max(1, r.c.Parallel/2) {
-		return ""
+	if len(chosen) == 0 && due != "" && again < max(1, r.c.Parallel/2) {
+		chosen = []string{due}
 	}
-	r.busy[chosen] = true
+	for _, cid := range chosen {
+		r.busy[cid] = true
+	}
 	return chosen
 }
 
@@ -94,17 +119,24 @@ func (r *Replicator) release(cid string) {
 	delete(r.busy, cid)
 }
 
-func (r *Replicator) finish(cid string, err error, took time.Duration) {
+func (r *Replicator) finish(cids []string, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done := make(map[string]bool, len(cids))
+	for _, cid := range cids {
+		done[cid] = true
+		delete(r.busy, cid)
+		delete(r.retries, cid)
+	}
+	r.pending = slices.DeleteFunc(r.pending, func(cid string) bool { return done[cid] })
+	r.dirty = true
+	r.c.Log.Info("pinned", "first", cids[0], "payloads", len(cids), "took", took.Round(time.Millisecond).String(), "pending", len(r.pending))
+}
+
+func (r *Replicator) postpone(cid string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.busy, cid)
-	if err == nil {
-		delete(r.retries, cid)
-		r.pending = slices.DeleteFunc(r.pending, func(c string) bool { return c == cid })
-		r.dirty = true
-		r.c.Log.Info("pinned", "cid", cid, "took", took.Round(time.Millisecond).String(), "pending", len(r.pending))
-		return
-	}
 	again := r.retries[cid]
 	again.pause = min(max(2*again.pause, r.c.Retry), 64*r.c.Retry)
 	again.next = time.Now().Add(again.pause)
