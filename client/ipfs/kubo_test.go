@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +73,11 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "add":
 		k.add(w, r, q.Get("pin-name"))
 	case "block/put":
-		k.putBlocks(w, r, q.Get("pin") == "true")
+		k.putBlocks(w, r, q.Get("cid-codec"), q.Get("pin") == "true")
+	case "block/rm":
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.blocks, root)
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
@@ -89,7 +94,7 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(k.pins, root)
 		json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
 	case "pin/ls":
-		k.list(w, root, q.Get("name"))
+		k.list(w, q["arg"], q.Get("name"))
 	default:
 		refuse(w, "unknown command")
 	}
@@ -99,8 +104,10 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (k *fakeKubo) pin(w http.ResponseWriter, ctx context.Context, ids []string) {
 	for _, id := range ids {
 		root, _ := cid.Decode(id)
-		if k.block(ctx, root) == nil {
-			return
+		for _, c := range append(k.leaves(root), root) {
+			if k.block(ctx, c) == nil {
+				return
+			}
 		}
 		k.mu.Lock()
 		if _, pinned := k.pins[root]; !pinned {
@@ -176,16 +183,16 @@ func (k *fakeKubo) leaves(root cid.Cid) []cid.Cid {
 	return all
 }
 
-func (k *fakeKubo) list(w http.ResponseWriter, root cid.Cid, name string) {
+func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	keys := map[string]any{}
 	for c, n := range k.pins {
-		if (!root.Defined() || c == root) && strings.Contains(n, name) {
+		if (len(wanted) == 0 || slices.Contains(wanted, c.String())) && strings.Contains(n, name) {
 			keys[c.String()] = map[string]string{"Type": "recursive", "Name": n}
 		}
 	}
-	if root.Defined() && len(keys) == 0 {
+	if len(keys) < len(wanted) {
 		refuse(w, "path is not pinned")
 		return
 	}
@@ -226,7 +233,7 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 // putBlocks stores each file of a request as a raw block.
-func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, pin bool) {
+func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, codec string, pin bool) {
 	k.mu.Lock()
 	k.puts++
 	hang := k.hang
@@ -259,7 +266,8 @@ func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, pin bool) {
 			refuse(w, "no such block here")
 			return
 		}
-		c, err := cid.V1Builder{Codec: cid.Raw, MhType: multihash.SHA2_256}.Sum(data)
+		codecs := map[string]uint64{"raw": cid.Raw, "dag-pb": cid.DagProtobuf}
+		c, err := cid.V1Builder{Codec: codecs[codec], MhType: multihash.SHA2_256}.Sum(data)
 		if err != nil {
 			refuse(w, err.Error())
 			return

@@ -26,7 +26,7 @@ const (
 	groupSize = 4 << 20 // bytes of one request
 )
 
-// A leafPut is a payload of one block.
+// A leafPut is a block to put.
 type leafPut struct {
 	data []byte
 	cid  cid.Cid
@@ -77,19 +77,19 @@ func (s *Store) sendLeaves(ctx context.Context, group []leafPut) error {
 	wctx, watch := newWatch(ctx, s.idle)
 	defer watch.stop()
 	watch.start()
-	err := s.putBlocks(wctx, group)
+	err := s.putBlocks(wctx, "raw", true, group)
 	if err != nil && watch.expired() {
 		return ledger.Errorf(ledger.ErrUnavailable, "nothing moved for %v at the IPFS node %s", s.idle, s.address)
 	}
 	return err
 }
 
-func (s *Store) putBlocks(ctx context.Context, group []leafPut) error {
+func (s *Store) putBlocks(ctx context.Context, codec string, pin bool, group []leafPut) error {
 	entries := make([]files.DirEntry, len(group))
 	for i, p := range group {
 		entries[i] = files.FileEntry(strconv.Itoa(i), files.NewReaderFile(bytes.NewReader(p.data)))
 	}
-	resp, err := s.api.Request("block/put").Option("cid-codec", "raw").Option("mhtype", "sha2-256").Option("pin", true).
+	resp, err := s.api.Request("block/put").Option("cid-codec", codec).Option("mhtype", "sha2-256").Option("pin", pin).
 		Body(files.NewMultiFileReader(files.NewSliceDirectory(entries), false, false)).Send(ctx)
 	if err != nil {
 		return err
