@@ -131,7 +131,7 @@ func (n *Network) Stop(ctx context.Context, organisation string) error {
 	return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
 }
 
-// Start starts everything of one organisation and waits until it serves and its peer has caught up.
+// Start starts everything of one organisation and waits until it serves and its peer has caught up and knows the others.
 func (n *Network) Start(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
@@ -148,6 +148,9 @@ func (n *Network) Start(ctx context.Context, organisation string) error {
 		return err
 	}
 	if err := n.awaitCaughtUp(ctx, organisation); err != nil {
+		return err
+	}
+	if err := n.awaitGossip(ctx, organisation); err != nil {
 		return err
 	}
 	return n.startAll(ctx, n.services(organisation))

@@ -117,9 +117,14 @@ func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (m
 	return metrics, nil
 }
 
-// awaitGossip waits until a peer knows all others of the channel. Before that, private data finds nobody to go to.
+// awaitGossip waits until a peer knows all others of the channel that run. Before that, private data finds nobody to go to.
 func (n *Network) awaitGossip(ctx context.Context, org string) error {
-	others := float64(len(n.topology.Organisations()) - 1)
+	others := 0.0
+	for _, o := range n.organisations() {
+		if o != org && n.pid(n.peerProcess(o)) != 0 {
+			others++
+		}
+	}
 	return retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
 		metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
 		if known := metrics["gossip_membership_total_peers_known"]; err == nil && known < others {

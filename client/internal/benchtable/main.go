@@ -136,16 +136,20 @@ func of[T any](r *run, whole, quick T) T {
 }
 
 type part struct {
-	name string
-	do   func(context.Context) error
+	name  string
+	do    func(context.Context) error
+	whole bool // not in a quick run, unless it is asked for by name
 }
 
 func (r *run) table(ctx context.Context) error {
+	named := strings.Split(r.Only, ",")
 	for _, part := range []part{
-		{"waiting", r.waiting}, {"throughput", r.throughput}, {"concurrency", r.concurrency}, {"ledger bytes", r.ledgerBytes}, {"large records", r.large},
-		{"memory of the program", r.programMemory}, {"record sizes", r.sizes}, {"policy sizes", r.policies}, {"processes", r.processes}, {"start", r.warmStart},
+		{name: "waiting", do: r.waiting}, {name: "throughput", do: r.throughput}, {name: "concurrency", do: r.concurrency},
+		{name: "ledger bytes", do: r.ledgerBytes}, {name: "large records", do: r.large}, {name: "memory of the program", do: r.programMemory},
+		{name: "record sizes", do: r.sizes}, {name: "policy sizes", do: r.policies}, {name: "processes", do: r.processes}, {name: "start", do: r.warmStart},
+		{"hospitals", r.hospitals, true}, {"ordering", r.ordering, true}, // last, as they stop the network of the others
 	} {
-		if r.Only != "" && !slices.Contains(strings.Split(r.Only, ","), part.name) {
+		if r.Only != "" && !slices.Contains(named, part.name) || r.Only == "" && r.Quick && part.whole {
 			continue
 		}
 		if err := part.do(ctx); err != nil {

@@ -99,26 +99,36 @@ func (r *run) concurrency(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sealing, putting := named("seal"), named("bare put")
-	sealLatency, putLatency := named("seal"), named("bare put")
-	for _, callers := range []int{1, 5, 10, 25, 50} {
+	m, err := r.measureCurves(ctx, []int{1, 5, 10, 25, 50}, c, bare)
+	if err != nil {
+		return err
+	}
+	r.draw("throughput", "Sealing 4 KiB records", "callers at once", "a second", linear, m.sealing, m.putting)
+	r.draw("latency", "Sealing 4 KiB records", "callers at once", "p50, ms", linear, m.sealLatency, m.putLatency)
+	return nil
+}
+
+// curves are throughputs and latencies against the number of callers.
+type curves struct{ sealing, putting, sealLatency, putLatency *chart.Curve }
+
+func (r *run) measureCurves(ctx context.Context, callers []int, c *client.Client, bare yardstick) (curves, error) {
+	m := curves{named("seal"), named("bare put"), named("seal"), named("bare put")}
+	for _, callers := range callers {
 		n := of(r, 8, 3) * callers
 		for _, side := range []struct {
 			do            func(ctx context.Context, i int) error
 			rate, latency *chart.Curve
 		}{
-			{func(ctx context.Context, i int) error { _, err := sealOne(ctx, c, i, client.IndexBatched); return err }, sealing, sealLatency},
-			{func(ctx context.Context, _ int) error { return bare.put(ctx) }, putting, putLatency},
+			{func(ctx context.Context, i int) error { _, err := sealOne(ctx, c, i, client.IndexBatched); return err }, m.sealing, m.sealLatency},
+			{func(ctx context.Context, _ int) error { return bare.put(ctx) }, m.putting, m.putLatency},
 		} {
 			took, each, err := bench.Concurrently(ctx, callers, n, side.do)
 			if err != nil {
-				return err
+				return m, err
 			}
 			side.rate.Add(float64(callers), float64(n)/took.Seconds())
 			side.latency.Add(float64(callers), float64(each.Median().Milliseconds()))
 		}
 	}
-	r.draw("throughput", "Sealing 4 KiB records", "callers at once", "a second", linear, sealing, putting)
-	r.draw("latency", "Sealing 4 KiB records", "callers at once", "p50, ms", linear, sealLatency, putLatency)
-	return nil
+	return m, nil
 }
