@@ -168,8 +168,8 @@ func (l *lying) GetEntries(ctx context.Context, batches []index.Batch) ([][][]by
 	return got, err
 }
 
-func (l *lying) SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
-	got, s, err := l.Ledger.SearchEntries(ctx, batches)
+func (l *lying) SearchEntries(ctx context.Context, known string, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
+	got, s, err := l.Ledger.SearchEntries(ctx, known, batches)
 	for _, values := range got {
 		l.answer(values)
 	}

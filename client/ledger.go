@@ -76,8 +76,9 @@ type Ledger interface {
 
 	index.Store
 
-	// SearchEntries is GetEntries, and tells what could be searched at that moment. batches may be empty.
-	SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error)
+	// SearchEntries is GetEntries, and tells what could be searched at that moment, all of it unless its generation is the
+	// known one, which is then all that it tells. known may be empty, and batches too.
+	SearchEntries(ctx context.Context, known string, batches []index.Batch) ([][][]byte, ledger.Searchable, error)
 
 	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
 	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)

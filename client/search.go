@@ -62,9 +62,12 @@ type found struct {
 // answer to them tells whether it still holds. If it does not, the index is read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
 	if last := c.recallView(o.Scope); last != nil && o.Verify == nil {
-		first := &glance{Ledger: c.ledger}
+		first := &glance{Ledger: c.ledger, known: last.generation}
 		early, err := c.look(ctx, q, last, first, o)
-		if first.seen != nil {
+		switch {
+		case first.seen != nil && first.known != "" && first.seen.Generation == first.known:
+			return early, err
+		case first.seen != nil:
 			v, viewErr := c.view(ctx, *first.seen, o, purpose, out)
 			switch {
 			case viewErr != nil:
@@ -73,12 +76,11 @@ func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purp
 				return c.look(ctx, q, v, c.ledger, o)
 			}
 			return early, err
-		}
-		if err != nil {
+		case err != nil:
 			return found{}, err
 		}
 	}
-	_, s, err := c.ledger.SearchEntries(ctx, nil)
+	_, s, err := c.ledger.SearchEntries(ctx, "", nil)
 	if err != nil {
 		return found{}, err
 	}
@@ -112,8 +114,9 @@ func (c *Client) look(ctx context.Context, q *index.Query, v *view, store index.
 // A glance is an index whose first read also tells what can be searched.
 type glance struct {
 	Ledger
-	once sync.Once
-	seen *ledger.Searchable
+	known string // generation of it
+	once  sync.Once
+	seen  *ledger.Searchable
 }
 
 func (g *glance) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
@@ -122,7 +125,7 @@ func (g *glance) GetEntries(ctx context.Context, batches []index.Batch) ([][][]b
 	if !first {
 		return g.Ledger.GetEntries(ctx, batches)
 	}
-	values, s, err := g.Ledger.SearchEntries(ctx, batches)
+	values, s, err := g.Ledger.SearchEntries(ctx, g.known, batches)
 	if err == nil {
 		g.seen = &s
 	}

@@ -17,6 +17,10 @@ type view struct {
 	epochs    map[index.ScopeKey]int
 	hospitals []string
 	retired   map[string]int // by MSP, the last epoch that it has indexed anew
+
+	// generation is that of what can be searched, see [ledger.Searchable]. It is empty when this person could not unwrap all
+	// epochs: then each search tries anew, for they may have been given attributes since.
+	generation string
 }
 
 func (v *view) skip(key index.ScopeKey, msp string) bool { return v.epochs[key] <= v.retired[msp] }
@@ -49,6 +53,9 @@ func (c *Client) view(ctx context.Context, s ledger.Searchable, o SearchOptions,
 		if v.retired, err = c.retired(ctx, s.Retirements, o, out); err != nil {
 			return nil, err
 		}
+	}
+	if len(v.keys) == scope.Epoch {
+		v.generation = s.Generation
 	}
 	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
 		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, scope.Epoch, o.Scope)
@@ -106,8 +113,10 @@ type views struct {
 // rememberedView is what of a view is kept between runs beside the scope's keys. It is only a guess at what to ask first: every
 // search compares it with the ledger.
 type rememberedView struct {
-	Hospitals []string       `json:"hospitals"`
-	Retired   map[string]int `json:"retired"`
+	Generation string         `json:"generation"`
+	Epoch      int            `json:"epoch"`
+	Hospitals  []string       `json:"hospitals"`
+	Retired    map[string]int `json:"retired"`
 }
 
 func viewItem(scope string) string { return "view/" + scope + ".json" }
@@ -131,6 +140,10 @@ func (c *Client) recallView(scope string) *view {
 	k := scopeKeys{scope: ledger.Scope{Name: scope, Epoch: known.Epoch}, keys: known.parse()}
 	v := &view{hospitals: r.Hospitals, retired: r.Retired}
 	v.keys, v.epochs = k.newestFirst()
+	// Another process may have kept the keys of another moment, or fewer, since the view was kept.
+	if known.Epoch == r.Epoch && len(v.keys) == r.Epoch {
+		v.generation = r.Generation
+	}
 	return v
 }
 
@@ -143,10 +156,11 @@ func (c *Client) rememberView(scope string, v *view) {
 		c.views.of = make(map[string]*view)
 	}
 	c.views.of[scope] = v
-	if old != nil && v.equal(old) {
+	if old != nil && v.equal(old) && v.generation == old.generation {
 		return
 	}
-	if text, err := json.Marshal(rememberedView{Hospitals: v.hospitals, Retired: v.retired}); err == nil {
+	r := rememberedView{Generation: v.generation, Epoch: len(v.keys), Hospitals: v.hospitals, Retired: v.retired}
+	if text, err := json.Marshal(r); err == nil {
 		_ = c.memory.Store(viewItem(scope), text)
 	}
 }

@@ -39,6 +39,7 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	}
 	var b batch
 	b.put(ledger.AuthorityKey(who.msp), ledger.Authority{MSP: who.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
+	b.changeSearchable(ctx)
 	return ctx.write(&b)
 }
 

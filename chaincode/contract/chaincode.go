@@ -126,7 +126,7 @@ var arity = map[string]int{
 	ledger.RecordEnvelope:       3,
 	ledger.IndexPut:             1,
 	ledger.IndexGet:             1,
-	ledger.IndexSearch:          1,
+	ledger.IndexSearch:          2,
 	ledger.AccessRequest:        2,
 	ledger.AuditRecords:         1,
 	ledger.AuditAccesses:        1,

@@ -72,33 +72,46 @@ func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, erro
 	if err := count("batches of labels", len(batches), ledger.MaxEntriesPerCall); err != nil {
 		return nil, err
 	}
-	var at []string
-	sizes := make([]int, len(batches))
-	for i, lb := range batches {
-		if !isWord(lb.MSP) {
-			return nil, refuse(ledger.ErrInvalid, "%.64q is not an MSP ID", lb.MSP)
-		}
-		labels, err := unpack("labels", lb.Labels, ledger.LabelSize)
-		if err != nil {
-			return nil, err
-		}
-		sizes[i] = len(labels)
-		for _, label := range labels {
-			key, err := ctx.indexKey(lb.MSP, label)
-			if err != nil {
-				return nil, err
-			}
-			at = append(at, key)
-		}
-		if err := count("labels", len(at), ledger.MaxEntriesPerCall); err != nil {
-			return nil, err
-		}
+	at, sizes, err := ctx.labelKeys(batches)
+	if err != nil {
+		return nil, err
 	}
 	values, err := ctx.many(at)
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]string, len(batches))
+	return texts(values, sizes), nil
+}
+
+// labelKeys gives the keys of all labels in their order, and how many each batch has.
+func (ctx *Context) labelKeys(batches []ledger.LabelBatch) (at []string, sizes []int, err error) {
+	sizes = make([]int, len(batches))
+	for i, lb := range batches {
+		if !isWord(lb.MSP) {
+			return nil, nil, refuse(ledger.ErrInvalid, "%.64q is not an MSP ID", lb.MSP)
+		}
+		labels, err := unpack("labels", lb.Labels, ledger.LabelSize)
+		if err != nil {
+			return nil, nil, err
+		}
+		sizes[i] = len(labels)
+		for _, label := range labels {
+			key, err := ctx.indexKey(lb.MSP, label)
+			if err != nil {
+				return nil, nil, err
+			}
+			at = append(at, key)
+		}
+		if err := count("labels", len(at), ledger.MaxEntriesPerCall); err != nil {
+			return nil, nil, err
+		}
+	}
+	return at, sizes, nil
+}
+
+// texts puts values into padded base64, batch by batch.
+func texts(values [][]byte, sizes []int) [][]string {
+	out := make([][]string, len(sizes))
 	for i, n := range sizes {
 		out[i] = make([]string, n)
 		for j, v := range values[:n] {
@@ -106,7 +119,7 @@ func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, erro
 		}
 		values = values[n:]
 	}
-	return out, nil
+	return out
 }
 
 // unpack splits padded base64 of items that have one size, of which there are at least one.

@@ -70,7 +70,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.RecordEnvelope, clinical, false, func(string) []any { return []any{id, 1, entry.ID} }},
 		{ledger.IndexPut, clinical, false, func(string) []any { return []any{pack(1)} }},
 		{ledger.IndexGet, everyone, false, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
-		{ledger.IndexSearch, everyone, false, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
+		{ledger.IndexSearch, everyone, false, func(string) []any { return []any{"", []ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
 		{ledger.AccessRequest, clinical, false, func(string) []any { return []any{[]string{id}, "TREAT"} }},
 		{ledger.AuditRecords, auditing, false, func(string) []any { return []any{ledger.RecordQuery{}} }},
 		{ledger.AuditAccesses, auditing, false, func(string) []any { return []any{ledger.AccessQuery{}} }},

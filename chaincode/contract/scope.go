@@ -79,6 +79,7 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	var b batch
 	b.put(ledger.ScopeStateKey(s.Name), s)
 	b.put(ledger.ScopeEpochKey(s.Name, s.Epoch), s)
+	b.changeSearchable(ctx)
 	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelopes[0])
 	return ctx.write(&b)
 }
@@ -122,6 +123,7 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 	}
 	var b batch
 	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now})
+	b.changeSearchable(ctx)
 	return ctx.write(&b)
 }
 

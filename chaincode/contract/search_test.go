@@ -16,13 +16,14 @@ func TestSearch(t *testing.T) {
 	ok(t, nil, err)
 
 	ask := []ledger.LabelBatch{labelBatch("HospitalB", 2), labelBatch("HospitalA", 3, 9)}
+	known := ""
 	search := func() ledger.SearchAnswer {
 		t.Helper()
-		payload, err := c.evaluate("HospitalC", person(t, "HospitalC", "nurse", "nurse"), ledger.IndexSearch, ask)
+		payload, err := c.evaluate("HospitalC", person(t, "HospitalC", "nurse", "nurse"), ledger.IndexSearch, known, ask)
 		return must[ledger.SearchAnswer](t, payload, err)
 	}
 	empty := search().Searchable
-	if empty.Scopes == nil || empty.Hospitals == nil || empty.Retirements == nil || len(empty.Scopes)+len(empty.Hospitals)+len(empty.Retirements) > 0 {
+	if empty.Generation != "" || empty.Scopes == nil || empty.Hospitals == nil || empty.Retirements == nil || len(empty.Scopes)+len(empty.Hospitals)+len(empty.Retirements) > 0 {
 		t.Errorf("an empty consortium: %+v", empty)
 	}
 
@@ -43,7 +44,7 @@ func TestSearch(t *testing.T) {
 	submit(custodian, ledger.ScopeRoll, "trial", 2)
 	submit(custodian, ledger.ScopeRetire, "trial", 1)
 
-	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexSearch, []ledger.LabelBatch{})
+	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexSearch, "", []ledger.LabelBatch{})
 	if got := must[ledger.SearchAnswer](t, payload, err); got.Values == nil || len(got.Values) > 0 || len(got.Searchable.Scopes) != 2 {
 		t.Errorf("without labels: %+v", got)
 	}
@@ -62,5 +63,31 @@ func TestSearch(t *testing.T) {
 	}
 	if want := []string{"HospitalA", "HospitalB"}; !reflect.DeepEqual(answer.Searchable.Hospitals, want) {
 		t.Errorf("hospitals %q, want %q", answer.Searchable.Hospitals, want)
+	}
+
+	// Who knows the generation is told no more; whoever knows an older one is told everything.
+	known = answer.Searchable.Generation
+	again := search()
+	if s := again.Searchable; s.Generation != known || s.Scopes == nil || len(s.Scopes)+len(s.Hospitals)+len(s.Retirements) > 0 || !reflect.DeepEqual(again.Values, answer.Values) {
+		t.Errorf("to one who knows it: %+v", again)
+	}
+	submit(doctor, ledger.IndexPut, pack(7)) // changes nothing of it
+	if s := search().Searchable; s.Generation != known || len(s.Scopes) > 0 {
+		t.Errorf("after new entries: %+v", s)
+	}
+	for name, change := range map[string]func(){
+		"create": func() { submit(custodian, ledger.ScopeCreate, "another") },
+		"roll":   func() { submit(custodian, ledger.ScopeRoll, "trial", 3) },
+		"retire": func() { submit(person(t, "HospitalB", "custodian", "custodian"), ledger.ScopeRetire, "trial", 1) },
+		"announce": func() {
+			submit(person(t, "HospitalC", "authority", "authority"), ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://c.example"})
+		},
+	} {
+		change()
+		s := search().Searchable
+		if s.Generation == known || len(s.Scopes) < 2 || len(s.Hospitals) < 2 || len(s.Retirements) < 1 {
+			t.Errorf("after %s: %+v", name, s)
+		}
+		known = s.Generation
 	}
 }

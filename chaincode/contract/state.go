@@ -90,6 +90,11 @@ func (b *batch) raw(key string, value []byte) {
 	b.writes = append(b.writes, write{key: key, value: value})
 }
 
+// changeSearchable starts a generation of what can be searched. It must not read the former one, see [ledger.SearchableKey].
+func (b *batch) changeSearchable(ctx *Context) {
+	b.raw(ledger.SearchableKey, []byte(ctx.GetStub().GetTxID()))
+}
+
 // wrapped adds a wrapped key to the hospitals' private data.
 func (b *batch) wrapped(key string, value []byte) {
 	b.writes = append(b.writes, write{collection: ledger.HospitalKeys, key: key, value: value})

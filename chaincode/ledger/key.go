@@ -71,6 +71,10 @@ func AccessTimeKey(accessID, target string) string {
 	return "access-time/" + accessID + "/" + esc(target)
 }
 
+// SearchableKey has the [Searchable.Generation]. Everything that changes what can be searched writes it and nothing that is submitted
+// reads it, so such writers do not conflict over it.
+const SearchableKey = "searchable"
+
 // Prefixes of the ranges that are read, each ending in '/'. See [PrefixEnd].
 const (
 	AuthorityPrefix        = "authority/"

@@ -36,7 +36,7 @@ const (
 
 	IndexPut    = "index:Put"    // (packed entries) int                   submit
 	IndexGet    = "index:Get"    // ([]LabelBatch) [][]string              evaluate
-	IndexSearch = "index:Search" // ([]LabelBatch) SearchAnswer            evaluate
+	IndexSearch = "index:Search" // (known, []LabelBatch) SearchAnswer     evaluate
 
 	AccessRequest = "access:Request" // ([]string targets, purpose) []AccessEntry   submit
 
@@ -192,8 +192,9 @@ type SearchAnswer struct {
 	Searchable Searchable `json:"searchable"`
 }
 
-// A Searchable is what there is to search.
+// A Searchable is what there is to search. If Generation is the one that the caller knows, the rest is left out.
 type Searchable struct {
+	Generation  string       `json:"generation"`  // another one after every change; empty as long as there was none
 	Scopes      []Scope      `json:"scopes"`      // in the order of their names
 	Hospitals   []string     `json:"hospitals"`   // MSP IDs with an announced authority, in order
 	Retirements []Retirement `json:"retirements"` // of all scopes

@@ -16,6 +16,7 @@ import (
 func (p *Person) Announce(ctx context.Context, a ledger.Announcement) error {
 	return p.submit(ctx, ledger.AuthorityAnnounce, ledger.RoleAdmin+" "+ledger.RoleAuthority, func(_, now string) error {
 		put(&p.w.authorities, p.msp, ledger.Authority{MSP: p.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
+		p.w.generation = NewID()
 		return nil
 	})
 }
@@ -119,6 +120,7 @@ func (p *Person) CreateScope(ctx context.Context, name string, envelope []byte) 
 		}
 		put(&p.w.scopes, name, ledger.Scope{Name: name, Epoch: 1, Owner: p.msp, Time: now})
 		put(&p.w.private, ledger.ScopeKeyKey(name, 1), bytes.Clone(envelope))
+		p.w.generation = NewID()
 		return nil
 	})
 }
@@ -138,6 +140,7 @@ func (p *Person) RollScope(ctx context.Context, name string, epoch int, envelope
 		s.Epoch, s.Time = epoch, now
 		p.w.scopes[name] = s
 		put(&p.w.private, ledger.ScopeKeyKey(name, epoch), bytes.Clone(envelope))
+		p.w.generation = NewID()
 		return nil
 	})
 }
@@ -155,6 +158,7 @@ func (p *Person) RetireScope(ctx context.Context, name string, epoch int) error 
 			return ledger.Errorf(ledger.ErrExists, "epoch %d is retired", epoch)
 		}
 		put(&p.w.retired, at, ledger.Retirement{Scope: name, MSP: p.msp, Epoch: epoch, Actor: p.Actor(), Time: now})
+		p.w.generation = NewID()
 		return nil
 	})
 }
@@ -182,9 +186,12 @@ func (p *Person) GetEntries(ctx context.Context, batches []index.Batch) (out [][
 }
 
 // SearchEntries implements client.Ledger.
-func (p *Person) SearchEntries(ctx context.Context, batches []index.Batch) (out [][][]byte, s ledger.Searchable, err error) {
+func (p *Person) SearchEntries(ctx context.Context, known string, batches []index.Batch) (out [][][]byte, s ledger.Searchable, err error) {
 	err = p.evaluate(ctx, ledger.IndexSearch, "", func() error {
 		out = p.w.values(batches)
+		if s.Generation = p.w.generation; s.Generation == known && known != "" {
+			return nil
+		}
 		for _, n := range slices.Sorted(maps.Keys(p.w.scopes)) {
 			s.Scopes = append(s.Scopes, p.w.scopes[n])
 		}

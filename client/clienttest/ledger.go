@@ -238,7 +238,7 @@ func ledgerIndex(t *testing.T, env LedgerEnv) {
 		got[0][1] != nil || !bytes.Equal(got[0][2], entries[0].Value[:]) || got[1][0] != nil {
 		t.Errorf("got %x", got)
 	}
-	found, _, err := env.Other.SearchEntries(ctx, []index.Batch{
+	found, _, err := env.Other.SearchEntries(ctx, "", []index.Batch{
 		{MSP: env.Doctor.MSP(), Labels: []index.Label{entries[2].Label, unknown.Label}}, {MSP: env.Other.MSP(), Labels: []index.Label{entries[0].Label}},
 	})
 	if err != nil || len(found) != 2 || len(found[0]) != 2 || !bytes.Equal(found[0][0], entries[2].Value[:]) || found[0][1] != nil || found[1][0] != nil {
@@ -314,7 +314,7 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 	if err != nil || len(retired) != 1 || retired[0].MSP != env.Custodian.MSP() || retired[0].Epoch != 1 {
 		t.Errorf("retirements %+v, %v", retired, err)
 	}
-	none, s, err := env.Custodian.SearchEntries(ctx, nil)
+	none, s, err := env.Custodian.SearchEntries(ctx, "", nil)
 	if err != nil || len(none) != 0 {
 		t.Errorf("a search without labels: %x, %v", none, err)
 	}
@@ -331,6 +331,18 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 	}
 	if err != nil || !slices.Equal(s.Hospitals, msps) {
 		t.Errorf("a search sees the hospitals %q, and there are %q, %v", s.Hospitals, msps, err)
+	}
+	if s.Generation == "" {
+		t.Error("what can be searched has no generation")
+	}
+	if _, same, err := env.Custodian.SearchEntries(ctx, s.Generation, nil); err != nil || same.Generation != s.Generation || len(same.Scopes)+len(same.Hospitals) > 0 {
+		t.Errorf("to one who knows the generation: %+v, %v", same, err)
+	}
+	if err := env.Custodian.RollScope(ctx, name, 3, second); err != nil {
+		t.Fatal(err)
+	}
+	if _, rolled, err := env.Custodian.SearchEntries(ctx, s.Generation, nil); err != nil || rolled.Generation == s.Generation || len(rolled.Scopes) != len(s.Scopes) {
+		t.Errorf("after a roll: %+v, %v", rolled, err)
 	}
 	entries, err := env.Other.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, "TREAT")
 	if err != nil {

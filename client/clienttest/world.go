@@ -31,6 +31,7 @@ type World struct {
 	versions    map[ledger.AttributeName]ledger.AttributeKey
 	authorities map[string]ledger.Authority
 	scopes      map[string]ledger.Scope
+	generation  string                            // of what can be searched
 	retired     map[string]ledger.Retirement      // by key of package ledger
 	entries     map[string]map[index.Label][]byte // by MSP
 	serial      int

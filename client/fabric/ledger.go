@@ -200,12 +200,12 @@ func (g *Gateway) GetEntries(ctx context.Context, batches []index.Batch) ([][][]
 }
 
 // SearchEntries implements client.Ledger.
-func (g *Gateway) SearchEntries(ctx context.Context, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
+func (g *Gateway) SearchEntries(ctx context.Context, known string, batches []index.Batch) ([][][]byte, ledger.Searchable, error) {
 	var out struct { // a ledger.SearchAnswer, read as in GetEntries
 		Values     [][][]byte        `json:"values"`
 		Searchable ledger.Searchable `json:"searchable"`
 	}
-	if err := g.evaluate(ctx, &out, ledger.IndexSearch, packLabels(batches)); err != nil {
+	if err := g.evaluate(ctx, &out, ledger.IndexSearch, known, packLabels(batches)); err != nil {
 		return nil, ledger.Searchable{}, err
 	}
 	return out.Values, out.Searchable, checkValues(ledger.IndexSearch, batches, out.Values)
