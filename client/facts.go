@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -143,15 +144,23 @@ func metadata(f index.Facts) (envelope.Metadata, error) {
 // packFacts keeps facts small: they repeat themselves much.
 func packFacts(f index.Facts) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	w.Reset(&b)
 	if err := errors.Join(json.NewEncoder(w).Encode(f), w.Close()); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
 }
+
+// packers are kept because a new one takes longer to set up than to pack the facts of a small record.
+var packers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestCompression)
+	if err != nil {
+		panic("client: " + err.Error()) // the level is a constant
+	}
+	return w
+}}
 
 // maxFacts bounds what a few bytes may unpack to.
 const maxFacts = 16 << 20

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -57,7 +56,7 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 		sink.Close()
 		return err
 	}
-	ahead := newReadAhead(sealer)
+	ahead := newReadAhead(sealer, s.Size)
 	defer ahead.stop()
 	p.cid, err = j.c.blobs.Put(ctx, ahead)
 	document := sink.Close() // a source that still hangs in a read finds its pipe closed
@@ -141,66 +140,3 @@ func (p *progressReader) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
-
-// readAhead encrypts in a goroutine of its own while the store takes what is ready: four buffers of 256 KiB.
-type readAhead struct {
-	filled chan chunk
-	empty  chan []byte
-	quit   chan struct{}
-	now    chunk
-	rest   []byte
-	total  int64 // bytes read
-}
-
-type chunk struct {
-	data []byte
-	err  error
-}
-
-func newReadAhead(r io.Reader) *readAhead {
-	const buffers, size = 4, 256 << 10
-	a := &readAhead{filled: make(chan chunk, buffers), empty: make(chan []byte, buffers), quit: make(chan struct{})}
-	for range buffers {
-		a.empty <- make([]byte, size)
-	}
-	go a.fill(r)
-	return a
-}
-
-func (a *readAhead) fill(r io.Reader) {
-	for {
-		select {
-		case buf := <-a.empty:
-			n, err := io.ReadFull(r, buf[:cap(buf)])
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = io.EOF
-			}
-			a.filled <- chunk{buf[:n], err} // never blocks: there are as many places as buffers
-			if err != nil {
-				return
-			}
-		case <-a.quit:
-			return
-		}
-	}
-}
-
-func (a *readAhead) Read(p []byte) (int, error) {
-	for len(a.rest) == 0 {
-		if a.now.err != nil {
-			return 0, a.now.err
-		}
-		if a.now.data != nil {
-			a.empty <- a.now.data
-		}
-		a.now = <-a.filled
-		a.rest = a.now.data
-	}
-	n := copy(p, a.rest)
-	a.rest = a.rest[n:]
-	a.total += int64(n)
-	return n, nil
-}
-
-// stop ends the goroutine once its present read returns.
-func (a *readAhead) stop() { close(a.quit) }

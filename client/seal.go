@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
@@ -124,12 +125,31 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	return j, nil
 }
 
+// A source that is known to be small takes a share of the room that a large one, or one of unknown size, takes.
+const (
+	smallSource = 1 << 20
+	smallShare  = 1
+	largeShare  = 4
+)
+
+func share(s Source) int64 {
+	if s.Size >= 0 && s.Size < smallSource {
+		return smallShare
+	}
+	return largeShare
+}
+
 // prepare uploads all payloads, wraps their keys and makes their index entries.
 func (j *job) prepare(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(j.c.parallel)
+	room := semaphore.NewWeighted(int64(j.c.parallel) * largeShare)
 	for i, p := range j.parcels {
+		n := share(j.request.Sources[i])
+		if room.Acquire(gctx, n) != nil {
+			break // somebody has failed
+		}
 		g.Go(func() error {
+			defer room.Release(n)
 			if err := gctx.Err(); err != nil {
 				return err
 			}
@@ -139,7 +159,7 @@ func (j *job) prepare(ctx context.Context) error {
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := g.Wait(); err != nil || ctx.Err() != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -45,5 +45,9 @@ func checkFile(path string) error {
 
 // ReaderSource is what r yields, which may be of any length and may be standard input. The Client does not close r.
 func ReaderSource(name string, r io.Reader) Source {
-	return Source{Name: name, Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+	s := Source{Name: name, Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+	if known, ok := r.(interface{ Len() int }); ok { // bytes and strings have readers that know
+		s.Size = int64(known.Len())
+	}
+	return s
 }

@@ -25,11 +25,11 @@ const (
 // A Policy says when entries have waited long enough. The zero value is ready.
 //
 // Whole records are written, so that no record is found by some of its words and not by others: when enough wait, the entries of
-// all of them go, shuffled together, in transactions of one fixed size, of which dummies fill the last.
+// all of them go, shuffled together, in transactions of a fixed size, of which dummies fill the last.
 type Policy struct {
 	Records int           // entries of so many records hide each other; zero means DefaultRecords
 	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
-	Size    int           // entries of a transaction; zero means DefaultSize, or index.MaxBatch when very many wait
+	Size    int           // entries of a transaction; zero means index.MaxBatch as long as so many wait, and DefaultSize for the rest
 }
 
 func (p Policy) withDefaults() Policy {
@@ -42,12 +42,12 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
-// size is that of all transactions when n entries wait.
+// size is that of the next transaction when n entries are left.
 func (p Policy) size(n int) int {
 	switch {
 	case p.Size > 0:
 		return min(p.Size, index.MaxBatch)
-	case n > 4*index.MaxBatch:
+	case n >= index.MaxBatch:
 		return index.MaxBatch
 	}
 	return DefaultSize
@@ -185,15 +185,8 @@ func (b *Box) compose(f Flush) (*work, error) {
 				}
 			}
 		}
-		for _, t := range shuffled(now, index.MaxBatch) {
-			t.size = index.Bucket(len(t.refs))
-			w.batches = append(w.batches, t)
-		}
-		size := policy.size(len(waiting))
-		for _, t := range shuffled(waiting, size) {
-			t.size = size
-			w.batches = append(w.batches, t)
-		}
+		w.cut(now, index.Bucket)
+		w.cut(waiting, policy.size)
 		return nil
 	})
 }
@@ -217,15 +210,16 @@ func (s *state) due(p Policy, now time.Time) bool {
 	return false
 }
 
-// shuffled cuts entries into transactions, in random order.
-func shuffled(entries []ref, size int) []*batch {
+// cut makes transactions of entries in random order. Size gives that of the next one when so many are left.
+func (w *work) cut(entries []ref, size func(left int) int) {
 	random := newRandom()
 	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
-	var batches []*batch
-	for part := range slices.Chunk(entries, size) {
-		batches = append(batches, &batch{id: NewID(), refs: part})
+	for len(entries) > 0 {
+		n := size(len(entries))
+		part := entries[:min(n, len(entries))]
+		w.batches = append(w.batches, &batch{id: NewID(), refs: part, size: n})
+		entries = entries[len(part):]
 	}
-	return batches
 }
 
 // send writes transactions. One that fails does not keep the others from being written.
