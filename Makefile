@@ -4,7 +4,7 @@ BIN      := build
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build demo test lint fuzz bench bench-abe bench-search soak up down status logs clean
+.PHONY: help check-tools build demo test lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -27,6 +27,10 @@ fuzz: check-tools ## run each fuzz target for TIME (default 60s)
 bench-abe: check-tools ## measure attribute-based encryption beside gofe and circl: build/bench-abe.json, docs/bench-abe.md
 	@mkdir -p $(BIN)
 	go run ./abe/internal/bench -json $(BIN)/bench-abe.json -table docs/bench-abe.md
+
+bench-go: check-tools ## measure single functions COUNT (default 6) times, for benchstat: build/bench-go.txt
+	@mkdir -p $(BIN)
+	go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./abe/... ./chaincode/contract ./client/emr ./client/envelope ./client/index | tee $(BIN)/bench-go.txt
 
 check-tools:
 	@scripts/check-tools.sh

@@ -1,0 +1,48 @@
+package abe
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// BenchmarkWrap seals a file key to policies of which every attribute must be held.
+func BenchmarkWrap(b *testing.B) { bySize(b, benchmarkWrap) }
+
+// BenchmarkUnwrap opens it again, with all of them.
+func BenchmarkUnwrap(b *testing.B) { bySize(b, benchmarkUnwrap) }
+
+func bySize(b *testing.B, run func(b *testing.B, w *world, names []string)) {
+	for _, n := range []int{1, 10, 50} {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("A:a%d", i))
+		}
+		b.Run(fmt.Sprintf("attributes=%d", n), func(b *testing.B) { run(b, newWorld(b, "A"), names) })
+	}
+}
+
+func benchmarkWrap(b *testing.B, w *world, names []string) {
+	recipient, fileKey, size := w.recipient(strings.Join(names, " and ")), make([]byte, fileKeySize), 0
+	for b.Loop() {
+		stanzas, err := recipient.Wrap(fileKey)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = 0
+		for _, s := range stanzas {
+			size += len(s.Body)
+		}
+	}
+	b.ReportMetric(float64(size), "ciphertext-B")
+}
+
+func benchmarkUnwrap(b *testing.B, w *world, names []string) {
+	_, stanzas := w.stanzas(strings.Join(names, " and "))
+	identity := w.identity(w.issue("A/doctor", names...))
+	for b.Loop() {
+		if _, err := identity.Unwrap(stanzas); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
