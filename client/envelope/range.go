@@ -30,7 +30,7 @@ func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata,
 		return tampered("open range: the payload has not the size of the record")
 	}
 	out := &watchedWriter{w: dst}
-	if err := relay(out, io.NewSectionReader(plain, offset, length), length); err != nil {
+	if err := relay(out, nil, io.NewSectionReader(plain, offset, length), length); err != nil {
 		if out.err != nil {
 			return out.err
 		}

@@ -7,44 +7,48 @@ import (
 
 const (
 	relaySize    = 256 << 10
-	relayBuffers = 4
-	forkSize     = 32 << 10 // below it, starting a goroutine costs more than it saves
+	relayBuffers = 16 // what one stage may be ahead of the next: on a busy machine each waits many milliseconds for its turn
 )
 
-// relay copies n bytes. It reads, which is to fetch and decrypt, while what was read before is hashed and written, so that a
-// large record keeps several cores busy. It returns when nothing is running any more.
-func relay(out io.Writer, plain io.Reader, n int64) error {
+// A part of a record on its way through a relay.
+type part struct {
+	data []byte
+	err  error // comes after data
+}
+
+// relay copies n bytes to out, and by the way has them measured. A large record keeps several cores busy: it is read, which is to
+// fetch and decrypt, in one goroutine, measured, if m is not nil, in another, and written here. It returns when nothing is
+// running any more.
+func relay(out io.Writer, m *meter, plain io.Reader, n int64) error {
 	if n <= relaySize {
+		if m != nil {
+			out = io.MultiWriter(m, out)
+		}
 		_, err := io.CopyN(out, plain, n)
 		return err
 	}
-	type part struct {
-		data []byte
-		err  error
-	}
-	filled, empty := make(chan part, relayBuffers), make(chan []byte, relayBuffers)
-	for range relayBuffers {
+	buffers := int(min(relayBuffers, (n+relaySize-1)/relaySize))
+	empty, filled, measured := make(chan []byte, buffers), make(chan part, buffers), make(chan part, buffers)
+	for range buffers {
 		empty <- make([]byte, relaySize)
 	}
-	var reader sync.WaitGroup
-	defer reader.Wait()
+	var stages sync.WaitGroup
+	defer stages.Wait()
 	defer close(empty)
-	reader.Go(func() {
+	stages.Go(func() {
 		defer close(filled)
-		for left := n; left > 0; {
-			buf, ok := <-empty
-			if !ok {
-				return
+		readParts(plain, n, empty, filled)
+	})
+	stages.Go(func() {
+		defer close(measured)
+		for p := range filled {
+			if m != nil {
+				m.Write(p.data)
 			}
-			got, err := io.ReadFull(plain, buf[:min(left, relaySize)])
-			left -= int64(got)
-			filled <- part{buf[:got], err} // never blocks: there are as many places as buffers
-			if err != nil {
-				return
-			}
+			measured <- p // never blocks: there are as many places as buffers
 		}
 	})
-	for p := range filled {
+	for p := range measured {
 		if _, err := out.Write(p.data); err != nil {
 			return err
 		}
@@ -56,26 +60,18 @@ func relay(out io.Writer, plain io.Reader, n int64) error {
 	return nil
 }
 
-// A fork writes to two writers at the same time. Write returns when both are done.
-type fork struct{ first, second io.Writer }
-
-func (f fork) Write(p []byte) (int, error) {
-	if len(p) < forkSize {
-		if n, err := f.first.Write(p); err != nil {
-			return n, err
+// readParts reads n bytes into buffers until there are no more of them.
+func readParts(plain io.Reader, n int64, empty <-chan []byte, filled chan<- part) {
+	for n > 0 {
+		buf, ok := <-empty
+		if !ok {
+			return
 		}
-		return f.second.Write(p)
+		got, err := io.ReadFull(plain, buf[:min(n, relaySize)])
+		n -= int64(got)
+		filled <- part{buf[:got], err} // never blocks, as above
+		if err != nil {
+			return
+		}
 	}
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, err = f.first.Write(p)
-	}()
-	n, second := f.second.Write(p)
-	<-done
-	if err != nil {
-		return 0, err
-	}
-	return n, second
 }
