@@ -49,11 +49,13 @@ func (ScopeKey) String() string { return "scope key (secret)" }
 // GoString keeps keys out of logs.
 func (k ScopeKey) GoString() string { return k.String() }
 
-// termKeys holds what one term needs under one scope key. It is not safe for concurrent use: the MAC is reused.
+// termKeys holds what one term needs under one scope key. It is not safe for concurrent use: the MACs are reused.
 type termKeys struct {
 	label hash.Hash
-	hint  []byte
+	hint  hash.Hash
 	value cipher.AEAD
+
+	input, sum []byte // of the MACs
 }
 
 func deriveTermKeys(kw TermKey) *termKeys {
@@ -63,7 +65,7 @@ func deriveTermKeys(kw TermKey) *termKeys {
 	}
 	return &termKeys{
 		label: hmac.New(sha256.New, expand(kw[:], "/label")),
-		hint:  expand(kw[:], "/hint"),
+		hint:  hmac.New(sha256.New, expand(kw[:], "/hint")),
 		value: aead,
 	}
 }
@@ -78,7 +80,7 @@ func expand(key []byte, info string) []byte {
 
 // chainName is u16(len MSP) || MSP || u16(slot): the length makes it unambiguous.
 func chainName(msp string, slot int) []byte {
-	b := make([]byte, 0, 2+len(msp)+2+8)
+	b := make([]byte, 0, 2+len(msp)+2)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(msp)))
 	b = append(b, msp...)
 	return binary.BigEndian.AppendUint16(b, uint16(slot))
@@ -86,21 +88,19 @@ func chainName(msp string, slot int) []byte {
 
 // labelAt is PRF(K_label, chain || counter), cut to 16 bytes.
 func (k *termKeys) labelAt(chain []byte, counter uint64) Label {
-	var c [8]byte
-	binary.BigEndian.PutUint64(c[:], counter)
+	k.input = binary.BigEndian.AppendUint64(append(k.input[:0], chain...), counter)
 	k.label.Reset()
-	k.label.Write(chain)
-	k.label.Write(c[:])
-	var sum [sha256.Size]byte
-	k.label.Sum(sum[:0])
-	return Label(sum[:LabelSize])
+	k.label.Write(k.input)
+	k.sum = k.label.Sum(k.sum[:0])
+	return Label(k.sum[:LabelSize])
 }
 
 // hintID names a chain in the local cache.
 func (k *termKeys) hintID(chain []byte) HintID {
-	mac := hmac.New(sha256.New, k.hint)
-	mac.Write(chain)
-	return HintID(mac.Sum(nil)[:len(HintID{})])
+	k.hint.Reset()
+	k.hint.Write(chain)
+	k.sum = k.hint.Sum(k.sum[:0])
+	return HintID(k.sum[:len(HintID{})])
 }
 
 // seal makes the value that goes under label.
