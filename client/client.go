@@ -96,7 +96,8 @@ type Client struct {
 	accesses   accesses
 	views      views
 	registrar  *convoy.Convoy[*shipment]
-	seats      fresh[*seat]
+	seats      fresh[*seat]        // by policy and further recipients
+	scopesNow  fresh[ledger.Scope] // by name
 }
 
 // New checks the configuration. It does not connect to anything.

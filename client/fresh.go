@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// freshness is how long what the ledger said of public keys and custodians is believed without asking again, so that a program which
-// seals record after record does not ask the same for each. A peer may be as far behind its own ledger; a seal that began
-// before an attribute was revoked ends after it in any case.
+// freshness is how long what the ledger said of public keys, custodians and scopes is believed without asking again, so that a program
+// which seals record after record does not ask the same for each. A peer may be as far behind the ledger; a seal that began
+// before an attribute was revoked, or a scope rolled, ends after it in any case.
 const freshness = 2 * time.Second
 
 // maxFresh bounds what is kept.
@@ -59,4 +59,11 @@ func (f *fresh[T]) entry(key string) *answer[T] {
 	a := &answer[T]{turn: make(chan struct{}, 1)}
 	f.answers[key] = a
 	return a
+}
+
+// forget makes the next caller ask.
+func (f *fresh[T]) forget(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.answers, key)
 }

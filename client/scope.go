@@ -43,6 +43,7 @@ func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch 
 	if err != nil {
 		return 0, "", fmt.Errorf("roll scope %s: %w", name, err)
 	}
+	c.scopesNow.forget(name)
 	return epoch, canonical, nil
 }
 

@@ -113,7 +113,11 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	if r.Scope == "" {
 		return j, nil
 	}
-	keys, err := c.scopeKeys(ctx, r.Scope, purpose, true)
+	s, err := c.scopesNow.get(ctx, r.Scope, func() (ledger.Scope, error) { return c.scope(ctx, r.Scope) })
+	if err != nil {
+		return nil, err
+	}
+	keys, err := c.unwrapScope(ctx, s, purpose, true)
 	if err != nil {
 		return nil, err
 	}
