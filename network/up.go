@@ -203,7 +203,7 @@ func (u *bringUp) create(ctx context.Context) error {
 	}
 	// People enrol, secrets are made and kubo starts while the channel's servers wait for one another.
 	err := u.phase(ctx, "channel, users, ipfs",
-		inOrder(u.makeGenesis, u.startNodes, u.everywhere(u.joinPeer), u.everywhere(u.awaitActive)),
+		inOrder(u.makeGenesis, u.startNodes, u.joinPeers, u.everywhere(u.awaitActive)),
 		inOrder(u.enrollUsers, u.makeAllSecrets),
 		u.startIPFS)
 	if err != nil {
@@ -256,6 +256,17 @@ func (u *bringUp) joinOrderers(ctx context.Context) error {
 		return err
 	}
 	return u.joinOrderer(ctx, all[0])
+}
+
+// joinPeers makes the peers follow the channel, one after the other: one that joins greets those that have. When they join together, each
+// may greet the other before that one would listen, and gossip waits five seconds for the answer to a lost greeting.
+func (u *bringUp) joinPeers(ctx context.Context) error {
+	for _, org := range u.organisations() {
+		if err := u.joinPeer(ctx, org); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (u *bringUp) configureNodes(org string) error {
