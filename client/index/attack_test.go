@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 )
 
 // seeded is an index of 60 postings of one term, with its reader.
@@ -216,5 +217,33 @@ func TestWriterAvoidsSpoiltChains(t *testing.T) {
 	var failed *PutError
 	if !errors.As(err, &failed) || len(failed.Pending) != 1 || !errors.Is(err, ErrTampered) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A peer that hides the entries of a chain from a writer makes it try in vain and go to another chain, and not write over
+// anything or leave a hole.
+func TestWriterWhosePeerHidesEntries(t *testing.T) {
+	ledger := newMemory()
+	hints := &MemoryHints{}
+	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: hints, Backoff: time.Microsecond}
+	put := func(i int) Report {
+		t.Helper()
+		report, err := w.Put(t.Context(), testKey, []Item{{"word:x", posting(i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	for i := range 5 {
+		put(i)
+	}
+	ledger.answer = func(string, Label, []byte) []byte { return nil }
+	w.Hints = nil
+	if r := put(5); r.Collisions < 1 {
+		t.Errorf("%+v: nothing was hidden", r)
+	}
+	ledger.answer = nil
+	if answer := lookup(t, &Searcher{Store: ledger.as("HospitalB"), MSPs: hospitals}); len(answer.Hits["word:x"]) != 6 || len(answer.Problems) > 0 {
+		t.Errorf("%d hits, problems %v", len(answer.Hits["word:x"]), answer.Problems)
 	}
 }

@@ -94,9 +94,7 @@ func (c *cursor) wanted(budget int) []uint64 {
 			add(c.hint - 1)
 		}
 		if c.hinted || !c.read {
-			for p := range uint64(1 + lookahead) {
-				add(c.hint + p)
-			}
+			run(c.hint, c.hint+1+c.beyond())
 			break
 		}
 		for p := range uint64(firstWindow) {
@@ -106,9 +104,7 @@ func (c *cursor) wanted(budget int) []uint64 {
 			add(c.hint + p)
 		}
 	case c.hi == unknown: // even the farthest probe exists
-		if c.read {
-			run(c.lo, c.lo+firstWindow)
-		}
+		run(c.lo, c.lo+firstWindow)
 		for step := uint64(1); step <= 1<<24; step *= 2 {
 			add(c.lo + step - 1)
 		}
@@ -126,7 +122,7 @@ func (c *cursor) wanted(budget int) []uint64 {
 		}
 	}
 	if c.asked && c.lo == c.hi {
-		run(c.hi, c.hi+1+lookahead)
+		run(c.hi, c.hi+1+c.beyond())
 	}
 	if len(want) == 0 {
 		want = c.unconfirmed(budget)
@@ -134,12 +130,21 @@ func (c *cursor) wanted(budget int) []uint64 {
 	return want
 }
 
+// beyond is how many counters past the first absent one must be absent too. A writer needs none: it puts its entries at the end that it
+// was shown, and if its peer has hidden what is there, the endorsers refuse. So it asks, and shows its peer, less.
+func (c *cursor) beyond() uint64 {
+	if c.read {
+		return lookahead
+	}
+	return 0
+}
+
 // ended reports that the end of the chain is known.
 func (c *cursor) ended() bool {
 	if !c.asked || c.lo != c.hi {
 		return false
 	}
-	for p := c.hi; p <= c.hi+lookahead; p++ {
+	for p := c.hi; p <= c.hi+c.beyond(); p++ {
 		if _, ok := c.bad[p]; !ok {
 			return false
 		}

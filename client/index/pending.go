@@ -42,6 +42,11 @@ func (k ScopeKey) Pend(items []Item) ([]Pending, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.pend(items), nil
+}
+
+// pend derives the key of each term once.
+func (k ScopeKey) pend(items []Item) []Pending {
 	keys := make(map[Term]TermKey)
 	out := make([]Pending, len(items))
 	for i, item := range items {
@@ -52,7 +57,7 @@ func (k ScopeKey) Pend(items []Item) ([]Pending, error) {
 		}
 		out[i] = Pending{Key: key, Posting: item.Posting}
 	}
-	return out, nil
+	return out
 }
 
 // normalItems checks items, and leaves out what is there twice.

@@ -123,7 +123,7 @@ func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	return nil
 }
 
-// move gives the writer another slot, if it met another process at its own. So processes that write the same terms drift apart, each to
+// move gives the writer another slot, if it met another process at its own, or cannot get on there. So processes that write the same terms drift apart, each to
 // chains of its own, and stop colliding.
 func (w *Writer) move(r *run) {
 	w.mu.Lock()
@@ -158,10 +158,8 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 			continue
 		}
 		all = false
-		if values[i] != nil {
-			w.move(r)
-		}
 		if r.stuck++; values[i] != nil || r.stuck >= maxStuck && !r.doubt {
+			w.move(r)
 			w.letGo(r)
 		}
 	}

@@ -87,11 +87,7 @@ func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, e
 	random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
 	for len(pending) > 0 {
 		n := min(len(pending), MaxBatch)
-		batch, err := key.Pend(pending[:n])
-		if err == nil {
-			err = w.commit(ctx, Transaction{Items: batch}, random, &report)
-		}
-		if err != nil {
+		if err := w.commit(ctx, Transaction{Items: key.pend(pending[:n])}, random, &report); err != nil {
 			return report, &PutError{Pending: pending, Err: err}
 		}
 		pending = pending[n:]
