@@ -16,57 +16,54 @@ type Access struct {
 }
 
 // Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a scope), saying that the caller asks for
-// its wrapped key for a purpose: all of them or none. The entries have one id, and are in the order of the targets.
+// its wrapped key for a purpose: all of them or none. The entries have one id, see [ledger.AccessID].
 //
 // It reads a key that is written once for each target, and writes keys that have the transaction's id in them. So no
 // two requests conflict, whoever makes them and whatever for, nor does a request with anything else that happens to its target.
 //
 // Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrNotFound when a target does not
 // exist, ErrInvalid.
-func (c *Access) Request(ctx *Context, targets []string, purpose string) ([]ledger.AccessEntry, error) {
+func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := count("targets", len(targets), ledger.MaxRecordsPerCall); err != nil {
-		return nil, err
+		return err
 	}
 	if _, known := ledger.Purposes[purpose]; !known {
-		return nil, refuse(ledger.ErrInvalid, "purpose %.32q is not a code of HL7 PurposeOfUse", purpose)
+		return refuse(ledger.ErrInvalid, "purpose %.32q is not a code of HL7 PurposeOfUse", purpose)
 	}
 	at := make([]string, len(targets))
 	seen := make(map[string]bool, len(targets))
 	for i, t := range targets {
 		if at[i], err = checkTarget(t); err != nil {
-			return nil, err
+			return err
 		}
 		if seen[t] {
-			return nil, refuse(ledger.ErrInvalid, "target %s is given twice", t)
+			return refuse(ledger.ErrInvalid, "target %s is given twice", t)
 		}
 		seen[t] = true
 	}
 	values, err := ctx.many(at)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := ctx.time()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	tx := ctx.GetStub().GetTxID()
-	id := ledger.AccessID(now, tx)
-	entries := make([]ledger.AccessEntry, len(targets))
+	id := ledger.AccessID(now, ctx.GetStub().GetTxID())
 	var b batch
 	for i, t := range targets {
 		if len(values[i]) == 0 {
-			return nil, refuse(ledger.ErrNotFound, "no record or scope %s", t)
+			return refuse(ledger.ErrNotFound, "no record or scope %s", t)
 		}
-		entries[i] = ledger.AccessEntry{ID: id, Target: t, Actor: who.actor(), Purpose: purpose, Time: now, Tx: tx}
-		b.put(ledger.AccessKey(t, id), entries[i])
+		b.raw(ledger.AccessKey(t, id), ledger.AccessValue(ledger.AccessEntry{Actor: who.actor(), Purpose: purpose}))
 		b.mark(ledger.AccessActorKey(who.actor(), id, t))
 		b.mark(ledger.AccessTimeKey(id, t))
 	}
-	return entries, ctx.write(&b)
+	return ctx.write(&b)
 }
 
 // handOut gives the private data under a key to the actor of a recent access entry for the target.
@@ -82,13 +79,18 @@ func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envel
 	if err := checkAccessID(accessID); err != nil {
 		return none, err
 	}
-	var entry ledger.AccessEntry
-	found, err := ctx.get(ledger.AccessKey(target, accessID), &entry)
+	at := ledger.AccessKey(target, accessID)
+	value, err := ctx.many([]string{at})
+	if err != nil {
+		return none, err
+	}
+	if len(value[0]) == 0 {
+		return none, refuse(ledger.ErrDenied, "no access entry %s for %s on this peer", accessID, target)
+	}
+	entry, err := readAccess(at, value[0])
 	switch {
 	case err != nil:
 		return none, err
-	case !found:
-		return none, refuse(ledger.ErrDenied, "no access entry %s for %s on this peer", accessID, target)
 	case entry.Actor != who.actor():
 		return none, refuse(ledger.ErrDenied, "access entry %s is not of %s", accessID, who.actor())
 	}

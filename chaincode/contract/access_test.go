@@ -16,8 +16,7 @@ func TestRequest(t *testing.T) {
 	_, err := c.submit(person(t, "HospitalA", "custodian", "custodian"), wrapped(t, 1), ledger.ScopeCreate, "consortium")
 	ok(t, nil, err)
 
-	payload, err := c.submit(reader, nil, ledger.AccessRequest, []string{two, ledger.ScopeTarget("consortium"), one}, "ETREAT")
-	got := must[[]ledger.AccessEntry](t, payload, err)
+	got := c.askAll(reader, "ETREAT", two, ledger.ScopeTarget("consortium"), one)
 	if len(got) != 3 || got[0].Target != two || got[1].Target != "scope:consortium" || got[2].Target != one {
 		t.Fatalf("got %+v", got)
 	}
@@ -106,8 +105,7 @@ func TestEnvelopeAttacks(t *testing.T) {
 }
 
 func (c *consortium) plant(e ledger.AccessEntry) {
-	text := arguments(c.t, "", []any{e})[1]
-	c.world.state[ledger.AccessKey(e.Target, e.ID)] = cell{[]byte(text), c.world.height}
+	c.world.state[ledger.AccessKey(e.Target, e.ID)] = cell{ledger.AccessValue(e), c.world.height}
 }
 
 func TestAccessWindow(t *testing.T) {

@@ -2,14 +2,10 @@ package contract
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	cidlib "github.com/ipfs/go-cid"
-	mh "github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -41,43 +37,6 @@ func checkRecordID(id string) error {
 func checkVersion(what string, v int) error {
 	if v < 1 || v > ledger.MaxVersions {
 		return refuse(ledger.ErrInvalid, "%s %d: needs 1 to %d", what, v, ledger.MaxVersions)
-	}
-	return nil
-}
-
-// checkPayload checks what a new version says of its payload.
-func checkPayload(id, cid, commitment string) error {
-	if err := checkCID(cid); err != nil {
-		return err
-	}
-	if !isHex(commitment, ledger.CommitmentSize) {
-		return refuse(ledger.ErrInvalid, "record %s: commitment %.80q: needs %d lower-case hexadecimal digits", id, commitment,
-			2*ledger.CommitmentSize)
-	}
-	return nil
-}
-
-// checkCID takes the one form of content identifier that sealed payloads have, in the one text that it has: an identity
-// hash would put data on the ledger, and two texts for one payload would hide that they are the same.
-func checkCID(text string) error {
-	bad := func(why string) error { return refuse(ledger.ErrInvalid, "content identifier %.80q: %s", text, why) }
-	if len(text) > 128 {
-		return bad("too long")
-	}
-	c, err := cidlib.Decode(text)
-	if err != nil {
-		return bad("not a CID")
-	}
-	p := c.Prefix()
-	switch {
-	case p.Version != 1:
-		return bad("needs CIDv1")
-	case p.Codec != cidlib.Raw && p.Codec != cidlib.DagProtobuf:
-		return bad("needs the codec raw or dag-pb")
-	case p.MhType != mh.SHA2_256 || p.MhLength != 32:
-		return bad("needs SHA2-256")
-	case c.String() != text:
-		return bad("needs lower-case base32")
 	}
 	return nil
 }
@@ -189,38 +148,4 @@ func checkRecipient(s string) error {
 		return refuse(ledger.ErrInvalid, "custodian %.80q: needs an age recipient (age1...)", s)
 	}
 	return nil
-}
-
-// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from being stored by mistake.
-const ageHeader = "age-encryption.org/v1\n"
-
-// envelopes takes the wrapped keys from the transient map. Errors never quote them.
-func (ctx *Context) envelopes(n int) ([][]byte, error) {
-	transient, err := ctx.GetStub().GetTransient()
-	if err != nil {
-		return nil, broken("read the transient map", err)
-	}
-	text, found := transient[ledger.TransientEnvelopes]
-	if !found || len(transient) != 1 {
-		return nil, refuse(ledger.ErrInvalid, "the transient map needs %q and nothing else", ledger.TransientEnvelopes)
-	}
-	if len(text) > n*(ledger.MaxEnvelope/3*4+16)+16 {
-		return nil, refuse(ledger.ErrInvalid, "the wrapped keys are too long")
-	}
-	var all [][]byte
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, refuse(ledger.ErrInvalid, "the wrapped keys are not a JSON array of base64 strings")
-	}
-	if len(all) != n {
-		return nil, refuse(ledger.ErrInvalid, "%d wrapped keys for %d records or scopes", len(all), n)
-	}
-	for i, e := range all {
-		if len(e) > ledger.MaxEnvelope {
-			return nil, refuse(ledger.ErrInvalid, "wrapped key %d has %d bytes, more than %d", i+1, len(e), ledger.MaxEnvelope)
-		}
-		if !strings.HasPrefix(string(e), ageHeader) {
-			return nil, refuse(ledger.ErrInvalid, "wrapped key %d is not an age file", i+1)
-		}
-	}
-	return all, nil
 }

@@ -2,7 +2,9 @@ package contract
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
@@ -33,26 +35,17 @@ func (c *Audit) Records(ctx *Context, q ledger.RecordQuery) (ledger.RecordPage, 
 		return none, err
 	}
 	if q.Record == "" {
-		rows, next, err := ctx.page(timeSpan(ledger.RecordTimePrefix, q.Since, q.Until), q.PageSize, q.Bookmark, nil)
+		at, next, err := ctx.registered(timeSpan(ledger.RecordTimePrefix, q.Since, q.Until), q.PageSize, q.Bookmark)
 		if err != nil {
 			return none, err
-		}
-		at := make([]string, len(rows))
-		for i, kv := range rows {
-			id, version, err := ledger.ParseRecordTimeKey(kv.Key)
-			if err != nil {
-				return none, broken("read the order of records", err)
-			}
-			at[i] = ledger.RecordKey(id, version)
 		}
 		return recordPage(ctx, at, next)
 	}
 	if err := checkRecordID(q.Record); err != nil {
 		return none, err
 	}
-	rows, next, err := ctx.page(timeSpan(ledger.RecordPrefix(q.Record), "", ""), q.PageSize, q.Bookmark, func(value []byte) (bool, error) {
-		var v ledger.RecordVersion
-		err := decode(value, &v)
+	rows, next, err := ctx.page(timeSpan(ledger.RecordPrefix(q.Record), "", ""), q.PageSize, q.Bookmark, func(key string, value []byte) (bool, error) {
+		v, err := readVersion(key, value)
 		return within(v.Time, q.Since, q.Until), err
 	})
 	if err != nil {
@@ -66,8 +59,41 @@ func (c *Audit) Records(ctx *Context, q ledger.RecordQuery) (ledger.RecordPage, 
 }
 
 func recordPage(ctx *Context, at []string, next string) (ledger.RecordPage, error) {
-	versions, err := readAll[ledger.RecordVersion](ctx, at)
+	versions, err := readKnown(ctx, at, readVersion)
 	return ledger.RecordPage{Versions: versions, Bookmark: next}, err
+}
+
+// registered gives the keys of up to size versions in the order of time. One row of the span has all versions of a transaction, so a
+// bookmark is that of a row, and how many of its versions were given already.
+func (ctx *Context) registered(s span, size int, bookmark string) (at []string, next string, err error) {
+	row, given, cut := strings.Cut(bookmark, ".")
+	skip := 0
+	if cut {
+		if skip, err = strconv.Atoi(given); err != nil || skip < 0 || row == "" {
+			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+		}
+	}
+	rows, next, err := ctx.page(s, size, row, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, kv := range rows {
+		names, err := ledger.ReadVersionNames(kv.Value)
+		if err != nil {
+			return nil, "", broken("read the order of records", err)
+		}
+		if skip > 0 && skip >= len(names) {
+			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+		}
+		for i := skip; i < len(names); i++ {
+			if len(at) == cmp.Or(size, ledger.DefaultPageSize) {
+				return at, fmt.Sprintf("%s.%d", sealBookmark(kv.Key), i), nil
+			}
+			at = append(at, ledger.RecordKey(names[i].ID, names[i].Version))
+		}
+		skip = 0
+	}
+	return at, next, nil
 }
 
 // Accesses gives a page of access entries in the order of time: all, those of a target, those of an actor, or those of an
@@ -90,14 +116,13 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 	}
 
 	prefix := ledger.AccessTimePrefix
-	var keep func([]byte) (bool, error)
+	var keep func(string, []byte) (bool, error)
 	switch {
 	case q.Record != "":
 		prefix = ledger.AccessPrefix(q.Record)
 		if q.Actor != "" {
-			keep = func(value []byte) (bool, error) {
-				var e ledger.AccessEntry
-				err := decode(value, &e)
+			keep = func(key string, value []byte) (bool, error) {
+				e, err := readAccess(key, value)
 				return e.Actor == q.Actor, err
 			}
 		}
@@ -116,7 +141,7 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 		}
 		at[i] = ledger.AccessKey(target, id)
 	}
-	entries, err := readAll[ledger.AccessEntry](ctx, at)
+	entries, err := readKnown(ctx, at, readAccess)
 	return ledger.AccessPage{Entries: entries, Bookmark: next}, err
 }
 
@@ -155,8 +180,8 @@ func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) 
 			return nil, refuse(ledger.ErrInvalid, "record %s has more than %d events: read them in pages", id, ledger.MaxHistory)
 		}
 		for _, kv := range rows {
-			var e ledger.AccessEntry
-			if err := decode(kv.Value, &e); err != nil {
+			e, err := readAccess(kv.Key, kv.Value)
+			if err != nil {
 				return nil, err
 			}
 			events = append(events, ledger.HistoryEvent{Time: e.Time, Event: "accessed", Actor: e.Actor, Purpose: e.Purpose, Tx: e.Tx})
@@ -179,8 +204,8 @@ func checkActor(actor string) error {
 	return nil
 }
 
-// readAll reads the values of keys that are known to exist.
-func readAll[T any](ctx *Context, at []string) ([]T, error) {
+// readKnown reads the values of keys that are known to exist.
+func readKnown[T any](ctx *Context, at []string, read func(key string, value []byte) (T, error)) ([]T, error) {
 	if len(at) == 0 {
 		return []T{}, nil
 	}
@@ -188,5 +213,5 @@ func readAll[T any](ctx *Context, at []string) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeAll[T](values)
+	return readAll(at, values, read)
 }

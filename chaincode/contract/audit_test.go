@@ -1,8 +1,11 @@
 package contract
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +22,7 @@ func busy(t *testing.T) (c *consortium, auditor []byte) {
 		c.seal(doctor, i)
 	}
 	for v := 2; v <= 3; v++ {
-		_, err := c.submit(doctor, wrapped(t, 1), ledger.RecordAmend,
-			ledger.NewVersion{ID: recordID(0), Version: v, CID: testCID, Commitment: newRecord(v).Commitment})
+		_, err := c.submit(doctor, sealing(t, newRecord(0)), ledger.RecordAmend, v)
 		ok(t, nil, err)
 	}
 	for i := range 12 {
@@ -85,6 +87,53 @@ func TestAuditRecords(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The versions of one transaction are one row of the order of time; a page may end within it.
+func TestAuditRecordsOfOneTransaction(t *testing.T) {
+	c, auditor := newConsortium(t), person(t, "Regulator", "auditor", "auditor")
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	c.seal(doctor, 100)
+	records := make([]ledger.NewRecord, 7)
+	for i := range records {
+		records[i] = newRecord(i)
+	}
+	_, err := c.submit(doctor, sealing(t, records...), ledger.RecordCreate)
+	ok(t, nil, err)
+	c.seal(doctor, 101)
+	want := []string{recordID(100)}
+	for _, r := range records {
+		want = append(want, r.ID)
+	}
+	want = append(want, recordID(101))
+	for _, size := range []int{0, 1, 2, 3, 7, 8, 9, 100} {
+		var got []string
+		q := ledger.RecordQuery{PageSize: size}
+		for pages := 0; pages < 20; pages++ {
+			page := c.records(auditor, q)
+			if len(page.Versions) > cmp.Or(size, ledger.DefaultPageSize) {
+				t.Errorf("by %d: a page of %d", size, len(page.Versions))
+			}
+			for _, v := range page.Versions {
+				got = append(got, v.ID)
+			}
+			if q.Bookmark = page.Bookmark; q.Bookmark == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("by %d: got %q", size, got)
+		}
+	}
+	within := c.records(auditor, ledger.RecordQuery{PageSize: 3}).Bookmark
+	row, _, cut := strings.Cut(within, ".")
+	if !cut {
+		t.Fatalf("bookmark %q", within)
+	}
+	for _, bad := range []string{row + ".", row + ".-1", row + ".x", row + ".7", row + ".2.1", ".2", "AAAA.2"} {
+		_, err := c.evaluate("Regulator", auditor, ledger.AuditRecords, ledger.RecordQuery{Bookmark: bad})
+		refused(t, ledger.ErrInvalid, nil, err)
 	}
 }
 

@@ -120,11 +120,11 @@ var arity = map[string]int{
 	ledger.ScopeList:            0,
 	ledger.ScopeRetired:         1,
 	ledger.ScopeKey:             3,
-	ledger.RecordCreate:         1,
+	ledger.RecordCreate:         0,
 	ledger.RecordAmend:          1,
 	ledger.RecordGet:            1,
 	ledger.RecordEnvelope:       3,
-	ledger.IndexPut:             1,
+	ledger.IndexPut:             0,
 	ledger.IndexGet:             1,
 	ledger.IndexSearch:          2,
 	ledger.AccessRequest:        2,
@@ -134,7 +134,7 @@ var arity = map[string]int{
 	getMetadata:                 0,
 }
 
-// Sizes that no valid call reaches. The greatest argument is index:Put's, 640 KiB.
+// Sizes that no valid call reaches.
 const (
 	maxArgument = 1 << 20
 	maxMessage  = 1024

@@ -18,39 +18,34 @@ func TestNoHotKeys(t *testing.T) {
 		c.seal(a, 1)
 		_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 		ok(t, nil, err)
-		do := func(who []byte, transient int, fn string, args ...any) func() *stub {
+		do := func(who []byte, transient map[string][]byte, fn string, args ...any) func() *stub {
 			return func() *stub {
 				t.Helper()
-				var m map[string][]byte
-				if transient > 0 {
-					m = wrapped(t, transient)
-				}
-				s, _, err := c.simulate("HospitalA", who, m, fn, args...)
+				s, _, err := c.simulate("HospitalA", who, transient, fn, args...)
 				ok(t, nil, err)
 				return s
 			}
 		}
-		version := ledger.NewVersion{ID: recordID(1), Version: 2, CID: testCID, Commitment: newRecord(9).Commitment}
 		names := []string{"seal", "another seal", "amend", "access", "the same access", "access by another", "access to the scope", "entries",
 			"entries by another", "the same labels of another hospital", "keys", "keys of another authority", "announce", "roll the scope", "new scope"}
 		return c, map[string]func() *stub{
-			"seal":                                do(a, 2, ledger.RecordCreate, []ledger.NewRecord{newRecord(10), newRecord(11)}),
-			"another seal":                        do(b, 1, ledger.RecordCreate, []ledger.NewRecord{newRecord(12)}),
-			"amend":                               do(a, 1, ledger.RecordAmend, version),
-			"access":                              do(a, 0, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
-			"the same access":                     do(a, 0, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
-			"access by another":                   do(b, 0, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
-			"access to the scope":                 do(b, 0, ledger.AccessRequest, []string{"scope:consortium"}, "TREAT"),
-			"entries":                             do(a, 0, ledger.IndexPut, pack(1, 2, 3)),
-			"entries by another":                  do(person(t, "HospitalA", "nurse", "nurse"), 0, ledger.IndexPut, pack(4)),
-			"the same labels of another hospital": do(b, 0, ledger.IndexPut, pack(1, 2, 3)),
-			"keys": do(person(t, "HospitalA", "authority", "authority"), 0, ledger.AuthorityPublishKeys,
+			"seal":                                do(a, sealing(t, newRecord(10), newRecord(11)), ledger.RecordCreate),
+			"another seal":                        do(b, sealing(t, newRecord(12)), ledger.RecordCreate),
+			"amend":                               do(a, sealing(t, newRecord(1)), ledger.RecordAmend, 2),
+			"access":                              do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
+			"the same access":                     do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
+			"access by another":                   do(b, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
+			"access to the scope":                 do(b, nil, ledger.AccessRequest, []string{"scope:consortium"}, "TREAT"),
+			"entries":                             do(a, indexing(1, 2, 3), ledger.IndexPut),
+			"entries by another":                  do(person(t, "HospitalA", "nurse", "nurse"), indexing(4), ledger.IndexPut),
+			"the same labels of another hospital": do(b, indexing(1, 2, 3), ledger.IndexPut),
+			"keys": do(person(t, "HospitalA", "authority", "authority"), nil, ledger.AuthorityPublishKeys,
 				[]ledger.AttributeKey{{Name: "HospitalA:role=doctor", Version: 1, Key: publicKey("k")}}),
-			"keys of another authority": do(person(t, "HospitalB", "authority", "authority"), 0, ledger.AuthorityPublishKeys,
+			"keys of another authority": do(person(t, "HospitalB", "authority", "authority"), nil, ledger.AuthorityPublishKeys,
 				[]ledger.AttributeKey{{Name: "HospitalB:role=doctor", Version: 1, Key: publicKey("k")}}),
-			"announce":       do(person(t, "HospitalA", "admin", "admin"), 0, ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://a.example"}),
-			"roll the scope": do(custodian, 1, ledger.ScopeRoll, "consortium", 2),
-			"new scope":      do(custodian, 1, ledger.ScopeCreate, "cardiology"),
+			"announce":       do(person(t, "HospitalA", "admin", "admin"), nil, ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://a.example"}),
+			"roll the scope": do(custodian, wrapped(t, 1), ledger.ScopeRoll, "consortium", 2),
+			"new scope":      do(custodian, wrapped(t, 1), ledger.ScopeCreate, "cardiology"),
 		}, names
 	}
 	_, _, names := prepare()
@@ -80,18 +75,18 @@ func TestSameThingConflicts(t *testing.T) {
 	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")
 	id := c.seal(a, 1)
 	custodian := person(t, "HospitalA", "custodian", "custodian")
-	version := func(n int) ledger.NewVersion {
-		return ledger.NewVersion{ID: id, Version: 2, CID: testCID, Commitment: fmt.Sprintf("%064x", n)}
+	version := func(n int) ledger.NewRecord {
+		return ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", n)}
 	}
 	for name, call := range map[string]func(who []byte, n int) (*stub, []byte, error){
 		"one record id": func(who []byte, n int) (*stub, []byte, error) {
-			return c.simulate("HospitalA", who, wrapped(t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(2)})
+			return c.simulate("HospitalA", who, sealing(t, newRecord(2)), ledger.RecordCreate)
 		},
 		"one version": func(who []byte, n int) (*stub, []byte, error) {
-			return c.simulate("HospitalA", who, wrapped(t, 1), ledger.RecordAmend, version(n))
+			return c.simulate("HospitalA", who, sealing(t, version(n)), ledger.RecordAmend, 2)
 		},
 		"one label": func(who []byte, n int) (*stub, []byte, error) {
-			return c.simulate("HospitalA", who, nil, ledger.IndexPut, pack(7, 8+n))
+			return c.simulate("HospitalA", who, indexing(7, 8+n), ledger.IndexPut)
 		},
 		"one scope": func([]byte, int) (*stub, []byte, error) {
 			return c.simulate("HospitalA", custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")

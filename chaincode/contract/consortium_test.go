@@ -227,11 +227,23 @@ func wrapped(t testing.TB, n int) map[string][]byte {
 
 func carry(t testing.TB, envelopes ...[]byte) map[string][]byte {
 	t.Helper()
-	text, err := json.Marshal(envelopes)
+	return map[string][]byte{ledger.TransientEnvelopes: ledger.PackList(envelopes)}
+}
+
+// sealing makes the transient map of new records, or of one new version, with a wrapped key each.
+func sealing(t testing.TB, records ...ledger.NewRecord) map[string][]byte {
+	t.Helper()
+	return with(t, wrapped(t, len(records)), records...)
+}
+
+func with(t testing.TB, transient map[string][]byte, records ...ledger.NewRecord) map[string][]byte {
+	t.Helper()
+	packed, err := ledger.PackRecords(records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string][]byte{ledger.TransientEnvelopes: text}
+	transient[ledger.TransientRecords] = packed
+	return transient
 }
 
 const testCID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
@@ -245,7 +257,7 @@ func newRecord(n int) ledger.NewRecord {
 // seal registers one record and gives its id.
 func (c *consortium) seal(who []byte, n int) string {
 	c.t.Helper()
-	_, err := c.submit(who, wrapped(c.t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(n)})
+	_, err := c.submit(who, sealing(c.t, newRecord(n)), ledger.RecordCreate)
 	ok(c.t, nil, err)
 	return recordID(n)
 }
@@ -253,6 +265,26 @@ func (c *consortium) seal(who []byte, n int) string {
 // ask commits an access entry and gives it.
 func (c *consortium) ask(who []byte, target string) ledger.AccessEntry {
 	c.t.Helper()
-	payload, err := c.submit(who, nil, ledger.AccessRequest, []string{target}, "TREAT")
-	return must[[]ledger.AccessEntry](c.t, payload, err)[0]
+	return c.askAll(who, "TREAT", target)[0]
+}
+
+// askAll reads the entries out of the transaction's writes, as clients do.
+func (c *consortium) askAll(who []byte, purpose string, targets ...string) []ledger.AccessEntry {
+	c.t.Helper()
+	before := maps.Clone(c.world.state)
+	payload, err := c.submit(who, nil, ledger.AccessRequest, targets, purpose)
+	if err != nil || len(payload) > 0 {
+		c.t.Fatalf("got %q, %v", payload, err)
+	}
+	entries := make([]ledger.AccessEntry, len(targets))
+	for i, target := range targets {
+		for key, cell := range c.world.state {
+			if _, old := before[key]; !old && strings.HasPrefix(key, ledger.AccessPrefix(target)) {
+				if entries[i], err = ledger.ReadAccess(key, cell.value); err != nil {
+					c.t.Fatal(err)
+				}
+			}
+		}
+	}
+	return entries
 }

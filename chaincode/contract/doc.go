@@ -17,6 +17,9 @@
 // No wrapped key enters a block: envelopes come in through the transient map, go to the private data collection of
 // the hospitals, and leave only through evaluated calls, to the actor of a committed and recent access entry.
 //
+// A block has what a transaction writes once: in its write set, which its endorsers and its client sign. What is to be written comes in
+// through the transient map, and nothing goes back in the response.
+//
 // No hot keys: a submitted transaction reads only keys that are written once, or that belong to the one attribute or scope
 // which it changes, and never a range. Two clients conflict only when they change the same thing, and then one must
 // lose.

@@ -19,51 +19,51 @@ type Index struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Index) GetEvaluateTransactions() []string { return []string{"Get", "Search"} }
 
-// Put writes entries under the caller's MSP, and gives their number. Packed is padded base64 of entries, each
-// ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value: all of them are written or none.
+// Put writes the entries in the transient map under the caller's MSP, each ledger.LabelSize bytes of label and
+// ledger.EntryValueSize bytes of value: all of them are written or none.
+//
+// As arguments they would be in the block a second time, in an order of the client's; the write set has all of them, in the order
+// of their keys, and the client that sent them signs that.
 //
 // Labels are written once. That keeps a writer from replacing what others find, and two writers with different labels
 // never conflict; two with the same one do, and the later has to choose another.
 //
 // Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when labels are taken,
 // ErrInvalid.
-func (c *Index) Put(ctx *Context, packed string) (int, error) {
+func (c *Index) Put(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	raw, err := unpack("entries", packed, ledger.PackedEntrySize)
+	entries, err := ctx.entries()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	at := make([]string, len(raw))
-	seen := make(map[string]bool, len(raw))
-	for i, entry := range raw {
-		label := entry[:ledger.LabelSize]
-		if seen[string(label)] {
-			return 0, refuse(ledger.ErrInvalid, "label %s is given twice", labelText(label))
+	at := make([]string, len(entries))
+	seen := make(map[string]bool, len(entries))
+	for i, entry := range entries {
+		at[i] = ledger.IndexKey(who.msp, entry[:ledger.LabelSize])
+		if seen[at[i]] {
+			return refuse(ledger.ErrInvalid, "label %s is given twice", labelText(entry))
 		}
-		seen[string(label)] = true
-		if at[i], err = ctx.indexKey(who.msp, label); err != nil {
-			return 0, err
-		}
+		seen[at[i]] = true
 	}
 	values, err := ctx.many(at)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var taken []string
 	var b batch
-	for i, entry := range raw {
+	for i, entry := range entries {
 		if len(values[i]) > 0 {
-			taken = append(taken, labelText(entry[:ledger.LabelSize]))
+			taken = append(taken, labelText(entry))
 		}
 		b.raw(at[i], entry[ledger.LabelSize:])
 	}
 	if len(taken) > 0 {
-		return 0, refuse(ledger.ErrExists, "%d of %d labels are taken: %s", len(taken), len(raw), some(taken))
+		return refuse(ledger.ErrExists, "%d of %d labels are taken: %s", len(taken), len(entries), some(taken))
 	}
-	return len(raw), ctx.write(&b)
+	return ctx.write(&b)
 }
 
 // Get gives the values of labels, batch by batch and in their order, in padded base64; one that does not exist is empty. It is
@@ -96,11 +96,7 @@ func (ctx *Context) labelKeys(batches []ledger.LabelBatch) (at []string, sizes [
 		}
 		sizes[i] = len(labels)
 		for _, label := range labels {
-			key, err := ctx.indexKey(lb.MSP, label)
-			if err != nil {
-				return nil, nil, err
-			}
-			at = append(at, key)
+			at = append(at, ledger.IndexKey(lb.MSP, label))
 		}
 		if err := count("labels", len(at), ledger.MaxEntriesPerCall); err != nil {
 			return nil, nil, err
@@ -128,29 +124,16 @@ func unpack(what, text string, size int) ([][]byte, error) {
 		return nil, refuse(ledger.ErrInvalid, "more than %d %s", ledger.MaxEntriesPerCall, what)
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw)%size != 0 {
-		return nil, refuse(ledger.ErrInvalid, "the %s are not padded base64 of %d bytes each", what, size)
-	}
-	if err := count(what, len(raw)/size, ledger.MaxEntriesPerCall); err != nil {
-		return nil, err
-	}
-	items := make([][]byte, len(raw)/size)
-	for i := range items {
-		items[i] = raw[i*size : (i+1)*size : (i+1)*size]
-	}
-	return items, nil
-}
-
-func (ctx *Context) indexKey(msp string, label []byte) (string, error) {
-	key, err := ctx.GetStub().CreateCompositeKey(ledger.IndexObject, []string{msp, labelText(label)})
 	if err != nil {
-		return "", refuse(ledger.ErrInvalid, "label: %v", err)
+		return nil, refuse(ledger.ErrInvalid, "the %s are not padded base64", what)
 	}
-	return key, nil
+	return split(what, raw, size)
 }
 
-// labelText is a label as keys have it: Fabric's keys are text.
-func labelText(label []byte) string { return base64.RawURLEncoding.EncodeToString(label) }
+// labelText is the label of an entry as errors name it.
+func labelText(entry []byte) string {
+	return base64.RawURLEncoding.EncodeToString(entry[:ledger.LabelSize])
+}
 
 // some gives the first few of a list.
 func some(list []string) string {

@@ -22,6 +22,22 @@ func list[T any](ctx *Context, prefix string) ([]T, error) {
 	return decodeAll[T](values)
 }
 
+// readAll reads the values of keys, leaving out those that were not there.
+func readAll[T any](keys []string, values [][]byte, read func(key string, value []byte) (T, error)) ([]T, error) {
+	all := make([]T, 0, len(values))
+	for i, v := range values {
+		if len(v) == 0 {
+			continue
+		}
+		t, err := read(keys[i], v)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
 // decodeAll reads JSON values, leaving out those that were not there.
 func decodeAll[T any](values [][]byte) ([]T, error) {
 	all := make([]T, 0, len(values))

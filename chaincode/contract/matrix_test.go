@@ -41,41 +41,39 @@ func TestAuthorization(t *testing.T) {
 	cases := []struct {
 		fn        string
 		may       func(msp, role string) bool
-		transient bool
+		transient map[string][]byte
 		args      func(msp string) []any
 	}{
-		{ledger.AuthorityAnnounce, hospital("admin", "authority"), false, func(string) []any {
+		{ledger.AuthorityAnnounce, hospital("admin", "authority"), nil, func(string) []any {
 			return []any{ledger.Announcement{URL: "https://a.example"}}
 		}},
-		{ledger.AuthorityPublishKeys, hospital("admin", "authority"), false, func(msp string) []any {
+		{ledger.AuthorityPublishKeys, hospital("admin", "authority"), nil, func(msp string) []any {
 			return []any{[]ledger.AttributeKey{{Name: msp + ":role=doctor", Version: 1, Key: publicKey("k")}}}
 		}},
-		{ledger.AuthorityList, everyone, false, func(string) []any { return nil }},
-		{ledger.AuthorityKeys, everyone, false, func(string) []any { return []any{[]string{"HospitalA:role=doctor"}} }},
-		{ledger.AuthorityKeyVersions, everyone, false, func(string) []any {
+		{ledger.AuthorityList, everyone, nil, func(string) []any { return nil }},
+		{ledger.AuthorityKeys, everyone, nil, func(string) []any { return []any{[]string{"HospitalA:role=doctor"}} }},
+		{ledger.AuthorityKeyVersions, everyone, nil, func(string) []any {
 			return []any{[]ledger.AttributeName{{Name: "HospitalA:role=doctor", Version: 1}}}
 		}},
-		{ledger.AuthorityAttributes, everyone, false, func(string) []any { return nil }},
-		{ledger.ScopeCreate, hospital("admin", "custodian"), true, func(string) []any { return []any{"cardiology"} }},
-		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, true, func(string) []any { return []any{"consortium", 2} }},
-		{ledger.ScopeRetire, hospital("admin", "custodian"), false, func(string) []any { return []any{"rolled", 1} }},
-		{ledger.ScopeRetired, everyone, false, func(string) []any { return []any{"rolled"} }},
-		{ledger.ScopeList, everyone, false, func(string) []any { return nil }},
-		{ledger.ScopeKey, clinical, false, func(string) []any { return []any{"consortium", 1, entry.ID} }},
-		{ledger.RecordCreate, clinical, true, func(string) []any { return []any{[]ledger.NewRecord{newRecord(2)}} }},
-		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && clinical(msp, role) }, true, func(string) []any {
-			return []any{ledger.NewVersion{ID: id, Version: 2, CID: testCID, Commitment: newRecord(2).Commitment}}
-		}},
-		{ledger.RecordGet, everyone, false, func(string) []any { return []any{[]string{id}} }},
-		{ledger.RecordEnvelope, clinical, false, func(string) []any { return []any{id, 1, entry.ID} }},
-		{ledger.IndexPut, clinical, false, func(string) []any { return []any{pack(1)} }},
-		{ledger.IndexGet, everyone, false, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
-		{ledger.IndexSearch, everyone, false, func(string) []any { return []any{"", []ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
-		{ledger.AccessRequest, clinical, false, func(string) []any { return []any{[]string{id}, "TREAT"} }},
-		{ledger.AuditRecords, auditing, false, func(string) []any { return []any{ledger.RecordQuery{}} }},
-		{ledger.AuditAccesses, auditing, false, func(string) []any { return []any{ledger.AccessQuery{}} }},
-		{ledger.AuditHistory, auditing, false, func(string) []any { return []any{id} }},
-		{getMetadata, everyone, false, func(string) []any { return nil }},
+		{ledger.AuthorityAttributes, everyone, nil, func(string) []any { return nil }},
+		{ledger.ScopeCreate, hospital("admin", "custodian"), wrapped(t, 1), func(string) []any { return []any{"cardiology"} }},
+		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, wrapped(t, 1), func(string) []any { return []any{"consortium", 2} }},
+		{ledger.ScopeRetire, hospital("admin", "custodian"), nil, func(string) []any { return []any{"rolled", 1} }},
+		{ledger.ScopeRetired, everyone, nil, func(string) []any { return []any{"rolled"} }},
+		{ledger.ScopeList, everyone, nil, func(string) []any { return nil }},
+		{ledger.ScopeKey, clinical, nil, func(string) []any { return []any{"consortium", 1, entry.ID} }},
+		{ledger.RecordCreate, clinical, sealing(t, newRecord(2)), func(string) []any { return nil }},
+		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && clinical(msp, role) }, sealing(t, newRecord(1)), func(string) []any { return []any{2} }},
+		{ledger.RecordGet, everyone, nil, func(string) []any { return []any{[]string{id}} }},
+		{ledger.RecordEnvelope, clinical, nil, func(string) []any { return []any{id, 1, entry.ID} }},
+		{ledger.IndexPut, clinical, indexing(1), func(string) []any { return nil }},
+		{ledger.IndexGet, everyone, nil, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
+		{ledger.IndexSearch, everyone, nil, func(string) []any { return []any{"", []ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
+		{ledger.AccessRequest, clinical, nil, func(string) []any { return []any{[]string{id}, "TREAT"} }},
+		{ledger.AuditRecords, auditing, nil, func(string) []any { return []any{ledger.RecordQuery{}} }},
+		{ledger.AuditAccesses, auditing, nil, func(string) []any { return []any{ledger.AccessQuery{}} }},
+		{ledger.AuditHistory, auditing, nil, func(string) []any { return []any{id} }},
+		{getMetadata, everyone, nil, func(string) []any { return nil }},
 	}
 	if len(cases) != len(arity) {
 		t.Errorf("%d transactions are tried of %d", len(cases), len(arity))
@@ -89,11 +87,7 @@ func TestAuthorization(t *testing.T) {
 				c.plant(own)
 				own.Target = ledger.ScopeTarget("consortium")
 				c.plant(own)
-				var transient map[string][]byte
-				if tc.transient {
-					transient = wrapped(t, 1)
-				}
-				s, _, err := c.simulate("HospitalA", person(t, msp, "someone", role), transient, tc.fn, tc.args(msp)...)
+				s, _, err := c.simulate("HospitalA", person(t, msp, "someone", role), tc.transient, tc.fn, tc.args(msp)...)
 				switch may := tc.may(msp, role); {
 				case may && err != nil:
 					t.Errorf("%s as %s of %s: %v", tc.fn, role, msp, err)
@@ -133,7 +127,7 @@ func TestCallerAttacks(t *testing.T) {
 		"not protobuf":                []byte("\xff\xff"),
 		"no creator":                  nil,
 	} {
-		_, _, err := c.simulate("HospitalA", who, wrapped(t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(1)})
+		_, _, err := c.simulate("HospitalA", who, sealing(t, newRecord(1)), ledger.RecordCreate)
 		if !errors.Is(err, ledger.ErrDenied) {
 			t.Errorf("%s: got %v, want denied", name, err)
 		}

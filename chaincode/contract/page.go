@@ -44,7 +44,7 @@ func within(t, since, until string) bool { return t >= since && (until == "" || 
 //
 // A bookmark is the next key, in base64, and good for nothing else: one that is not in the span is refused, so that it
 // cannot lead a query to other keys.
-func (ctx *Context) page(s span, size int, bookmark string, keep func([]byte) (bool, error)) ([]*queryresult.KV, string, error) {
+func (ctx *Context) page(s span, size int, bookmark string, keep func(key string, value []byte) (bool, error)) ([]*queryresult.KV, string, error) {
 	if size == 0 {
 		size = ledger.DefaultPageSize
 	}
@@ -71,7 +71,7 @@ func (ctx *Context) page(s span, size int, bookmark string, keep func([]byte) (b
 			}
 			kept := true
 			if keep != nil {
-				if kept, err = keep(kv.Value); err != nil {
+				if kept, err = keep(kv.Key, kv.Value); err != nil {
 					return nil, "", err
 				}
 			}

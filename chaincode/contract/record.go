@@ -1,8 +1,6 @@
 package contract
 
 import (
-	"encoding/json"
-
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -17,132 +15,115 @@ type Record struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Envelope"} }
 
-// Create registers version 1 of records, with their wrapped keys from the transient map: all of them or none. Their home is
-// the caller's hospital. It sets the event [ledger.EventRecords].
+// Create registers version 1 of the records in the transient map, with their wrapped keys from there: all of them or none. Their
+// home is the caller's hospital. It sets the event [ledger.EventRecords].
 //
 // Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when an id is taken,
 // ErrInvalid.
-func (c *Record) Create(ctx *Context, records []ledger.NewRecord) ([]ledger.RecordVersion, error) {
+func (c *Record) Create(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := count("records", len(records), ledger.MaxRecordsPerCall); err != nil {
-		return nil, err
+	records, envelopes, err := ctx.sealed()
+	if err != nil {
+		return err
 	}
 	at := make([]string, len(records))
 	seen := make(map[string]bool, len(records))
+	versions := make([]ledger.RecordVersion, len(records))
 	for i, n := range records {
-		if err := checkRecordID(n.ID); err != nil {
-			return nil, err
-		}
-		if err := checkPayload(n.ID, n.CID, n.Commitment); err != nil {
-			return nil, err
-		}
 		if seen[n.ID] {
-			return nil, refuse(ledger.ErrInvalid, "record %s is given twice", n.ID)
+			return refuse(ledger.ErrInvalid, "record %s is given twice", n.ID)
 		}
 		seen[n.ID] = true
 		at[i] = ledger.RecordKey(n.ID, 1)
-	}
-	envelopes, err := ctx.envelopes(len(records))
-	if err != nil {
-		return nil, err
+		versions[i] = ledger.RecordVersion{ID: n.ID, Version: 1, CID: n.CID, Commitment: n.Commitment}
 	}
 	taken, err := ctx.many(at)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	versions := make([]ledger.RecordVersion, len(records))
 	for i, n := range records {
 		if len(taken[i]) > 0 {
-			return nil, refuse(ledger.ErrExists, "record %s exists already", n.ID)
+			return refuse(ledger.ErrExists, "record %s exists already", n.ID)
 		}
-		versions[i] = ledger.RecordVersion{ID: n.ID, Version: 1, CID: n.CID, Commitment: n.Commitment}
 	}
 	return c.register(ctx, who, versions, envelopes)
 }
 
-// Amend registers the version after the current one. Only the record's home hospital may.
+// Amend registers the version after the current one of the one record in the transient map. Only the record's home hospital may.
 //
 // Errors: ErrDenied unless the caller is a clinical user or custodian of the home hospital, ErrNotFound, ErrExists when
 // the version is there already, ErrInvalid when one between is missing.
-func (c *Record) Amend(ctx *Context, n ledger.NewVersion) (ledger.RecordVersion, error) {
-	var none ledger.RecordVersion
+func (c *Record) Amend(ctx *Context, version int) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
-		return none, err
+		return err
 	}
-	if err := checkRecordID(n.ID); err != nil {
-		return none, err
+	if err := checkVersion("version", version); err != nil {
+		return err
 	}
-	if err := checkVersion("version", n.Version); err != nil {
-		return none, err
-	}
-	if err := checkPayload(n.ID, n.CID, n.Commitment); err != nil {
-		return none, err
-	}
-	envelopes, err := ctx.envelopes(1)
+	records, envelopes, err := ctx.sealed()
 	if err != nil {
-		return none, err
+		return err
 	}
+	if len(records) != 1 {
+		return refuse(ledger.ErrInvalid, "%d records: one is amended at a time", len(records))
+	}
+	n := records[0]
 	// Version 1 is always there and says whose record it is. Reading it and the two versions around the new end touches
 	// only keys that are written once.
-	values, err := ctx.many([]string{
-		ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(n.Version-1, 1)), ledger.RecordKey(n.ID, n.Version),
-	})
+	at := []string{ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(version-1, 1)), ledger.RecordKey(n.ID, version)}
+	values, err := ctx.many(at)
 	if err != nil {
-		return none, err
+		return err
 	}
-	var first ledger.RecordVersion
 	if len(values[0]) == 0 {
-		return none, refuse(ledger.ErrNotFound, "no record %s", n.ID)
+		return refuse(ledger.ErrNotFound, "no record %s", n.ID)
 	}
-	if err := decode(values[0], &first); err != nil {
-		return none, err
-	}
+	first, err := readVersion(at[0], values[0])
 	switch {
+	case err != nil:
+		return err
 	case first.Home != who.msp:
-		return none, refuse(ledger.ErrDenied, "record %s is of %s: %s cannot amend it", n.ID, first.Home, who.actor())
+		return refuse(ledger.ErrDenied, "record %s is of %s: %s cannot amend it", n.ID, first.Home, who.actor())
 	case len(values[2]) > 0:
-		return none, refuse(ledger.ErrExists, "record %s has a version %d already", n.ID, n.Version)
+		return refuse(ledger.ErrExists, "record %s has a version %d already", n.ID, version)
 	case len(values[1]) == 0:
-		return none, refuse(ledger.ErrInvalid, "record %s has no version %d: the next is not %d", n.ID, n.Version-1, n.Version)
+		return refuse(ledger.ErrInvalid, "record %s has no version %d: the next is not %d", n.ID, version-1, version)
 	}
-	versions, err := c.register(ctx, who, []ledger.RecordVersion{
-		{ID: n.ID, Version: n.Version, CID: n.CID, Commitment: n.Commitment},
-	}, envelopes)
-	if err != nil {
-		return none, err
-	}
-	return versions[0], nil
+	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
 }
 
-// register completes versions and writes them with their wrapped keys.
-func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes [][]byte) ([]ledger.RecordVersion, error) {
+// register completes versions and writes them with their wrapped keys. The author is of the home hospital, which is how a reader knows
+// the home.
+func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes [][]byte) error {
 	now, err := ctx.time()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	tx := ctx.GetStub().GetTxID()
 	var b batch
-	for i := range versions {
-		v := &versions[i]
-		v.Home, v.Author, v.Time, v.Tx = who.msp, who.actor(), now, ctx.GetStub().GetTxID()
-		b.put(ledger.RecordKey(v.ID, v.Version), v)
-		b.mark(ledger.RecordTimeKey(v.Time, v.ID, v.Version))
+	var cids []byte
+	for i, v := range versions {
+		v.Author, v.Time, v.Tx = who.actor(), now, tx
+		b.raw(ledger.RecordKey(v.ID, v.Version), ledger.VersionValue(v))
 		b.wrapped(ledger.EnvelopeKey(v.ID, v.Version), envelopes[i])
+		cid, err := ledger.PackCID(v.CID)
+		if err != nil {
+			return refuse(ledger.ErrInvalid, "record %s: %v", v.ID, err)
+		}
+		cids = append(cids, cid...)
 	}
+	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
 	if err := ctx.write(&b); err != nil {
-		return nil, err
+		return err
 	}
-	event, err := json.Marshal(versions)
-	if err != nil {
-		return nil, broken("encode the event", err)
+	if err := ctx.GetStub().SetEvent(ledger.EventRecords, cids); err != nil {
+		return broken("set the event", err)
 	}
-	if err := ctx.GetStub().SetEvent(ledger.EventRecords, event); err != nil {
-		return nil, broken("set the event", err)
-	}
-	return versions, nil
+	return nil
 }
 
 // Get gives records with all their versions, in the order of the ids, leaving out those that do not exist. It is open to
@@ -182,7 +163,7 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 		var more []int
 		width := to - from + 1
 		for j, i := range open {
-			got, err := decodeAll[ledger.RecordVersion](values[j*width : (j+1)*width])
+			got, err := readAll(at[j*width:(j+1)*width], values[j*width:(j+1)*width], readVersion)
 			if err != nil {
 				return nil, err
 			}

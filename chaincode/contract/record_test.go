@@ -3,14 +3,9 @@ package contract
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
-
-	cidlib "github.com/ipfs/go-cid"
-	"github.com/multiformats/go-multibase"
-	mh "github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -22,18 +17,21 @@ func TestCreate(t *testing.T) {
 	for i := range records {
 		records[i] = newRecord(i)
 	}
-	s, payload, err := c.simulate("HospitalA", doctor, wrapped(t, len(records)), ledger.RecordCreate, records)
-	versions := must[[]ledger.RecordVersion](t, payload, err)
+	s, payload, err := c.simulate("HospitalA", doctor, sealing(t, records...), ledger.RecordCreate)
+	if err != nil || len(payload) > 0 {
+		t.Fatalf("got %q, %v", payload, err)
+	}
 	if err := c.world.commit(s); err != nil {
 		t.Fatal(err)
 	}
 	want := ledger.RecordVersion{ID: recordID(7), Version: 1, Home: "HospitalA", CID: testCID, Commitment: records[7].Commitment,
 		Author: "HospitalA/doctor", Time: ledger.FormatTime(start), Tx: s.tx}
-	if len(versions) != len(records) || versions[7] != want {
-		t.Errorf("got %+v, want %+v", versions[7], want)
+	key := ledger.RecordKey(recordID(7), 1)
+	if got, err := ledger.ReadVersion(key, s.writes[key]); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
-	if s.event != ledger.EventRecords || !bytes.Equal(s.payload, payload) {
-		t.Errorf("event %q %.100s", s.event, s.payload)
+	if cids, err := ledger.UnpackCIDs(s.payload); s.event != ledger.EventRecords || err != nil || len(cids) != len(records) || cids[7] != testCID {
+		t.Errorf("event %q %x, %v", s.event, s.payload, err)
 	}
 	if got := c.world.private[ledger.HospitalKeys+"\x00"+ledger.EnvelopeKey(recordID(7), 1)].value; !strings.Contains(string(got), "ABE 7 wrapped") {
 		t.Errorf("record 7 has the wrapped key %q", got)
@@ -51,11 +49,11 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	c.seal(doctor, 1)
-	_, err := c.submit(doctor, wrapped(t, 2), ledger.RecordCreate, []ledger.NewRecord{newRecord(2), newRecord(1)})
+	_, err := c.submit(doctor, sealing(t, newRecord(2), newRecord(1)), ledger.RecordCreate)
 	refused(t, ledger.ErrExists, nil, err)
-	_, err = c.submit(person(t, "HospitalB", "doctor", "doctor"), wrapped(t, 1), ledger.RecordCreate, []ledger.NewRecord{newRecord(1)})
+	_, err = c.submit(person(t, "HospitalB", "doctor", "doctor"), sealing(t, newRecord(1)), ledger.RecordCreate)
 	refused(t, ledger.ErrExists, nil, err)
-	_, err = c.submit(doctor, wrapped(t, 2), ledger.RecordCreate, []ledger.NewRecord{newRecord(3), newRecord(3)})
+	_, err = c.submit(doctor, sealing(t, newRecord(3), newRecord(3)), ledger.RecordCreate)
 	refused(t, ledger.ErrInvalid, nil, err)
 	if len(c.world.private) != 1 {
 		t.Errorf("%d wrapped keys", len(c.world.private))
@@ -65,21 +63,20 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 func TestCreateInvalid(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
-	for name, change := range map[string]func(*ledger.NewRecord){
-		"no id":                 func(n *ledger.NewRecord) { n.ID = "" },
-		"short id":              func(n *ledger.NewRecord) { n.ID = n.ID[2:] },
-		"upper-case id":         func(n *ledger.NewRecord) { n.ID = strings.Repeat("AB", 16) },
-		"id with a separator":   func(n *ledger.NewRecord) { n.ID = "../" + n.ID[3:] },
-		"id not hexadecimal":    func(n *ledger.NewRecord) { n.ID = strings.Repeat("g", 32) },
-		"no CID":                func(n *ledger.NewRecord) { n.CID = "" },
-		"CID with a path":       func(n *ledger.NewRecord) { n.CID = "/ipfs/" + testCID },
-		"no commitment":         func(n *ledger.NewRecord) { n.Commitment = "" },
-		"upper-case commitment": func(n *ledger.NewRecord) { n.Commitment = strings.Repeat("AB", 32) },
-		"long commitment":       func(n *ledger.NewRecord) { n.Commitment += "00" },
+	good := sealing(t, newRecord(1))[ledger.TransientRecords]
+	change := func(at int, to byte) []byte {
+		b := bytes.Clone(good)
+		b[at] = to
+		return b
+	}
+	for name, packed := range map[string][]byte{
+		"none": {}, "a byte short": good[1:], "a byte more": append(bytes.Clone(good), 0), "JSON": []byte("[]"),
+		"CIDv0": change(ledger.RecordIDSize, 0), "CID of another codec": change(ledger.RecordIDSize+1, 0x71),
+		"CID with an identity hash": change(ledger.RecordIDSize+2, 0), "CID with a shorter hash": change(ledger.RecordIDSize+3, 20),
 	} {
-		n := newRecord(1)
-		change(&n)
-		if _, err := c.submit(doctor, wrapped(t, 1), ledger.RecordCreate, []ledger.NewRecord{n}); err == nil {
+		transient := wrapped(t, 1)
+		transient[ledger.TransientRecords] = packed
+		if _, err := c.submit(doctor, transient, ledger.RecordCreate); err == nil {
 			t.Errorf("%s: taken", name)
 		} else {
 			refused(t, ledger.ErrInvalid, nil, err)
@@ -90,9 +87,11 @@ func TestCreateInvalid(t *testing.T) {
 		for i := range records {
 			records[i] = newRecord(i)
 		}
-		_, err := c.submit(doctor, wrapped(t, n), ledger.RecordCreate, records)
+		_, err := c.submit(doctor, sealing(t, records...), ledger.RecordCreate)
 		refused(t, ledger.ErrInvalid, nil, err)
 	}
+	_, err := c.submit(doctor, sealing(t, newRecord(1), newRecord(2)), ledger.RecordAmend, 2)
+	refused(t, ledger.ErrInvalid, nil, err)
 	if len(c.world.state)+len(c.world.private) > 0 {
 		t.Error("something was written")
 	}
@@ -104,23 +103,30 @@ func TestEnvelopesInvalid(t *testing.T) {
 	good := []byte(ageHeader + "-> ABE\n")
 	extra := carry(t, good)
 	extra["record"] = []byte("{}")
+	long := ledger.PackList([][]byte{good})
+	long[0] = 0xff
 	greatest := append([]byte(ageHeader), make([]byte, ledger.MaxEnvelope-len(ageHeader))...)
 	for name, transient := range map[string]map[string][]byte{
-		"no transient map":      nil,
-		"another name":          {"envelope": good},
-		"a name beside":         extra,
-		"not JSON":              {ledger.TransientEnvelopes: good},
-		"not base64":            {ledger.TransientEnvelopes: []byte(`["*"]`)},
-		"null":                  {ledger.TransientEnvelopes: []byte(`[null]`)},
-		"none":                  carry(t),
-		"too many":              carry(t, good, good),
-		"empty":                 carry(t, []byte{}),
-		"a bare key":            carry(t, bytes.Repeat([]byte{7}, 32)),
-		"armored":               carry(t, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")),
-		"too long":              carry(t, append(greatest, 0)),
-		"far too long to parse": {ledger.TransientEnvelopes: bytes.Repeat([]byte{' '}, 200<<10)},
+		"no transient map":  nil,
+		"another name":      {"envelope": good},
+		"a name beside":     extra,
+		"not packed":        {ledger.TransientEnvelopes: good},
+		"JSON":              {ledger.TransientEnvelopes: []byte(`["*"]`)},
+		"cut off":           {ledger.TransientEnvelopes: ledger.PackList([][]byte{good})[:len(good)]},
+		"longer than it is": {ledger.TransientEnvelopes: long},
+		"half a length":     {ledger.TransientEnvelopes: []byte{0, 0}},
+		"none":              carry(t),
+		"too many":          carry(t, good, good),
+		"empty":             carry(t, []byte{}),
+		"a bare key":        carry(t, bytes.Repeat([]byte{7}, 32)),
+		"armored":           carry(t, []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")),
+		"too long":          carry(t, append(greatest, 0)),
+		"many empty ones":   {ledger.TransientEnvelopes: make([]byte, 200<<10)},
 	} {
-		_, err := c.submit(doctor, transient, ledger.RecordCreate, []ledger.NewRecord{newRecord(1)})
+		if len(transient) > 0 {
+			transient = with(t, transient, newRecord(1))
+		}
+		_, err := c.submit(doctor, transient, ledger.RecordCreate)
 		if err == nil {
 			t.Errorf("%s: taken", name)
 		}
@@ -129,53 +135,8 @@ func TestEnvelopesInvalid(t *testing.T) {
 			t.Errorf("%s: the error quotes a wrapped key: %v", name, err)
 		}
 	}
-	_, err := c.submit(doctor, carry(t, greatest), ledger.RecordCreate, []ledger.NewRecord{newRecord(1)})
+	_, err := c.submit(doctor, with(t, carry(t, greatest), newRecord(1)), ledger.RecordCreate)
 	ok(t, nil, err)
-}
-
-func TestCID(t *testing.T) {
-	of := func(codec, hash uint64) cidlib.Cid {
-		t.Helper()
-		sum, err := mh.Sum([]byte("sealed"), hash, -1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cidlib.NewCidV1(codec, sum)
-	}
-	raw := of(cidlib.Raw, mh.SHA2_256)
-	base58, err := raw.StringOfBase(multibase.Base58BTC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	short, err := mh.Sum([]byte("sealed"), mh.SHA2_256, 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, good := range []string{testCID, raw.String(), of(cidlib.DagProtobuf, mh.SHA2_256).String()} {
-		if err := checkCID(good); err != nil {
-			t.Error(err)
-		}
-	}
-	for name, bad := range map[string]string{
-		"CIDv0":          cidlib.NewCidV0(raw.Hash()).String(),
-		"base58":         base58,
-		"upper case":     strings.ToUpper(raw.String()),
-		"identity hash":  of(cidlib.Raw, mh.IDENTITY).String(),
-		"sha2-512":       of(cidlib.Raw, mh.SHA2_512).String(),
-		"sha3-256":       of(cidlib.Raw, mh.SHA3_256).String(),
-		"truncated hash": cidlib.NewCidV1(cidlib.Raw, short).String(),
-		"dag-cbor":       of(cidlib.DagCBOR, mh.SHA2_256).String(),
-		"truncated":      testCID[:len(testCID)-1],
-		"trailing":       testCID + "a",
-		"a space":        " " + testCID,
-		"spare bits":     raw.String()[:58] + "z",
-		"long":           strings.Repeat("b", 4096),
-		"empty":          "",
-	} {
-		if checkCID(bad) == nil {
-			t.Errorf("%s: %s is taken", name, bad)
-		}
-	}
 }
 
 func TestAmend(t *testing.T) {
@@ -184,8 +145,7 @@ func TestAmend(t *testing.T) {
 	id := c.seal(doctor, 1)
 	amend := func(who []byte, id string, version int) error {
 		t.Helper()
-		_, err := c.submit(who, wrapped(t, 1), ledger.RecordAmend,
-			ledger.NewVersion{ID: id, Version: version, CID: testCID, Commitment: fmt.Sprintf("%064x", 100+version)})
+		_, err := c.submit(who, sealing(t, ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", 100+version)}), ledger.RecordAmend, version)
 		return err
 	}
 	ok(t, nil, amend(colleague, id, 2))
@@ -218,8 +178,8 @@ func TestManyVersions(t *testing.T) {
 	for n := range 2 {
 		id := c.seal(doctor, n)
 		for v := 2; v <= ledger.MaxVersions-n; v++ {
-			value := fmt.Sprintf(`{"id":"%s","version":%d,"home":"HospitalA"}`, id, v)
-			c.world.state[ledger.RecordKey(id, v)] = cell{[]byte(value), 1}
+			value := ledger.VersionValue(ledger.RecordVersion{Author: "HospitalA/doctor"})
+			c.world.state[ledger.RecordKey(id, v)] = cell{value, 1}
 		}
 	}
 	payload, err := c.evaluate("HospitalA", doctor, ledger.RecordGet, []string{recordID(0)})
@@ -228,8 +188,7 @@ func TestManyVersions(t *testing.T) {
 	}
 	_, err = c.evaluate("HospitalA", doctor, ledger.RecordGet, []string{recordID(0), recordID(1)})
 	refused(t, ledger.ErrInvalid, nil, err)
-	_, err = c.submit(doctor, wrapped(t, 1), ledger.RecordAmend,
-		ledger.NewVersion{ID: recordID(0), Version: ledger.MaxVersions + 1, CID: testCID, Commitment: newRecord(1).Commitment})
+	_, err = c.submit(doctor, sealing(t, newRecord(0)), ledger.RecordAmend, ledger.MaxVersions+1)
 	refused(t, ledger.ErrInvalid, nil, err)
 }
 
@@ -270,14 +229,10 @@ func BenchmarkCreate100(b *testing.B) {
 	for i := range records {
 		records[i] = newRecord(i)
 	}
-	text, err := json.Marshal(records)
-	if err != nil {
-		b.Fatal(err)
-	}
-	transient := wrapped(b, len(records))
+	transient := sealing(b, records...)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := c.simulate("HospitalA", doctor, transient, ledger.RecordCreate, string(text)); err != nil {
+		if _, _, err := c.simulate("HospitalA", doctor, transient, ledger.RecordCreate); err != nil {
 			b.Fatal(err)
 		}
 	}

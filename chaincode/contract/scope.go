@@ -69,7 +69,7 @@ func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
 
 // start writes an epoch.
 func (c *Scope) start(ctx *Context, s ledger.Scope) error {
-	envelopes, err := ctx.envelopes(1)
+	envelope, err := ctx.envelope()
 	if err != nil {
 		return err
 	}
@@ -77,10 +77,10 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 		return err
 	}
 	var b batch
-	b.put(ledger.ScopeStateKey(s.Name), s)
-	b.put(ledger.ScopeEpochKey(s.Name, s.Epoch), s)
+	b.raw(ledger.ScopeStateKey(s.Name), ledger.ScopeValue(s))
+	b.raw(ledger.ScopeEpochKey(s.Name, s.Epoch), ledger.ScopeValue(s))
 	b.changeSearchable(ctx)
-	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelopes[0])
+	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelope)
 	return ctx.write(&b)
 }
 

@@ -12,7 +12,7 @@ func TestSearch(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	custodian := person(t, "HospitalA", "custodian", "custodian")
-	_, err := c.submit(doctor, nil, ledger.IndexPut, pack(1, 2, 3))
+	_, err := c.submit(doctor, indexing(1, 2, 3), ledger.IndexPut)
 	ok(t, nil, err)
 
 	ask := []ledger.LabelBatch{labelBatch("HospitalB", 2), labelBatch("HospitalA", 3, 9)}
@@ -71,7 +71,8 @@ func TestSearch(t *testing.T) {
 	if s := again.Searchable; s.Generation != known || s.Scopes == nil || len(s.Scopes)+len(s.Hospitals)+len(s.Retirements) > 0 || !reflect.DeepEqual(again.Values, answer.Values) {
 		t.Errorf("to one who knows it: %+v", again)
 	}
-	submit(doctor, ledger.IndexPut, pack(7)) // changes nothing of it
+	_, err = c.submit(doctor, indexing(7), ledger.IndexPut) // changes nothing of it
+	ok(t, nil, err)
 	if s := search().Searchable; s.Generation != known || len(s.Scopes) > 0 {
 		t.Errorf("after new entries: %+v", s)
 	}

@@ -58,6 +58,23 @@ func (ctx *Context) many(keys []string) ([][]byte, error) {
 	return values, nil
 }
 
+// readVersion and readAccess read what stands under a key.
+func readVersion(key string, value []byte) (ledger.RecordVersion, error) {
+	v, err := ledger.ReadVersion(key, value)
+	if err != nil {
+		return v, broken("read the ledger", err)
+	}
+	return v, nil
+}
+
+func readAccess(key string, value []byte) (ledger.AccessEntry, error) {
+	e, err := ledger.ReadAccess(key, value)
+	if err != nil {
+		return e, broken("read the ledger", err)
+	}
+	return e, nil
+}
+
 func decode(value []byte, out any) error {
 	if err := json.Unmarshal(value, out); err != nil {
 		return broken("read the ledger: a value is malformed", err)

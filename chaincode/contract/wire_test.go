@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -21,42 +20,43 @@ import (
 // Calls that do not fit their function. contractapi by itself lets most of these through.
 func TestMalformedCalls(t *testing.T) {
 	c := newConsortium(t)
-	doctor := person(t, "HospitalA", "doctor", "doctor")
-	good, err := json.Marshal(newRecord(1))
+	admin := person(t, "HospitalA", "admin", "admin")
+	good, err := json.Marshal(ledger.AttributeKey{Name: "HospitalA:role=doctor", Version: 1, Key: publicKey("k")})
 	ok(t, nil, err)
-	record := string(good)
+	key := string(good)
 	query := `{"since":"` + at(0) + `"}`
 	for name, call := range map[string][]string{
 		"no function":                       {},
 		"an empty function":                 {""},
-		"no contract":                       {"Create", "[" + record + "]"},
-		"an unknown contract":               {"records:Create", "[" + record + "]"},
+		"no contract":                       {"Create", "[" + key + "]"},
+		"an unknown contract":               {"records:Create", "[" + key + "]"},
 		"an unknown function":               {"record:Purge", recordID(1)},
-		"a function in lower case":          {"record:create", "[" + record + "]"},
+		"a function in lower case":          {"record:create", "[" + key + "]"},
 		"a method that is not a function":   {"record:GetEvaluateTransactions"},
 		"a method of contractapi":           {"record:GetName"},
 		"a function that is not UTF-8":      {"record:\xff\xfe"},
 		"a function that looks like a code": {"[chartseal/denied] x"},
 		"a very long function":              {strings.Repeat("x", 1<<20)},
-		"no argument":                       {ledger.RecordCreate},
-		"one argument too many":             {ledger.RecordCreate, "[" + record + "]", "x"},
-		"an argument too long":              {ledger.RecordCreate, "[" + record + strings.Repeat(" ", maxArgument) + "]"},
+		"no argument":                       {ledger.AuthorityPublishKeys},
+		"one argument too many":             {ledger.AuthorityPublishKeys, "[" + key + "]", "x"},
+		"an argument too long":              {ledger.AuthorityPublishKeys, "[" + key + strings.Repeat(" ", maxArgument) + "]"},
 		"an argument for none":              {ledger.ScopeList, ""},
-		"not JSON":                          {ledger.RecordCreate, "records"},
-		"not UTF-8":                         {ledger.RecordCreate, "[\"\xff\xfe\"]"},
-		"null":                              {ledger.RecordCreate, "null"},
-		"a null record":                     {ledger.RecordCreate, "[null]"},
-		"an object for a list":              {ledger.RecordCreate, record},
-		"a list of lists":                   {ledger.RecordCreate, "[[" + record + "]]"},
-		"JSON and more":                     {ledger.RecordCreate, "[" + record + "] []"},
-		"an unknown field":                  {ledger.RecordCreate, "[" + strings.TrimSuffix(record, "}") + `,"patient":"4711"}]`},
-		"a field in another case":           {ledger.RecordCreate, "[" + strings.Replace(record, `"id"`, `"ID"`, 1) + "]"},
-		"a missing field":                   {ledger.RecordCreate, `[{"id":"` + recordID(1) + `","cid":"` + testCID + `"}]`},
-		"a number for a text":               {ledger.RecordCreate, strings.Replace("["+record+"]", `"`+testCID+`"`, "7", 1)},
-		"deep nesting":                      {ledger.RecordCreate, strings.Repeat("[", 500000)},
-		"an unknown field of a struct":      {ledger.RecordAmend, `{"id":"","version":2,"cid":"","commitment":"","home":"HospitalB"}`},
-		"a missing field of a struct":       {ledger.RecordAmend, `{"id":"` + recordID(1) + `"}`},
-		"null for a struct":                 {ledger.RecordAmend, "null"},
+		"an argument beside transient data": {ledger.RecordCreate, ""},
+		"not JSON":                          {ledger.AuthorityPublishKeys, "records"},
+		"not UTF-8":                         {ledger.AuthorityPublishKeys, "[\"\xff\xfe\"]"},
+		"null":                              {ledger.AuthorityPublishKeys, "null"},
+		"a null record":                     {ledger.AuthorityPublishKeys, "[null]"},
+		"an object for a list":              {ledger.AuthorityPublishKeys, key},
+		"a list of lists":                   {ledger.AuthorityPublishKeys, "[[" + key + "]]"},
+		"JSON and more":                     {ledger.AuthorityPublishKeys, "[" + key + "] []"},
+		"an unknown field":                  {ledger.AuthorityPublishKeys, "[" + strings.TrimSuffix(key, "}") + `,"patient":"4711"}]`},
+		"a field in another case":           {ledger.AuthorityPublishKeys, "[" + strings.Replace(key, `"name"`, `"Name"`, 1) + "]"},
+		"a missing field":                   {ledger.AuthorityPublishKeys, `[{"name":"HospitalA:x","version":1}]`},
+		"a number for a text":               {ledger.AuthorityPublishKeys, strings.Replace("["+key+"]", `"`+publicKey("k")+`"`, "7", 1)},
+		"deep nesting":                      {ledger.AuthorityPublishKeys, strings.Repeat("[", 500000)},
+		"an unknown field of a struct":      {ledger.AuthorityAnnounce, `{"url":"https://a.example","custodian":"","msp":"HospitalB"}`},
+		"a missing field of a struct":       {ledger.AuthorityAnnounce, `{"custodian":""}`},
+		"null for a struct":                 {ledger.AuthorityAnnounce, "null"},
 		"a fraction for a number":           {ledger.RecordEnvelope, recordID(1), "1.5", "x"},
 		"a greater number than fits":        {ledger.RecordEnvelope, recordID(1), "99999999999999999999", "x"},
 		"a negative number":                 {ledger.RecordEnvelope, recordID(1), "-1", "x"},
@@ -64,7 +64,7 @@ func TestMalformedCalls(t *testing.T) {
 		"a text for a list of texts":        {ledger.AccessRequest, recordID(1), "TREAT"},
 		"numbers for texts":                 {ledger.AccessRequest, "[1,2]", "TREAT"},
 	} {
-		s := c.world.begin(doctor, strings.Repeat("0", 64), start, wrapped(t, 1), call...)
+		s := c.world.begin(admin, strings.Repeat("0", 64), start, wrapped(t, 1), call...)
 		r := c.servers["HospitalA"].Invoke(s)
 		e := ledger.Decode(r.GetMessage())
 		switch {
@@ -189,8 +189,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 
 func FuzzInvoke(f *testing.F) {
 	for _, seed := range [][3]string{
-		{ledger.RecordCreate, `[{"id":"00000000000000000000000000000001","cid":"` + testCID + `","commitment":"` + fmt.Sprintf("%064x", 1) + `"}]`, ""},
-		{ledger.IndexPut, pack(1, 2), ""}, {ledger.ScopeRoll, "consortium", "2"}, {ledger.AccessRequest, `["scope:consortium"]`, "TREAT"},
+		{ledger.RecordCreate, "", ""}, {ledger.RecordAmend, "2", ""}, {ledger.IndexPut, "", ""}, {ledger.ScopeRoll, "consortium", "2"}, {ledger.AccessRequest, `["scope:consortium"]`, "TREAT"},
 		{ledger.AuditAccesses, `{"actor":"HospitalA/a","bookmark":"AAAA","since":"` + at(0) + `"}`, ""}, {ledger.IndexGet, `[{"msp":"HospitalA","labels":"AAAA"}]`, ""},
 		{ledger.AuthorityPublishKeys, `[{"name":"HospitalA:x","version":1,"key":"eA=="}]`, ""}, {"record:\xff", "[chartseal/denied] ", "\x00"},
 	} {
@@ -198,7 +197,7 @@ func FuzzInvoke(f *testing.F) {
 	}
 	c := newConsortium(f)
 	admin, doctor := person(f, "HospitalA", "admin", "admin"), person(f, "HospitalA", "doctor", "doctor")
-	transient := wrapped(f, 1)
+	transient := sealing(f, newRecord(1))
 	f.Fuzz(func(t *testing.T, fn, one, two string) {
 		for _, who := range [][]byte{admin, doctor} {
 			for _, args := range [][]string{{fn}, {fn, one}, {fn, one, two}} {

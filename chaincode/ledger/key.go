@@ -1,16 +1,19 @@
 package ledger
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // The world state is laid out under simple keys, so that the reads of auditors can be ranges in order of time. Every part
-// that a caller chooses is escaped, so that a '/' always separates. Index entries alone use Fabric's composite keys
-// (object type [IndexObject], attributes MSP and label).
+// that a caller chooses is escaped, so that a '/' always separates. Values are JSON where nothing else is said, and do not repeat
+// what their key says.
 //
 //	authority/<msp>                       Authority
 //	attribute/<name>                      AttributeKey, the current version
@@ -18,17 +21,17 @@ import (
 //	scope/<name>                          Scope, the current epoch
 //	scope-epoch/<name>/<epoch>            Scope, write once
 //	scope-retired/<name>/<msp>            Retirement, the latest
-//	record/<id>/<version>                 RecordVersion, write once
-//	record-time/<time>/<id>/<version>     [Mark]
-//	access/<target>/<access id>           AccessEntry, write once
+//	record/<id>/<version>                 [VersionValue], write once
+//	record-time/<time>/<transaction>      [VersionNames] of the versions that a transaction registered
+//	access/<target>/<access id>           [AccessValue], write once
 //	access-actor/<actor>/<access id>/<target>   [Mark]
 //	access-time/<access id>/<target>      [Mark]
+//	i/<name of hospital and label>        value of an index entry, write once, see [IndexKey]
 //
 // and in the private data collection
 //
 //	envelope/<record id>/<version>        the wrapped record key
 //	scope-key/<name>/<epoch>              the wrapped scope key
-
 //
 // What a submitted transaction reads is written once (or, for attributes and scopes, belongs to the one thing that the
 // transaction changes), and no submitted transaction reads a range. So two clients never conflict unless they change the
@@ -37,8 +40,13 @@ import (
 // Mark is the value of a key that says all it has to say by existing. Fabric takes an empty value for a deletion.
 var Mark = []byte{0}
 
-// IndexObject is the composite key's object type of index entries.
-const IndexObject = "index"
+// IndexKey is the key of an index entry. It names hospital and label by 16 bytes of a SHA-256, so that it is no longer than a label, of
+// which there are many, in write sets and in read sets. An entry is under its own hospital's name as surely as if that were
+// spelt out: to take the key of another's label is to find a second preimage, a matter of 2^128 trials.
+func IndexKey(msp string, label []byte) string {
+	name := sha256.Sum256(slices.Concat([]byte(msp), []byte{0}, label)) // no MSP ID has a zero byte
+	return "i/" + base64.RawURLEncoding.EncodeToString(name[:16])
+}
 
 func AuthorityKey(msp string) string        { return "authority/" + esc(msp) }
 func AttributeCurrentKey(n string) string   { return "attribute/" + esc(n) }
@@ -57,9 +65,7 @@ func AttributeVersionKey(name string, v int) string {
 	return fmt.Sprintf("attribute-version/%s/%06d", esc(name), v)
 }
 
-func RecordTimeKey(t, id string, v int) string {
-	return fmt.Sprintf("record-time/%s/%s/%06d", t, id, v)
-}
+func RecordTimeKey(t, tx string) string { return RecordTimePrefix + t + "/" + tx }
 
 func AccessKey(target, accessID string) string { return "access/" + esc(target) + "/" + accessID }
 
@@ -108,19 +114,16 @@ func Parts(key string) ([]string, error) {
 	return parts, nil
 }
 
-// ParseRecordTimeKey reads a key that [RecordTimeKey] made.
-func ParseRecordTimeKey(key string) (id string, version int, err error) {
-	parts, err := Parts(key)
-	if err == nil && (len(parts) != 4 || parts[0]+"/" != RecordTimePrefix) {
-		err = fmt.Errorf("key %q is not of a record's time", key)
+// ParseRecordKey reads a key that [RecordKey] made.
+func ParseRecordKey(key string) (id string, version int, err error) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 || parts[0] != "record" {
+		return "", 0, fmt.Errorf("key %q is not of a record", key)
 	}
-	if err != nil {
-		return "", 0, err
-	}
-	if version, err = strconv.Atoi(parts[3]); err != nil {
+	if version, err = strconv.Atoi(parts[2]); err != nil {
 		return "", 0, fmt.Errorf("key %q: %w", key, err)
 	}
-	return parts[2], version, nil
+	return parts[1], version, nil
 }
 
 // ParseAnyAccessKey reads a key that [AccessKey], [AccessActorKey] or [AccessTimeKey] made.
@@ -142,6 +145,12 @@ func ParseAnyAccessKey(key string) (target, accessID string, err error) {
 
 // Actor names a person or service on the ledger, and is the GID of attribute keys: "MSPID/enrolment-id".
 func Actor(msp, enrolmentID string) string { return msp + "/" + enrolmentID }
+
+// Organisation is the MSP of an actor. No MSP ID has a '/'.
+func Organisation(actor string) string {
+	msp, _, _ := strings.Cut(actor, "/")
+	return msp
+}
 
 // ScopeTarget is the access target of a scope's key.
 func ScopeTarget(name string) string { return "scope:" + name }

@@ -35,12 +35,12 @@ func TestKeysKeepTheirParts(t *testing.T) {
 			}
 		}
 	}
-	if id, v, err := ParseRecordTimeKey(RecordTimeKey("t", "0a", 12)); id != "0a" || v != 12 || err != nil {
+	if id, v, err := ParseRecordKey(RecordKey("0a", 12)); id != "0a" || v != 12 || err != nil {
 		t.Errorf("got %q, %d, %v", id, v, err)
 	}
-	for _, bad := range []string{"", "record/0a/000001", "record-time/t/0a", "record-time/t/0a/x", "%", "access/%zz/id"} {
-		if _, _, err := ParseRecordTimeKey(bad); err == nil {
-			t.Errorf("%q is a record's time", bad)
+	for _, bad := range []string{"", "record-time/t/0a", "record/0a/x", "record/0a", "%", "access/%zz/id"} {
+		if _, _, err := ParseRecordKey(bad); err == nil {
+			t.Errorf("%q is a version's", bad)
 		}
 		if _, _, err := ParseAnyAccessKey(bad); err == nil {
 			t.Errorf("%q is an access entry's", bad)
@@ -52,7 +52,7 @@ func TestKeysKeepTheirParts(t *testing.T) {
 func TestPrefixes(t *testing.T) {
 	keys := []string{
 		AuthorityKey("A"), AttributeCurrentKey("A:x"), AttributeVersionKey("A:x", 1), ScopeStateKey("s"), ScopeEpochKey("s", 1), RecordKey("0a", 1),
-		RecordKey("0b", 1), RecordTimeKey("t", "0a", 1), AccessKey("0a", "id"), AccessKey("0a0", "id"), AccessActorKey("A/b", "id", "0a"),
+		RecordKey("0b", 1), RecordTimeKey("t", "0a"), AccessKey("0a", "id"), AccessKey("0a0", "id"), AccessActorKey("A/b", "id", "0a"),
 		AccessActorKey("A/b/c", "id", "0a"), AccessActorKey("A/b0", "id", "0a"), AccessActorKey("A/b%", "id", "0a"), AccessTimeKey("id", "0a"),
 		ScopeRetiredKey("s", "A"), ScopeRetiredKey("s", "B"), ScopeRetiredKey("s0", "A"),
 	}

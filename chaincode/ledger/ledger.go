@@ -13,7 +13,8 @@ package ledger
 import "time"
 
 // Transaction names, in the form "contract:Function" that fabric-contract-api-go routes on. Those marked
-// "evaluate" must never be submitted: the response of a submitted transaction is stored in the block.
+// "evaluate" must never be submitted: the response of a submitted transaction is stored in the block. Those that are submitted
+// have none: what they did is in their write set, see [ReadVersion] and [ReadAccess].
 const (
 	AuthorityAnnounce    = "authority:Announce"    // (Announcement)                submit, role admin or authority
 	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)              submit, role admin or authority
@@ -29,16 +30,16 @@ const (
 	ScopeRetired = "scope:Retired" // (name) []Retirement                  evaluate
 	ScopeKey     = "scope:Key"     // (name, epoch, access id) Envelope      evaluate
 
-	RecordCreate   = "record:Create"   // ([]NewRecord) []RecordVersion + transient   submit
-	RecordAmend    = "record:Amend"    // (NewVersion) RecordVersion + transient      submit
+	RecordCreate   = "record:Create"   // () + transient records and envelopes        submit
+	RecordAmend    = "record:Amend"    // (version) + transient record and envelope   submit
 	RecordGet      = "record:Get"      // ([]string ids) []Record, unknown ids left out   evaluate
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope           evaluate
 
-	IndexPut    = "index:Put"    // (packed entries) int                   submit
+	IndexPut    = "index:Put"    // () + transient entries                 submit
 	IndexGet    = "index:Get"    // ([]LabelBatch) [][]string              evaluate
 	IndexSearch = "index:Search" // (known, []LabelBatch) SearchAnswer     evaluate
 
-	AccessRequest = "access:Request" // ([]string targets, purpose) []AccessEntry   submit
+	AccessRequest = "access:Request" // ([]string targets, purpose)   submit
 
 	AuditRecords  = "audit:Records"  // (RecordQuery) RecordPage   evaluate, role auditor, custodian or admin
 	AuditAccesses = "audit:Accesses" // (AccessQuery) AccessPage   evaluate, role auditor, custodian or admin
@@ -48,10 +49,6 @@ const (
 // HospitalKeys is the private data collection that holds every wrapped key. Hospitals are its members;
 // the regulator is not.
 const HospitalKeys = "hospitalKeys"
-
-// TransientEnvelopes is the transient map's key under which wrapped keys travel to the endorsers: a JSON array
-// of base64 strings (encoding/json of a [][]byte), in the order of the records, or one element for a scope.
-const TransientEnvelopes = "envelopes"
 
 // Limits on arguments. The chaincode refuses what is over them with [ErrInvalid].
 const (
@@ -134,7 +131,7 @@ type Retirement struct {
 	Time  string `json:"time"`
 }
 
-// A NewRecord asks for version 1 of a record. Its envelope is in the transient map, at the same position.
+// A NewRecord asks for version 1 of a record. It travels in the transient map, and its envelope beside it at the same position.
 type NewRecord struct {
 	ID         string `json:"id"`         // 32 lower-case hexadecimal digits, chosen at random by the client
 	CID        string `json:"cid"`        // CIDv1, base32, of the payload
@@ -252,6 +249,6 @@ type HistoryEvent struct {
 	Tx      string `json:"tx"`
 }
 
-// EventRecords is the chaincode event that Create and Amend set. Its payload is JSON of []RecordVersion; hospitals'
-// replicators follow it to pin payloads.
+// EventRecords is the chaincode event that Create and Amend set. Its payload are the CIDs of the payloads, see [UnpackCIDs];
+// hospitals' replicators follow it to pin them.
 const EventRecords = "records"

@@ -23,9 +23,9 @@ type Following struct {
 	// goes on after it. Without the file, all of the ledger is followed from its beginning.
 	Checkpoint string
 
-	// Handle is given the versions that one transaction registered, oldest transaction first. The next is given, and
+	// Handle is given the payloads that one transaction registered, oldest transaction first. The next are given, and
 	// this one remembered, when it returns nil; its error ends FollowRecords.
-	Handle func(ctx context.Context, versions []ledger.RecordVersion) error
+	Handle func(ctx context.Context, cids []string) error
 
 	// Interrupted is told why the stream broke; it is tried anew after the wait. It may be nil.
 	Interrupted func(err error, wait time.Duration)
@@ -103,11 +103,11 @@ func (g *Gateway) follow(ctx context.Context, f Following, at *checkpoint) error
 	}()
 	for e := range events {
 		if e.EventName == ledger.EventRecords {
-			var versions []ledger.RecordVersion
-			if err := json.Unmarshal(e.Payload, &versions); err != nil {
+			cids, err := ledger.UnpackCIDs(e.Payload)
+			if err != nil {
 				return &handleError{ledger.Errorf(ledger.ErrTampered, "event of transaction %s: %v", e.TransactionID, err)}
 			}
-			if err := f.Handle(ctx, versions); err != nil {
+			if err := f.Handle(ctx, cids); err != nil {
 				return &handleError{err}
 			}
 		}

@@ -9,6 +9,8 @@
 //
 //   - Endorsing and evaluating change nothing. A peer that does not answer is [ledger.ErrUnavailable] with its address.
 //     Endorsers at different heights disagree for a moment; then the proposal is made anew, a few times.
+//   - What the peers endorsed is held against what was asked for before it is signed: other writes are [ledger.ErrTampered], and
+//     nothing is committed. So nothing of a call has to come back in the transaction's response, which would be in the block.
 //   - Submitting may fail although the orderers took the transaction (BFT's "request already processed"), so a transaction is
 //     never sent twice: its status is asked for under the same id, also after the caller's context has ended.
 //   - A transaction found invalid wrote nothing: client.ErrConflict.

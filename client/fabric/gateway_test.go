@@ -69,7 +69,7 @@ func TestUnreachablePeer(t *testing.T) {
 	defer cancel()
 	interrupted := 0
 	err = g.FollowRecords(ctx, Following{Checkpoint: filepath.Join(t.TempDir(), "at"),
-		Handle:      func(context.Context, []ledger.RecordVersion) error { return nil },
+		Handle:      func(context.Context, []string) error { return nil },
 		Interrupted: func(err error, _ time.Duration) { interrupted++ }})
 	if !errors.Is(err, context.DeadlineExceeded) || interrupted == 0 {
 		t.Errorf("follow: %v after %d interruptions", err, interrupted)

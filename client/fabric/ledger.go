@@ -3,7 +3,6 @@ package fabric
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,35 +11,46 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// wrapped puts envelopes into the transient map, which no block holds.
-func wrapped(envelopes ...[]byte) (map[string][]byte, error) {
-	data, err := json.Marshal(envelopes)
-	if err != nil {
-		return nil, fmt.Errorf("encode envelopes: %w", err)
-	}
-	return map[string][]byte{ledger.TransientEnvelopes: data}, nil
-}
-
 // CreateRecords implements client.Ledger.
 func (g *Gateway) CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) ([]ledger.RecordVersion, error) {
-	transient, err := wrapped(envelopes...)
-	if err != nil {
-		return nil, err
-	}
-	var out []ledger.RecordVersion
-	err = g.submit(ctx, &out, transient, ledger.RecordCreate, records)
-	return out, err
+	return g.register(ctx, records, envelopes, 1, ledger.RecordCreate)
 }
 
 // AmendRecord implements client.Ledger.
 func (g *Gateway) AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error) {
-	var out ledger.RecordVersion
-	transient, err := wrapped(envelope)
+	out, err := g.register(ctx, []ledger.NewRecord{{ID: v.ID, CID: v.CID, Commitment: v.Commitment}}, [][]byte{envelope}, v.Version,
+		ledger.RecordAmend, v.Version)
 	if err != nil {
-		return out, err
+		return ledger.RecordVersion{}, err
 	}
-	err = g.submit(ctx, &out, transient, ledger.RecordAmend, v)
-	return out, err
+	return out[0], nil
+}
+
+// register writes new versions with their wrapped keys.
+func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte, version int, transaction string, args ...any) ([]ledger.RecordVersion, error) {
+	packed, err := ledger.PackRecords(records)
+	if err == nil && len(records) != len(envelopes) {
+		err = ledger.Errorf(ledger.ErrInvalid, "%d records and %d envelopes", len(records), len(envelopes))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", transaction, err)
+	}
+	transient := map[string][]byte{ledger.TransientRecords: packed, ledger.TransientEnvelopes: ledger.PackList(envelopes)}
+	versions := make([]ledger.RecordVersion, len(records))
+	_, err = g.submit(ctx, transient, func(s stamp) (w writes) {
+		for i, r := range records {
+			versions[i] = ledger.RecordVersion{ID: r.ID, Version: version, Home: g.MSP(), CID: r.CID, Commitment: r.Commitment,
+				Author: g.actor, Time: s.time, Tx: s.tx}
+			w.put(ledger.RecordKey(r.ID, version), ledger.VersionValue(versions[i]))
+			w.wrapped(ledger.EnvelopeKey(r.ID, version), envelopes[i])
+		}
+		w.put(ledger.RecordTimeKey(s.time, s.tx), ledger.VersionNames(versions))
+		return w
+	}, transaction, args...)
+	if err != nil {
+		return nil, err
+	}
+	return versions, nil
 }
 
 // Records implements client.Ledger.
@@ -64,14 +74,21 @@ func (g *Gateway) Records(ctx context.Context, ids []string) ([]ledger.Record, e
 
 // RequestAccess implements client.Ledger.
 func (g *Gateway) RequestAccess(ctx context.Context, targets []string, purpose string) ([]ledger.AccessEntry, error) {
-	var out []ledger.AccessEntry
-	if err := g.submit(ctx, &out, nil, ledger.AccessRequest, targets, purpose); err != nil {
+	entries := make([]ledger.AccessEntry, len(targets))
+	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
+		id := ledger.AccessID(s.time, s.tx)
+		for i, t := range targets {
+			entries[i] = ledger.AccessEntry{ID: id, Target: t, Actor: g.actor, Purpose: purpose, Time: s.time, Tx: s.tx}
+			w.put(ledger.AccessKey(t, id), ledger.AccessValue(entries[i]))
+			w.put(ledger.AccessActorKey(g.actor, id, t), ledger.Mark)
+			w.put(ledger.AccessTimeKey(id, t), ledger.Mark)
+		}
+		return w
+	}, ledger.AccessRequest, targets, purpose)
+	if err != nil {
 		return nil, err
 	}
-	if len(out) != len(targets) {
-		return nil, ledger.Errorf(ledger.ErrTampered, "%s: %d access entries for %d targets", ledger.AccessRequest, len(out), len(targets))
-	}
-	return out, nil
+	return entries, nil
 }
 
 // Envelope implements client.Ledger.
@@ -98,12 +115,14 @@ func (g *Gateway) envelope(ctx context.Context, transaction string, args ...any)
 
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
-	return g.submit(ctx, nil, nil, ledger.AuthorityAnnounce, a)
+	_, err := g.submit(ctx, nil, nil, ledger.AuthorityAnnounce, a)
+	return err
 }
 
 // PublishKeys implements client.Ledger.
 func (g *Gateway) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error {
-	return g.submit(ctx, nil, nil, ledger.AuthorityPublishKeys, keys)
+	_, err := g.submit(ctx, nil, nil, ledger.AuthorityPublishKeys, keys)
+	return err
 }
 
 // Authorities implements client.Ledger.
@@ -163,25 +182,30 @@ func (g *Gateway) Scopes(ctx context.Context) (out []ledger.Scope, err error) {
 
 // CreateScope implements client.Ledger.
 func (g *Gateway) CreateScope(ctx context.Context, name string, envelope []byte) error {
-	transient, err := wrapped(envelope)
-	if err != nil {
-		return err
-	}
-	return g.submit(ctx, nil, transient, ledger.ScopeCreate, name)
+	return g.startEpoch(ctx, name, 1, envelope, ledger.ScopeCreate, name)
 }
 
 // RollScope implements client.Ledger.
 func (g *Gateway) RollScope(ctx context.Context, name string, epoch int, envelope []byte) error {
-	transient, err := wrapped(envelope)
-	if err != nil {
-		return err
-	}
-	return g.submit(ctx, nil, transient, ledger.ScopeRoll, name, epoch)
+	return g.startEpoch(ctx, name, epoch, envelope, ledger.ScopeRoll, name, epoch)
+}
+
+func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelope []byte, transaction string, args ...any) error {
+	_, err := g.submit(ctx, map[string][]byte{ledger.TransientEnvelopes: ledger.PackList([][]byte{envelope})}, func(s stamp) (w writes) {
+		value := ledger.ScopeValue(ledger.Scope{Name: name, Epoch: epoch, Owner: g.MSP(), Time: s.time})
+		w.put(ledger.ScopeStateKey(name), value)
+		w.put(ledger.ScopeEpochKey(name, epoch), value)
+		w.put(ledger.SearchableKey, []byte(s.tx))
+		w.wrapped(ledger.ScopeKeyKey(name, epoch), envelope)
+		return w
+	}, transaction, args...)
+	return err
 }
 
 // RetireScope implements client.Ledger.
 func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int) error {
-	return g.submit(ctx, nil, nil, ledger.ScopeRetire, name, epoch)
+	_, err := g.submit(ctx, nil, nil, ledger.ScopeRetire, name, epoch)
+	return err
 }
 
 // Retirements implements client.Ledger.
@@ -247,7 +271,12 @@ func (g *Gateway) PutEntries(ctx context.Context, entries []index.Entry) error {
 	for _, e := range entries {
 		packed = append(append(packed, e.Label[:]...), e.Value[:]...)
 	}
-	err := g.submit(ctx, nil, nil, ledger.IndexPut, base64.StdEncoding.EncodeToString(packed))
+	_, err := g.submit(ctx, map[string][]byte{ledger.TransientEntries: packed}, func(stamp) (w writes) {
+		for _, e := range entries {
+			w.put(ledger.IndexKey(g.MSP(), e.Label[:]), e.Value[:])
+		}
+		return w
+	}, ledger.IndexPut)
 	var invalid *invalidError
 	if errors.As(err, &invalid) && invalid.conflict() {
 		return ledger.Errorf(ledger.ErrExists, "%v", err)

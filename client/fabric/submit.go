@@ -27,11 +27,11 @@ const (
 	endorsePatience = 12 * time.Second
 )
 
-// submit commits a transaction and decodes its result into out. See the package comment for how it fails.
-func (g *Gateway) submit(ctx context.Context, out any, transient map[string][]byte, transaction string, args ...any) error {
+// submit commits a transaction, once it is sure that it writes what is expected of it. See the package comment for how it fails.
+func (g *Gateway) submit(ctx context.Context, transient map[string][]byte, expect func(stamp) writes, transaction string, args ...any) (stamp, error) {
 	texts, err := arguments(args)
 	if err != nil {
-		return err
+		return stamp{}, err
 	}
 	options := []gateway.ProposalOption{gateway.WithArguments(texts...)}
 	if transient != nil {
@@ -39,16 +39,20 @@ func (g *Gateway) submit(ctx context.Context, out any, transient map[string][]by
 	}
 	tx, err := g.endorse(ctx, transaction, options)
 	if err != nil {
-		return err
+		return stamp{}, err
+	}
+	s, err := g.verify(transaction, tx, expect)
+	if err != nil {
+		return stamp{}, err
 	}
 	code, err := g.order(ctx, transaction, tx)
 	if err != nil {
-		return err
+		return stamp{}, err
 	}
 	if code != peer.TxValidationCode_VALID {
-		return &invalidError{transaction: transaction, tx: tx.TransactionID(), code: code}
+		return stamp{}, &invalidError{transaction: transaction, tx: tx.TransactionID(), code: code}
 	}
-	return decode(transaction, tx.Result(), out)
+	return s, nil
 }
 
 // endorse makes proposals until one is endorsed by enough peers. Nothing has happened on the ledger when it fails.

@@ -19,7 +19,7 @@
 //	label    = HMAC-SHA256(K_label, u16(len MSP) || MSP || u16(slot) || u64(counter))[0:16]
 //	value    = nonce || XChaCha20-Poly1305(K_value, nonce, plaintext, additional data = label)     24 + 64 + 16 bytes
 //
-// The nonce is random. The entry's key on the ledger is (MSP, label), and the chaincode writes only under the caller's
+// The nonce is random. The entry's key on the ledger is a hash of MSP and label, and the chaincode writes only under the caller's
 // own MSP, once. As the MSP is in the label too, no hospital can move another's entry to its own name.
 //
 // A term's entries of one hospital are spread over [Slots] chains. Each chain's counters start at 0 and have no holes, for a

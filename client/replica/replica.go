@@ -21,10 +21,10 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// A Feed gives the versions of records that each transaction on the ledger registered to handle, oldest first, from where it was the last
+// A Feed gives the CIDs of the payloads that each transaction on the ledger registered to handle, oldest first, from where it was the last
 // time on: it remembers a transaction once handle has returned nil. It bridges failures of the connection, and ends when ctx does
 // or when handle fails. Package client/fabric has one: fabric.Gateway.FollowRecords.
-type Feed func(ctx context.Context, handle func(ctx context.Context, versions []ledger.RecordVersion) error) error
+type Feed func(ctx context.Context, handle func(ctx context.Context, cids []string) error) error
 
 // A Pinner is the part of client.Blobs that is needed.
 type Pinner interface {

@@ -28,15 +28,13 @@ func (c *chain) add(cids ...string) {
 }
 
 // feed is a Feed.
-func (c *chain) feed(ctx context.Context, handle func(context.Context, []ledger.RecordVersion) error) error {
+func (c *chain) feed(ctx context.Context, handle func(context.Context, []string) error) error {
 	for {
 		c.mu.Lock()
-		var versions []ledger.RecordVersion
+		var cids []string
 		there := c.next < len(c.txs)
 		if there {
-			for _, cid := range c.txs[c.next] {
-				versions = append(versions, ledger.RecordVersion{CID: cid})
-			}
+			cids = c.txs[c.next]
 		}
 		c.mu.Unlock()
 		if !there {
@@ -45,7 +43,7 @@ func (c *chain) feed(ctx context.Context, handle func(context.Context, []ledger.
 			}
 			continue
 		}
-		if err := handle(ctx, versions); err != nil {
+		if err := handle(ctx, cids); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -227,7 +225,7 @@ func TestKilled(t *testing.T) {
 func TestFeedFails(t *testing.T) {
 	broken := errors.New("broken")
 	r, err := New(Config{Store: newStore(), Memory: &memory{},
-		Feed: func(context.Context, func(context.Context, []ledger.RecordVersion) error) error { return broken }})
+		Feed: func(context.Context, func(context.Context, []string) error) error { return broken }})
 	if err != nil {
 		t.Fatal(err)
 	}

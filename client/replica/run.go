@@ -4,21 +4,19 @@ import (
 	"context"
 	"slices"
 	"time"
-
-	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // hear notes the payloads of a transaction, once there is room, and returns when that is saved.
-func (r *Replicator) hear(ctx context.Context, versions []ledger.RecordVersion) error {
+func (r *Replicator) hear(ctx context.Context, cids []string) error {
 	for r.waiting() >= maxWaiting {
 		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	r.mu.Lock()
-	for _, v := range versions {
-		if !slices.Contains(r.pending, v.CID) {
-			r.pending = append(r.pending, v.CID)
+	for _, cid := range cids {
+		if !slices.Contains(r.pending, cid) {
+			r.pending = append(r.pending, cid)
 			r.dirty = true
 		}
 	}

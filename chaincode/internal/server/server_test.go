@@ -87,7 +87,7 @@ func (p *fakePeer) send(kind peer.ChaincodeMessage_Type, tx string, payload []by
 // invoke sends a transaction without a creator.
 func (p *fakePeer) invoke(tx string, args ...string) {
 	p.t.Helper()
-	p.invokeAs(nil, tx, args...)
+	p.invokeAs(nil, tx, nil, args...)
 }
 
 func mustMarshal(t *testing.T, m proto.Message) []byte {

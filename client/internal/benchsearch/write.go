@@ -57,8 +57,7 @@ func asset() (key, value string) {
 	var text [ledger.EntryValueSize]byte
 	rand.Read(label[:])
 	rand.Read(text[:])
-	return "_" + ledger.IndexObject + "_HospitalA_" + base64.RawURLEncoding.EncodeToString(label[:]) + "_",
-		base64.StdEncoding.EncodeToString(text[:])[:ledger.EntryValueSize]
+	return ledger.IndexKey("HospitalA", label[:]), base64.StdEncoding.EncodeToString(text[:])[:ledger.EntryValueSize]
 }
 
 func assets(n int) map[string]string {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/replica"
@@ -40,7 +39,7 @@ again. One is enough for a hospital.`,
 			log := a.log()
 			r, err := replica.New(replica.Config{
 				Store: s.blobs, Memory: s.user.Memory(), Log: log, Parallel: parallel,
-				Feed: func(ctx context.Context, handle func(context.Context, []ledger.RecordVersion) error) error {
+				Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
 					return s.ledger.FollowRecords(ctx, fabric.Following{
 						Checkpoint: filepath.Join(s.user.Dir(), "state", "replica", "followed"),
 						Handle:     handle,

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/rand"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"filippo.io/age"
-	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
-
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
@@ -214,7 +211,7 @@ type sighting struct {
 }
 
 // TestBatchedEntriesCannotBeAttributed: eight records a round are sealed one after the other, and their entries are written together.
-// The adversary knows of each entry its place in the argument and in the write set, its transaction, the times, the creator, and all
+// The adversary knows of each entry its place in the write set, its transaction, the times, the creator, and all
 // bytes. Trained on half of the rounds with the truth, it attributes the entries of the others no better than by guessing.
 func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	const rounds, each = 8, 40
@@ -334,9 +331,8 @@ func sightings(t *testing.T, txs []transaction, truth map[index.Label]int) []sig
 			if !known {
 				continue
 			}
-			write := slices.IndexFunc(tx.writes, func(w *kvrwset.KVWrite) bool { return bytes.Equal(w.Value, e.Value[:]) })
 			out = append(out, sighting{truth: record, features: []int{
-				k, i * 16 / len(entries), i % 8, write * 16 / len(tx.writes), write % 8,
+				k, i * 16 / len(entries), i % 8,
 				int(e.Label[0]) >> 4, int(e.Label[index.LabelSize-1]) & 15, int(e.Value[0]) >> 4, int(e.Value[24]) >> 4, int(e.Value[index.ValueSize-1]) & 15,
 				int(tx.position), registered,
 			}})

@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"math/bits"
+	"strings"
 	"testing"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -150,7 +153,11 @@ func (o *oracle) of(marks [][]string) map[index.Label]int {
 			o.t.Fatal(err)
 		}
 		for _, l := range o.store.found {
-			truth[l] = i
+			name, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(ledger.IndexKey("HospitalA", l[:]), "i/"))
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			truth[index.Label(name)] = i // as transaction.entries names it
 		}
 	}
 	return truth

@@ -3,10 +3,10 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,16 +33,21 @@ type transaction struct {
 	writes   []*kvrwset.KVWrite
 }
 
-// entries are those of an index:Put, in the order of its argument.
+// entries are those of an index:Put, in the order of the write set, which is that of their keys. What stands for a label is the name
+// that the key has of it, see ledger.IndexKey.
 func (tx transaction) entries(t *testing.T) []index.Entry {
 	t.Helper()
-	packed, err := base64.StdEncoding.DecodeString(string(tx.args[0]))
-	if err != nil || len(packed)%ledger.PackedEntrySize != 0 {
-		t.Fatalf("block %d: not packed entries: %v", tx.block, err)
+	if len(tx.args) > 0 {
+		t.Errorf("block %d: an index transaction has arguments", tx.block)
 	}
 	var out []index.Entry
-	for e := range slices.Chunk(packed, ledger.PackedEntrySize) {
-		out = append(out, index.Entry{Label: index.Label(e), Value: [index.ValueSize]byte(e[index.LabelSize:])})
+	for _, w := range tx.writes {
+		name, ok := strings.CutPrefix(w.Key, "i/")
+		label, err := base64.RawURLEncoding.DecodeString(name)
+		if !ok || err != nil || len(label) != index.LabelSize || len(w.Value) != index.ValueSize {
+			t.Fatalf("block %d: %q is no entry", tx.block, w.Key)
+		}
+		out = append(out, index.Entry{Label: index.Label(label), Value: [index.ValueSize]byte(w.Value)})
 	}
 	return out
 }
@@ -50,13 +55,14 @@ func (tx transaction) entries(t *testing.T) []index.Entry {
 // records are the ids that a record:Create registers.
 func (tx transaction) records(t *testing.T) []string {
 	t.Helper()
-	var in []ledger.NewRecord
-	if err := json.Unmarshal(tx.args[0], &in); err != nil {
-		t.Fatal(err)
+	if len(tx.args) > 0 {
+		t.Errorf("block %d: a registration has arguments", tx.block)
 	}
 	var ids []string
-	for _, r := range in {
-		ids = append(ids, r.ID)
+	for _, w := range tx.writes {
+		if id, _, err := ledger.ParseRecordKey(w.Key); err == nil {
+			ids = append(ids, id)
+		}
 	}
 	return ids
 }

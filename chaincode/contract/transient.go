@@ -1,0 +1,98 @@
+package contract
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from being stored by mistake.
+const ageHeader = "age-encryption.org/v1\n"
+
+// transient gives what travels in the transient map under these names. Anything beside them is refused: a block would have no
+// trace of it.
+func (ctx *Context) transient(names ...string) ([][]byte, error) {
+	all, err := ctx.GetStub().GetTransient()
+	if err != nil {
+		return nil, broken("read the transient map", err)
+	}
+	found := make([][]byte, len(names))
+	for i, name := range names {
+		var ok bool
+		if found[i], ok = all[name]; !ok || len(all) != len(names) {
+			return nil, refuse(ledger.ErrInvalid, "the transient map needs %q and nothing else", names)
+		}
+	}
+	return found, nil
+}
+
+// sealed takes new versions of records and their wrapped keys from the transient map.
+func (ctx *Context) sealed() ([]ledger.NewRecord, [][]byte, error) {
+	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := count("records", len(both[0])/ledger.PackedRecordSize, ledger.MaxRecordsPerCall); err != nil {
+		return nil, nil, err
+	}
+	records, err := ledger.UnpackRecords(both[0])
+	if err != nil {
+		return nil, nil, refuse(ledger.ErrInvalid, "the records cannot be read: %v", err)
+	}
+	envelopes, err := unpackEnvelopes(both[1], len(records))
+	return records, envelopes, err
+}
+
+// envelope takes the one wrapped key of a scope from the transient map.
+func (ctx *Context) envelope() ([]byte, error) {
+	packed, err := ctx.transient(ledger.TransientEnvelopes)
+	if err != nil {
+		return nil, err
+	}
+	envelopes, err := unpackEnvelopes(packed[0], 1)
+	if err != nil {
+		return nil, err
+	}
+	return envelopes[0], nil
+}
+
+// unpackEnvelopes reads n wrapped keys. Errors never quote them.
+func unpackEnvelopes(packed []byte, n int) ([][]byte, error) {
+	all, err := ledger.UnpackList(packed)
+	if err != nil {
+		return nil, refuse(ledger.ErrInvalid, "the wrapped keys cannot be read: %v", err)
+	}
+	if len(all) != n {
+		return nil, refuse(ledger.ErrInvalid, "%d wrapped keys for %d records or scopes", len(all), n)
+	}
+	for i, e := range all {
+		if len(e) > ledger.MaxEnvelope {
+			return nil, refuse(ledger.ErrInvalid, "wrapped key %d has %d bytes, more than %d", i+1, len(e), ledger.MaxEnvelope)
+		}
+		if !strings.HasPrefix(string(e), ageHeader) {
+			return nil, refuse(ledger.ErrInvalid, "wrapped key %d is not an age file", i+1)
+		}
+	}
+	return all, nil
+}
+
+// entries takes index entries from the transient map.
+func (ctx *Context) entries() ([][]byte, error) {
+	packed, err := ctx.transient(ledger.TransientEntries)
+	if err != nil {
+		return nil, err
+	}
+	return split("entries", packed[0], ledger.PackedEntrySize)
+}
+
+// split cuts bytes into items of one size, of which there are at least one.
+func split(what string, raw []byte, size int) ([][]byte, error) {
+	if len(raw)%size != 0 {
+		return nil, refuse(ledger.ErrInvalid, "the %s do not have %d bytes each", what, size)
+	}
+	if err := count(what, len(raw)/size, ledger.MaxEntriesPerCall); err != nil {
+		return nil, err
+	}
+	return slices.Collect(slices.Chunk(raw, size)), nil
+}

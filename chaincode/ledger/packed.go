@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// What a transaction writes stands in its write set, in the block, for ever, under the signatures of the endorsers and of the
+// client that submits it. Its arguments would stand there a second time and its response a third. So what is to be written
+// travels to the endorsers in the transient map, of which a block has nothing, and in bytes that have one form only: a text has
+// several (case, spaces, order of fields), each of which would have to be refused.
+
+// Names in the transient map.
+const (
+	TransientRecords   = "records"   // new versions, see [PackRecords]
+	TransientEnvelopes = "envelopes" // wrapped keys in the order of the records, or one of a scope, see [PackList]
+	TransientEntries   = "entries"   // index entries of PackedEntrySize bytes: label and value
+)
+
+// Sizes of a packed record: id, CID and commitment.
+const (
+	CIDSize          = 36
+	PackedRecordSize = RecordIDSize + CIDSize + CommitmentSize
+)
+
+// PackRecords is what [TransientRecords] holds. It takes only the one form that each text of a record has; any other is
+// [ErrInvalid].
+func PackRecords(records []NewRecord) ([]byte, error) {
+	packed := make([]byte, 0, len(records)*PackedRecordSize)
+	for _, r := range records {
+		var err error
+		if packed, err = appendHex(packed, "record id", r.ID, RecordIDSize); err != nil {
+			return nil, err
+		}
+		cid, err := PackCID(r.CID)
+		if err != nil {
+			return nil, err
+		}
+		if packed, err = appendHex(append(packed, cid...), "commitment", r.Commitment, CommitmentSize); err != nil {
+			return nil, err
+		}
+	}
+	return packed, nil
+}
+
+// UnpackRecords reads what [PackRecords] made. Any other bytes are [ErrInvalid].
+func UnpackRecords(packed []byte) ([]NewRecord, error) {
+	if len(packed)%PackedRecordSize != 0 {
+		return nil, Errorf(ErrInvalid, "%d bytes of records: each has %d", len(packed), PackedRecordSize)
+	}
+	records := make([]NewRecord, 0, len(packed)/PackedRecordSize)
+	for ; len(packed) > 0; packed = packed[PackedRecordSize:] {
+		id, cid, commitment := packed[:RecordIDSize], packed[RecordIDSize:][:CIDSize], packed[RecordIDSize+CIDSize:][:CommitmentSize]
+		text, err := UnpackCID(cid)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, NewRecord{ID: hex.EncodeToString(id), CID: text, Commitment: hex.EncodeToString(commitment)})
+	}
+	return records, nil
+}
+
+func appendHex(b []byte, what, text string, size int) ([]byte, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != size || hex.EncodeToString(raw) != text {
+		return nil, Errorf(ErrInvalid, "%s %.80q: needs %d lower-case hexadecimal digits", what, text, 2*size)
+	}
+	return append(b, raw...), nil
+}
+
+var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// PackCID gives the bytes of a content identifier. It takes the one form that sealed payloads have, CIDv1 of raw leaves or dag-pb with
+// SHA2-256, in the one text that it has, lower-case base32: an identity hash would put data on the ledger, and two texts for
+// one payload would hide that they are the same. Any other is [ErrInvalid].
+func PackCID(text string) ([]byte, error) {
+	if len(text) > 0 && text[0] == 'b' {
+		raw, err := lowerBase32.DecodeString(text[1:])
+		if err == nil && lowerBase32.EncodeToString(raw) == text[1:] {
+			if _, err := UnpackCID(raw); err == nil {
+				return raw, nil
+			}
+		}
+	}
+	return nil, Errorf(ErrInvalid, "content identifier %.80q: needs CIDv1 of the codec raw or dag-pb, with SHA2-256, in lower-case base32", text)
+}
+
+// UnpackCID gives the text of what [PackCID] made. Any other bytes are [ErrInvalid].
+func UnpackCID(raw []byte) (string, error) {
+	const version, codecRaw, codecDAG, sha256, digest = 1, 0x55, 0x70, 0x12, 32
+	if len(raw) != CIDSize || raw[0] != version || raw[1] != codecRaw && raw[1] != codecDAG || raw[2] != sha256 || raw[3] != digest {
+		return "", Errorf(ErrInvalid, "content identifier %.80x: needs version 1, the codec raw or dag-pb, and SHA2-256", raw)
+	}
+	return "b" + lowerBase32.EncodeToString(raw), nil
+}
+
+// UnpackCIDs reads the payload of an [EventRecords]: CIDs, one after the other.
+func UnpackCIDs(packed []byte) ([]string, error) {
+	if len(packed)%CIDSize != 0 {
+		return nil, Errorf(ErrInvalid, "%d bytes of content identifiers: each has %d", len(packed), CIDSize)
+	}
+	cids := make([]string, 0, len(packed)/CIDSize)
+	for ; len(packed) > 0; packed = packed[CIDSize:] {
+		text, err := UnpackCID(packed[:CIDSize])
+		if err != nil {
+			return nil, err
+		}
+		cids = append(cids, text)
+	}
+	return cids, nil
+}
+
+// PackList joins items of any sizes, each after its length in 4 bytes, big endian.
+func PackList(items [][]byte) []byte {
+	size := 0
+	for _, item := range items {
+		size += 4 + len(item)
+	}
+	packed := make([]byte, 0, size)
+	for _, item := range items {
+		packed = append(binary.BigEndian.AppendUint32(packed, uint32(len(item))), item...)
+	}
+	return packed
+}
+
+// UnpackList splits what [PackList] made, without copying. Any other bytes are [ErrInvalid].
+func UnpackList(packed []byte) ([][]byte, error) {
+	var items [][]byte
+	for len(packed) > 0 {
+		if len(packed) < 4 || uint64(binary.BigEndian.Uint32(packed)) > uint64(len(packed)-4) {
+			return nil, Errorf(ErrInvalid, "a packed list ends within an item")
+		}
+		end := 4 + int(binary.BigEndian.Uint32(packed))
+		items = append(items, packed[4:end:end])
+		packed = packed[end:]
+	}
+	return items, nil
+}

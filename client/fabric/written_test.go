@@ -1,0 +1,107 @@
+package fabric
+
+import (
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-gateway/pkg/identity"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	gwproto "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+func bytesOf(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// endorsed is what a gateway peer gives back to be signed: a transaction with these writes in a namespace.
+func endorsed(t *testing.T, namespace string, public []*kvrwset.KVWrite, private ...*kvrwset.KVWriteHash) *common.Envelope {
+	t.Helper()
+	sets := &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
+		{Namespace: "_lifecycle", Rwset: bytesOf(t, &kvrwset.KVRWSet{Reads: []*kvrwset.KVRead{{Key: "namespaces/fields"}}})},
+		{Namespace: namespace, Rwset: bytesOf(t, &kvrwset.KVRWSet{Writes: public}),
+			CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{CollectionName: ledger.HospitalKeys,
+				HashedRwset: bytesOf(t, &kvrwset.HashedRWSet{HashedWrites: private})}}},
+	}}
+	response := bytesOf(t, &peer.ProposalResponsePayload{Extension: bytesOf(t, &peer.ChaincodeAction{Results: bytesOf(t, sets), Response: &peer.Response{Status: 200}})})
+	action := bytesOf(t, &peer.ChaincodeActionPayload{Action: &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}})
+	return &common.Envelope{Payload: bytesOf(t, &common.Payload{
+		Header: &common.Header{ChannelHeader: bytesOf(t, &common.ChannelHeader{TxId: "4f1a", ChannelId: "chartseal",
+			Timestamp: timestamppb.New(time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC))})},
+		Data: bytesOf(t, &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: action}}}),
+	})}
+}
+
+// TestVerify plays hospitals' peers that agree on other writes than the client asked for. It does not sign them.
+func TestVerify(t *testing.T) {
+	conn, err := grpc.NewClient("passthrough:///127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	gw, err := gateway.Connect(&identity.X509Identity{}, gateway.WithClientConnection(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gw.Close()
+	g := &Gateway{user: &wallet.User{Profile: &wallet.Profile{Chaincode: "chartseal"}}}
+
+	expect := func(stamp) (w writes) {
+		w.put("record/0a/000001", []byte("value"))
+		w.wrapped("envelope/0a/000001", []byte("wrapped key"))
+		return w
+	}
+	var hashed []*kvrwset.KVWriteHash
+	for k, v := range maps.All(expect(stamp{}).private) {
+		hashed = append(hashed, &kvrwset.KVWriteHash{KeyHash: []byte(k), ValueHash: v})
+	}
+	hash, public := hashed[0], &kvrwset.KVWrite{Key: "record/0a/000001", Value: []byte("value")}
+	other := &kvrwset.KVWriteHash{KeyHash: hash.KeyHash, ValueHash: make([]byte, 32)}
+	list := func(w ...*kvrwset.KVWrite) []*kvrwset.KVWrite { return w }
+	for name, tc := range map[string]struct {
+		envelope *common.Envelope
+		want     error
+	}{
+		"what was asked for":   {endorsed(t, "chartseal", list(public), hash), nil},
+		"nothing":              {endorsed(t, "chartseal", nil), ledger.ErrTampered},
+		"no wrapped key":       {endorsed(t, "chartseal", list(public)), ledger.ErrTampered},
+		"another wrapped key":  {endorsed(t, "chartseal", list(public), other), ledger.ErrTampered},
+		"another value":        {endorsed(t, "chartseal", list(&kvrwset.KVWrite{Key: public.Key, Value: []byte("other")}), hash), ledger.ErrTampered},
+		"another key":          {endorsed(t, "chartseal", list(&kvrwset.KVWrite{Key: "record/0b/000001", Value: public.Value}), hash), ledger.ErrTampered},
+		"a deletion":           {endorsed(t, "chartseal", list(&kvrwset.KVWrite{Key: public.Key, IsDelete: true}), hash), ledger.ErrTampered},
+		"one more":             {endorsed(t, "chartseal", list(public, &kvrwset.KVWrite{Key: "authority/HospitalA", Value: public.Value}), hash), ledger.ErrTampered},
+		"one more wrapped key": {endorsed(t, "chartseal", list(public), hash, &kvrwset.KVWriteHash{KeyHash: make([]byte, 32), ValueHash: make([]byte, 32)}), ledger.ErrTampered},
+		"a purge":              {endorsed(t, "chartseal", list(public), &kvrwset.KVWriteHash{KeyHash: hash.KeyHash, IsPurge: true}), ledger.ErrTampered},
+		"another chaincode":    {endorsed(t, "_lifecycle", list(public), hash), ledger.ErrTampered},
+	} {
+		tx, err := gw.NewTransaction(bytesOf(t, &gwproto.PreparedTransaction{TransactionId: "4f1a", Envelope: tc.envelope}))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		s, err := g.verify("record:Create", tx, expect)
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if want := (stamp{"2026-03-14T09:00:00.000000000Z", "4f1a"}); tc.want == nil && s != want {
+			t.Errorf("%s: stamp %+v", name, s)
+		}
+	}
+}
