@@ -52,8 +52,8 @@
 //     A bucket written for one record alone (index "now") shows a bound on the number of that record's terms,
 //     and its time shows which record; a call with many records shows only their sum.
 //   - At insert: the writer's own peer answers the gallop, so it sees labels of the same chain asked for before the new
-//     ones are written, and can link new entries with earlier ones of the same chain; what one process writes of a term is mostly
-//     in one chain. Other hospitals' peers do not.
+//     ones are written, and can link new entries with earlier ones of the same chain; what one process writes of a term within a while is
+//     mostly in one chain. Other hospitals' peers do not.
 //   - At search, to the peer that is asked and to no other: the labels of the query (sorted, so neither slot nor counter
 //     shows), which of them exist, so that those entries share a query; how many there are; and that a query repeats
 //     (search pattern). It sees no terms and no values. What co-occurs how often over many queries is a handle for

@@ -321,3 +321,30 @@ func TestWritersDriftApart(t *testing.T) {
 		}
 	}
 }
+
+// One process that writes a term for long spreads it over chains all the same.
+func TestLongWriterUsesManyChains(t *testing.T) {
+	ledger := newMemory()
+	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}}
+	const n = 40 * stay
+	for i := range n {
+		if _, err := w.Put(t.Context(), testKey, []Item{{"word:hot", posting(i)}}); err != nil {
+			t.Fatal(err)
+		}
+		ledger.gets, ledger.puts = nil, nil
+	}
+	session := (&Searcher{Store: ledger.as("HospitalB"), MSPs: hospitals}).Session([]ScopeKey{testKey})
+	hits, err := session.All(t.Context(), []Term{"word:hot"})
+	if err != nil || len(hits[0]) != n {
+		t.Fatalf("%d hits, %v", len(hits[0]), err)
+	}
+	used := 0
+	for _, c := range session.readings["word:hot"].cursors {
+		if c.lo > 0 {
+			used++
+		}
+	}
+	if used < Slots/2 { // forty moves, on average
+		t.Errorf("%d chains in use", used)
+	}
+}

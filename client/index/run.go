@@ -166,6 +166,20 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 	return all, nil
 }
 
+// stay is for how many transactions a writer keeps to a slot, on average.
+const stay = 64
+
+// wander gives the writer another slot now and then. Otherwise one great import would put all of a frequent term into one chain, and a
+// reader, who asks for a limited part of each chain in a round, would read it slowly. It is seldom enough that few
+// collisions come of it, and at random, so that processes do not move in step.
+func (w *Writer) wander(random *mathrand.Rand) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if random.IntN(stay) == 0 {
+		w.slot = random.IntN(Slots)
+	}
+}
+
 // moved reports whether some run has lost its place.
 func moved(runs []*run) bool {
 	for _, r := range runs {

@@ -108,7 +108,7 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 			return err
 		}
 		if done {
-			w.committed(runs, len(t.Items), report)
+			w.committed(runs, len(t.Items), random, report)
 			return nil
 		}
 	}
@@ -152,12 +152,13 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 			}
 		}
 		report.Dummies += max(0, len(entries)-len(t.Items))
-		w.committed(runs, len(t.Items), report)
+		w.committed(runs, len(t.Items), random, report)
 		return nil
 	}
 }
 
-func (w *Writer) committed(runs []*run, n int, report *Report) {
+func (w *Writer) committed(runs []*run, n int, random *mathrand.Rand, report *Report) {
+	w.wander(random)
 	report.Transactions++
 	report.Entries += n
 	w.remember(runs)
