@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 func testTopology(t *testing.T) *Topology {
@@ -66,15 +68,12 @@ func (n *Network) invoke(ctx context.Context, org string, endorsers []string, tr
 
 // createScope is a transaction with private data: its wrapped key must reach a second hospital.
 func (n *Network) createScope(ctx context.Context, org, name string, endorsers ...string) error {
-	envelopes, err := json.Marshal([][]byte{[]byte("age-encryption.org/v1\n-> a wrapped key")})
+	envelopes := ledger.PackList([][]byte{[]byte("age-encryption.org/v1\n-> a wrapped key")})
+	transient, err := json.Marshal(map[string][]byte{ledger.TransientEnvelopes: envelopes})
 	if err != nil {
 		return err
 	}
-	transient, err := json.Marshal(map[string][]byte{"envelopes": envelopes})
-	if err != nil {
-		return err
-	}
-	return n.invoke(ctx, org, endorsers, string(transient), "scope:Create", name)
+	return n.invoke(ctx, org, endorsers, string(transient), ledger.ScopeCreate, name)
 }
 
 // scopes asks an organisation's peer for the names of all scopes.

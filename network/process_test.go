@@ -183,6 +183,13 @@ func TestClaimDirectory(t *testing.T) {
 	if err := claimDirectory(dir); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("somebody's directory: %v", err)
 	}
+	half := t.TempDir() // what an Up leaves that was killed at its first words
+	for _, name := range []string{newPrefix + "12", lockName} {
+		err := os.WriteFile(filepath.Join(half, name), nil, 0o600)
+		if claimErr := claimDirectory(half); err != nil || (claimErr == nil) != (name == lockName) {
+			t.Errorf("with %s: %v, %v", name, err, claimErr)
+		}
+	}
 	if _, err := Open(dir); !errors.Is(err, ErrNoNetwork) {
 		t.Errorf("open somebody's directory: %v", err)
 	}

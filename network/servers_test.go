@@ -133,10 +133,17 @@ func TestMissingTools(t *testing.T) {
 }
 
 func TestUpNeedsPrograms(t *testing.T) {
-	n := &Network{dir: t.TempDir(), state: &state{}}
-	err := n.adopt(t.Context(), Options{Programs: t.TempDir()}, serverBinaries{})
-	if err == nil || !strings.Contains(err.Error(), "ccbuilder") || !strings.Contains(err.Error(), "make build") {
-		t.Errorf("error %v", err)
+	n := &Network{dir: t.TempDir(), state: &state{}, topology: Default()}
+	n.topology.ChaincodeProgram = "another-chaincode"
+	programs := t.TempDir()
+	for _, missing := range []string{"ccbuilder", "another-chaincode", "chartseal"} {
+		err := n.adopt(t.Context(), Options{Programs: programs}, serverBinaries{})
+		if err == nil || !strings.Contains(err.Error(), "program "+missing+" is not in") || !strings.Contains(err.Error(), "make build") {
+			t.Errorf("without %s: %v", missing, err)
+		}
+		if err := os.WriteFile(filepath.Join(programs, missing), nil, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	bad := Default()
 	bad.Hospitals = nil

@@ -70,8 +70,17 @@ func claimDirectory(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, stateFile)); err == nil {
 		return nil
 	}
-	if len(entries) == 1 && entries[0].Name() == lockName {
-		return nil // an earlier Up died between its lock and its first word
+	var locked, foreign bool
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == lockName:
+			locked = true
+		case !strings.HasPrefix(name, newPrefix):
+			foreign = true
+		}
+	}
+	if locked && !foreign {
+		return nil // an earlier Up died between its lock and the end of its first word
 	}
 	return fmt.Errorf("directory %s is not empty and not a network's: choose another", dir)
 }
@@ -148,12 +157,15 @@ func lockNetwork(dir string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
+// newPrefix begins the name of a file that is being written.
+const newPrefix = ".new-"
+
 // writeFile writes a private file in one step, and its directory when that is missing.
 func writeFile(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // made with mode 0600
+	f, err := os.CreateTemp(filepath.Dir(name), newPrefix+"*") // made with mode 0600
 	if err != nil {
 		return err
 	}
