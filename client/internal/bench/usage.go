@@ -36,7 +36,11 @@ func (a Account) Each(n int) string {
 	}
 	processors := runtime.NumCPU()
 	busy := float64(total) / float64(a.Took) / float64(processors)
-	return fmt.Sprintf("%s ms, %.0f %% of %d processors (%s)", number(per(total, n*a.Done)), 100*busy, processors, strings.Join(words, ", "))
+	share := fmt.Sprintf("%.0f %% of %d processors", 100*busy, processors)
+	if busy > 1 {
+		share = "some of it afterwards"
+	}
+	return fmt.Sprintf("%s ms, %s (%s)", number(per(total, n*a.Done)), share, strings.Join(words, ", "))
 }
 
 func per(t time.Duration, n int) float64 { return t.Seconds() * 1000 / float64(n) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/importer"
 	"github.com/chartseal/chartseal/client/internal/bench"
 	"github.com/chartseal/chartseal/client/internal/bench/chart"
 )
@@ -33,39 +34,87 @@ func (y yardstick) puts(callers, n int) func(context.Context) error {
 	}
 }
 
+// programs is n seals by so many programs at once. Each has a Client of its own, so none shares a transaction with another, and index
+// entries wait in each one's outbox.
+func (r *run) programs(programs, n int) (func(context.Context) error, error) {
+	clients := make([]*client.Client, programs)
+	for i := range clients {
+		var err error
+		if clients[i], err = r.a.Client(); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) error {
+		_, _, err := bench.Concurrently(ctx, programs, programs, func(ctx context.Context, i int) error {
+			for k := range n / programs {
+				_, err := clients[i].Seal(ctx, client.SealRequest{
+					Sources: []client.Source{note(k)}, Policy: policyText, Scope: scope, Index: client.IndexBatched, KeepEntries: true,
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
+	}, nil
+}
+
+// importing seals n records as an import does: in batches of a transaction each, of which some are on their way at once, and with index
+// entries that are written in between and all in the end.
+func importing(c *client.Client, n int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, _, err := bench.Concurrently(ctx, importer.InFlight, n/ledger.MaxRecordsPerCall, func(ctx context.Context, batch int) error {
+			sources := make([]client.Source, ledger.MaxRecordsPerCall)
+			for i := range sources {
+				sources[i] = note(batch*len(sources) + i)
+			}
+			_, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: client.IndexBatched, KeepEntries: true})
+			return err
+		})
+		if err == nil {
+			_, err = c.FlushIndex(ctx, client.FlushOptions{All: true})
+		}
+		return err
+	}
+}
+
 // throughput lets many submit at once.
 func (r *run) throughput(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
-	n := of(r, 400, 150)
-	bare, err := calibrate(ctx, r.Stage, r.a, many, n, sealMany(c, many, n))
+	n, imported := of(r, 400, 150), of(r, 800, 400)
+	seals, imports := sealMany(c, many, n), importing(c, imported)
+	programs, err := r.programs(many, n)
 	if err != nil {
 		return err
 	}
-	batches := func(ctx context.Context) error {
-		sources := make([]client.Source, 2*ledger.MaxRecordsPerCall)
-		for i := range sources {
-			sources[i] = note(i)
-		}
-		_, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: client.IndexBatched})
-		return err
-	}
-	took, used, err := bench.AlternateUsing(ctx, of(r, 4, 2), r.Usage, sealMany(c, many, n), bare.puts(many, n), batches)
+	bare, err := calibrate(ctx, r.Stage, r.a, many, n, seals)
 	if err != nil {
 		return err
 	}
-	if err := r.profile(ctx, batches); err != nil {
+	alone, err := calibrate(ctx, r.Stage, r.a, many, n, programs)
+	if err != nil {
 		return err
 	}
-	one := bench.Compare("seal small records, 50 at once", "records/s", rate(n, took[0]), rate(n, took[1]), bench.AtLeast(0.7))
-	one.Spread, one.N, one.Note = took[0].Spread(), len(took[0]), "index entries included; "+bare.note
-	one.Costs(used[0], n, used[1], n)
-	batch := bench.Compare("seal small records in batches", "records/s", rate(2*ledger.MaxRecordsPerCall, took[2]), rate(n, took[1]), bench.AtLeast(5))
-	batch.Spread, batch.N, batch.Note = took[2].Spread(), len(took[2]), "100 a transaction; bare: as above, one transaction a record"
-	batch.Costs(used[2], 2*ledger.MaxRecordsPerCall, used[1], n)
-	r.report.Add(one, batch)
+	took, used, err := bench.AlternateUsing(ctx, of(r, 4, 2), r.SettledUsage, seals, bare.puts(many, n), imports, programs, alone.puts(many, n))
+	if err != nil {
+		return err
+	}
+	if err := r.profile(ctx, imports); err != nil {
+		return err
+	}
+	row := func(name string, ours, n, bare, m int, target bench.Target, note string) {
+		row := bench.Compare(name, "records/s", rate(n, took[ours]), rate(m, took[bare]), target)
+		row.Spread, row.N, row.Note = took[ours].Spread(), len(took[ours]), note
+		row.Costs(used[ours], n, used[bare], m)
+		r.report.Add(row)
+	}
+	row("seal small records, 50 at once", 0, n, 1, n, bench.AtLeast(0.7), "one program, whose calls share transactions; index entries included; "+bare.note)
+	row("seal small records, 50 programs at once", 3, n, 4, n, bench.AtLeast(0.7), "a transaction a record; index entries wait in the outboxes; "+alone.note)
+	row("import in batches", 2, imported, 1, n, bench.AtLeast(5), "100 records a transaction; index entries included; bare: as in the first row, one transaction a record")
 	return nil
 }
 

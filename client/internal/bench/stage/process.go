@@ -85,3 +85,25 @@ func Memory(pid int, field string) int64 {
 	}
 	return kib << 10
 }
+
+// SettledUsage is Usage once nothing is being done any more, such as copying payloads to other hospitals. So what a side of a comparison
+// leaves to be done is on its own account and does not slow the other. It waits a quarter of a minute at most.
+func (s *Stage) SettledUsage() (bench.Usage, error) {
+	const pause, idle = 250 * time.Millisecond, 0.25 // of one processor
+	before, err := s.Usage()
+	for end := time.Now().Add(15 * time.Second); err == nil && time.Now().Before(end); {
+		time.Sleep(pause)
+		var now bench.Usage
+		if now, err = s.Usage(); err != nil {
+			break
+		}
+		var used time.Duration
+		for kind, t := range now {
+			used += t - before[kind]
+		}
+		if before = now; used < time.Duration(idle*float64(pause)) {
+			break
+		}
+	}
+	return before, err
+}
