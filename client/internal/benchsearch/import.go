@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/chartseal/chartseal/client/internal/bench"
 )
@@ -30,14 +31,21 @@ func (r *run) imports(ctx context.Context) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		sum, memory, err := r.importOnce(ctx, dir, what.split)
+		var sum importResult
+		var account bench.Account
+		_, err = account.Do(ctx, r.Usage, func(ctx context.Context) (err error) {
+			sum, err = r.importOnce(ctx, dir, what.split)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("import of bundles, %s: %w", what.name, err)
 		}
 		name := fmt.Sprintf("import of %d bundles, %s", n, what.name)
 		records := bench.Just(name+": records", "records/s", sum.RecordsPerSecond)
 		records.Note = fmt.Sprintf("%d records, %d entries, %.1f MiB in %.1f s", sum.Sealed, sum.Entries, float64(sum.Bytes)/(1<<20), sum.Seconds)
-		peak := bench.Just(name+": memory", "MiB", float64(memory)/(1<<20))
+		account.Used["client"] += sum.processor
+		records.Processor = account.Each(sum.Sealed)
+		peak := bench.Just(name+": memory", "MiB", float64(sum.memory)/(1<<20))
 		peak.Require(peak.Ours < importMemory, fmt.Sprintf("below %d MiB", importMemory))
 		r.report.Add(records, bench.Just(name+": entries", "entries/s", sum.EntriesPerSecond), peak)
 	}
@@ -93,15 +101,18 @@ func madeUpBundle(n int) string {
 	return b.String() + "]}"
 }
 
-// importResult is what the program says of an import.
+// importResult is what the program says of an import, and what the system says of the program.
 type importResult struct {
 	Sealed, Failed, Entries                     int
 	Bytes                                       int64
 	Seconds, RecordsPerSecond, EntriesPerSecond float64
+
+	memory    int64         // that it took at most, in bytes
+	processor time.Duration // that it used
 }
 
-// importOnce runs the program and returns what it says and the memory that it took at most, in bytes.
-func (r *run) importOnce(ctx context.Context, dir string, split bool) (importResult, int64, error) {
+// importOnce runs the program.
+func (r *run) importOnce(ctx context.Context, dir string, split bool) (importResult, error) {
 	var sum importResult
 	args := []string{"--wallet", r.Wallet(), "--user", "doctor@HospitalA", "import", dir, "--policy", policy, "--scope", scope, "--json"}
 	if split {
@@ -111,15 +122,16 @@ func (r *run) importOnce(ctx context.Context, dir string, split bool) (importRes
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return sum, 0, fmt.Errorf("%w: %s", err, stderr.String())
+		return sum, fmt.Errorf("%w: %s", err, stderr.String())
 	}
 	if err := json.Unmarshal([]byte(stdout.String()), &sum); err != nil {
-		return sum, 0, err
+		return sum, err
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return sum, 0, errors.New("this system does not tell how much memory a program took")
+		return sum, errors.New("this system does not tell how much memory a program took")
 	}
 	r.entries += sum.Entries
-	return sum, usage.Maxrss << 10, nil
+	sum.memory, sum.processor = usage.Maxrss<<10, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
+	return sum, nil
 }
