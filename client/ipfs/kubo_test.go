@@ -74,10 +74,6 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.add(w, r, q.Get("pin-name"))
 	case "block/put":
 		k.putBlocks(w, r, q.Get("cid-codec"), q.Get("pin") == "true")
-	case "block/rm":
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		delete(k.blocks, root)
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
