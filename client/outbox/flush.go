@@ -25,7 +25,8 @@ const (
 // A Policy says when entries have waited long enough. The zero value is ready.
 //
 // Whole records are written, so that no record is found by some of its words and not by others: when enough wait, the entries of
-// all of them go, shuffled together, in transactions of a fixed size, of which dummies fill the last.
+// the oldest go, shuffled together, in transactions of a fixed size, of which dummies fill the last. Of how many is chosen so that there are
+// few dummies.
 type Policy struct {
 	Records int           // entries of so many records hide each other; zero means DefaultRecords
 	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
@@ -166,11 +167,11 @@ func (b *Box) compose(f Flush) (*work, error) {
 			}
 			w.batches = append(w.batches, again)
 		}
-		due := f.All || s.due(policy, f.Now)
+		due := s.due(policy, f.All, f.Now)
 		var now, waiting []ref
 		for _, j := range s.ordered() {
 			mine := f.Job != nil && j.ID == *f.Job
-			if j.dropped || !mine && !(j.registered && (j.Now || due)) {
+			if j.dropped || !mine && !(j.registered && (j.Now || due[j.ID])) {
 				continue
 			}
 			for n := range j.Entries {
@@ -196,18 +197,51 @@ func (w *work) take(j *jobState, n int) {
 	w.jobs[j.ID] = len(j.Records)
 }
 
-// due reports whether what waits for company has waited enough.
-func (s *state) due(p Policy, now time.Time) bool {
-	records := 0
-	for _, j := range s.jobs {
+// due gives the jobs whose entries have waited for company enough: all when the oldest has waited too long; and when there are enough
+// records, as many jobs, the oldest first, as leave the least room for dummies. The others have company the next time.
+func (s *state) due(p Policy, all bool, now time.Time) map[ID]bool {
+	due := make(map[ID]bool)
+	var waiting []*jobState
+	for _, j := range s.ordered() {
 		if !j.registered || j.Now || j.dropped {
 			continue
 		}
-		if records += len(j.Records); records >= p.Records || now.Sub(j.Created) >= p.Age {
-			return true
+		waiting = append(waiting, j)
+		all = all || now.Sub(j.Created) >= p.Age
+	}
+	best, least := 0, 1.0
+	records, entries := 0, 0
+	for i, j := range waiting {
+		records += len(j.Records)
+		entries += len(j.Entries)
+		if records < p.Records {
+			continue
+		}
+		if dummies := p.dummies(entries); dummies <= least {
+			best, least = i+1, dummies
 		}
 	}
-	return false
+	if all {
+		best = len(waiting)
+	}
+	for _, j := range waiting[:best] {
+		due[j.ID] = true
+	}
+	return due
+}
+
+// dummies is their share when n entries are written.
+func (p Policy) dummies(n int) float64 {
+	total := 0
+	for left := n; left > 0; {
+		size := p.size(left)
+		total += size
+		left -= size
+	}
+	if total == 0 {
+		return 0
+	}
+	return float64(total-n) / float64(total)
 }
 
 // cut makes transactions of entries in random order. Size gives that of the next one when so many are left.

@@ -243,3 +243,44 @@ func FuzzLog(f *testing.F) {
 		}
 	})
 }
+
+// TestFewDummies: of many records that wait, as many are written as fill transactions, and the rest has company the next time.
+func TestFewDummies(t *testing.T) {
+	now := time.Now()
+	waiting := func(records, terms int) *state {
+		s := &state{jobs: make(map[ID]*jobState)}
+		for i := range records {
+			j := &jobState{Job: Job{ID: NewID(), Created: now, Records: make([]Record, 1), Entries: make([]index.Pending, terms)}, serial: i, registered: true}
+			s.jobs[j.ID] = j
+		}
+		return s
+	}
+	for _, c := range []struct{ records, terms, want int }{
+		{7, 100, 0},   // too few
+		{8, 16, 8},    // as few as may be
+		{20, 16, 16},  // 256 entries
+		{40, 16, 32},  // 512
+		{70, 16, 64},  // 1024
+		{30, 20, 25},  // 500 of 512
+		{9, 300, 9},   // 2700 of 2816 (two of 1024, three of 256)
+		{100, 1, 100}, // less than one transaction
+	} {
+		s := waiting(c.records, c.terms)
+		p := Policy{}.withDefaults()
+		due := s.due(p, false, now)
+		if len(due) != c.want {
+			t.Errorf("of %d records with %d terms, %d are due, want %d", c.records, c.terms, len(due), c.want)
+		}
+		for id := range due { // the oldest
+			if s.jobs[id].serial >= c.want {
+				t.Errorf("record %d is due before %d", s.jobs[id].serial, c.want)
+			}
+		}
+		if n := len(s.due(p, false, now.Add(p.Age))); n != c.records {
+			t.Errorf("%d are due after %v, want all %d", n, p.Age, c.records)
+		}
+		if n := len(s.due(p, true, now)); n != c.records {
+			t.Errorf("%d are due when all are to be written, want %d", n, c.records)
+		}
+	}
+}
