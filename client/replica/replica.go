@@ -47,6 +47,7 @@ type Config struct {
 	Parallel   int           // payloads fetched at a time; zero means 16: most wait for the network
 	PinTimeout time.Duration // for one payload; zero means 30 min
 	Retry      time.Duration // first pause after a failure, doubled up to 64 times it; zero means 1 s
+	Linger     time.Duration // how long a new payload waits for others to be fetched with; zero means 250 ms
 }
 
 // A Replicator runs once.
@@ -56,6 +57,7 @@ type Replicator struct {
 	mu      sync.Mutex
 	pending []string         // payloads that are not pinned yet, oldest first
 	dirty   bool             // pending has changed since it was saved
+	due     time.Time        // when those that were never tried have waited for company long enough
 	retries map[string]retry // of payloads that failed
 	busy    map[string]bool  // being fetched
 	wake    chan struct{}    // there may be something to do
@@ -92,6 +94,9 @@ func New(c Config) (*Replicator, error) {
 	}
 	if c.Retry <= 0 {
 		c.Retry = time.Second
+	}
+	if c.Linger <= 0 {
+		c.Linger = 250 * time.Millisecond
 	}
 	r := &Replicator{c: c, retries: make(map[string]retry), busy: make(map[string]bool), wake: make(chan struct{}, 1)}
 	data, err := c.Memory.Load(pendingName)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -247,4 +248,37 @@ func TestPendingThatCannotBeSaved(t *testing.T) {
 	if err := r.Run(ctx); !errors.Is(err, full) {
 		t.Fatalf("Run = %v", err)
 	}
+}
+
+// TestCompany: payloads of transactions that follow each other soon are fetched together, and none waits long.
+func TestCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, m := &chain{}, newStore(), &memory{}
+		r, err := New(Config{Feed: c.feed, Store: s, Memory: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		for i := range 5 {
+			c.add(fmt.Sprint("p", i))
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(r.c.Linger)
+		synctest.Wait()
+		if s.together != 5 || len(s.has()) != 5 {
+			t.Errorf("%d are pinned, at most %d at once; want 5 together", len(s.has()), s.together)
+		}
+		c.add("alone")
+		time.Sleep(r.c.Linger + 10*time.Millisecond)
+		synctest.Wait()
+		if len(s.has()) != 6 {
+			t.Error("one that has no company is not pinned")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -14,6 +14,7 @@ func (r *Replicator) hear(ctx context.Context, cids []string) error {
 		}
 	}
 	r.mu.Lock()
+	r.expect()
 	for _, cid := range cids {
 		if !slices.Contains(r.pending, cid) {
 			r.pending = append(r.pending, cid)
@@ -26,6 +27,17 @@ func (r *Replicator) hear(ctx context.Context, cids []string) error {
 	}
 	r.signal()
 	return nil
+}
+
+// expect lets new payloads wait for company, unless some wait already.
+func (r *Replicator) expect() {
+	for _, cid := range r.pending {
+		if _, failed := r.retries[cid]; !failed && !r.busy[cid] {
+			return
+		}
+	}
+	r.due = time.Now().Add(r.c.Linger)
+	time.AfterFunc(r.c.Linger, r.signal)
 }
 
 // waiting counts pending payloads that have not failed yet: those that failed must not hold up the rest.
@@ -101,6 +113,9 @@ func (r *Replicator) take() (chosen []string) {
 		case failed && due == "" && now.After(failure.next):
 			due = cid
 		}
+	}
+	if len(chosen) < maxTogether && now.Before(r.due) {
+		chosen = nil
 	}
 	if len(chosen) == 0 && due != "" && again < max(1, r.c.Parallel/2) {
 		chosen = []string{due}
