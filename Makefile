@@ -44,10 +44,10 @@ bench-search: build ## measure search and import on a network of their own; QUIC
 		--data "$(or $(DATA),$(wildcard ../shared/data/fhir))"
 
 bench: build ## hold everything against bare Fabric, kubo and age on a network of its own; QUICK=1 in 5 minutes
-	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench)
+	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench --page docs/benchmarks.md)
 
 soak: build ## mixed load at a fixed rate for MINUTES (default 20) on a network of its own
-	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20)
+	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20) $(if $(MINUTES),,--page docs/benchmarks.md)
 
 up: build ## bring the development network up (the first time: after building its servers)
 	@$(CHARTNET) up

@@ -133,3 +133,22 @@ func TestRows(t *testing.T) {
 		t.Errorf("%v", rows)
 	}
 }
+
+func TestReplaceSection(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(file, []byte("# Title\n<!-- a -->\nold\n<!-- /a -->\nrest\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it finds its own
+		if err := ReplaceSection(file, "a", "new\n"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if want := "# Title\n<!-- a -->\n\nnew\n\n<!-- /a -->\nrest\n"; err != nil || string(got) != want {
+			t.Errorf("got %q, want %q; %v", got, want, err)
+		}
+	}
+	if err := ReplaceSection(file, "b", "text"); err == nil {
+		t.Error("a section that is not there was replaced")
+	}
+}

@@ -3,9 +3,10 @@ package benchsearch
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"time"
+
+	"github.com/chartseal/chartseal/client/internal/bench"
 )
 
 const preface = `# Search and import: benchmark
@@ -36,27 +37,9 @@ func (r *run) document(took time.Duration) error {
 	if r.Quick {
 		quick = " QUICK=1"
 	}
-	fmt.Fprintf(&b, preface, quick, took.Round(time.Second), machine())
+	fmt.Fprintf(&b, preface, quick, took.Round(time.Second), bench.Machine())
 	if err := r.report.Markdown(&b); err != nil {
 		return err
 	}
 	return os.WriteFile(r.Table, []byte(b.String()), 0o644)
-}
-
-// machine describes it, as far as the system tells.
-func machine() string {
-	text := fmt.Sprintf("%d processors", runtime.NumCPU())
-	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, rest, ok := strings.Cut(string(info), "model name\t: "); ok {
-			model, _, _ := strings.Cut(rest, "\n")
-			text += " (" + strings.TrimSpace(model) + ")"
-		}
-	}
-	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
-		var kib int
-		if _, err := fmt.Sscanf(string(info), "MemTotal: %d kB", &kib); err == nil {
-			text += fmt.Sprintf(", %d GiB of memory", kib>>20)
-		}
-	}
-	return fmt.Sprintf("%s, %s/%s, %s", text, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

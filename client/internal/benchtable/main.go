@@ -28,6 +28,7 @@ type Options struct {
 	Dir     string // of the network, which is made, and removed in the end
 	JSON    string // file for the rows
 	Plots   string // directory for the plots; empty draws none
+	Page    string // document whose section is replaced by what was measured; empty for none
 	Quick   bool   // smaller and less often, within five minutes
 	Minutes int    // of a soak
 	Rate    float64
@@ -53,6 +54,7 @@ func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
 		fs.IntVar(&o.Minutes, "minutes", 20, "how long, in `minutes`")
 		fs.Float64Var(&o.Rate, "rate", 4, "`operations` a second")
 	}
+	fs.StringVar(&o.Page, "page", "", "`document` to put the figures in")
 	if err := fs.Parse(args); err != nil {
 		return false
 	}
@@ -93,6 +95,23 @@ func command(ctx context.Context, name string, args []string, stdout, stderr io.
 		return 1
 	}
 	return 0
+}
+
+// page puts something into the document, if there is to be one.
+func (r *run) page(section string, write func(io.Writer) error) error {
+	if r.Page == "" {
+		return nil
+	}
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		return err
+	}
+	return bench.ReplaceSection(r.Page, section, text.String())
+}
+
+// machine says when and on what.
+func (r *run) machine() string {
+	return r.started.UTC().Format("2 January 2006") + ", " + bench.Machine()
 }
 
 // A run is one run of the benchmark.
@@ -168,6 +187,10 @@ func (r *run) table(ctx context.Context) error {
 			return err
 		}
 	}
-	r.report.Say("\n%d rows in %s, written to %s", len(r.report.Rows), time.Since(r.started).Round(time.Second), r.JSON)
-	return r.report.WriteJSON(r.JSON)
+	took := time.Since(r.started).Round(time.Second)
+	r.report.Say("\n%d rows in %s, written to %s", len(r.report.Rows), took, r.JSON)
+	return errors.Join(r.report.WriteJSON(r.JSON), r.page("table", func(w io.Writer) error {
+		fmt.Fprintf(w, "%s, in one run of %s.\n\n", r.machine(), took)
+		return r.report.Markdown(w)
+	}))
 }

@@ -89,6 +89,12 @@ func (r *run) soak(ctx context.Context) error {
 	if err == nil {
 		err = errors.Join(os.MkdirAll(filepath.Dir(r.JSON), 0o755), os.WriteFile(r.JSON, append(text, '\n'), 0o644))
 	}
+	err = errors.Join(err, r.page("soak", func(w io.Writer) error {
+		fmt.Fprintf(w, "%s; %d minutes, %g operations a second.\n\n```\n", r.machine(), r.Minutes, r.Rate)
+		printSamples(w, samples)
+		_, err := fmt.Fprintln(w, "```")
+		return err
+	}))
 	if failed := l.failed; err == nil && failed > 0 {
 		err = fmt.Errorf("%d operations failed, the last one: %s", failed, l.lastError)
 	}
