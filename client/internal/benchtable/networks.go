@@ -45,7 +45,7 @@ func (r *run) elsewhere(ctx context.Context, topology string, measure func(*othe
 // compare measures seals and bare puts by many callers.
 func (r *run) compare(ctx context.Context, o *other, name string) (bench.Row, error) {
 	const n = 3 * many
-	took, used, err := bench.AlternateUsing(ctx, 3, o.Usage, sealMany(o.client, many, n), o.bare.puts(many, n))
+	took, used, err := bench.AlternateUsing(ctx, 3, o.SettledUsage, sealMany(o.client, many, n), o.bare.puts(many, n))
 	if err != nil {
 		return bench.Row{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/bench"
 	"github.com/chartseal/chartseal/client/internal/bench/chart"
 )
 
@@ -34,32 +35,48 @@ func (r *run) draw(file, title, x, y string, log bool, curves ...*chart.Curve) {
 	r.charts = append(r.charts, c)
 }
 
-// sizes draws the rates of seal and open against the size of a record.
+// sizes draws the time of seal and open, and that of kubo's add and cat, against the size of a record.
 func (r *run) sizes(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
-	seal, open := named("seal"), named("open")
+	seal, open, add, cat := named("seal"), named("open"), named("kubo add"), named("kubo cat")
 	top := of(r, 30, 26)
-	for _, exponent := range []int{10, 14, 18, 22, 26, 30} {
-		if exponent > top {
-			break
-		}
-		n := int64(1) << exponent
-		start := time.Now()
-		s, err := c.Seal(ctx, client.SealRequest{Sources: []client.Source{source(n, uint64(start.UnixNano()))}, Policy: policyText})
+	for exponent := 10; exponent <= top; exponent += 4 {
+		n, seed := int64(1)<<exponent, uint64(time.Now().UnixNano())
+		var id, cid string
+		took, err := bench.Alternate(ctx, 3, func(ctx context.Context) error {
+			seed++
+			s, err := c.Seal(ctx, client.SealRequest{Sources: []client.Source{source(n, seed)}, Policy: policyText})
+			if err == nil {
+				id = s[0].ID
+			}
+			return err
+		}, func(ctx context.Context) (err error) {
+			seed++
+			cid, err = r.a.Kubo.Add(ctx, noise(n, seed))
+			return err
+		}, func(ctx context.Context) error {
+			fresh, err := r.a.Client() // it has no access entry yet
+			if err == nil && id != "" {
+				_, err = fresh.Open(ctx, id, io.Discard, client.OpenRequest{})
+			}
+			return err
+		}, func(ctx context.Context) error {
+			if cid == "" {
+				return nil
+			}
+			return r.a.Kubo.Cat(ctx, cid, io.Discard)
+		})
 		if err != nil {
 			return err
 		}
-		seal.Add(float64(n), time.Since(start).Seconds())
-		start = time.Now()
-		if _, err := c.Open(ctx, s[0].ID, io.Discard, client.OpenRequest{}); err != nil {
-			return err
+		for i, curve := range []*chart.Curve{seal, add, open, cat} {
+			curve.Add(float64(n), took[i].Median().Seconds())
 		}
-		open.Add(float64(n), time.Since(start).Seconds())
 	}
-	r.draw("size", "Records of 1 KiB and more", "bytes", "seconds", logarithmic, seal, open)
+	r.draw("size", "Records of 1 KiB to 1 GiB", "bytes", "seconds", logarithmic, seal, add, open, cat)
 	return nil
 }
 
