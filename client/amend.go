@@ -135,20 +135,15 @@ func (c *Client) formerBy(ctx context.Context, v ledger.RecordVersion, accessID 
 	if err != nil {
 		return nil, none, err
 	}
-	m, err := envelope.Open(data, v, c.identities...)
-	if err != nil {
-		return nil, none, entitlement(err)
+	m, facts, err := openEnvelope(data, v, c.identities)
+	if err == nil && m.Facts == nil {
+		facts, err = c.readFacts(ctx, v, m, facts)
 	}
-	if m.Facts != nil {
-		facts, err := unpackFacts(m.Facts)
-		return m, facts, err
-	}
-	facts, err := c.readFacts(ctx, v, m)
 	return m, facts, err
 }
 
 // readFacts finds the facts of a record whose envelope had no room for them: in the record itself.
-func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata) (index.Facts, error) {
+func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, described index.Facts) (index.Facts, error) {
 	if c.blobs == nil {
 		return index.Facts{}, c.noStore()
 	}
@@ -163,5 +158,5 @@ func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envel
 	if err != nil {
 		return index.Facts{}, fmt.Errorf("read record %s: %w", v.ID, err)
 	}
-	return mergeFacts(describedFacts(m), document.Facts()), nil
+	return mergeFacts(described, document.Facts()), nil
 }

@@ -1,17 +1,14 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
-	"compress/flate"
 	"encoding/json"
-	"errors"
-	"io"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
@@ -122,10 +119,19 @@ func mergeFacts(given, found index.Facts) index.Facts {
 
 // metadata is the part of an envelope that describes the record.
 func metadata(f index.Facts) (envelope.Metadata, error) {
-	m := envelope.Metadata{Kind: f.Kind, Keywords: slices.Concat(f.Keywords, f.Titles)}
+	m := envelope.Metadata{Kind: f.Kind}
 	if len(f.Patients) > 0 {
 		m.Patient = f.Patients[0].Value
 	}
+	describe(&m, f)
+	var err error
+	m.Facts, err = json.Marshal(f)
+	return m, err
+}
+
+// describe tells in the metadata's words what facts say.
+func describe(m *envelope.Metadata, f index.Facts) {
+	m.Dates, m.Codes = nil, nil
 	for _, d := range f.Dates {
 		m.Dates = append(m.Dates, d.String())
 	}
@@ -136,46 +142,28 @@ func metadata(f index.Facts) (envelope.Metadata, error) {
 	}
 	slices.Sort(m.Codes)
 	m.Codes = slices.Compact(m.Codes)
-	var err error
-	m.Facts, err = packFacts(f)
-	return m, err
+	m.Keywords = slices.Concat(f.Keywords, f.Titles)
 }
 
-// packFacts keeps facts small: they repeat themselves much.
-func packFacts(f index.Facts) ([]byte, error) {
-	var b bytes.Buffer
-	w := packers.Get().(*flate.Writer)
-	defer packers.Put(w)
-	w.Reset(&b)
-	if err := errors.Join(json.NewEncoder(w).Encode(f), w.Close()); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-// packers are kept because a new one takes longer to set up than to pack the facts of a small record.
-var packers = sync.Pool{New: func() any {
-	w, err := flate.NewWriter(nil, flate.BestCompression)
+// openEnvelope opens an envelope. Its facts are all by which the version was indexed when the metadata has Facts, and otherwise
+// what the metadata tells apart from what the record itself says.
+func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
+	m, err := envelope.Open(data, v, identities...)
 	if err != nil {
-		panic("client: " + err.Error()) // the level is a constant
+		return nil, index.Facts{}, entitlement(err)
 	}
-	return w
-}}
-
-// maxFacts bounds what a few bytes may unpack to.
-const maxFacts = 16 << 20
-
-func unpackFacts(packed []byte) (index.Facts, error) {
+	if m.Facts == nil {
+		return m, describedFacts(m), nil
+	}
 	var f index.Facts
-	r := flate.NewReader(bytes.NewReader(packed))
-	defer r.Close()
-	if err := json.NewDecoder(io.LimitReader(r, maxFacts)).Decode(&f); err != nil {
-		return f, ledger.Errorf(ErrTampered, "the envelope's facts cannot be read: %v", err)
+	if err := json.Unmarshal(m.Facts, &f); err != nil {
+		return nil, f, ledger.Errorf(ErrTampered, "the envelope's facts cannot be read: %v", err)
 	}
-	return f, nil
+	describe(m, f)
+	return m, f, nil
 }
 
-// describedFacts are what the metadata of an envelope without facts tells, apart from what the record itself says.
+// describedFacts are what the metadata of an envelope without facts tells.
 func describedFacts(m *envelope.Metadata) index.Facts {
 	f := index.Facts{Kind: m.Kind, Keywords: m.Keywords}
 	if m.Patient != "" {

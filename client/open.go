@@ -77,9 +77,9 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	if r.SkipPolicyCheck {
 		identities = withoutPolicyCheck(identities)
 	}
-	m, err := envelope.Open(h.envelope, v, identities...)
+	m, _, err := openEnvelope(h.envelope, v, identities)
 	if err != nil {
-		return none, entitlement(err)
+		return none, err
 	}
 	c.accesses.remember(id, h.access) // not before: every attempt in vain leaves its own trace
 	if c.blobs == nil {               // only now, so that who is not entitled hears that

@@ -18,6 +18,15 @@
 // key. Its recipients are the policy's ABE stanzas, the home hospital's custodian and, if there is one, the patient's own age
 // recipient; see [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
 //
+// Only the facts, by which a record was indexed, are compressed: a patient who has age and nothing else reads the rest as it is, the
+// record key included. With all of it compressed, 512 bytes would do where 768 are taken now.
+//
+// Every hospital's peer sees the size of an envelope. It tells the policy, which stands there in clear text anyway, how many others can
+// open it, and the bucket of the metadata: 768 bytes, twice that, and so on. In the first are a text with up to about 20 keywords and an
+// observation with three codes and up to 7; in the second, both with up to about 100. Because facts are compressed, whoever could choose
+// a part of them and have the rest sealed with it again and again could learn from the bucket whether the two repeat each
+// other; each attempt is a record or version of its own on the ledger.
+//
 // # Why three hashes
 //
 // Opening a record hashes it three times, about half of what a client computes for a large one. Each says something that the tags of age do not,
@@ -60,15 +69,16 @@ const (
 	// SaltSize is the size of a commitment's salt. It is fixed, so that salt and plaintext cannot trade bytes.
 	SaltSize = 32
 
-	formatVersion = 1
-	typeRecord    = "record"
-	typeScope     = "scope"
+	recordFormat = 2 // 1 can be read: its metadata had lists beside Facts
+	scopeFormat  = 1
+	typeRecord   = "record"
+	typeScope    = "scope"
 )
 
 // Metadata is what an envelope holds.
 type Metadata struct {
 	Type   string `json:"type"`   // "record"
-	Format int    `json:"format"` // 1
+	Format int    `json:"format"` // 2; 1 can be read
 
 	Record  string `json:"record"`  // id, as on the ledger
 	Version int    `json:"version"` // as on the ledger
@@ -79,48 +89,77 @@ type Metadata struct {
 	Size   int64  `json:"size"`   // of the record in bytes
 	SHA256 []byte `json:"sha256"` // of the record
 
-	Name      string    `json:"name"` // file name, empty if there was none
+	Name      string    `json:"name,omitempty"` // file name, empty if there was none
 	MediaType string    `json:"mediaType"`
-	Kind      string    `json:"kind"`
-	Patient   string    `json:"patient"`
-	Dates     []string  `json:"dates"`
-	Codes     []string  `json:"codes"`
-	Keywords  []string  `json:"keywords"`
-	Partial   bool      `json:"partial"` // something of these, or the facts, was left out to keep the envelope small
-	Author    string    `json:"author"`  // actor that sealed it, see ledger.Actor
+	Kind      string    `json:"kind,omitempty"`
+	Patient   string    `json:"patient,omitempty"`
+	Partial   bool      `json:"partial,omitempty"` // facts, or some of dates, codes and keywords, were left out to keep the envelope small
+	Author    string    `json:"author"`            // actor that sealed it, see ledger.Actor
 	Sealed    time.Time `json:"sealed"`
 
 	// Scope and Facts say where and by what the version was indexed, so that its entries can be deleted and made anew. Facts
-	// is raw DEFLATE (RFC 1951) of the JSON of index.Facts.
-	Scope string `json:"scope,omitempty"`
-	Epoch int    `json:"epoch,omitempty"` // of the scope
-	Facts []byte `json:"facts,omitempty"`
+	// is the JSON of index.Facts; an envelope has it in raw DEFLATE (RFC 1951) after a dictionary of ours, and base64.
+	Scope string          `json:"scope,omitempty"`
+	Epoch int             `json:"epoch,omitempty"` // of the scope
+	Facts json.RawMessage `json:"facts,omitempty"`
+
+	// An opened envelope has these only when it has no Facts, which say the same and more, or is of format 1.
+	Dates    []string `json:"dates,omitempty"`
+	Codes    []string `json:"codes,omitempty"`
+	Keywords []string `json:"keywords,omitempty"`
 }
 
-// Seal wraps the metadata for the recipients. Dates, codes and keywords that would make it larger than
-// an envelope may be are left out, and Partial is set.
+// Seal wraps the metadata for the recipients. Facts that would make it larger than an envelope may be are left out; dates, codes and
+// keywords then take their place, as many as fit. Partial is set.
 func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
-	m.Type, m.Format = typeRecord, formatVersion
+	m.Type, m.Format = typeRecord, recordFormat
 	if err := m.valid(); err != nil {
 		return nil, fmt.Errorf("seal envelope: %w", err)
 	}
-	if len(m.Facts) > maxText/2 { // in base64 they would push everything else out, and then fit no more
-		m.Facts, m.Partial = nil, true
-	}
-	text, err := json.Marshal(m)
-	for err == nil && len(text) > maxText {
-		if !m.halve() {
-			return nil, fmt.Errorf("seal envelope: metadata of %d bytes is over %d: %w", len(text), maxText, ledger.ErrInvalid)
-		}
-		text, err = json.Marshal(m)
-	}
+	text, err := m.text()
 	if err != nil {
 		return nil, fmt.Errorf("seal envelope: %w", err)
 	}
 	return wrap(text, recipients)
 }
 
-// halve drops the second half of the longest list, and in the end the facts. It returns false when nothing is left to drop.
+// errLong says that something does not fit into an envelope.
+var errLong = fmt.Errorf("it is over what an envelope holds: %w", ledger.ErrInvalid)
+
+// text is the metadata, or as much of it as an envelope holds.
+func (m Metadata) text() ([]byte, error) {
+	if m.Facts != nil {
+		if text, err := m.factual(); !errors.Is(err, errLong) {
+			return text, err
+		}
+		m.Facts, m.Partial = nil, true // they can be found again in the record
+	}
+	for {
+		text, err := marshal(m)
+		if !errors.Is(err, errLong) || !m.halve() {
+			return text, err
+		}
+	}
+}
+
+// factual is the metadata with the facts, and so without what they say.
+func (m Metadata) factual() (text []byte, err error) {
+	m.Dates, m.Codes, m.Keywords = nil, nil, nil
+	if m.Facts, err = packFacts(m.Facts); err != nil {
+		return nil, err
+	}
+	return marshal(m)
+}
+
+func marshal(m Metadata) ([]byte, error) {
+	text, err := json.Marshal(m)
+	if err == nil && len(text) > maxText {
+		err = errLong
+	}
+	return text, err
+}
+
+// halve drops the second half of the longest list. It returns false when nothing is left to drop.
 func (m *Metadata) halve() bool {
 	longest := &m.Keywords
 	for _, l := range []*[]string{&m.Codes, &m.Dates} {
@@ -129,10 +168,7 @@ func (m *Metadata) halve() bool {
 		}
 	}
 	if len(*longest) == 0 {
-		m.Partial = m.Partial || m.Facts != nil
-		dropped := m.Facts != nil
-		m.Facts = nil // they can be found again in the record
-		return dropped
+		return false
 	}
 	*longest = (*longest)[:len(*longest)/2]
 	m.Partial = true
@@ -143,8 +179,6 @@ func (m *Metadata) valid() error {
 	switch {
 	case m.Type != typeRecord:
 		return fmt.Errorf("type %q, not %q", m.Type, typeRecord)
-	case m.Format != formatVersion:
-		return fmt.Errorf("format %d is not known to this version of Chartseal", m.Format)
 	case len(m.Key) != KeySize:
 		return errors.New("record key has the wrong size")
 	case len(m.Salt) != SaltSize:

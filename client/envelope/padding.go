@@ -26,13 +26,13 @@ func PaddedSize(n int64) int64 {
 }
 
 const (
-	minText = 1 << 10
+	minText = 768
 
 	// maxText leaves room for the stanzas within ledger.MaxEnvelope: age stanzas are base64, 4/3 of their size.
 	maxText = ledger.MaxEnvelope / 3
 )
 
-// bucket gives the size to which the text of an envelope is padded: powers of two from 1 KiB to maxText.
+// bucket gives the size to which the text of an envelope is padded: 768 bytes, twice that, and so on up to maxText.
 func bucket(n int) int {
 	size := minText
 	for size < n {

@@ -246,8 +246,20 @@ var update = flag.Bool("update", false, "write the vectors anew; only for a new 
 
 // TestVectors opens files that earlier builds sealed. They must stay readable for ever.
 func TestVectors(t *testing.T) {
-	dir := filepath.Join("testdata", "v1")
-	plain := []byte("{\"resourceType\":\"Patient\"}\n")
+	if *update {
+		writeVectors(t, filepath.Join("testdata", "v2"), []byte(vectorRecord))
+	}
+	for format, facts := range map[string]string{"v1": "", "v2": vectorFacts} {
+		t.Run(format, func(t *testing.T) { testVectors(t, filepath.Join("testdata", format), facts) })
+	}
+}
+
+const (
+	vectorRecord = "{\"resourceType\":\"Patient\"}\n"
+	vectorFacts  = `{"Kind":"fhir:Patient","Codes":[{"System":"http://loinc.org","Code":"10839-9"}],"Keywords":["troponin","I21.4"]}`
+)
+
+func testVectors(t *testing.T, dir, facts string) {
 	read := func(name string) []byte {
 		t.Helper()
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -255,9 +267,6 @@ func TestVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		return data
-	}
-	if *update {
-		writeVectors(t, dir, plain)
 	}
 	ids, err := age.ParseIdentities(bytes.NewReader(read("identity.txt")))
 	if err != nil {
@@ -271,8 +280,8 @@ func TestVectors(t *testing.T) {
 	if err := OpenPayload(&out, bytes.NewReader(read("payload.age")), m, string(read("commitment.txt"))); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(out.Bytes(), plain) || m.Name != "Jane's ECG.json" {
-		t.Errorf("got %q named %q", out.Bytes(), m.Name)
+	if out.String() != vectorRecord || m.Name != "Jane's ECG.json" || string(m.Facts) != facts {
+		t.Errorf("got %q named %q with facts %s", out.Bytes(), m.Name, m.Facts)
 	}
 	k, err := OpenScopeKey(read("scope-key.age"), "consortium", 3, ids...)
 	if err != nil {
@@ -296,6 +305,7 @@ func writeVectors(t *testing.T, dir string, plain []byte) {
 	id := newIdentity(t)
 	payload, sealed, commit := seal(t, plain)
 	m := testMetadata()
+	m.Facts = []byte(vectorFacts)
 	m.Key, m.Salt, m.Size, m.SHA256 = sealed.Key, sealed.Salt, sealed.Size, sealed.SHA256
 	recipients, err := Recipients([]age.Recipient{id.Recipient()}, newIdentity(t).Recipient().String())
 	if err != nil {

@@ -33,11 +33,20 @@ func (p payloadIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 // the ledger, as [Open] does. Its errors wrap [ledger.ErrTampered].
 func ParseMetadata(text []byte) (*Metadata, error) {
 	var m Metadata
-	if err := decode(text, &m); err != nil {
+	err := decode(text, &m)
+	if err != nil {
 		return nil, err
+	}
+	if m.Format < 1 || m.Format > recordFormat {
+		return nil, tampered("envelope: format %d is not known to this version of Chartseal", m.Format)
 	}
 	if err := m.valid(); err != nil {
 		return nil, tampered("envelope: %v", err)
+	}
+	if m.Facts != nil {
+		if m.Facts, err = unpackFacts(m.Facts, m.Format); err != nil {
+			return nil, err
+		}
 	}
 	return &m, nil
 }

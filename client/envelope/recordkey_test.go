@@ -67,7 +67,7 @@ func TestParseMetadata(t *testing.T) {
 	if err != nil || m.Name != testMetadata().Name || !bytes.Equal(m.Key, testMetadata().Key) {
 		t.Errorf("got %+v, %v", m, err)
 	}
-	for _, bad := range []string{"", "{}", strings.Replace(string(text), `"format":1`, `"format":2`, 1), string(text) + "x"} {
+	for _, bad := range []string{"", "{}", strings.Replace(string(text), `"format":2`, `"format":3`, 1), string(text) + "x"} {
 		if _, err := ParseMetadata([]byte(bad)); !errors.Is(err, ledger.ErrTampered) {
 			t.Errorf("%.20q...: %v", bad, err)
 		}

@@ -24,7 +24,7 @@ type ScopeKey struct {
 
 // Seal wraps the scope key for the recipients.
 func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
-	k.Type, k.Format = typeScope, formatVersion
+	k.Type, k.Format = typeScope, scopeFormat
 	if len(k.Key) != KeySize || k.Scope == "" || k.Epoch < 1 {
 		return nil, fmt.Errorf("seal scope key: no scope, epoch or key: %w", ledger.ErrInvalid)
 	}
@@ -49,7 +49,7 @@ func OpenScopeKey(data []byte, scope string, epoch int, identities ...age.Identi
 		return nil, err
 	}
 	switch {
-	case k.Type != typeScope || k.Format != formatVersion:
+	case k.Type != typeScope || k.Format != scopeFormat:
 		return nil, tampered("not a scope key of a known format")
 	case len(k.Key) != KeySize:
 		return nil, tampered("scope key has the wrong size")

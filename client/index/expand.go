@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// Facts are what a record says about itself, before any normalisation. Package emr takes them from files.
+// Facts are what a record says about itself, before any normalisation. Package emr takes them from files. Envelopes
+// keep their JSON.
 type Facts struct {
-	Kind          string // such as "fhir:Bundle", "hl7v2:ORU^R01", "dicom:CT"
-	Patients      []Identifier
-	Codes         []Code
-	Dates         []Date // of what happened, not of birth
-	Born          []Date
-	Authors       []string
-	Organisations []string
-	Titles        []string
-	Modalities    []string
-	Keywords      []string // given by a person
+	Kind          string       `json:",omitempty"` // such as "fhir:Bundle", "hl7v2:ORU^R01", "dicom:CT"
+	Patients      []Identifier `json:",omitempty"`
+	Codes         []Code       `json:",omitempty"`
+	Dates         []Date       `json:",omitempty"` // of what happened, not of birth
+	Born          []Date       `json:",omitempty"`
+	Authors       []string     `json:",omitempty"`
+	Organisations []string     `json:",omitempty"`
+	Titles        []string     `json:",omitempty"`
+	Modalities    []string     `json:",omitempty"`
+	Keywords      []string     `json:",omitempty"` // given by a person
 }
 
 // AddKeyword adds what a person gives as a keyword: free words, or a code, date or patient as a query would name it, such as
