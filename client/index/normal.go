@@ -67,7 +67,7 @@ func isASCII(s string) bool {
 	return true
 }
 
-// words splits normalised text into what a reader would call words, and into their parts: "covid-19" is itself, "covid" and
+// words splits text into what a reader would call words, and into their parts: "covid-19" is itself, "covid" and
 // "19". Each is there once.
 func words(text string) []string {
 	var out []string
@@ -79,10 +79,12 @@ func words(text string) []string {
 		}
 	}
 	inWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
-	for _, field := range strings.Fields(normalise(text)) {
-		add(strings.TrimFunc(field, func(r rune) bool { return !inWord(r) }))
-		for _, part := range strings.FieldsFunc(field, func(r rune) bool { return !inWord(r) }) {
-			add(part)
+	for _, piece := range strings.Fields(text) { // each for itself, for the whole is cut where it is long
+		for _, field := range strings.Fields(normalise(piece)) {
+			add(strings.TrimFunc(field, func(r rune) bool { return !inWord(r) }))
+			for _, part := range strings.FieldsFunc(field, func(r rune) bool { return !inWord(r) }) {
+				add(part)
+			}
 		}
 	}
 	return out

@@ -32,6 +32,14 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
+// A phrase is found as a whole up to a bound, and by each of its words however long it is.
+func TestWordsOfLongText(t *testing.T) {
+	long := strings.Repeat("lorem ", maxValue/4) + "Finally covid-19"
+	if got, want := words(long), []string{"lorem", "finally", "covid-19", "covid", "19"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func FuzzNormalise(f *testing.F) {
 	for _, s := range []string{"Größe", "İI", "ſ", "a\u0345\u0301", "\u1e9e", strings.Repeat("ﷺ", 100), "\u0390\u0308"} {
 		f.Add(s)
