@@ -46,6 +46,9 @@ func lines(r io.Reader, each func(section) error) error {
 	}
 }
 
+// byteOrderMark may stand before JSON in UTF-8.
+const byteOrderMark = "\ufeff"
+
 var (
 	errNoBundle  = errors.New("not a FHIR bundle")
 	errMalformed = errors.New("malformed JSON")
@@ -56,6 +59,14 @@ var (
 // errMalformed; each may have been called before. Resources of bundles inside a bundle stay together.
 func resources(r io.Reader, each func(section) error) (without int, err error) {
 	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), each: each}
+	head, err := s.in.Peek(len(byteOrderMark))
+	if err != nil && err != io.EOF {
+		return 0, err
+	}
+	if string(head) == byteOrderMark {
+		s.in.Discard(len(head))
+		s.at = int64(len(head))
+	}
 	c, err := s.skipSpace()
 	switch {
 	case s.failed != nil:

@@ -50,6 +50,7 @@ func TestResources(t *testing.T) {
 	for _, text := range []string{
 		`{"resourceType":"Bundle"}`,
 		`{"resourceType":"Bundle","entry":[]}`,
+		"\ufeff" + `{"resourceType":"Bundle","entry":[{"resource":{"after":"a mark"}}]}`,
 		` {"entry" : [ {"fullUrl":"a","resource": {"a":[1,{"b":"}"}]} } , {"request":{"method":"DELETE"}}, {"resource":{}}], "resourceType":"Bundle", "x":null } `,
 		`{"resourceType":"Bundle","contained":[{"entry":[{"resource":{"not":"this"}}]}],"entry":[{"resource":{"resourceType":"Bundle","entry":[{"resource":{"in":1}}]},"n":-1.5e+3}]}`,
 		`{"resourceType":"Bundle","entry":[{"resource":{"data":"` + big + `"}},{"res\u006furce":{"escaped":"key"}}]}`,
@@ -59,7 +60,7 @@ func TestResources(t *testing.T) {
 				Resource json.RawMessage `json:"resource"`
 			} `json:"entry"`
 		}
-		if err := json.Unmarshal([]byte(text), &parsed); err != nil {
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(text, byteOrderMark)), &parsed); err != nil {
 			t.Fatal(err)
 		}
 		var want []string

@@ -232,11 +232,16 @@ func isBulk(name string, in io.ReaderAt) (bool, error) {
 		return true, nil
 	}
 	r := bufio.NewReaderSize(io.NewSectionReader(in, 0, sniffed), 4096)
-	head, err := r.Peek(1)
-	if err == io.EOF {
-		return false, nil
-	} else if err != nil {
+	head, err := r.Peek(len(byteOrderMark))
+	if err != nil && err != io.EOF {
 		return false, err
+	}
+	if string(head) == byteOrderMark {
+		r.Discard(len(head))
+		head, _ = r.Peek(1)
+	}
+	if len(head) == 0 {
+		return false, nil
 	}
 	if head[0] != '{' {
 		return false, nil
