@@ -9,7 +9,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/client/index"
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/ianaindex"
 )
 
 const (
@@ -57,6 +59,8 @@ type hl7Reader struct {
 	e, s   byte
 	header bool
 	known  map[string]bool // answers of isKnown, of which a message has few
+
+	charset encoding.Encoding // that the message names in MSH-18; nil for none that is known
 }
 
 // readHL7 reads HL7 v2 in its pipes and hats, segment by segment.
@@ -67,7 +71,7 @@ func readHL7(r io.Reader) *builder {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
 		segment, err := readSegment(lines)
-		h.segment(segment)
+		h.segment(h.decode(segment))
 		if err != nil {
 			break
 		}
@@ -80,12 +84,12 @@ func readHL7(r io.Reader) *builder {
 }
 
 // readSegment reads up to a carriage return or a line feed and keeps the beginning of a long segment.
-func readSegment(in *bufio.Reader) (string, error) {
+func readSegment(in *bufio.Reader) ([]byte, error) {
 	var out []byte
 	for {
 		c, err := in.ReadByte()
 		if err != nil || c == '\r' || c == '\n' {
-			return decodeHL7(out), err
+			return bytes.TrimLeft(out, "\v\x1c \t"), err
 		}
 		if len(out) < maxSegment {
 			out = append(out, c)
@@ -93,17 +97,46 @@ func readSegment(in *bufio.Reader) (string, error) {
 	}
 }
 
-// decodeHL7 takes what is not UTF-8 for Latin-1, which is what senders without MSH-18 mostly mean.
-func decodeHL7(b []byte) string {
-	b = bytes.TrimLeft(b, "\v\x1c \t")
+// decode makes text of a segment. What is not UTF-8 is in the character set that the message names, or else in Latin-1, which is what
+// senders that name none mostly mean.
+func (h *hl7Reader) decode(b []byte) string {
+	if len(b) > 3 && string(b[:3]) == "MSH" {
+		h.charset = nil
+		if fields := bytes.SplitN(b, b[3:4], 19); len(fields) > 17 {
+			h.charset = hl7Charset(string(fields[17]))
+		}
+	}
 	if utf8.Valid(b) {
 		return string(b)
 	}
-	s, err := charmap.ISO8859_1.NewDecoder().Bytes(b)
+	charset := h.charset
+	if charset == nil {
+		charset = charmap.ISO8859_1
+	}
+	s, err := charset.NewDecoder().Bytes(b)
 	if err != nil {
 		return strings.ToValidUTF8(string(b), "")
 	}
 	return string(s)
+}
+
+// hl7Charset finds a character set by its name in HL7 table 0211, or by that of the IANA, which some senders write instead. It returns
+// nil for one that is not known. Of repetitions the first counts.
+func hl7Charset(name string) encoding.Encoding {
+	name = strings.ToUpper(strings.TrimSpace(name))
+	if i := strings.IndexAny(name, "~^"); i >= 0 {
+		name = name[:i]
+	}
+	if part, ok := strings.CutPrefix(name, "8859/"); ok {
+		name = "ISO-8859-" + part
+	} else if iana, ok := map[string]string{"GB 18030-2000": "GB18030", "BIG-5": "BIG5", "KS X 1001": "EUC-KR"}[name]; ok {
+		name = iana
+	}
+	charset, err := ianaindex.IANA.Encoding(name)
+	if err != nil || strings.HasPrefix(name, "UTF-") { // what says that it is UTF-8, and is not, says nothing
+		return nil
+	}
+	return charset
 }
 
 func (h *hl7Reader) segment(text string) {
@@ -114,7 +147,9 @@ func (h *hl7Reader) segment(text string) {
 	switch name {
 	case "MSH", "FHS", "BHS":
 		h.f = text[3]
-		chars := text[4:] + "    "
+		// Fewer of them than four are legal. What comes after them is the next field, and no separator.
+		chars, _, _ := strings.Cut(text[4:], text[3:4])
+		chars += "    "
 		h.c, h.r, h.e, h.s = chars[0], chars[1], chars[2], chars[3]
 	}
 	if h.f == 0 || text[3] != h.f {
@@ -182,6 +217,9 @@ func (h *hl7Reader) patient(field func(int) string) {
 
 // authority reads an HD: namespace & universal id & type of that. The universal id is the better name.
 func (h *hl7Reader) authority(hd string) string {
+	if h.s <= ' ' {
+		return h.unescape(hd)
+	}
 	parts := strings.Split(hd, string(h.s))
 	if len(parts) > 1 && parts[1] != "" {
 		return h.unescape(parts[1])

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-var isoDate = regexp.MustCompile(`\b(?:18|19|20|21)\d\d-\d\d-\d\d\b`)
+// isoDate finds days, alone or with a time after them.
+var isoDate = regexp.MustCompile(`\b(?:18|19|20|21)\d\d-\d\d-\d\d(?:\b|T\d\d)`)
 
 // readText takes the first line that is not empty as the title, and full ISO dates from the first megabyte.
 func readText(r io.Reader) *builder {

@@ -1,8 +1,10 @@
 package emr
 
 import (
+	"bytes"
 	"encoding/xml"
 	"io"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -27,7 +29,7 @@ type xmlWalker interface {
 // elements and the current run of text, which the limits on depth and length bound.
 func readXML(r io.Reader) *builder {
 	in := &limited{r: r, max: MaxXML}
-	d := xml.NewDecoder(in)
+	d := xml.NewDecoder(asXML10(in))
 	d.Entity = xml.HTMLEntity // single characters, which some senders leave in narrative text
 	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
 		enc, err := ianaindex.IANA.Encoding(label)
@@ -78,6 +80,21 @@ func readXML(r io.Reader) *builder {
 	}
 	in.warn(b, "XML", err)
 	return b
+}
+
+var xml11 = regexp.MustCompile(`^\s*<\?xml\s+version\s*=\s*["']1\.1`)
+
+// asXML10 lets what declares itself to be XML 1.1 pass for 1.0, the only version that the decoder takes. They differ in which control
+// characters may be written.
+func asXML10(r io.Reader) io.Reader {
+	head := make([]byte, 64)
+	n, _ := io.ReadFull(r, head) // an error comes again
+	head = head[:n]
+	declaration, _, _ := bytes.Cut(head, []byte("?>"))
+	if at := xml11.FindIndex(declaration); at != nil {
+		declaration[at[1]-1] = '0'
+	}
+	return io.MultiReader(bytes.NewReader(head), r)
 }
 
 func newXMLWalker(b *builder, root xml.StartElement) xmlWalker {
