@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,5 +136,48 @@ func TestPutOfNothing(t *testing.T) {
 	w := &Writer{Store: m.as("HospitalA"), MSP: "HospitalA"}
 	if report, err := w.Put(t.Context(), testKey, nil); err != nil || report != (Report{}) || len(m.gets) > 0 {
 		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// attempts are all transactions that were sent, committed or not.
+type attempts struct {
+	Store
+	sent [][]Entry
+}
+
+func (a *attempts) PutEntries(ctx context.Context, e []Entry) error {
+	a.sent = append(a.sent, append([]Entry(nil), e...))
+	return a.Store.PutEntries(ctx, e)
+}
+
+// A transaction that collided is in a block for all to see, and so is the next attempt. They differ in the run that had to move,
+// and in nothing else: dummies that changed would tell which entries are none.
+func TestAttemptsDifferOnlyInWhatMoved(t *testing.T) {
+	m := newMemory()
+	writer := func(store Store) *Writer { // all at the same slot
+		return &Writer{Store: store, MSP: "HospitalA", busy: make(map[HintID]bool)}
+	}
+	var other sync.Once
+	m.beforeCommit = func(string) {
+		other.Do(func() {
+			m.beforeCommit = nil
+			if _, err := writer(m.as("HospitalA")).Put(t.Context(), testKey, []Item{{"word:0", posting(999)}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all := &attempts{Store: m.as("HospitalA")}
+	report, err := writer(all).Put(t.Context(), testKey, items(40))
+	if err != nil || report.Collisions != 1 || len(all.sent) != 2 {
+		t.Fatalf("%v, %+v, %d attempts", err, report, len(all.sent))
+	}
+	kept := 0
+	for _, e := range all.sent[1] {
+		if slices.Contains(all.sent[0], e) {
+			kept++
+		}
+	}
+	if len(all.sent[0]) != 64 || len(all.sent[1]) != 64 || kept != 63 {
+		t.Errorf("of %d entries %d are among the %d of the next attempt, want 63 of 64", len(all.sent[0]), kept, len(all.sent[1]))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -120,11 +121,12 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 	if backoff <= 0 {
 		backoff = 20 * time.Millisecond
 	}
+	var dummies []Entry
 	for attempt := 0; ; attempt++ {
 		if err := w.position(ctx, runs, random, report); err != nil {
 			return err
 		}
-		entries, err := seal(runs, t.Size, random)
+		entries, err := seal(runs, t.Size, &dummies, random)
 		if err != nil {
 			return err
 		}
@@ -144,6 +146,7 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 				wait := backoff
 				if !moved(runs) { // refused, though the place looks free: this peer is behind the endorsers
 					wait <<= min(attempt, 4)
+					dummies = nil // if an attempt that is given up for lost came in late, they are taken
 				}
 				if err := sleep(ctx, jitter(random, wait)); err != nil {
 					return errors.Join(putErr, err)
@@ -166,7 +169,13 @@ func (w *Writer) committed(runs []*run, n int, random *mathrand.Rand, report *Re
 
 // seal makes the entries of a transaction: those of all runs that are not committed, dummies up to the size or bucket, in random
 // order. A run that keeps its place keeps its entries, so that they are recognised whichever attempt wrote them.
-func seal(runs []*run, size int, random *mathrand.Rand) ([]Entry, error) {
+//
+// The dummies of the attempt before are kept too, for one that collided may be in a block, though it has no effect: whoever compares
+// it with the next would take what changes for dummies, and count the others. When runs have landed so have their dummies.
+func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Entry, error) {
+	if slices.ContainsFunc(runs, func(r *run) bool { return r.landed }) {
+		*dummies = nil
+	}
 	var entries []Entry
 	for _, r := range runs {
 		if r.landed {
@@ -183,8 +192,12 @@ func seal(runs []*run, size int, random *mathrand.Rand) ([]Entry, error) {
 		}
 		entries = append(entries, r.sealed...)
 	}
-	for size = max(size, Bucket(len(entries))); len(entries) < size; {
-		entries = append(entries, dummy())
+	size = max(size, Bucket(len(entries)))
+	for n := 0; len(entries) < size; n++ {
+		if n == len(*dummies) {
+			*dummies = append(*dummies, dummy())
+		}
+		entries = append(entries, (*dummies)[n])
 	}
 	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	return entries, nil
