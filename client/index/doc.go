@@ -49,6 +49,7 @@
 //
 //   - At rest, to all peers, for ever: how many entries a hospital wrote and when, in buckets, and the certificate
 //     that submitted them. Not: terms, equality of terms, records, how many terms a record has below its bucket.
+//     Two transactions that collided at commit share a label in the blocks, and so a term.
 //     A bucket written for one record alone (index "now") shows a bound on the number of that record's terms,
 //     and its time shows which record; a call with many records shows only their sum.
 //   - At insert: the writer's own peer answers the gallop, so it sees labels of the same chain asked for before the new
@@ -59,8 +60,8 @@
 //     (search pattern). It sees no terms and no values. What co-occurs how often over many queries is a handle for
 //     frequency attacks by someone who knows the distribution of diagnoses; at rest there is none.
 //   - Forward privacy, exactly: entries that are written later cannot be linked to a query by any peer that was not asked. The
-//     asked peer was also shown labels past the end of each chain (the next three; the first time, when nobody knows how long
-//     the chain is, the next six or so and a few far ones), which is how an end is found; it can recognise an entry that later
+//     asked peer was also shown labels past the end of each chain (the next three; when nobody knows how long the chain is, or it
+//     has grown much, up to 512 and a few far ones), which is how an end is found; it can recognise an entry that later
 //     takes one of these. This is the price of chains that many writers extend without shared state. So ask your own
 //     hospital's peer only. A new epoch starts all chains anew.
 //   - File injection: a member who can make a hospital index documents of their choice still has to see that hospital's
