@@ -63,7 +63,8 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	return j.sealed()[0], nil
 }
 
-// unindex adds delete entries for the terms by which the version before is found and the parcel is not.
+// unindex adds delete entries for the terms by which the record is found and the parcel is not: those of the last version that was
+// indexed, which is the one before unless that was sealed without a scope.
 func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersion) error {
 	if j.scope == nil {
 		return errors.New("no index entries are written")
@@ -72,16 +73,24 @@ func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersio
 	if err != nil {
 		return err
 	}
-	m, facts, err := j.c.former(ctx, before, purpose)
+	entries, err := j.c.ledger.RequestAccess(ctx, []string{p.id}, purpose)
+	if err != nil {
+		return err
+	}
+	m, facts, err := j.c.formerBy(ctx, before, entries[0].ID)
+	for err == nil && m.Scope == "" {
+		if before.Version == 1 {
+			return nil // it never was indexed
+		}
+		if before, err = j.c.version(ctx, p.id, before.Version-1); err == nil {
+			m, facts, err = j.c.formerBy(ctx, before, entries[0].ID)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	key := *j.scope
-	switch m.Scope {
-	case "": // it was not indexed
-		return nil
-	case j.request.Scope:
-	default:
+	if m.Scope != j.request.Scope {
 		keys, err := j.c.scopeKeys(ctx, m.Scope, purpose, true)
 		if err != nil {
 			return err
@@ -119,16 +128,8 @@ var errIncomplete = errors.New("its envelope had no room for all keywords that i
 
 func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }
 
-// former opens the envelope of a version that is on the ledger, and tells by what the version was indexed.
-func (c *Client) former(ctx context.Context, v ledger.RecordVersion, purpose string) (*envelope.Metadata, index.Facts, error) {
-	entries, err := c.ledger.RequestAccess(ctx, []string{v.ID}, purpose)
-	if err != nil {
-		return nil, index.Facts{}, err
-	}
-	return c.formerBy(ctx, v, entries[0].ID)
-}
-
-// formerBy is former with an access entry that there is already.
+// formerBy opens the envelope of a version that is on the ledger, with an access entry for the record, and tells by what the version was
+// indexed.
 func (c *Client) formerBy(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
 	var none index.Facts
 	data, err := c.awaitPrivate(ctx, func() ([]byte, error) { return c.ledger.Envelope(ctx, v.ID, v.Version, accessID) })

@@ -78,6 +78,8 @@ func (j *job) commit(ctx context.Context, batch []*parcel, register func(context
 		noted = box.Registered(waiting.ID)
 	case !j.keep: // it is certain that they are not on the ledger
 		noted = box.Drop(waiting.ID)
+	default:
+		box.Unknown(waiting.ID)
 	}
 	wg.Wait()
 	if err != nil {

@@ -103,6 +103,30 @@ func TestAmendHidesTheVersionBefore(t *testing.T) {
 	}
 }
 
+// TestAmendAfterAGap: a version that was not indexed lies between. What the one before it says is found no more all the same.
+func TestAmendAfterAGap(t *testing.T) {
+	c := newConsortium(t)
+	doctor := c.as(t, "HospitalA", "doctor", "doctor")
+	id := c.seal(t, "x", "first-word").ID
+	for i, r := range []client.SealRequest{
+		{Policy: doctors},
+		{Policy: doctors},
+		{Policy: doctors, Scope: "consortium", Keywords: []string{"last-word"}},
+	} {
+		r.Sources = []client.Source{text("n", "y")}
+		s, err := doctor.Amend(t.Context(), client.AmendRequest{ID: id, SealRequest: r})
+		if err != nil || (len(s.Warnings) == 0) != (r.Scope != "") {
+			t.Fatalf("version %d: %q, %v", i+2, s.Warnings, err)
+		}
+	}
+	if hits := c.search(t, "first-word").Hits; len(hits) != 0 {
+		t.Errorf("still found: %+v", hits)
+	}
+	if hits := c.search(t, "last-word").Hits; len(hits) != 1 || hits[0].Version != 4 {
+		t.Errorf("found: %+v", hits)
+	}
+}
+
 // TestAmendByAnother: who may amend but not open the version before is warned.
 func TestAmendByAnother(t *testing.T) {
 	c := newConsortium(t)

@@ -228,6 +228,16 @@ func TestNeverRegistered(t *testing.T) {
 	}
 	f := w.flush()
 	f.All = true
+	asked := 0
+	records := f.Records
+	f.Records = func(ctx context.Context, ids []string) ([]ledger.Record, error) {
+		asked++
+		return records(ctx, ids)
+	}
+	if r, err := b.Flush(t.Context(), f); err != nil || r.Dropped != 0 || asked != 0 {
+		t.Errorf("%+v, %v, asked %d times about what is on its way", r, err, asked)
+	}
+	b.Unknown(lost.ID, rival.ID)
 	if report, err := b.Flush(t.Context(), f); err != nil || report.Dropped != 1 || report.Entries != 0 {
 		t.Errorf("%+v, %v", report, err)
 	}

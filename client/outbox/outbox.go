@@ -80,6 +80,9 @@ type Box struct {
 
 	mu    sync.Mutex
 	state *state
+
+	// registering are the jobs that this process prepared and will say more of. A flush need not ask the ledger about them.
+	registering map[ID]bool
 }
 
 // Open opens the box in a directory, which is made if it is not there.
@@ -94,7 +97,7 @@ func Open(dir string) (*Box, error) {
 // Memory is a box that ends with the process.
 func Memory() *Box { return &Box{medium: &memory{}} }
 
-// Prepare keeps a job. Its ID is made if it is zero.
+// Prepare keeps a job. Its ID is made if it is zero. The caller has to say what became of it: Registered, Drop or Unknown.
 func (b *Box) Prepare(j *Job) error {
 	if j.ID == (ID{}) {
 		j.ID = NewID()
@@ -107,14 +110,38 @@ func (b *Box) Prepare(j *Job) error {
 	if err != nil {
 		return err
 	}
-	return b.append(frame)
+	return b.locked(func(s *state) error {
+		err := b.write(s, frame)
+		if err == nil {
+			if b.registering == nil {
+				b.registering = make(map[ID]bool)
+			}
+			b.registering[j.ID] = true
+		}
+		return err
+	})
 }
 
 // Registered notes that the records of jobs are on the ledger.
-func (b *Box) Registered(jobs ...ID) error { return b.append(idFrames(frameRegistered, jobs)) }
+func (b *Box) Registered(jobs ...ID) error {
+	b.Unknown(jobs...)
+	return b.append(idFrames(frameRegistered, jobs))
+}
 
 // Drop forgets jobs whose records never come on the ledger.
-func (b *Box) Drop(jobs ...ID) error { return b.append(idFrames(frameDropped, jobs)) }
+func (b *Box) Drop(jobs ...ID) error {
+	b.Unknown(jobs...)
+	return b.append(idFrames(frameDropped, jobs))
+}
+
+// Unknown says that nobody could tell whether the records of jobs are on the ledger: a flush will ask.
+func (b *Box) Unknown(jobs ...ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range jobs {
+		delete(b.registering, id)
+	}
+}
 
 // append adds frames to the log.
 func (b *Box) append(frames []byte) error {
@@ -242,12 +269,12 @@ func (b *Box) Status() (Status, error) {
 	return out, err
 }
 
-// unregistered are the jobs whose outcome is not known.
+// unregistered are the jobs whose outcome is not known, and of which nobody in this process will say more.
 func (b *Box) unregistered() ([]Job, error) {
 	var out []Job
 	err := b.locked(func(s *state) error {
 		for _, j := range s.jobs {
-			if !j.registered && !j.dropped {
+			if !j.registered && !j.dropped && !b.registering[j.ID] {
 				out = append(out, j.Job)
 			}
 		}
