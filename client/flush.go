@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/chartseal/chartseal/client/outbox"
 )
@@ -103,7 +104,7 @@ func (j *job) warnAll(batch []*parcel, format string, args ...any) {
 
 // flushDue writes what is due after a seal, unless another process is at it.
 func (j *job) flushDue(ctx context.Context) {
-	if j.scope == nil || j.request.KeepEntries || j.request.Index == IndexNow {
+	if j.scope == nil || j.request.KeepEntries || j.request.Index == IndexNow || j.c.outbox.Idle(j.c.batching, time.Now()) {
 		return
 	}
 	if _, err := j.c.outbox.Flush(ctx, j.c.flush()); err != nil && !errors.Is(err, context.Canceled) {

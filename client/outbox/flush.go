@@ -111,6 +111,23 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 	}), b.compact())
 }
 
+// Idle tells that a flush of what is due would do nothing, by what this process knows of the box. What other processes have added is
+// theirs to flush.
+func (b *Box) Idle(p Policy, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state == nil || len(b.state.batches) > 0 {
+		return false
+	}
+	for _, j := range b.state.jobs {
+		unknown := !j.registered && !b.registering[j.ID]
+		if !j.dropped && (unknown || j.registered && j.Now) {
+			return false
+		}
+	}
+	return len(b.state.due(p.withDefaults(), false, now)) == 0
+}
+
 // clarify asks the ledger what became of the jobs whose registration was not heard of.
 func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
 	jobs, err := b.unregistered()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -283,4 +284,50 @@ func TestFewDummies(t *testing.T) {
 			t.Errorf("%d are due when all are to be written, want %d", n, c.records)
 		}
 	}
+}
+
+// TestIdle: a box knows when a flush has something to do.
+func TestIdle(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	b := open(t, dir)
+	now := time.Now()
+	idle := func(b *Box, want bool, when string) {
+		t.Helper()
+		if got := b.Idle(Policy{}, now); got != want {
+			t.Errorf("%s: idle is %v", when, got)
+		}
+	}
+	idle(b, false, "before the log was read")
+	var jobs []*Job
+	for n := range DefaultRecords {
+		j := job(t, n, 1)
+		if err := b.Prepare(j); err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+		idle(b, true, "while records are being registered")
+	}
+	for n, j := range jobs {
+		w.register(j)
+		if err := b.Registered(j.ID); err != nil {
+			t.Fatal(err)
+		}
+		idle(b, n < DefaultRecords-1, fmt.Sprint("with ", n+1, " records registered"))
+	}
+	if _, err := b.Flush(t.Context(), w.flush()); err != nil {
+		t.Fatal(err)
+	}
+	idle(b, true, "after a flush")
+	late := job(t, 100, 1)
+	if err := b.Prepare(late); err != nil {
+		t.Fatal(err)
+	}
+	b.Unknown(late.ID)
+	idle(b, false, "with a record whose registration nobody knows")
+	if err := b.Registered(late.ID); err != nil {
+		t.Fatal(err)
+	}
+	idle(b, true, "with one record")
+	now = now.Add(DefaultAge + time.Minute)
+	idle(b, false, "with one that has waited long")
 }
