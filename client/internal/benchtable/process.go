@@ -25,7 +25,7 @@ func (r *run) processes(context.Context) error {
 	}
 	slices.Sort(kinds)
 	for _, kind := range kinds {
-		row := bench.Just("memory of a "+kind+", at most", "MiB", float64(most[kind])/(1<<20))
+		row := bench.Just("memory at most, "+kind, "MiB", float64(most[kind])/(1<<20))
 		row.Note = "peak of the largest, after all of the above"
 		r.report.Add(row)
 	}
