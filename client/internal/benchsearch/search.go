@@ -18,6 +18,9 @@ func (r *run) searches(ctx context.Context) error {
 		if err := r.fill(ctx, size); err != nil {
 			return err
 		}
+		if _, err := r.SettledUsage(); err != nil { // the databases go on arranging what was filled in
+			return err
+		}
 		queries := []struct{ name, text string }{{"one keyword", tenWord}, {"two terms with and", tenWord + " and " + fiftyWord}}
 		searcher, err := r.members[1].Client()
 		if err != nil {

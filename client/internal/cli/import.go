@@ -175,6 +175,9 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 		path = journalPath(s.user.Dir(), job.Source)
 	}
 	job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.ledger.Actor(), Source: job.Source, Split: job.Split})
+	if errors.Is(err, client.ErrUnavailable) {
+		return withHint(err, "wait until the other one has ended; the same command then seals what it has left")
+	}
 	if err != nil {
 		return err
 	}
