@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // stateFile marks a directory as a network of ours and remembers what must not change between an Up and the next.
@@ -145,9 +146,17 @@ func lockFile(name string, wait bool) (*os.File, error) {
 	return f, nil
 }
 
+// lockPatience is how long a command waits for another one to end. One that was killed may leave a child that holds its lock for the
+// moment between its making and its beginning.
+const lockPatience = 2 * time.Second
+
 // lock keeps two commands from changing the network at once.
 func lockNetwork(dir string) (unlock func(), err error) {
 	f, err := lockFile(filepath.Join(dir, lockName), false)
+	for end := time.Now().Add(lockPatience); errors.Is(err, errLocked) && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+		f, err = lockFile(filepath.Join(dir, lockName), false)
+	}
 	if errors.Is(err, errLocked) {
 		return nil, fmt.Errorf("another command is working on the network in %s: wait for it to end", dir)
 	}

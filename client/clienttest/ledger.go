@@ -386,6 +386,13 @@ func ledgerAttributes(t *testing.T, env LedgerEnv) {
 		t.Fatal(err)
 	}
 	got, err := env.Auditor.AttributeKeys(ctx, []string{name})
+	for range 50 { // another organisation's peer may be a little behind
+		if err == nil && len(got) == 1 && got[0] == key(name, 2) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		got, err = env.Auditor.AttributeKeys(ctx, []string{name})
+	}
 	if err != nil || len(got) != 1 || got[0] != key(name, 2) {
 		t.Errorf("got %+v, %v", got, err)
 	}
