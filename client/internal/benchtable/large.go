@@ -101,7 +101,7 @@ func (r *run) large(ctx context.Context) error {
 			return toFile(func(w io.Writer) error { return p.Kubo.Cat(ctx, last.CID, w) })
 		}
 	}
-	if err := r.quiet(ctx); err != nil {
+	if _, err := r.Rest(ctx, 3*time.Minute); err != nil {
 		return err
 	}
 	if times, costs, err = bench.AlternateUsing(ctx, rounds, r.Usage, openAs(r.a), catFrom(r.a)); err != nil {

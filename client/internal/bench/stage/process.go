@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,10 +90,19 @@ func Memory(pid int, field string) int64 {
 // SettledUsage is Usage once nothing is being done any more, such as copying payloads to other hospitals. So what a side of a comparison
 // leaves to be done is on its own account and does not slow the other. It waits a quarter of a minute at most.
 func (s *Stage) SettledUsage() (bench.Usage, error) {
-	const pause, idle = 250 * time.Millisecond, 0.25 // of one processor
+	return s.Rest(context.Background(), 15*time.Second)
+}
+
+// Rest is SettledUsage with another patience.
+func (s *Stage) Rest(ctx context.Context, patience time.Duration) (bench.Usage, error) {
+	const pause, idle, long = 250 * time.Millisecond, 0.25, 2 // of one processor, so many pauses in a row
 	before, err := s.Usage()
-	for end := time.Now().Add(15 * time.Second); err == nil && time.Now().Before(end); {
-		time.Sleep(pause)
+	for end, quiet := time.Now().Add(patience), 0; err == nil && quiet < long && time.Now().Before(end); {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		var now bench.Usage
 		if now, err = s.Usage(); err != nil {
 			break
@@ -102,7 +112,9 @@ func (s *Stage) SettledUsage() (bench.Usage, error) {
 			used += t - before[kind]
 		}
 		if before = now; used < time.Duration(idle*float64(pause)) {
-			break
+			quiet++
+		} else {
+			quiet = 0
 		}
 	}
 	return before, err
