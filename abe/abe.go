@@ -21,7 +21,7 @@
 //
 //	p, err := policy.Parse(text)                   // who may open
 //	r, err := abe.NewRecipient(p, pinnedKey)       // an age.Recipient
-//	w, err := age.Encrypt(file, r)
+//	w, err := age.Encrypt(file, r)                 // or r.Group() for files that are sealed together
 //
 //	id, err := abe.NewIdentity(myKeys)             // an age.Identity
 //	plain, err := age.Decrypt(file, id)
@@ -41,8 +41,9 @@
 //	Π (C1 · e(H(GID), C3) / e(K, C2))^c = Π (e(g1,g2)^λ · e(H(GID), g2)^ω)^c = e(g1,g2)^s
 //
 // as Σ c·λ = s and Σ c·ω = 0. With keys of two GIDs the second factor does not cancel: that is the collusion resistance. The secret
-// e(g1,g2)^s is used as a key encapsulation: HKDF turns it, and the hash of the whole stanza, into the key of the AEAD that
-// wraps age's file key, with the policy and all of the ciphertext as associated data. FORMAT.md has every byte.
+// e(g1,g2)^s is used as a key encapsulation: HKDF turns it, the hash of the policy and all of the ciphertext, and a random salt into the key
+// of the AEAD that wraps age's file key, with all these as associated data. Each file of a [Group] has another salt, and so another
+// key, under one encapsulation. FORMAT.md has every byte.
 //
 // # gofe
 //

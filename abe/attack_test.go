@@ -319,7 +319,7 @@ func TestTruncation(t *testing.T) {
 		}
 	}
 	// A broken stanza beside a good one does not stop the good one; alone it is reported.
-	broken := &age.Stanza{Type: StanzaType, Body: []byte{stanzaFormat}}
+	broken := &age.Stanza{Type: StanzaType, Body: []byte{formatSalted}}
 	if _, err := id.Unwrap([]*age.Stanza{broken, stanzas[0]}); err != nil {
 		t.Errorf("good stanza after a broken one: %v", err)
 	}

@@ -2,7 +2,10 @@ package abe
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"filippo.io/age"
@@ -59,6 +62,7 @@ func FuzzUnwrap(f *testing.F) {
 	f.Add(genuine[:100])
 	_, other := w.stanzas("A:x")
 	f.Add(other[0].Body)
+	f.Add(firstFormat(f))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, _ = StanzaPolicy(&age.Stanza{Type: StanzaType, Body: body})
 		got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}})
@@ -73,6 +77,28 @@ func FuzzUnwrap(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// firstFormat is the body of a stanza of the first format, as it stands in a frozen vector.
+func firstFormat(f *testing.F) []byte {
+	f.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "vectors", "and.json"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var v vector
+	if err := json.Unmarshal(text, &v); err != nil {
+		f.Fatal(err)
+	}
+	header, err := age.ExtractHeader(bytes.NewReader(v.File))
+	if err != nil {
+		f.Fatal(err)
+	}
+	stanzas, err := headerStanzas(header)
+	if err != nil || stanzas[0].Body[0] != formatSingle {
+		f.Fatalf("no stanza of the first format: %v", err)
+	}
+	return stanzas[0].Body
 }
 
 func FuzzOpenMaster(f *testing.F) {

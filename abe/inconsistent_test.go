@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -119,21 +120,26 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 func twoKeyed(t *testing.T, w *world, text string) []byte {
 	t.Helper()
 	one, two := w.target(text), w.target(text)
-	header := appendText(appendText([]byte{stanzaFormat}, text), "")
+	header := appendText(appendText([]byte{formatSalted}, text), "")
 	header = binary.BigEndian.AppendUint16(header, 2)
 	header = one.rows[0].append(appendVersion(header, 1))
 	header = two.rows[1].append(appendVersion(header, 1))
-	ciphertext, tag, ok := collide(wrappingKey(t, one.secret, header), wrappingKey(t, two.secret, header), header)
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	before := slices.Concat(header, salt)
+	ciphertext, tag, ok := collide(wrappingKey(t, one.secret, header, salt), wrappingKey(t, two.secret, header, salt), before)
 	if !ok {
 		return nil
 	}
-	return slices.Concat(header, ciphertext, tag)
+	return slices.Concat(before, ciphertext, tag)
 }
 
-func wrappingKey(t *testing.T, secret, header []byte) []byte {
+// wrappingKey is the key of FORMAT.md, by other means than package abe's own.
+func wrappingKey(t *testing.T, secret, header, salt []byte) []byte {
 	t.Helper()
-	salt := sha256.Sum256(header)
-	key, err := hkdf.Key(sha256.New, secret, salt[:], StanzaType+"/file-key/v1", chacha20poly1305.KeySize)
+	binding := sha256.Sum256(header)
+	info := slices.Concat([]byte("chartseal-lw11-bn256/file-key/v2"), salt)
+	key, err := hkdf.Key(sha256.New, secret, binding[:], string(info), chacha20poly1305.KeySize)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -268,7 +268,7 @@ func TestStanzaPolicy(t *testing.T) {
 		"program reuses":     {"A:x", "A:x or A:x"},
 		"alone not canon":    {"A:x and (B:y)", ""},
 	} {
-		body := appendText(appendText([]byte{stanzaFormat}, texts[0]), texts[1])
+		body := appendText(appendText([]byte{formatSalted}, texts[0]), texts[1])
 		if _, err := StanzaPolicy(&age.Stanza{Type: StanzaType, Body: append(body, rest...)}); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,8 +1,6 @@
 package abe
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"filippo.io/age"
@@ -12,7 +10,7 @@ import (
 )
 
 // A Recipient seals to a policy. It implements age.Recipient and gives one stanza for each span program of the policy.
-// It is safe for concurrent use.
+// It is safe for concurrent use. Files that are sealed together are sealed faster by its [Recipient.Group].
 type Recipient struct {
 	policy string
 	spans  []*policy.Span
@@ -71,22 +69,5 @@ func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), er
 // Policy is the canonical form of the policy.
 func (r *Recipient) Policy() string { return r.policy }
 
-// Wrap implements age.Recipient.
-func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
-	if len(fileKey) != fileKeySize {
-		return nil, errors.New("wrap: file key has the wrong size")
-	}
-	stanzas := make([]*age.Stanza, len(r.spans))
-	for i, span := range r.spans {
-		keys := make([]*PublicKey, len(span.Rows()))
-		for x, row := range span.Rows() {
-			keys[x] = r.keys[row.Attribute]
-		}
-		s, err := wrap(fileKey, r.policy, span, keys, rand.Reader)
-		if err != nil {
-			return nil, fmt.Errorf("wrap for %s: %w", span, err)
-		}
-		stanzas[i] = s
-	}
-	return stanzas, nil
-}
+// Wrap implements age.Recipient: a group of one file.
+func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) { return r.Group().Wrap(fileKey) }

@@ -4,9 +4,8 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"io"
+	"slices"
 
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -19,67 +18,76 @@ import (
 const StanzaType = "chartseal-lw11-bn256"
 
 const (
-	stanzaFormat = 1  // first byte of the body
-	fileKeySize  = 16 // age's
-	wrappedSize  = fileKeySize + chacha20poly1305.Overhead
+	fileKeySize = 16 // age's
+	saltSize    = 16
+	wrappedSize = fileKeySize + chacha20poly1305.Overhead
+)
+
+// Formats of a stanza, the first byte of its body.
+const (
+	formatSingle = 1 // can be read: one file key for each encapsulation
+	formatSalted = 2 // any number of them
+)
+
+// What the keys that wrap file keys are expanded with.
+const (
+	infoSingle = StanzaType + "/file-key/v1"
+	infoSalted = StanzaType + "/file-key/v2"
 )
 
 // maxBody is the largest body that a policy within its limits can have.
-const maxBody = 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize) + wrappedSize
+const maxBody = 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize) + saltSize + wrappedSize
 
 // A stanza is one span program's share of a sealed policy. See FORMAT.md.
 type stanza struct {
+	format   byte
 	policy   string // the whole policy, canonical
 	span     *policy.Span
 	versions []int    // of the keys, one for each row
 	rows     [][]byte // encoded
-	header   []byte   // the body up to the wrapped key
+	header   []byte   // the body up to the salt
+	salt     []byte   // none in formatSingle
 	wrapped  []byte   // the file key under the AEAD
-}
-
-// wrap seals the file key to one span program.
-func wrap(fileKey []byte, whole string, span *policy.Span, keys []*PublicKey, random io.Reader) (*age.Stanza, error) {
-	rows, secret, err := encapsulate(span, keys, random)
-	if err != nil {
-		return nil, err
-	}
-	header := appendText([]byte{stanzaFormat}, whole)
-	own := span.String()
-	if own == whole {
-		own = "" // the usual case
-	}
-	header = appendText(header, own)
-	header = binary.BigEndian.AppendUint16(header, uint16(len(rows)))
-	for x, r := range rows {
-		header = r.append(appendVersion(header, keys[x].version))
-	}
-	aead, err := wrapper(secret, header)
-	if err != nil {
-		return nil, err
-	}
-	return &age.Stanza{Type: StanzaType, Body: aead.Seal(header, make([]byte, aead.NonceSize()), fileKey, header)}, nil
 }
 
 // unwrap opens the file key with a recovered secret.
 func (s *stanza) unwrap(secret *group.GT) ([]byte, error) {
-	aead, err := wrapper(secret, s.header)
+	root, err := extract(secret, s.header)
 	if err != nil {
 		return nil, err
 	}
-	fileKey, err := aead.Open(nil, make([]byte, aead.NonceSize()), s.wrapped, s.header)
+	defer clear(root)
+	info := infoSalted
+	if s.format == formatSingle {
+		info = infoSingle
+	}
+	aead, err := wrapper(root, info, s.salt)
+	if err != nil {
+		return nil, err
+	}
+	fileKey, err := aead.Open(nil, make([]byte, aead.NonceSize()), s.wrapped, slices.Concat(s.header, s.salt))
 	if err != nil {
 		return nil, fmt.Errorf("%w: stanza for %s does not authenticate", ErrTampered, s.span)
 	}
 	return fileKey, nil
 }
 
-// wrapper is the AEAD for one stanza. Its key comes from the secret and from the whole ciphertext and policy (as in DHIES), which are
-// its associated data too. The nonce is zero because the key is used once.
-func wrapper(secret *group.GT, header []byte) (cipher.AEAD, error) {
+// extract concentrates a secret, and binds it to the whole ciphertext and policy (as in DHIES).
+func extract(secret *group.GT, header []byte) ([]byte, error) {
 	ikm := secret.Marshal()
 	defer clear(ikm)
 	salt := sha256.Sum256(header)
-	key, err := hkdf.Key(sha256.New, ikm, salt[:], StanzaType+"/file-key/v1", chacha20poly1305.KeySize)
+	root, err := hkdf.Extract(sha256.New, ikm, salt[:])
+	if err != nil {
+		return nil, fmt.Errorf("derive wrapping key: %w", err)
+	}
+	return root, nil
+}
+
+// wrapper is the AEAD for one file key. All before the wrapped key is its associated data. The nonce is zero because the key is used
+// once: each file key of an encapsulation has a salt of its own, drawn at random.
+func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Expand(sha256.New, root, info+string(salt), chacha20poly1305.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("derive wrapping key: %w", err)
 	}
@@ -106,11 +114,14 @@ func parseStanza(a *age.Stanza) (*stanza, error) {
 		s.versions = append(s.versions, r.version())
 		s.rows = append(s.rows, r.take(rowSize, "row"))
 	}
+	s.header = a.Body[:len(a.Body)-len(r.rest)]
+	if s.format == formatSalted {
+		s.salt = r.take(saltSize, "salt")
+	}
 	s.wrapped = r.take(wrappedSize, "wrapped key")
 	if err := r.end(kind); err != nil {
 		return nil, err
 	}
-	s.header = a.Body[:len(a.Body)-wrappedSize]
 	return s, nil
 }
 
@@ -123,7 +134,8 @@ func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 		return nil, nil, malformed("stanza: longer than any policy needs")
 	}
 	r := &reader{rest: a.Body}
-	if format := r.take(1, "format"); format != nil && format[0] != stanzaFormat {
+	format := r.take(1, "format")
+	if format != nil && format[0] != formatSingle && format[0] != formatSalted {
 		r.fail("unknown format")
 	}
 	whole := r.text(policy.MaxText, "policy")
@@ -143,7 +155,7 @@ func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 	if err != nil || span.String() != own {
 		return nil, nil, malformed("stanza: span program is not in canonical form")
 	}
-	return r, &stanza{policy: whole, span: span}, nil
+	return r, &stanza{format: format[0], policy: whole, span: span}, nil
 }
 
 // StanzaPolicy reads the policy of a stanza of [StanzaType] without any key: the canonical form of the whole policy, and

@@ -1,0 +1,163 @@
+package abe
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"filippo.io/age"
+)
+
+// grouped seals n random file keys to a policy in one group.
+func (w *world) grouped(text string, n int) (fileKeys [][]byte, stanzas [][]*age.Stanza) {
+	w.t.Helper()
+	g := w.recipient(text).Group()
+	fileKeys, stanzas = make([][]byte, n), make([][]*age.Stanza, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		fileKeys[i] = make([]byte, fileKeySize)
+		rand.Read(fileKeys[i])
+		wg.Go(func() {
+			var err error
+			if stanzas[i], err = g.Wrap(fileKeys[i]); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	return fileKeys, stanzas
+}
+
+func TestGroup(t *testing.T) {
+	w := newWorld(t, "A", "B")
+	for _, c := range []struct {
+		policy  string
+		stanzas int
+		keys    []string
+	}{
+		{"A:x", 1, []string{"A:x"}},
+		{"A:x and (B:y or A:z)", 1, []string{"A:x", "A:z"}},
+		{"A:x and B:y or A:x and B:z or B:y and B:z", 2, []string{"B:y", "B:z"}},
+	} {
+		fileKeys, all := w.grouped(c.policy, 8)
+		mine, others := w.identity(w.issue("H/d", c.keys...)), w.identity(w.issue("H/e", "A:other"))
+		for i, stanzas := range all {
+			if len(stanzas) != c.stanzas {
+				t.Fatalf("%s: %d stanzas", c.policy, len(stanzas))
+			}
+			if got, err := mine.Unwrap(stanzas); err != nil || !bytes.Equal(got, fileKeys[i]) {
+				t.Errorf("%s, file %d: %v", c.policy, i, err)
+			}
+			if got, err := others.Unwrap(stanzas); !errors.Is(err, ErrNotSatisfied) || got != nil {
+				t.Errorf("%s, file %d, by somebody else: %v", c.policy, i, err)
+			}
+			for k, s := range stanzas {
+				cut := len(s.Body) - tailSize
+				if !bytes.Equal(s.Body[:cut], all[0][k].Body[:cut]) {
+					t.Errorf("%s: stanza %d of file %d does not begin as that of the first", c.policy, k, i)
+				}
+				for j := range i {
+					if bytes.Equal(s.Body[cut:cut+saltSize], all[j][k].Body[cut:cut+saltSize]) {
+						t.Errorf("%s: files %d and %d have one salt", c.policy, i, j)
+					}
+				}
+			}
+		}
+		_, apart := w.grouped(c.policy, 1)
+		if cut := len(apart[0][0].Body) - tailSize; bytes.Equal(apart[0][0].Body[:cut], all[0][0].Body[:cut]) {
+			t.Errorf("%s: two groups have one encapsulation", c.policy)
+		}
+	}
+	if _, err := w.recipient("A:x").Group().Wrap(make([]byte, 32)); err == nil {
+		t.Error("a file key of another size")
+	}
+}
+
+// TestGroupOfAPatient plays a patient who opens their own record with a key of their own, so that they know its file key, and reads
+// the neighbour's wrapped key off a peer. Were the two wrapped under one key, their difference would be that of the file keys.
+func TestGroupOfAPatient(t *testing.T) {
+	w := newWorld(t, "A")
+	fileKeys, all := w.grouped("A:x", 2)
+	wrapped := func(i int) []byte { return all[i][0].Body[len(all[i][0].Body)-wrappedSize:][:fileKeySize] }
+	xor := func(a, b []byte) []byte {
+		out := slices.Clone(a)
+		for i := range out {
+			out[i] ^= b[i]
+		}
+		return out
+	}
+	if guess := xor(xor(wrapped(0), wrapped(1)), fileKeys[0]); bytes.Equal(guess, fileKeys[1]) {
+		t.Error("the file key of one file gives that of another")
+	}
+
+	// The same with one salt, to see that this is what they differ by.
+	c, err := w.recipient("A:x").encapsulate(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		aead, err := wrapper(c[0].root, infoSalted, make([]byte, saltSize))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i][0].Body = aead.Seal(nil, make([]byte, aead.NonceSize()), fileKeys[i], nil)
+	}
+	if guess := xor(xor(wrapped(0), wrapped(1)), fileKeys[0]); !bytes.Equal(guess, fileKeys[1]) {
+		t.Error("the attack is no attack")
+	}
+}
+
+// TestGroupCollusion lets two people who do not satisfy a policy, and do together, work on two files of one group: on both
+// encapsulations as on one, and with the tails exchanged.
+func TestGroupCollusion(t *testing.T) {
+	w := newWorld(t, "A", "B")
+	for _, c := range collusions {
+		fileKeys, all := w.grouped(c.policy, 2)
+		one, two := all[0][0].Body, all[1][0].Body
+		cut := len(one) - tailSize
+		bodies := [][]byte{one, two, slices.Concat(one[:cut], two[cut:]), slices.Concat(one[:cut+saltSize], two[cut+saltSize:])}
+		for _, body := range bodies {
+			s := []*age.Stanza{{Type: StanzaType, Body: body}}
+			for gid, held := range map[string]string{"H/alice": c.alice, "H/bob": c.bob} {
+				if got, err := w.identity(w.issue(gid, held), SkipPolicyCheck).Unwrap(s); !errors.Is(err, ErrNotSatisfied) || got != nil {
+					t.Errorf("%s: %s opens: %v", c.policy, gid, err)
+				}
+			}
+			// Keys of both under one name, which NewIdentity refuses.
+			bob := *w.issue("H/bob", c.bob)[0]
+			bob.gid = "H/alice"
+			both := w.identity([]*UserKey{w.issue("H/alice", c.alice)[0], &bob})
+			if got, err := both.Unwrap(s); !errors.Is(err, ErrTampered) || got != nil {
+				t.Errorf("%s: alice and bob together: %v", c.policy, err)
+			}
+		}
+		honest := w.identity(w.issue("H/alice", c.alice, c.bob))
+		for i, stanzas := range all {
+			if got, err := honest.Unwrap(stanzas); err != nil || !bytes.Equal(got, fileKeys[i]) {
+				t.Errorf("%s: the honest holder of both: %v", c.policy, err)
+			}
+		}
+	}
+}
+
+// TestGroupTailsExchanged: who serves the tail of one file with the rest of another's gives the other's whole stanza, which age refuses
+// in that file, as the MAC of its header is under another file key.
+func TestGroupTailsExchanged(t *testing.T) {
+	w := newWorld(t, "A")
+	id := w.identity(w.issue("H/d", "A:x"))
+	g := w.recipient("A:x").Group()
+	one, two := encrypt(t, []byte("one"), g), encrypt(t, []byte("two"), g)
+	for i, sealed := range [][]byte{one, two} {
+		if got, err := decrypt(sealed, id); err != nil || string(got) != []string{"one", "two"}[i] {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	head := func(sealed []byte) []byte { return sealed[:bytes.Index(sealed, []byte("\n---"))] }
+	moved := slices.Concat(head(one), two[len(head(two)):])
+	if got, err := decrypt(moved, id); err == nil || got != nil {
+		t.Errorf("opened: %q", got)
+	}
+}
