@@ -67,7 +67,7 @@ const (
 	MaxRecipient       = 4096      // bytes of a custodian's age recipient (hybrid ones are long)
 	RecordIDSize       = 16        // bytes; 32 hexadecimal digits in JSON
 	LabelSize          = 16        // bytes of an index label
-	EntryValueSize     = 104       // bytes of an index value: 24 nonce, 64 sealed, 16 tag
+	EntryValueSize     = 48        // bytes of an index value: 16 synthetic IV, 32 sealed
 	PackedEntrySize    = LabelSize + EntryValueSize
 	CommitmentSize     = 32 // bytes; 64 hexadecimal digits in JSON
 	AccessWindow       = 10 * time.Minute

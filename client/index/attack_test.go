@@ -120,7 +120,7 @@ func TestAlteredValuesAreReported(t *testing.T) {
 			}
 			return v
 		},
-		"nonce": func(l Label, v []byte) []byte {
+		"synthetic IV": func(l Label, v []byte) []byte {
 			if l == a {
 				return flip(v, 3)
 			}
@@ -128,11 +128,11 @@ func TestAlteredValuesAreReported(t *testing.T) {
 		},
 		"ciphertext": func(l Label, v []byte) []byte {
 			if l == a {
-				return flip(v, 50)
+				return flip(v, 20)
 			}
 			return v
 		},
-		"tag": func(l Label, v []byte) []byte {
+		"last byte": func(l Label, v []byte) []byte {
 			if l == a {
 				return flip(v, ValueSize-1)
 			}

@@ -52,6 +52,22 @@ func BenchmarkPut(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/entry")
 }
 
+// BenchmarkOpenValue is what each hit costs.
+func BenchmarkOpenValue(b *testing.B) {
+	keys := deriveTermKeys(testKey.Key("word:x"))
+	label := keys.labelAt(chainName("HospitalA", 0), 0)
+	e, err := keys.seal(label, posting(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := keys.open(label, e.Value[:]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkParseQuery reads what a clinician types.
 func BenchmarkParseQuery(b *testing.B) {
 	for b.Loop() {

@@ -10,32 +10,45 @@
 // # Keys and labels
 //
 // A scope has a secret key for each epoch, [ScopeKey]. Everything is derived from it, under the suite string
-// "chartseal/index/v1" ("||" joins bytes; integers are big endian; u16 and u64 have 2 and 8 bytes):
+// "chartseal/index/v2" ("||" joins bytes; integers are big endian; u16 and u64 have 2 and 8 bytes):
 //
 //	K_w      = HMAC-SHA256(scope key, suite || "/term" || 0x00 || term)
 //	K_label  = HKDF-Expand-SHA256(K_w, suite || "/label", 32)
-//	K_value  = HKDF-Expand-SHA256(K_w, suite || "/value", 32)
+//	K_value  = HKDF-Expand-SHA256(K_w, suite || "/value", 64)
 //	K_hint   = HKDF-Expand-SHA256(K_w, suite || "/hint", 32)      names a chain in the local cache, never on the ledger
 //	label    = HMAC-SHA256(K_label, u16(len MSP) || MSP || u16(slot) || u64(counter))[0:16]
-//	value    = nonce || XChaCha20-Poly1305(K_value, nonce, plaintext, additional data = label)     24 + 64 + 16 bytes
+//	value    = AES-SIV(K_value, plaintext, associated data = label)     RFC 5297: 16 bytes of synthetic IV, 32 of ciphertext
 //
-// The nonce is random. The entry's key on the ledger is a hash of MSP and label, and the chaincode writes only under the caller's
+// No nonce is kept for a value, as its label serves for one. Yet a label may be used twice: a transaction that fails at commit stays in its block,
+// and what takes its place may be another posting. Hence the synthetic IV, which depends on all of posting and label, so that two postings under
+// one label give values that have nothing in common; the same posting gives the same value, and so a repeated attempt nothing new.
+// The entry's key on the ledger is a hash of MSP and label, and the chaincode writes only under the caller's
 // own MSP, once. As the MSP is in the label too, no hospital can move another's entry to its own name.
 //
 // A term's entries of one hospital are spread over [Slots] chains. Each chain's counters start at 0 and have no holes, for a
 // writer puts n only after it has seen n-1 committed. So a reader finds a chain's end by galloping, and a hole
 // that it finds is proof that the peer it asked withholds an entry.
 //
-// # The 64 bytes of a posting
+// # The 32 bytes of a posting
 //
-//	 0   1  layout, 1
-//	 1   1  operation: 1 add, 2 delete
-//	 2   4  version of the record, from 1
-//	 6  16  record id
-//	22   3  first clinical day of the record: days since 1970-01-01 plus 2^23; 0 when it has none
-//	25   3  last clinical day, likewise
-//	28   4  when the posting was made: seconds since 1970-01-01
-//	32  32  kind of the record (UTF-8, cut at a character, zeros after it)
+//	 0   5  layout, 2, in the highest 4 of 40 bits; then in 18 bits each the first clinical day of the record, as days since
+//	        1970-01-01 plus 2^17, and the last one; 0 when it has none
+//	 5   2  operation in the higher 2 of 16 bits, 1 add or 2 delete; then the version of the record, from 1
+//	 7  16  record id
+//	23   4  when the posting was made: seconds since 1970-01-01
+//	27   5  kind of the record
+//
+// The kind is one to five bytes of UTF-8, with zeros after it, or a byte that is no character and four that it explains (integers):
+//
+//	0   no kind
+//	1   the number of a name in a fixed table: "fhir:" and a resource type, or "dicom:" and a long modality
+//	2   "hl7v2:", message, "^" and event, each up to three capital letters and digits: six digits of a number to the base 37, where 0
+//	    stands for nothing, 1 for A and 27 for 0; without an event there is no "^"
+//	3   "dicom:" and up to six such letters and digits
+//	4   up to four bytes with which a kind begins that does not fit, cut at a character; 5, 6 and 7 the same after "fhir:", "hl7v2:" and "dicom:"
+//
+// A kind that was cut ends in "…" where it is shown ([ClipKind]). A search for a kind is not affected: it finds terms, and looks those up
+// where a posting does not tell.
 //
 // Add and delete commute: a delete of version v hides that hospital's adds of the record up to version v, whatever order
 // they are read in. A posting may be there twice; it counts once. A hospital can delete only what it added itself.

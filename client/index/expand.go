@@ -195,16 +195,12 @@ func (f Facts) Days() (first, last Day) {
 // Items makes the postings of a version of a record: one for each term, without the time of writing.
 func (f Facts) Items(record [16]byte, version uint32, op Op) []Item {
 	first, last := f.Days()
-	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(printable(f.Kind)), First: first, Last: last}
+	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(f.Kind), First: first, Last: last}
 	var items []Item
 	for _, t := range f.Expand().Terms {
 		items = append(items, Item{t, p})
 	}
 	return items
-}
-
-func printable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
 }
 
 func unique[T comparable](in []T) []T {

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -10,11 +9,11 @@ import (
 	"fmt"
 	"hash"
 
-	"golang.org/x/crypto/chacha20poly1305"
+	siv "github.com/tink-crypto/tink-go/v2/daead/subtle"
 )
 
 // Suite separates the derivations of this protocol from all others, and its versions from each other.
-const Suite = "chartseal/index/v1"
+const Suite = "chartseal/index/v2"
 
 // Slots is the number of chains that one hospital has for one term. Writers that index the same term at once
 // need different chains; readers ask all of them. It is part of the suite: changing it needs a new one.
@@ -53,27 +52,27 @@ func (k ScopeKey) GoString() string { return k.String() }
 type termKeys struct {
 	label hash.Hash
 	hint  hash.Hash
-	value cipher.AEAD
+	value *siv.AESSIV
 
 	input, sum []byte // of the MACs
 }
 
 func deriveTermKeys(kw TermKey) *termKeys {
-	aead, err := chacha20poly1305.NewX(expand(kw[:], "/value"))
+	value, err := siv.NewAESSIV(expand(kw[:], "/value", siv.AESSIVKeySize))
 	if err != nil {
 		panic(err) // the key has the right size
 	}
 	return &termKeys{
-		label: hmac.New(sha256.New, expand(kw[:], "/label")),
-		hint:  hmac.New(sha256.New, expand(kw[:], "/hint")),
-		value: aead,
+		label: hmac.New(sha256.New, expand(kw[:], "/label", 32)),
+		hint:  hmac.New(sha256.New, expand(kw[:], "/hint", 32)),
+		value: value,
 	}
 }
 
-func expand(key []byte, info string) []byte {
-	out, err := hkdf.Expand(sha256.New, key, Suite+info, 32)
+func expand(key []byte, info string, size int) []byte {
+	out, err := hkdf.Expand(sha256.New, key, Suite+info, size)
 	if err != nil {
-		panic(err) // 32 bytes are within HKDF's bound
+		panic(err) // some bytes are within HKDF's bound
 	}
 	return out
 }
@@ -103,17 +102,17 @@ func (k *termKeys) hintID(chain []byte) HintID {
 	return HintID(k.sum[:len(HintID{})])
 }
 
-// seal makes the value that goes under label.
+// seal makes the entry that goes under label: always the same one for the same posting.
 func (k *termKeys) seal(label Label, p Posting) (Entry, error) {
 	plain, err := p.encode()
 	if err != nil {
 		return Entry{}, err
 	}
-	e := Entry{Label: label}
-	nonce := e.Value[:chacha20poly1305.NonceSizeX]
-	rand.Read(nonce)
-	k.value.Seal(nonce, nonce, plain[:], label[:])
-	return e, nil
+	value, err := k.value.EncryptDeterministically(plain[:], label[:])
+	if err != nil {
+		panic(err) // a posting is not too long
+	}
+	return Entry{Label: label, Value: [ValueSize]byte(value)}, nil
 }
 
 // open authenticates a value that the ledger gave for label, and reads it.
@@ -121,8 +120,7 @@ func (k *termKeys) open(label Label, value []byte) (Posting, error) {
 	if len(value) != ValueSize {
 		return Posting{}, fmt.Errorf("index value of %d bytes: %w", len(value), ErrTampered)
 	}
-	const n = chacha20poly1305.NonceSizeX
-	plain, err := k.value.Open(nil, value[:n], value[n:], label[:])
+	plain, err := k.value.DecryptDeterministically(value, label[:])
 	if err != nil {
 		return Posting{}, fmt.Errorf("index value: %w", ErrTampered)
 	}

@@ -70,10 +70,10 @@ func normalItems(items []Item) ([]Item, error) {
 			item.Posting.Written = now
 		}
 		item.Posting.Written = item.Posting.Written.UTC().Truncate(time.Second)
-		item.Posting.Kind = ClipKind(item.Posting.Kind)
 		if _, err := item.Posting.encode(); err != nil {
 			return nil, err
 		}
+		item.Posting.Kind = ClipKind(item.Posting.Kind)
 		if item.Term == "" {
 			return nil, fmt.Errorf("posting of record %x: empty term: %w", item.Posting.Record, ErrInvalid)
 		}
@@ -106,22 +106,20 @@ func ParsePending(b []byte) (Pending, error) {
 	return Pending{Key: TermKey(b[:32]), Posting: posting}, err
 }
 
-// A Place is where, and as what bytes, a transaction put a posting. Who keeps it can tell afterwards whether the transaction was
-// committed, and repeat it without writing anything twice.
+// A Place is where a transaction put a posting. It gives the entry's bytes too, as they follow from posting and place. Who keeps it
+// can tell afterwards whether the transaction was committed, and repeat it without writing anything twice.
 type Place struct {
 	Slot    int
 	Counter uint64
-	Value   [ValueSize]byte
 }
 
 // PlaceSize is the size of an encoded [Place].
-const PlaceSize = 2 + 8 + ValueSize
+const PlaceSize = 2 + 8
 
 // AppendBinary implements [encoding.BinaryAppender].
 func (p Place) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint16(b, uint16(p.Slot))
-	b = binary.BigEndian.AppendUint64(b, p.Counter)
-	return append(b, p.Value[:]...), nil
+	return binary.BigEndian.AppendUint64(b, p.Counter), nil
 }
 
 // ParsePlace reads what [Place.AppendBinary] wrote. It fails with [ErrInvalid].
@@ -129,9 +127,7 @@ func ParsePlace(b []byte) (Place, error) {
 	if len(b) != PlaceSize || binary.BigEndian.Uint16(b) >= Slots {
 		return Place{}, fmt.Errorf("place of an entry: %w", ErrInvalid)
 	}
-	return Place{
-		Slot: int(binary.BigEndian.Uint16(b)), Counter: binary.BigEndian.Uint64(b[2:]), Value: [ValueSize]byte(b[10:]),
-	}, nil
+	return Place{Slot: int(binary.BigEndian.Uint16(b)), Counter: binary.BigEndian.Uint64(b[2:])}, nil
 }
 
 // A Transaction is one index write of up to [MaxBatch] postings that may be tried again after a crash, or after an outcome that
@@ -205,13 +201,13 @@ func resume(t Transaction, msp string) ([]*run, error) {
 		if place.Counter != r.start+uint64(len(r.postings)) {
 			return nil, fmt.Errorf("places of a chain have holes: %w", ErrInvalid)
 		}
-		label := r.keys.labelAt(r.cursor.chain, place.Counter)
-		if p, err := r.keys.open(label, place.Value[:]); err != nil || p != item.Posting {
-			return nil, fmt.Errorf("a place holds another entry: %w", ErrInvalid)
+		entry, err := r.keys.seal(r.keys.labelAt(r.cursor.chain, place.Counter), item.Posting)
+		if err != nil {
+			return nil, err
 		}
 		r.items = append(r.items, i)
 		r.postings = append(r.postings, item.Posting)
-		r.sealed = append(r.sealed, Entry{Label: label, Value: place.Value})
+		r.sealed = append(r.sealed, entry)
 	}
 	return runs, nil
 }
@@ -221,7 +217,7 @@ func places(runs []*run, n int) []Place {
 	out := make([]Place, n)
 	for _, r := range runs {
 		for j, i := range r.items {
-			out[i] = Place{Slot: r.slot, Counter: r.start + uint64(j), Value: r.sealed[j].Value}
+			out[i] = Place{Slot: r.slot, Counter: r.start + uint64(j)}
 		}
 	}
 	return out

@@ -67,7 +67,7 @@ func checkKind(term Term) func(Hit) verdict {
 				return yes
 			}
 		}
-		if len(h.Kind) >= kindMax-3 { // it may have been cut at a character
+		if isClipped(h.Kind) {
 			return unsure
 		}
 		return no

@@ -1,12 +1,12 @@
 package index
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"time"
-	"unicode/utf8"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // Op is what a posting does.
@@ -26,9 +26,13 @@ type Day int32
 const NoDay Day = math.MinInt32
 
 const (
-	dayBias = 1 << 23 // a day d is stored as d + 2^23, so that 0 is free for NoDay
-	dayMax  = 1<<23 - 1
-	kindMax = 32 // bytes of kind in a posting
+	layout     = 2
+	dayBits    = 18
+	dayBias    = 1 << (dayBits - 1) // a day d is stored as d + 2^17, so that 0 is free for NoDay
+	dayMax     = dayBias - 1
+	versionMax = ledger.MaxVersions
+
+	_ = uint(1<<14 - 1 - versionMax) // it fits beside the operation
 )
 
 // DayOf returns the day of t in t's own zone.
@@ -60,24 +64,12 @@ func (d Day) String() string {
 // A Posting says that a version of a record has a term, or has it no more. It is what a value on the ledger holds.
 type Posting struct {
 	Record  [16]byte
-	Version uint32 // from 1
+	Version uint32 // from 1 to ledger.MaxVersions
 	Op      Op
 	Kind    string    // of the record, as package emr names it; [ClipKind] says what fits
 	First   Day       // first clinical day of the record; NoDay when it has none
 	Last    Day       // last clinical day; NoDay when it has none
 	Written time.Time // by the writer's clock, in whole seconds
-}
-
-// ClipKind cuts a kind to the 32 bytes that a posting holds, at a character.
-func ClipKind(kind string) string {
-	if len(kind) <= kindMax {
-		return kind
-	}
-	end := kindMax
-	for end > 0 && !utf8.RuneStart(kind[end]) {
-		end--
-	}
-	return kind[:end]
 }
 
 func (p Posting) encode() ([PlaintextSize]byte, error) {
@@ -89,41 +81,47 @@ func (p Posting) encode() ([PlaintextSize]byte, error) {
 	switch {
 	case p.Op != Add && p.Op != Delete:
 		return bad("neither add nor delete")
-	case p.Version == 0:
-		return bad("version 0")
+	case p.Version == 0 || p.Version > versionMax:
+		return bad("version out of range")
 	case (p.First == NoDay) != (p.Last == NoDay) || p.First > p.Last:
 		return bad("days out of order")
 	case p.First != NoDay && (p.First <= -dayBias || p.Last > dayMax):
 		return bad("day out of range")
 	case written < 0 || written > math.MaxUint32:
 		return bad("time out of range")
-	case !utf8.ValidString(p.Kind) || bytes.IndexByte([]byte(p.Kind), 0) >= 0:
+	case !isKind(p.Kind):
 		return bad("kind is not text")
 	}
-	b[0], b[1] = 1, byte(p.Op)
-	binary.BigEndian.PutUint32(b[2:], p.Version)
-	copy(b[6:22], p.Record[:])
-	putDay(b[22:25], p.First)
-	putDay(b[25:28], p.Last)
-	binary.BigEndian.PutUint32(b[28:], uint32(written))
-	copy(b[32:], ClipKind(p.Kind))
+	kind := encodeKind(p.Kind)
+	days := uint64(layout)<<(2*dayBits) | packDay(p.First)<<dayBits | packDay(p.Last)
+	b[0] = byte(days >> 32)
+	binary.BigEndian.PutUint32(b[1:], uint32(days))
+	binary.BigEndian.PutUint16(b[5:], uint16(p.Op)<<14|uint16(p.Version))
+	copy(b[7:], p.Record[:])
+	binary.BigEndian.PutUint32(b[23:], uint32(written))
+	copy(b[27:], kind[:])
 	return b, nil
 }
 
 // decodePosting is strict: only what encode makes is read, so that equal postings have equal bytes.
 func decodePosting(b [PlaintextSize]byte) (Posting, error) {
-	if b[0] != 1 {
-		return Posting{}, fmt.Errorf("layout %d: %w", b[0], ErrLayout)
+	days := uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
+	if n := days >> (2 * dayBits); n != layout {
+		return Posting{}, fmt.Errorf("layout %d: %w", n, ErrLayout)
 	}
-	kind, _, _ := bytes.Cut(b[32:], []byte{0})
+	kind, err := decodeKind([kindSize]byte(b[27:]))
+	if err != nil {
+		return Posting{}, err
+	}
+	operation := binary.BigEndian.Uint16(b[5:])
 	p := Posting{
-		Record:  [16]byte(b[6:22]),
-		Version: binary.BigEndian.Uint32(b[2:]),
-		Op:      Op(b[1]),
-		Kind:    string(kind),
-		First:   getDay(b[22:25]),
-		Last:    getDay(b[25:28]),
-		Written: time.Unix(int64(binary.BigEndian.Uint32(b[28:])), 0).UTC(),
+		Record:  [16]byte(b[7:]),
+		Version: uint32(operation & (1<<14 - 1)),
+		Op:      Op(operation >> 14),
+		Kind:    kind,
+		First:   unpackDay(days >> dayBits),
+		Last:    unpackDay(days),
+		Written: time.Unix(int64(binary.BigEndian.Uint32(b[23:])), 0).UTC(),
 	}
 	again, err := p.encode()
 	if err != nil {
@@ -135,18 +133,18 @@ func decodePosting(b [PlaintextSize]byte) (Posting, error) {
 	return p, nil
 }
 
-func putDay(b []byte, d Day) {
-	var u uint32
-	if d != NoDay {
-		u = uint32(int32(d) + dayBias)
+func packDay(d Day) uint64 {
+	if d == NoDay {
+		return 0
 	}
-	b[0], b[1], b[2] = byte(u>>16), byte(u>>8), byte(u)
+	return uint64(d + dayBias)
 }
 
-func getDay(b []byte) Day {
-	u := uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
-	if u == 0 {
+// unpackDay reads the lowest bits.
+func unpackDay(bits uint64) Day {
+	bits &= 1<<dayBits - 1
+	if bits == 0 {
 		return NoDay
 	}
-	return Day(int32(u) - dayBias)
+	return Day(bits) - dayBias
 }

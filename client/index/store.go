@@ -10,8 +10,8 @@ import (
 // Sizes of an entry, in bytes.
 const (
 	LabelSize     = ledger.LabelSize
-	ValueSize     = ledger.EntryValueSize // nonce, sealed posting, tag
-	PlaintextSize = 64
+	ValueSize     = ledger.EntryValueSize // synthetic IV, sealed posting
+	PlaintextSize = 32
 )
 
 // A Label names an entry among those of one hospital. To whoever lacks the term's key it is random.

@@ -1,8 +1,10 @@
 package index
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -45,7 +47,7 @@ func TestFrozenVectors(t *testing.T) {
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(vectors) < 4 {
+	if len(vectors) < 8 {
 		t.Fatalf("%d vectors", len(vectors))
 	}
 	for _, v := range vectors {
@@ -71,6 +73,9 @@ func TestFrozenVectors(t *testing.T) {
 		if got != v {
 			t.Errorf("%s: %+v, want %+v", v.Term, got, v)
 		}
+		if again, err := keys.seal(label, p); err != nil || !bytes.Equal(again.Value[:], value) {
+			t.Errorf("%s: sealed as %x, %v", v.Term, again.Value, err)
+		}
 	}
 }
 
@@ -82,16 +87,22 @@ func writeVectors(t *testing.T, file string) {
 	written := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	postings := []Posting{
 		{Record: recordID(1), Version: 1, Op: Add, Kind: "fhir:Bundle", First: civil(2019, 3, 14), Last: civil(2020, 6, 1), Written: written},
-		{Record: recordID(2), Version: 4294967295, Op: Delete, Kind: "", First: NoDay, Last: NoDay, Written: written},
-		{Record: recordID(3), Version: 7, Op: Add, Kind: "fhir:MedicationAdministration123", First: civil(1800, 1, 1), Last: civil(2199, 12, 31), Written: written},
+		{Record: recordID(2), Version: 10000, Op: Delete, Kind: "", First: NoDay, Last: NoDay, Written: written},
+		{Record: recordID(3), Version: 7, Op: Add, Kind: "fhir:Medi…", First: civil(1800, 1, 1), Last: civil(2199, 12, 31), Written: written},
 		{Record: recordID(4), Version: 1, Op: Add, Kind: "hl7v2:ORU^R01", First: civil(1970, 1, 1), Last: civil(1970, 1, 1), Written: time.Unix(0, 0).UTC()},
+		{Record: recordID(5), Version: 2, Op: Add, Kind: "dicom:OPTENF", First: civil(2026, 2, 28), Last: civil(2026, 3, 1), Written: written},
+		{Record: recordID(6), Version: 1, Op: Add, Kind: "dicom:RTSTRUCT", First: NoDay, Last: NoDay, Written: time.Unix(1<<32-1, 0).UTC()},
+		{Record: recordID(7), Version: 1, Op: Add, Kind: "ccda", First: -dayMax, Last: dayMax, Written: written},
+		{Record: recordID(8), Version: 1, Op: Delete, Kind: "Disc…", First: NoDay, Last: NoDay, Written: written},
 	}
-	terms := []Term{"icd10:I21.4", "patient:http://hospital.example|12345", "word:größe", pairTerm("patient:1", "loinc:8480-6")}
+	terms := []Term{"icd10:I21.4", "patient:http://hospital.example|12345", "word:größe", pairTerm("patient:1", "loinc:8480-6"),
+		"modality:optenf", "date:20xx", "kind:ccda", "word:x"}
+	msps := []string{"HospitalA", "HospitalB", "", "Regulator"}
+	counters := []uint64{0, 1, 1 << 40, 255}
 	var vectors []vector
 	for i, p := range postings {
 		keys := deriveTermKeys(scope.Key(terms[i]))
-		v := vector{ScopeKey: hex.EncodeToString(scope[:]), Term: terms[i], MSP: []string{"HospitalA", "HospitalB", "", "Regulator"}[i],
-			Slot: i * 2, Counter: []uint64{0, 1, 1 << 40, 255}[i]}
+		v := vector{ScopeKey: hex.EncodeToString(scope[:]), Term: terms[i], MSP: msps[i%4], Slot: i, Counter: counters[i%4]}
 		e, err := keys.seal(keys.labelAt(chainName(v.MSP, v.Slot), v.Counter), p)
 		if err != nil {
 			t.Fatal(err)
@@ -151,9 +162,9 @@ func TestKeysAreSeparated(t *testing.T) {
 }
 
 func FuzzDecodePosting(f *testing.F) {
-	for i := range 3 {
+	for i, kind := range []string{"", "text", "fhir:Observation", "hl7v2:ORU^R01", "dicom:CT", "Discharge letter", "fhir:Own"} {
 		p := posting(i)
-		p.First, p.Last, p.Kind = Day(i), Day(2*i), "dicom:CT"
+		p.First, p.Last, p.Kind = Day(i), Day(2*i), kind
 		b, err := p.encode()
 		if err != nil {
 			f.Fatal(err)
@@ -165,11 +176,17 @@ func FuzzDecodePosting(f *testing.F) {
 		copy(b[:], data)
 		p, err := decodePosting(b)
 		if err != nil {
+			if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrLayout) {
+				t.Error(err)
+			}
 			return
 		}
 		again, err := p.encode()
 		if err != nil || again != b {
 			t.Errorf("%x decodes to %+v, which encodes to %x, %v", b, p, again, err)
+		}
+		if ClipKind(p.Kind) != p.Kind {
+			t.Errorf("kind %q of a posting would be clipped to %q", p.Kind, ClipKind(p.Kind))
 		}
 	})
 }

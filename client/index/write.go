@@ -203,8 +203,8 @@ func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Ent
 	return entries, nil
 }
 
-// dummy is random bytes: a label is a PRF's output, and a value is a random nonce and a stream cipher's output with
-// its one-time authenticator, so without the keys nothing tells them apart.
+// dummy is random bytes: a label is a PRF's output, and a value is a synthetic IV, a PRF's output as well, and what AES-CTR makes
+// under it, so without the keys nothing tells them apart.
 func dummy() Entry {
 	var e Entry
 	rand.Read(e.Label[:])

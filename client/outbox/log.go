@@ -26,7 +26,7 @@ const (
 	frameSent       = 4
 	frameWritten    = 5
 
-	magic      = "chartseal outbox"
+	magic      = "chartseal/outbox/2"
 	headerSize = len(magic) + 16
 	frameExtra = 4 + 1 + 4
 	maxFrame   = 256 << 20

@@ -123,7 +123,7 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, tx := range puts {
 		for _, e := range tx.entries(t) {
-			for _, part := range [][]byte{e.Label[:], e.Value[:24], e.Value[24:40], e.Value[88:]} {
+			for _, part := range [][]byte{e.Label[:], e.Value[:16], e.Value[16:32], e.Value[32:]} {
 				if seen[string(part)] {
 					t.Fatalf("%x is in the blocks twice", part)
 				}
@@ -132,10 +132,9 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 		}
 	}
 	for what, part := range map[string]func(index.Entry) []byte{
-		"labels": func(e index.Entry) []byte { return e.Label[:] },
-		"nonces": func(e index.Entry) []byte { return e.Value[:24] },
-		"values": func(e index.Entry) []byte { return e.Value[24:] },
-		"tags":   func(e index.Entry) []byte { return e.Value[88:] },
+		"labels":        func(e index.Entry) []byte { return e.Label[:] },
+		"synthetic IVs": func(e index.Entry) []byte { return e.Value[:16] },
+		"ciphertexts":   func(e index.Entry) []byte { return e.Value[16:] },
 	} {
 		var scores [2][]float64
 		for i, same := range equal {

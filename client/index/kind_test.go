@@ -1,0 +1,117 @@
+package index
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// The kinds that records have by themselves are shown as they are.
+func TestKindsOfFormatsFitExactly(t *testing.T) {
+	kinds := []string{
+		"", "text", "pdf", "json", "ccda", "dicom", "hl7v2", "xml", "bin", "ECG", "büro", "fhir:ndjson", "fhir:Observation", "fhir:Account",
+		"fhir:VisionPrescription", "fhir:MedicinalProductUndesirableEffect", "fhir:Transport", "fhir:ServiceDefinition", "fhir:DiagnosticOrder",
+	}
+	for _, message := range strings.Fields("ACK ADT BAR DFT MDM NMD OML ORM ORU OUL QBP RDE RSP SIU VXU Z01 ZZZ") {
+		kinds = append(kinds, "hl7v2:"+message)
+		for _, event := range strings.Fields("A01 A60 K11 M14 N02 O21 P03 PC9 R01 S26 T02 V04 W01 Z99 000") {
+			kinds = append(kinds, "hl7v2:"+message+"^"+event)
+		}
+	}
+	for _, modality := range strings.Fields(`ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL
+		IVOCT IVUS KER KO LEN LS MG MR M3D NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE
+		RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XAPROTOCOL XC
+		AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF`) {
+		kinds = append(kinds, "dicom:"+modality)
+	}
+	seen := make(map[[kindSize]byte]string)
+	for _, kind := range append(kinds, kindNames...) {
+		if got := ClipKind(kind); got != kind {
+			t.Errorf("%q is shown as %q", kind, got)
+		}
+		b := encodeKind(kind)
+		if other, ok := seen[b]; ok && other != kind {
+			t.Errorf("%q and %q have the same bytes", kind, other)
+		}
+		seen[b] = kind
+	}
+}
+
+func TestOtherKindsAreClippedAndSaySo(t *testing.T) {
+	for kind, want := range map[string]string{
+		"Discharge letter":         "Disc…",
+		"letter":                   "lett…",
+		"Ärzte":                    "Ärz…",
+		"aaaé!":                    "aaa…",
+		"日本語":                      "日…",
+		"fhir:Own":                 "fhir:Own…",
+		"fhir:observation":         "fhir:obse…",
+		"fhir:":                    "fhir:",
+		"fhir:x":                   "fhir:x…",
+		"hl7v2:oru^r01":            "hl7v2:oru^…",
+		"hl7v2:ORU^":               "hl7v2:ORU^…",
+		"hl7v2:^R01":               "hl7v2:^R01…",
+		"hl7v2:ORUX^R01":           "hl7v2:ORUX…",
+		"dicom:":                   "dicom:…",
+		"dicom:ct":                 "dicom:ct…",
+		"dicom:LONGNAME":           "dicom:LONG…",
+		"one\x00two\xff\nthree":    "onet…",
+		"…":                        "…",
+		"a…":                       "a…",
+		"Disc…":                    "Disc…",
+		"fhir:Observation…":        "fhir:Obse…",
+		strings.Repeat("x", 1<<16): "xxxx…",
+	} {
+		got := ClipKind(kind)
+		if got != want {
+			t.Errorf("%.40q is shown as %q, want %q", kind, got, want)
+		}
+		if !isClipped(got) && got != kind {
+			t.Errorf("%.40q is shown as %q, without a mark", kind, got)
+		}
+	}
+}
+
+// Whatever the kind, what a posting shows is the kind itself or a marked beginning of it, and does not change when it is written again.
+func FuzzClipKind(f *testing.F) {
+	for _, s := range []string{"", "text", "fhir:Observation", "hl7v2:ADT^A01", "dicom:RTSTRUCT", "Discharge letter", "größer", "\x01", "a…"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, kind string) {
+		got := ClipKind(kind)
+		if again := ClipKind(got); again != got || !utf8.ValidString(got) || !isKind(got) {
+			t.Errorf("%q is shown as %q, and that as %q", kind, got, again)
+		}
+		if !isKind(kind) {
+			return
+		}
+		if start, cut := strings.CutSuffix(got, cutMark); got != kind && !(cut && strings.HasPrefix(kind, start)) {
+			t.Errorf("%q is shown as %q", kind, got)
+		}
+	})
+}
+
+// A search that is refined by kind trusts only kinds that were not cut.
+func TestClippedKindsAreLookedUp(t *testing.T) {
+	for _, c := range []struct {
+		kind string
+		term Term
+		want verdict
+	}{
+		{"hl7v2:ORU^R01", "kind:oru", yes},
+		{"hl7v2:ORU^R01", "kind:adt", no},
+		{"Discharge letter", "kind:discharge letter", unsure},
+		{"fhir:Own", "kind:fhir:own", unsure},
+		{"fhir:Own", "kind:fhir", yes},
+	} {
+		if got := checkKind(c.term)(Hit{Posting: Posting{Kind: ClipKind(c.kind)}}); got != c.want {
+			t.Errorf("%s for a posting of %q: %v, want %v", c.term, c.kind, got, c.want)
+		}
+	}
+}
+
+func ExampleClipKind() {
+	fmt.Println(ClipKind("hl7v2:ORU^R01"), ClipKind("fhir:Observation"), ClipKind("Discharge letter"))
+	// Output: hl7v2:ORU^R01 fhir:Observation Disc…
+}

@@ -1,0 +1,59 @@
+package index
+
+import "strings"
+
+// kindNames are kinds that a posting names by their number, from 1: the resource types of FHIR, in R4, then what R4B and R5 and before it
+// STU3 and DSTU2 had besides, and the modalities of DICOM that are longer than six characters. They are part of the layout: a
+// number never means another name, and a name more is another layout.
+var kindNames = numbered("fhir:", `
+	ndjson
+	Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
+	BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem
+	ChargeItemDefinition Claim ClaimResponse ClinicalImpression CodeSystem Communication CommunicationRequest
+	CompartmentDefinition Composition ConceptMap Condition Consent Contract Coverage CoverageEligibilityRequest
+	CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric DeviceRequest DeviceUseStatement
+	DiagnosticReport DocumentManifest DocumentReference EffectEvidenceSynthesis Encounter Endpoint EnrollmentRequest
+	EnrollmentResponse EpisodeOfCare EventDefinition Evidence EvidenceVariable ExampleScenario ExplanationOfBenefit
+	FamilyMemberHistory Flag Goal GraphDefinition Group GuidanceResponse HealthcareService ImagingStudy Immunization
+	ImmunizationEvaluation ImmunizationRecommendation ImplementationGuide InsurancePlan Invoice Library Linkage List Location
+	Measure MeasureReport Media Medication MedicationAdministration MedicationDispense MedicationKnowledge MedicationRequest
+	MedicationStatement MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication
+	MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured
+	MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader
+	MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition OperationDefinition OperationOutcome
+	Organization OrganizationAffiliation Parameters Patient PaymentNotice PaymentReconciliation Person PlanDefinition
+	Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson RequestGroup
+	ResearchDefinition ResearchElementDefinition ResearchStudy ResearchSubject RiskAssessment RiskEvidenceSynthesis Schedule
+	SearchParameter ServiceRequest Slot Specimen SpecimenDefinition StructureDefinition StructureMap Subscription Substance
+	SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
+	SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestReport TestScript ValueSet
+	VerificationResult VisionPrescription
+	ActorDefinition AdministrableProductDefinition ArtifactAssessment BiologicallyDerivedProductDispense Citation
+	ClinicalUseDefinition ConditionDefinition DeviceAssociation DeviceDispense DeviceUsage EncounterHistory EvidenceReport
+	FormularyItem GenomicStudy ImagingSelection Ingredient InventoryItem InventoryReport ManufacturedItemDefinition
+	MedicinalProductDefinition NutritionIntake NutritionProduct PackagedProductDefinition Permission RegulatedAuthorization
+	RequestOrchestration Requirements SubscriptionStatus SubscriptionTopic SubstanceDefinition TestPlan Transport
+	BodySite Conformance DataElement DeviceComponent DeviceUseRequest DiagnosticOrder EligibilityRequest EligibilityResponse
+	ExpansionProfile ImagingManifest ImagingObjectSelection MedicationOrder Order OrderResponse ProcedureRequest ProcessRequest
+	ProcessResponse ReferralRequest Sequence ServiceDefinition`,
+	"dicom:", `CTPROTOCOL RTIMAGE RTINTENT RTRECORD RTSEGANN RTSTRUCT TEXTUREMAP XAPROTOCOL`)
+
+// kindNumbers are the places of kindNames.
+var kindNumbers = func() map[string]uint32 {
+	numbers := make(map[string]uint32, len(kindNames))
+	for i, name := range kindNames {
+		numbers[name] = uint32(i + 1)
+	}
+	return numbers
+}()
+
+// numbered joins prefixes with the words of the lists that follow them.
+func numbered(lists ...string) []string {
+	var out []string
+	for i := 0; i < len(lists); i += 2 {
+		for _, word := range strings.Fields(lists[i+1]) {
+			out = append(out, lists[i]+word)
+		}
+	}
+	return out
+}
