@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -31,7 +32,7 @@ func (n *Network) configurePeer(org string) error {
 				"bootstrap": address, "endpoint": address, "externalEndpoint": address,
 				// Messages to a dead peer try to connect one after the other, each as long as dialTimeout, and private data
 				// waits behind them: with the sample's 3 s a hospital's outage stopped the others for 10 s and more.
-				"reconnectInterval": "1s", "dialTimeout": "300ms", "connTimeout": "1s",
+				"reconnectInterval": n.reconnectInterval(org).String(), "dialTimeout": "300ms", "connTimeout": "1s",
 				// How soon peers learn that another is in the channel, and so a member of a collection that can take
 				// private data; and how soon the metric that awaitGossip reads is true.
 				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // how soon they take one that is silent for dead
@@ -66,6 +67,16 @@ func (n *Network) configurePeer(org string) error {
 		}},
 		"metrics": object{"provider": "prometheus"},
 	})
+}
+
+// reconnectInterval is how long a peer waits before it tries again to reach another. Peers that start together miss each other at
+// first: an earlier one because nobody listens yet, a later one because its own channel is not loaded. When two then try again at the same
+// moment they keep one of both connections, and gossip waits five seconds for the answer to the greeting that went with
+// the other. So each waits shorter than those that start before it, by more than lies between their starts.
+func (n *Network) reconnectInterval(org string) time.Duration {
+	all := n.organisations()
+	later := len(all) - 1 - slices.Index(all, org)
+	return 300*time.Millisecond + time.Duration(later)*400*time.Millisecond
 }
 
 func (n *Network) peerProcess(org string) *process {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -258,8 +259,7 @@ func (u *bringUp) joinOrderers(ctx context.Context) error {
 	return u.joinOrderer(ctx, all[0])
 }
 
-// joinPeers makes the peers follow the channel, one after the other: one that joins greets those that have. When they join together, each
-// may greet the other before that one would listen, and gossip waits five seconds for the answer to a lost greeting.
+// joinPeers makes the peers follow the channel, one after the other, as startPeers starts them.
 func (u *bringUp) joinPeers(ctx context.Context) error {
 	for _, org := range u.organisations() {
 		if err := u.joinPeer(ctx, org); err != nil {
@@ -352,11 +352,26 @@ func (u *bringUp) resume(ctx context.Context) error {
 			return err
 		}
 	}
-	err := u.phase(ctx, "servers", func(ctx context.Context) error { return u.startAll(ctx, u.servers(u.organisations()...)) })
-	if err != nil {
+	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
 	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), inOrder(u.enrollUsers, u.makeAllSecrets))
+}
+
+// startOthers starts all servers but the peers.
+func (u *bringUp) startOthers(ctx context.Context) error {
+	all := u.servers(u.organisations()...)
+	return u.startAll(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" }))
+}
+
+// startPeers starts the peers one after the other, see reconnectInterval.
+func (u *bringUp) startPeers(ctx context.Context) error {
+	for _, org := range u.organisations() {
+		if err := u.startAll(ctx, []*process{u.peerProcess(org)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve starts the attribute authorities and replicators, and gives people their keys.
