@@ -47,7 +47,7 @@ func (r *run) rates(name string, n int64, times []bench.Times, used []bench.Acco
 
 // large measures records of a gigabyte, less in a quick run.
 func (r *run) large(ctx context.Context) error {
-	size, rounds := of[int64](r, 1<<30, 256<<20), of(r, 3, 3)
+	size, rounds := of[int64](r, 1<<30, 512<<20), of(r, 3, 2)
 	what := fmt.Sprintf("%d MiB", size>>20)
 	c, err := r.a.Client()
 	if err != nil {
