@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -23,7 +24,7 @@ const UnknownCID = "bafkreicn3iktvyvmb4oimrz2vpljh75efa3gyaxdvz6nvqfbqeizcrhfna"
 type BlobsEnv struct {
 	Blobs client.Blobs
 
-	// Pinned lists the CIDs that are pinned as a whole.
+	// Pinned lists at least the CIDs of the payloads that are kept.
 	Pinned func(t *testing.T) []string
 
 	// Corrupt flips a bit in the stored form of a payload, in about its middle, behind the back of the store.
@@ -37,7 +38,7 @@ func Blobs(t *testing.T, env BlobsEnv) {
 		t.Helper()
 		id, err := env.Blobs.Put(ctx, bytes.NewReader(data))
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 		return id
 	}
@@ -86,6 +87,30 @@ func Blobs(t *testing.T, env BlobsEnv) {
 		}
 		if !contains(env.Pinned(t), id) {
 			t.Fatal("Pin does not pin")
+		}
+	})
+	t.Run("unpin one of many", func(t *testing.T) {
+		ids := make([]string, 30)
+		var wg sync.WaitGroup
+		for i := range ids {
+			wg.Go(func() { ids[i] = put(t, random(5000+i)) })
+		}
+		wg.Wait()
+		for i, id := range ids {
+			wg.Go(func() {
+				if i%3 == 0 {
+					if err := env.Blobs.Unpin(ctx, id); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		pinned := env.Pinned(t)
+		for i, id := range ids {
+			if contains(pinned, id) == (i%3 == 0) {
+				t.Errorf("payload %d of 30: %t that it is pinned", i, contains(pinned, id))
+			}
 		}
 	})
 	t.Run("failing source", func(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *Store) verifiedLeaf(ctx context.Context, l leaf) ([]byte, error) {
 func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	wctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
-	data, err := s.blockOnce(wctx, c)
+	data, err := s.blockOnce(wctx, c, false)
 	switch {
 	case err == nil:
 		return data, nil
@@ -66,9 +66,9 @@ func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return nil, s.explain("fetch block "+c.String(), err, nil)
 }
 
-func (s *Store) blockOnce(ctx context.Context, c cid.Cid) ([]byte, error) {
+func (s *Store) blockOnce(ctx context.Context, c cid.Cid, local bool) ([]byte, error) {
 	// The timeout is told to the node too, so that it stops looking.
-	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Send(ctx)
+	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Option("offline", local).Send(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,11 @@
 // disk) nor its Go client does: a flipped bit on the node's disk, or a node that lies, is [ledger.ErrTampered] before any byte of
 // that block is released.
 //
+// Payloads of one block that are put or pinned together share the pin of a node that links to them (tie.go): kubo's
+// "pin ls CID" says that they are pinned indirectly. Whoever removes the pins whose names begin with chartseal-tie- lets go of a
+// hundred payloads with each. A node may collect its garbage at any time: kubo waits with that while it pins, and a payload that is
+// removed between being stored and being pinned is missed, and put again.
+//
 // Every call ends in bounded time when nothing moves for [Options.Idle], which is how a CID that no reachable node has
 // becomes [ledger.ErrUnavailable]. A node that does not answer, or refuses the token, is named in the error.
 package ipfs
@@ -47,6 +52,7 @@ type Store struct {
 	idle    time.Duration
 	blocks  chan struct{} // bounds concurrent block requests
 	small   *convoy.Convoy[leafPut]
+	unpins  *convoy.Convoy[cid.Cid]
 }
 
 var _ client.Blobs = (*Store)(nil)
@@ -75,7 +81,7 @@ func New(o Options) (*Store, error) {
 		o.Idle = 30 * time.Second
 	}
 	s := &Store{api: api, streams: streams, address: o.API, idle: o.Idle, blocks: make(chan struct{}, maxRequests)}
-	s.small = s.smallPuts()
+	s.small, s.unpins = s.smallPuts(), s.sharedUnpins()
 	return s, nil
 }
 
@@ -170,33 +176,6 @@ func (s *Store) forget(ctx context.Context, name string) {
 			return
 		}
 	}
-}
-
-// Unpin implements client.Blobs.
-func (s *Store) Unpin(ctx context.Context, id string) error {
-	c, err := parse(id)
-	if err != nil {
-		return err
-	}
-	wctx, cancel := context.WithTimeout(ctx, s.idle)
-	defer cancel()
-	err = s.api.Request("pin/rm", c.String()).Option("recursive", true).Exec(wctx, nil)
-	if err == nil {
-		return nil
-	}
-	// kubo says "not pinned" only in prose. It also refuses to list a pin that is not there: if the node answers both
-	// questions with a refusal, there is no pin.
-	var refusal *rpc.Error
-	if errors.As(err, &refusal) {
-		lerr := s.api.Request("pin/ls", c.String()).Option("type", "recursive").Exec(wctx, nil)
-		if errors.As(lerr, &refusal) && refusal.Code == 0 {
-			return nil
-		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return s.explain("unpin "+id, err, nil)
 }
 
 // parse accepts the CIDs that payloads have.

@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +35,11 @@ type fakeKubo struct {
 	pins    map[cid.Cid]string // name by root
 	loseAdd bool               // break the connection instead of answering an add or a put
 	puts    int                // requests to put blocks
+	pinAdds int                // requests to pin
+	losePin bool               // break the connection instead of answering them
+
+	beforePin, beforeUpdate func() // run before a pin is made or replaced
+	whileNamed              func() // runs after roots were listed and before their names are
 
 	refuseBlock string // refuse requests with a block that has this in it
 
@@ -77,42 +81,26 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
-		w.Write(k.block(r.Context(), root))
-	case "pin/add":
-		k.pin(w, r.Context(), q["arg"])
-	case "pin/rm":
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if _, pinned := k.pins[root]; !pinned {
-			refuse(w, "not pinned or pinned indirectly")
+		if q.Get("offline") == "true" && k.stored(root) == nil {
+			refuse(w, "not found")
 			return
 		}
-		delete(k.pins, root)
-		json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
+		w.Write(k.block(r.Context(), root))
+	case "pin/add":
+		k.pin(w, r.Context(), q["arg"], q.Get("name"))
+	case "block/stat":
+		if k.stored(root) == nil {
+			refuse(w, "not found")
+		}
+	case "pin/rm":
+		k.unpin(w, root)
+	case "pin/update":
+		k.update(w, q["arg"])
 	case "pin/ls":
-		k.list(w, q["arg"], q.Get("name"))
+		k.list(w, q["arg"], q.Get("name"), q.Get("stream") == "true", q.Get("names") == "true")
 	default:
 		refuse(w, "unknown command")
 	}
-}
-
-// pin fetches and pins one payload after another.
-func (k *fakeKubo) pin(w http.ResponseWriter, ctx context.Context, ids []string) {
-	for _, id := range ids {
-		root, _ := cid.Decode(id)
-		for _, c := range append(k.leaves(root), root) {
-			if k.block(ctx, c) == nil {
-				return
-			}
-		}
-		k.mu.Lock()
-		if _, pinned := k.pins[root]; !pinned {
-			k.pins[root] = ""
-		}
-		k.mu.Unlock()
-	}
-	io.WriteString(w, `{"Progress":1}`+"\n")
-	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
 
 func refuse(w http.ResponseWriter, message string) {
@@ -160,6 +148,12 @@ func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid,
 	}
 }
 
+func (k *fakeKubo) stored(c cid.Cid) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.blocks[c]
+}
+
 // leaves lists the raw blocks of a file in order.
 func (k *fakeKubo) leaves(root cid.Cid) []cid.Cid {
 	if root.Type() == cid.Raw {
@@ -177,22 +171,6 @@ func (k *fakeKubo) leaves(root cid.Cid) []cid.Cid {
 		all = append(all, k.leaves(l.Cid)...)
 	}
 	return all
-}
-
-func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	keys := map[string]any{}
-	for c, n := range k.pins {
-		if (len(wanted) == 0 || slices.Contains(wanted, c.String())) && strings.Contains(n, name) {
-			keys[c.String()] = map[string]string{"Type": "recursive", "Name": n}
-		}
-	}
-	if len(keys) < len(wanted) {
-		refuse(w, "path is not pinned")
-		return
-	}
-	json.NewEncoder(w).Encode(map[string]any{"Keys": keys})
 }
 
 func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
@@ -293,16 +271,6 @@ func (a adder) Add(_ context.Context, n format.Node) error {
 	defer a.k.mu.Unlock()
 	a.k.blocks[n.Cid()] = bytes.Clone(n.RawData())
 	return nil
-}
-
-func (k *fakeKubo) pinned(*testing.T) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var all []string
-	for c := range k.pins {
-		all = append(all, c.String())
-	}
-	return all
 }
 
 // corrupt flips a bit in the middle block of a payload.

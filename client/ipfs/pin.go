@@ -6,90 +6,132 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
-	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/go-cid"
-	format "github.com/ipfs/go-ipld-format"
-	"github.com/multiformats/go-multihash"
+	"github.com/ipfs/kubo/client/rpc"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
+
+// groupIdle is how long payloads that nobody has may hold up those that are pinned with them.
+const groupIdle = 5 * time.Second
 
 // Pin implements client.Blobs. It fetches what the node has not got.
 func (s *Store) Pin(ctx context.Context, id string) error {
-	return s.pinAll(ctx, s.idle, "pin "+id, id)
-}
-
-// PinAll implements replica.Pinner. It gives up when nothing has come for [groupIdle].
-//
-// A node that is asked for payloads one after the other asks its neighbours for each. So they are tied to a node of their own that links to
-// all of them: pinning that fetches them in one session, some at a time, which costs a third. Then each gets a pin of its own, and
-// the tie is removed.
-func (s *Store) PinAll(ctx context.Context, ids []string) error {
-	op := fmt.Sprintf("pin %d payloads", len(ids))
-	if s.allPinned(ctx, ids) {
-		return nil
-	}
-	tie, err := s.tie(ctx, ids)
+	c, err := parse(id)
 	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	defer s.untie(ctx, tie)
-	if err := s.pinAll(ctx, min(s.idle, groupIdle), op, tie); err != nil {
 		return err
 	}
-	return s.pinAll(ctx, s.idle, op, ids...)
+	return s.keep(ctx, s.idle, "pin "+id, c, "")
 }
 
-// groupIdle is how long one payload that nobody has may hold up those that are pinned with it.
-const groupIdle = 5 * time.Second
-
-// allPinned spares the home of payloads, which pinned them when they were put, the work.
-func (s *Store) allPinned(ctx context.Context, ids []string) bool {
-	ctx, cancel := context.WithTimeout(ctx, s.idle)
-	defer cancel()
-	return s.api.Request("pin/ls", ids...).Option("type", "recursive").Exec(ctx, nil) == nil
-}
-
-// tie stores a node that links to payloads.
-func (s *Store) tie(ctx context.Context, ids []string) (string, error) {
-	var n merkledag.ProtoNode
+// PinAll implements replica.Pinner. It gives up on payloads when nothing has come for [groupIdle].
+//
+// Payloads of one block are tied, which also fetches them in one session: a node that is asked for payloads one after the other asks its
+// neighbours for each.
+func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
+	var leaves, files []cid.Cid
+	var pinned []string
+	var errs []error
 	for _, id := range ids {
 		c, err := parse(id)
-		if err != nil {
-			return "", err
-		}
-		if err := n.AddRawLink("", &format.Link{Cid: c}); err != nil {
-			return "", err
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case c.Type() == cid.Raw:
+			leaves = append(leaves, c)
+		default:
+			files = append(files, c)
 		}
 	}
-	n.SetCidBuilder(cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256})
+	for group := range slices.Chunk(leaves, maxTied) {
+		kept, err := s.keepTied(ctx, group)
+		for _, c := range kept {
+			pinned = append(pinned, c.String())
+		}
+		errs = append(errs, err)
+	}
+	for _, c := range files {
+		err := s.keep(ctx, min(s.idle, groupIdle), "pin "+c.String(), c, "")
+		if err == nil {
+			pinned = append(pinned, c.String())
+		}
+		errs = append(errs, err)
+	}
+	return pinned, errors.Join(errs...)
+}
+
+// keepTied pins payloads of one block each, and returns those that are pinned.
+func (s *Store) keepTied(ctx context.Context, members []cid.Cid) ([]cid.Cid, error) {
+	op, idle := fmt.Sprintf("pin %d payloads", len(members)), min(s.idle, groupIdle)
+	if len(members) == 1 {
+		if err := s.keep(ctx, idle, "pin "+members[0].String(), members[0], ""); err != nil {
+			return nil, err
+		}
+		return members, nil
+	}
+	t, err := newTie(members)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
 	wctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
-	block := leafPut{n.RawData(), n.Cid()}
-	if err := s.putBlocks(wctx, "dag-pb", false, []leafPut{block}); err != nil {
-		return "", s.explain("tie payloads", err, nil)
+	if err := s.putTie(wctx, t); err != nil {
+		return nil, s.explain(op, err, nil)
 	}
-	return n.Cid().String(), nil
+	err = s.keep(ctx, idle, op, t.cid, t.name())
+	if err == nil {
+		return members, nil
+	}
+	// Those that have come are not held up by those that have not.
+	here, lerr := s.present(ctx, members)
+	if lerr != nil || len(here) == 0 || len(here) == len(members) {
+		return nil, err
+	}
+	kept, kerr := s.keepTied(ctx, here)
+	return kept, errors.Join(err, kerr)
 }
 
-// untie lets go of a tie. The block stays until the node collects its garbage, 40 bytes a payload: to remove it by name makes kubo go
-// through all pins there are.
-func (s *Store) untie(ctx context.Context, tie string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+// present returns those of the blocks that the node has.
+func (s *Store) present(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
-	s.api.Request("pin/rm", tie).Exec(ctx, nil)
-}
-
-func (s *Store) pinAll(ctx context.Context, idle time.Duration, op string, ids ...string) error {
-	for _, id := range ids {
-		if _, err := parse(id); err != nil {
-			return err
+	var here []cid.Cid
+	for _, c := range blocks {
+		err := s.api.Request("block/stat", c.String()).Option("offline", true).Exec(ctx, nil)
+		var refusal *rpc.Error
+		switch {
+		case err == nil:
+			here = append(here, c)
+		case !errors.As(err, &refusal):
+			return nil, err
 		}
 	}
+	return here, nil
+}
+
+// pinned tells whether a root has a pin of its own.
+func (s *Store) pinned(ctx context.Context, root cid.Cid) (bool, error) {
+	err := s.api.Request("pin/ls", root.String()).Option("type", "recursive").Exec(ctx, nil)
+	var refusal *rpc.Error
+	if errors.As(err, &refusal) && refusal.Code == 0 {
+		return false, nil // kubo says so only in prose
+	}
+	return err == nil, err
+}
+
+// keep pins a root and fetches what the node has not got of it. It lets be what is pinned: kubo takes a pin away before it makes it anew,
+// and when that fails it is lost.
+func (s *Store) keep(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
 	wctx, watch := newWatch(ctx, idle)
 	defer watch.stop()
 	watch.start()
-	err := s.pin(wctx, ids, watch)
+	done, err := s.pinned(wctx, root)
+	if err == nil && !done {
+		err = s.pin(wctx, root, name, watch)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -99,8 +141,12 @@ func (s *Store) pinAll(ctx context.Context, idle time.Duration, op string, ids .
 	return s.explain(op, err, watch)
 }
 
-func (s *Store) pin(ctx context.Context, ids []string, watch *watch) error {
-	resp, err := s.api.Request("pin/add", ids...).Option("recursive", true).Option("progress", true).Send(ctx)
+func (s *Store) pin(ctx context.Context, root cid.Cid, name string, watch *watch) error {
+	req := s.api.Request("pin/add", root.String()).Option("recursive", true).Option("progress", true)
+	if name != "" {
+		req = req.Option("name", name)
+	}
+	resp, err := req.Send(ctx)
 	if err != nil {
 		return err
 	}
@@ -118,11 +164,11 @@ func (s *Store) pin(ctx context.Context, ids []string, watch *watch) error {
 		case errors.Is(err, io.EOF) && pinned:
 			return nil
 		case errors.Is(err, io.EOF):
-			return errors.New("the node stopped before it had pinned")
+			return ledger.Errorf(ledger.ErrUnavailable, "the IPFS node %s stopped before it had pinned", s.address)
 		case err != nil:
 			return err
 		}
-		pinned = pinned || len(out.Pins) == len(ids)
+		pinned = pinned || len(out.Pins) > 0
 		if out.Progress > progress {
 			progress = out.Progress
 			watch.start()

@@ -20,7 +20,7 @@ import (
 )
 
 // Most records are small: their payload is one block, whose CID is known before the node has it. Those that are put at the same
-// time go in one request, and none needs the work of kubo's add, which reads a file as if it had many blocks and gives its pin a name.
+// time go in one request and share a pin, and none needs the work of kubo's add, which reads a file as if it had many blocks.
 const (
 	leafSize  = 1 << 20 // the chunker's
 	groupSize = 4 << 20 // bytes of one request
@@ -45,7 +45,7 @@ func (s *Store) smallPuts() *convoy.Convoy[leafPut] {
 			for _, p := range group {
 				size += len(p.data)
 			}
-			return size <= groupSize
+			return size <= groupSize && len(group) < maxTied
 		},
 		Send: s.sendLeaves,
 		Part: func([]leafPut, error) bool { return true },
@@ -59,12 +59,14 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 		return "", fmt.Errorf("hash payload: %w", err)
 	}
 	err = s.small.Go(ctx, p)
-	if err == nil && ctx.Err() == nil {
-		return p.cid.String(), nil
-	}
 	var refusal *rpc.Error
-	if !errors.As(err, &refusal) {
-		s.retract(ctx, p.cid.String())
+	switch {
+	case err == nil && ctx.Err() == nil:
+		return p.cid.String(), nil
+	case err == nil: // with others, for whom it was not stopped
+		s.abandon(ctx, p.cid)
+	case !errors.As(err, &refusal):
+		s.retract(ctx, p.cid)
 	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
@@ -72,14 +74,46 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 	return "", s.explain("store payload", err, nil)
 }
 
-// sendLeaves puts blocks in one request.
+// sendLeaves puts blocks in one request, and ties them.
 func (s *Store) sendLeaves(ctx context.Context, group []leafPut) error {
 	wctx, watch := newWatch(ctx, s.idle)
 	defer watch.stop()
 	watch.start()
-	err := s.putBlocks(wctx, "raw", true, group)
+	var err error
+	if len(group) == 1 {
+		err = s.putBlocks(wctx, "raw", true, group)
+	} else {
+		err = s.putTied(wctx, group, watch)
+	}
 	if err != nil && watch.expired() {
 		return ledger.Errorf(ledger.ErrUnavailable, "nothing moved for %v at the IPFS node %s", s.idle, s.address)
+	}
+	return err
+}
+
+// putTied pins blocks by a tie. Should the node remove unpinned blocks between the requests, it does not find one of them when it is to pin
+// the tie, and so does not pin it.
+func (s *Store) putTied(ctx context.Context, group []leafPut, watch *watch) error {
+	members := make([]cid.Cid, len(group))
+	for i, p := range group {
+		members[i] = p.cid
+	}
+	t, err := newTie(members)
+	if err != nil {
+		return err
+	}
+	if err := s.putBlocks(ctx, "raw", false, group); err != nil {
+		return err
+	}
+	watch.start()
+	if err := s.putTie(ctx, t); err != nil {
+		return err
+	}
+	watch.start()
+	err = s.pin(ctx, t.cid, t.name(), watch)
+	var refusal *rpc.Error
+	if err != nil && !errors.As(err, &refusal) {
+		s.retract(ctx, t.cid)
 	}
 	return err
 }
@@ -113,13 +147,13 @@ func (s *Store) putBlocks(ctx context.Context, codec string, pin bool, group []l
 	return nil
 }
 
-// retract unpins what a request whose answer was lost may have pinned. The node may still be at it, so it looks a few times. What it
-// cannot undo stays as ciphertext without a key.
-func (s *Store) retract(ctx context.Context, id string) {
+// retract removes the pin that a request whose answer was lost may have made. The node may still be at it, so it looks a few times. What
+// it cannot undo stays as ciphertext without a key.
+func (s *Store) retract(ctx context.Context, root cid.Cid) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
-		if err := s.api.Request("pin/rm", id).Option("recursive", true).Exec(ctx, nil); err == nil {
+		if err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil); err == nil {
 			return
 		}
 		select {
@@ -128,4 +162,11 @@ func (s *Store) retract(ctx context.Context, id string) {
 			return
 		}
 	}
+}
+
+// abandon lets go of a payload whose caller has given up.
+func (s *Store) abandon(ctx context.Context, c cid.Cid) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	s.unpins.Go(ctx, c)
 }

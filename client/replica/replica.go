@@ -30,9 +30,9 @@ type Feed func(ctx context.Context, handle func(ctx context.Context, cids []stri
 type Pinner interface {
 	Pin(ctx context.Context, cid string) error
 
-	// PinAll pins several, which costs less than one by one, and gives up soon when one of them does not come. Its error does not
-	// say which.
-	PinAll(ctx context.Context, cids []string) error
+	// PinAll pins several, which costs less than one by one, and gives up soon on those that do not come. It returns those that are
+	// pinned, and an error unless these are all.
+	PinAll(ctx context.Context, cids []string) (pinned []string, err error)
 }
 
 // A Config is what a Replicator works with. Feed, Store and Memory are required.
@@ -75,7 +75,7 @@ const pendingName = "replica/pending"
 // maxWaiting bounds how far reading the ledger runs ahead of fetching, and maxTogether how many payloads are pinned at once.
 const (
 	maxWaiting  = 256
-	maxTogether = 32
+	maxTogether = 100
 )
 
 // New reads what is pending.

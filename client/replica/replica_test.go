@@ -80,16 +80,18 @@ func (s *store) Pin(_ context.Context, cid string) error {
 	return nil
 }
 
-func (s *store) PinAll(ctx context.Context, cids []string) error {
+func (s *store) PinAll(ctx context.Context, cids []string) (pinned []string, err error) {
 	s.mu.Lock()
 	s.together = max(s.together, len(cids))
 	s.mu.Unlock()
 	for _, cid := range cids {
-		if err := s.Pin(ctx, cid); err != nil {
-			return err
+		if perr := s.Pin(ctx, cid); perr != nil {
+			err = perr
+		} else {
+			pinned = append(pinned, cid)
 		}
 	}
-	return nil
+	return pinned, err
 }
 
 func (s *store) appear(cid string) {

@@ -60,26 +60,35 @@ func (r *Replicator) fetch(ctx context.Context) {
 			}
 		}
 		r.signal() // another worker may find more
-		if len(cids) > 1 && r.together(ctx, cids) {
-			continue
-		}
-		for _, cid := range cids {
-			r.one(ctx, cid)
+		if len(cids) == 1 {
+			r.one(ctx, cids[0])
+		} else {
+			r.together(ctx, cids)
 		}
 	}
 }
 
-// together tells whether all are pinned. When one of them does not come, each is to be tried by itself.
-func (r *Replicator) together(ctx context.Context, cids []string) bool {
+// together leaves those that do not come to be tried by themselves.
+func (r *Replicator) together(ctx context.Context, cids []string) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
+	pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
 	defer cancel()
-	if err := r.c.Store.PinAll(ctx, cids); err != nil {
-		r.c.Log.Info("not pinned together, trying one by one", "payloads", len(cids), "error", err.Error())
-		return false
+	pinned, err := r.c.Store.PinAll(pinCtx, cids)
+	if len(pinned) > 0 {
+		r.finish(pinned, time.Since(start))
 	}
-	r.finish(cids, time.Since(start))
-	return true
+	if err == nil {
+		return
+	}
+	for _, cid := range cids {
+		switch {
+		case slices.Contains(pinned, cid):
+		case ctx.Err() != nil:
+			r.release(cid)
+		default:
+			r.postpone(cid, err)
+		}
+	}
 }
 
 func (r *Replicator) one(ctx context.Context, cid string) {

@@ -90,8 +90,8 @@ func store(t *testing.T, hospital string) *ipfs.Store {
 	return s
 }
 
-// pins lists what a hospital's IPFS node keeps.
-func pins(t *testing.T, hospital string) []string {
+// kubo is the RPC of a hospital's IPFS node, without our adapter.
+func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	t.Helper()
 	p := profile(t, hospital).IPFS
 	address, err := multiaddr.NewMultiaddr(p.API)
@@ -103,9 +103,15 @@ func pins(t *testing.T, hospital string) []string {
 		t.Fatal(err)
 	}
 	api.Headers.Set("Authorization", "Bearer "+p.Token)
+	return api
+}
+
+// pins lists what a hospital's IPFS node keeps: roots, and what they link to.
+func pins(t *testing.T, hospital string) []string {
+	t.Helper()
 	found := make(chan iface.Pin)
 	failed := make(chan error, 1)
-	go func() { failed <- api.Pin().Ls(t.Context(), found, options.Pin.Ls.Recursive()) }()
+	go func() { failed <- kubo(t, hospital).Pin().Ls(t.Context(), found, options.Pin.Ls.All()) }()
 	var cids []string
 	for pin := range found {
 		cids = append(cids, pin.Path().RootCid().String())

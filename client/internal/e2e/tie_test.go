@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/client/ipfs"
+)
+
+// TestTies: on a real node, payloads that share a pin are let go of one by one, by two programs at once, some of which are
+// killed on the way. No sibling is lost, none comes back, and the node's garbage collection agrees.
+func TestTies(t *testing.T) {
+	const hospital, n, gone = "HospitalC", 120, 80
+	stores := [2]*ipfs.Store{store(t, hospital), store(t, hospital)}
+	prefix := fmt.Sprint(rand.Uint64())
+	var ids [n]string
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			var err error
+			if ids[i], err = stores[i%2].Put(t.Context(), strings.NewReader(fmt.Sprint(prefix, " payload ", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	// A second and a third tie of the same, as the replicator's that is tried again.
+	for _, group := range [][]string{ids[:], ids[n/4 : 3*n/4]} {
+		if pinned, err := stores[0].PinAll(t.Context(), group); err != nil || len(pinned) != len(group) {
+			t.Fatalf("%d of %d pinned: %v", len(pinned), len(group), err)
+		}
+	}
+	kept := ids[gone:]
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { // siblings are pinned at every moment
+		for {
+			all := pins(t, hospital)
+			for _, id := range kept {
+				if !slices.Contains(all, id) {
+					t.Errorf("%s is not pinned while siblings are let go of", id)
+					return
+				}
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	for i, id := range ids[:gone] {
+		wg.Go(func() {
+			for killed := 0; ; killed++ {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%4 == 0 && killed < 3 {
+					time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, cancel)
+				}
+				err := stores[i%2].Unpin(ctx, id)
+				stopped := ctx.Err() != nil
+				cancel()
+				if err == nil {
+					return
+				}
+				if !stopped {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(done)
+	watching.Wait()
+	all := pins(t, hospital)
+	for _, id := range ids[:gone] {
+		if slices.Contains(all, id) {
+			t.Errorf("%s is still pinned", id)
+		}
+	}
+	api := kubo(t, hospital)
+	if err := api.Request("repo/gc").Option("quiet", true).Exec(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range ids {
+		if err := api.Request("block/stat", id).Option("offline", true).Exec(t.Context(), nil); (err == nil) != (i >= gone) {
+			t.Errorf("payload %d after the collection of garbage: %v", i, err)
+		}
+	}
+}

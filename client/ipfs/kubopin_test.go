@@ -1,0 +1,122 @@
+package ipfs
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/go-cid"
+)
+
+// pin fetches and pins one payload after another.
+func (k *fakeKubo) pin(w http.ResponseWriter, ctx context.Context, ids []string, name string) {
+	k.mu.Lock()
+	k.pinAdds++
+	lose := k.losePin
+	k.mu.Unlock()
+	if k.beforePin != nil {
+		k.beforePin()
+	}
+	for _, id := range ids {
+		root, _ := cid.Decode(id)
+		for _, c := range append(k.leaves(root), root) {
+			if k.block(ctx, c) == nil {
+				return
+			}
+		}
+		k.mu.Lock()
+		k.pins[root] = name
+		k.mu.Unlock()
+	}
+	if lose {
+		panic(http.ErrAbortHandler)
+	}
+	io.WriteString(w, `{"Progress":1}`+"\n")
+	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
+}
+
+func (k *fakeKubo) unpin(w http.ResponseWriter, root cid.Cid) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, pinned := k.pins[root]; !pinned {
+		refuse(w, "not pinned or pinned indirectly")
+		return
+	}
+	delete(k.pins, root)
+	json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
+}
+
+// update replaces a pin by another, which keeps its name.
+func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
+	if k.beforeUpdate != nil {
+		k.beforeUpdate()
+	}
+	from, _ := cid.Decode(ids[0])
+	to, _ := cid.Decode(ids[1])
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name, pinned := k.pins[from]
+	if _, there := k.pins[to]; there || !pinned {
+		refuse(w, "'from' is not pinned or 'to' is")
+		return
+	}
+	delete(k.pins, from)
+	k.pins[to] = name
+	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
+}
+
+// list, like kubo, looks up names one after the other when it has made the list of what is pinned.
+func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, stream, names bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	roots := slices.Collect(maps.Keys(k.pins))
+	if names && k.whileNamed != nil {
+		k.mu.Unlock()
+		k.whileNamed()
+		k.mu.Lock()
+	}
+	keys := map[string]any{}
+	for _, c := range roots {
+		n, still := k.pins[c]
+		if len(wanted) > 0 && !slices.Contains(wanted, c.String()) || !strings.Contains(n, name) || names && !still {
+			continue
+		}
+		if !names {
+			n = ""
+		}
+		keys[c.String()] = map[string]string{"Type": "recursive", "Name": n}
+		if stream {
+			json.NewEncoder(w).Encode(map[string]string{"Cid": c.String(), "Type": "recursive", "Name": n})
+		}
+	}
+	switch {
+	case len(keys) < len(wanted):
+		refuse(w, "path is not pinned")
+	case !stream:
+		json.NewEncoder(w).Encode(map[string]any{"Keys": keys})
+	}
+}
+
+// pinned lists what is kept: what has a pin of its own, and the members of ties.
+func (k *fakeKubo) pinned(*testing.T) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	kept := map[string]bool{}
+	for root, name := range k.pins {
+		n, err := merkledag.DecodeProtobuf(k.blocks[root])
+		if !strings.HasPrefix(name, tiePrefix) || err != nil {
+			kept[root.String()] = true
+			continue
+		}
+		for _, l := range n.Links() {
+			kept[l.Cid.String()] = true
+		}
+	}
+	return slices.Collect(maps.Keys(kept))
+}
