@@ -42,6 +42,8 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}
 	p := &parcel{id: r.ID, version: current.Version + 1}
 	j.parcels = []*parcel{p}
+	stop := j.start()
+	defer stop()
 	if err := j.prepare(ctx); err != nil {
 		return none, j.abandon(ctx, err)
 	}
@@ -59,6 +61,7 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}); err != nil {
 		return none, j.abandon(ctx, err)
 	}
+	stop()
 	j.flushDue(ctx)
 	return j.sealed()[0], nil
 }

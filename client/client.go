@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -96,6 +97,7 @@ type Client struct {
 	accesses   accesses
 	views      views
 	registrar  *convoy.Convoy[*shipment]
+	sealing    atomic.Int64        // calls that will bring more index entries
 	seats      fresh[*seat]        // by policy and further recipients
 	scopesNow  fresh[ledger.Scope] // by name
 }

@@ -51,6 +51,8 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	for _, s := range r.Sources {
 		j.parcels = append(j.parcels, &parcel{id: cmp.Or(s.ID, newRecordID()), version: 1})
 	}
+	stop := j.start()
+	defer stop()
 	if err := j.prepare(ctx); err != nil {
 		return nil, j.abandon(ctx, err)
 	}
@@ -59,6 +61,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}
+	stop()
 	j.flushDue(ctx)
 	return j.sealed(), nil
 }

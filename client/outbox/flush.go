@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"math"
 	mathrand "math/rand/v2"
 	"slices"
 	"sync"
@@ -20,17 +21,19 @@ const (
 	DefaultRecords = 8
 	DefaultAge     = 15 * time.Minute
 	DefaultSize    = 256
+	DefaultPace    = 5 * time.Second
 )
 
 // A Policy says when entries have waited long enough. The zero value is ready.
 //
 // Whole records are written, so that no record is found by some of its words and not by others: when enough wait, the entries of
-// the oldest go, shuffled together, in transactions of a fixed size, of which dummies fill the last. Of how many is chosen so that there are
-// few dummies.
+// the oldest go, shuffled together, in transactions of a few fixed sizes, of which dummies fill the last. Of how many is chosen so that
+// an entry costs the network least: there are few dummies, and few transactions.
 type Policy struct {
 	Records int           // entries of so many records hide each other; zero means DefaultRecords
 	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
-	Size    int           // entries of a transaction; zero means index.MaxBatch as long as so many wait, and DefaultSize for the rest
+	Size    int           // entries of a transaction; zero means DefaultSize, or twice or four times that where it takes no more dummies
+	Pace    time.Duration // how long entries wait for a full transaction while more are coming; zero means DefaultPace
 }
 
 func (p Policy) withDefaults() Policy {
@@ -40,18 +43,28 @@ func (p Policy) withDefaults() Policy {
 	if p.Age <= 0 {
 		p.Age = DefaultAge
 	}
+	if p.Pace <= 0 {
+		p.Pace = DefaultPace
+	}
 	return p
 }
 
-// size is that of the next transaction when n entries are left.
+// size is that of the next transaction when n entries are left. An entry costs the peers less in a larger one; how many entries there
+// are altogether shows the number of real ones as if all transactions were of DefaultSize.
 func (p Policy) size(n int) int {
-	switch {
-	case p.Size > 0:
-		return min(p.Size, index.MaxBatch)
-	case n >= index.MaxBatch:
-		return index.MaxBatch
+	size := p.full()
+	for p.Size <= 0 && size > DefaultSize && n <= size-DefaultSize {
+		size /= 2
 	}
-	return DefaultSize
+	return size
+}
+
+// full is the size of the largest transactions.
+func (p Policy) full() int {
+	if p.Size > 0 {
+		return min(p.Size, index.MaxBatch)
+	}
+	return index.MaxBatch
 }
 
 // A Flush asks to write what is due: whatever was sent and has no known outcome, the entries of registered Now jobs, and the others
@@ -62,6 +75,7 @@ type Flush struct {
 
 	Policy Policy
 	All    bool // everything that is registered, however little
+	More   bool // more entries are about to come: what is due waits for a full transaction, at most for the Policy's Pace
 	Job    *ID  // also this job, registered or not: its records are being registered at the same time
 	Wait   bool // when another flush is on its way wait for it; otherwise leave it all to that one
 	Now    time.Time
@@ -90,9 +104,7 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 		return report, nil
 	}
 	defer done()
-	if f.Now.IsZero() {
-		f.Now = time.Now()
-	}
+	f = f.withDefaults()
 	if report.Dropped, err = b.clarify(ctx, f); err != nil {
 		return report, err
 	}
@@ -113,7 +125,7 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 
 // Idle tells that a flush of what is due would do nothing, by what this process knows of the box. What other processes have added is
 // theirs to flush.
-func (b *Box) Idle(p Policy, now time.Time) bool {
+func (b *Box) Idle(f Flush) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.state == nil || len(b.state.batches) > 0 {
@@ -125,7 +137,15 @@ func (b *Box) Idle(p Policy, now time.Time) bool {
 			return false
 		}
 	}
-	return len(b.state.due(p.withDefaults(), false, now)) == 0
+	return len(b.state.due(f.withDefaults())) == 0
+}
+
+func (f Flush) withDefaults() Flush {
+	f.Policy = f.Policy.withDefaults()
+	if f.Now.IsZero() {
+		f.Now = time.Now()
+	}
+	return f
 }
 
 // clarify asks the ledger what became of the jobs whose registration was not heard of.
@@ -175,7 +195,6 @@ type work struct {
 // compose gives the transactions to send: those that were sent before, and new ones out of what is due.
 func (b *Box) compose(f Flush) (*work, error) {
 	w := &work{entries: make(map[ref]index.Pending), jobs: make(map[ID]int)}
-	policy := f.Policy.withDefaults()
 	return w, b.locked(func(s *state) error {
 		for _, t := range s.batches {
 			again := &batch{id: t.id, refs: slices.Clone(t.refs), places: slices.Clone(t.places)}
@@ -184,15 +203,20 @@ func (b *Box) compose(f Flush) (*work, error) {
 			}
 			w.batches = append(w.batches, again)
 		}
-		due := s.due(policy, f.All, f.Now)
+		due := s.due(f)
 		var now, waiting []ref
 		for _, j := range s.ordered() {
 			mine := f.Job != nil && j.ID == *f.Job
-			if j.dropped || !mine && !(j.registered && (j.Now || due[j.ID])) {
+			end := len(j.Entries)
+			switch {
+			case j.dropped:
 				continue
+			case mine || j.registered && j.Now:
+			default:
+				end = due[j.ID]
 			}
-			for n := range j.Entries {
-				if _, sent := j.sent[n]; sent || j.written[n] {
+			for n := range end {
+				if !j.waits(n) {
 					continue
 				}
 				w.take(j, n)
@@ -204,7 +228,7 @@ func (b *Box) compose(f Flush) (*work, error) {
 			}
 		}
 		w.cut(now, index.Bucket)
-		w.cut(waiting, policy.size)
+		w.cut(waiting, f.Policy.size)
 		return nil
 	})
 }
@@ -214,51 +238,61 @@ func (w *work) take(j *jobState, n int) {
 	w.jobs[j.ID] = len(j.Records)
 }
 
-// due gives the jobs whose entries have waited for company enough: all when the oldest has waited too long; and when there are enough
-// records, as many jobs, the oldest first, as leave the least room for dummies. The others have company the next time.
-func (s *state) due(p Policy, all bool, now time.Time) map[ID]bool {
-	due := make(map[ID]bool)
-	var waiting []*jobState
+// due gives how many entries, the first ones, of which jobs have waited for company enough: all when the oldest has waited too long; and
+// when there are enough records, those of as many records, the oldest first, as cost the least for each. The others have
+// company the next time.
+func (s *state) due(f Flush) map[ID]int {
+	due := make(map[ID]int)
+	all := f.All
+	var shares []share
+	entries := 0
+	oldest := f.Now
 	for _, j := range s.ordered() {
 		if !j.registered || j.Now || j.dropped {
 			continue
 		}
-		waiting = append(waiting, j)
-		all = all || now.Sub(j.Created) >= p.Age
+		all = all || f.Now.Sub(j.Created) >= f.Policy.Age
+		for _, r := range j.shares() {
+			shares = append(shares, r)
+			entries += r.left
+		}
+		if j.Created.Before(oldest) {
+			oldest = j.Created
+		}
 	}
-	best, least := 0, 1.0
-	records, entries := 0, 0
-	for i, j := range waiting {
-		records += len(j.Records)
-		entries += len(j.Entries)
-		if records < p.Records {
+	if f.More && !all && entries < f.Policy.full() && f.Now.Sub(oldest) < f.Policy.Pace {
+		return due
+	}
+	best, least := 0, math.Inf(1)
+	entries = 0
+	for i, r := range shares {
+		entries += r.left
+		if i+1 < f.Policy.Records {
 			continue
 		}
-		if dummies := p.dummies(entries); dummies <= least {
-			best, least = i+1, dummies
+		if cost := f.Policy.cost(entries) / float64(entries); cost <= least {
+			best, least = i+1, cost
 		}
 	}
 	if all {
-		best = len(waiting)
+		best = len(shares)
 	}
-	for _, j := range waiting[:best] {
-		due[j.ID] = true
+	for _, r := range shares[:best] {
+		due[r.job] = r.end
 	}
 	return due
 }
 
-// dummies is their share when n entries are written.
-func (p Policy) dummies(n int) float64 {
+// cost is that of writing n entries, where that of an entry, or a dummy, is one.
+func (p Policy) cost(n int) float64 {
+	const transaction = 64 // signatures, a proposal to several peers, consensus
 	total := 0
-	for left := n; left > 0; {
-		size := p.size(left)
-		total += size
-		left -= size
+	for n > 0 {
+		size := p.size(n)
+		total += size + transaction
+		n -= size
 	}
-	if total == 0 {
-		return 0
-	}
-	return float64(total-n) / float64(total)
+	return float64(total)
 }
 
 // cut makes transactions of entries in random order. Size gives that of the next one when so many are left.

@@ -102,6 +102,34 @@ type jobState struct {
 	left       int // entries that are not written
 }
 
+// waits tells that an entry is in no transaction yet.
+func (j *jobState) waits(n int) bool {
+	_, sent := j.sent[n]
+	return !sent && !j.written[n]
+}
+
+// A share is the entries of one record that wait, of those of its job that come before end.
+type share struct {
+	job       ID
+	end, left int
+}
+
+// shares are those of the job's records that have any. A record's entries follow each other.
+func (j *jobState) shares() []share {
+	var out []share
+	for n := range j.Entries {
+		switch {
+		case !j.waits(n):
+		case n > 0 && len(out) > 0 && j.Entries[n].Posting.Record == j.Entries[out[len(out)-1].end-1].Posting.Record:
+			out[len(out)-1].end = n + 1
+			out[len(out)-1].left++
+		default:
+			out = append(out, share{job: j.ID, end: n + 1, left: 1})
+		}
+	}
+	return out
+}
+
 // waiting counts the records of the job that have entries which are not written. Entries name their record by its id.
 func (j *jobState) waiting() int {
 	records := make(map[[16]byte]bool)

