@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
@@ -97,7 +98,7 @@ func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envel
 	if err := h.recent(ctx, entry); err != nil {
 		return none, err
 	}
-	data, err := ctx.privateData(key)
+	data, err := ctx.wrappedKey(key)
 	if err != nil {
 		return none, err
 	}
@@ -125,7 +126,20 @@ func (h house) recent(ctx *Context, entry ledger.AccessEntry) error {
 	return nil
 }
 
-// privateData reads a wrapped key. A peer that has the key's hash, from the block, but not its value, which has yet to
+// wrappedKey reads a wrapped key and makes it whole. What this peer has in the place of its beginning is held against the hash.
+func (ctx *Context) wrappedKey(key string) ([]byte, error) {
+	value, err := ctx.privateData(key)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := ledger.JoinEnvelope(value, ctx.privateData)
+	if errors.Is(err, ledger.ErrTampered) {
+		return nil, refuse(ledger.ErrTampered, "wrapped key %s: %v", key, err)
+	}
+	return whole, err
+}
+
+// privateData reads a wrapped key, or the beginning of some. A peer that has the key's hash, from the block, but not its value, which has yet to
 // arrive from another hospital's peer, answers with an error and not with nothing.
 func (ctx *Context) privateData(key string) ([]byte, error) {
 	data, err := ctx.GetStub().GetPrivateData(ledger.HospitalKeys, key)

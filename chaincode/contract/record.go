@@ -96,9 +96,12 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
 }
 
-// register completes versions and writes them with their wrapped keys. The author is of the home hospital, which is how a reader knows
-// the home.
-func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes [][]byte) error {
+// register completes versions and writes them with their wrapped keys, and what some of these begin with once. The author is of the home
+// hospital, which is how a reader knows the home.
+//
+// A beginning is under a key that is its hash, so it is written without having been read: what may be there already is the same, and nobody
+// can put another in its place.
+func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes ledger.Envelopes) error {
 	now, err := ctx.time()
 	if err != nil {
 		return err
@@ -109,12 +112,15 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 	for i, v := range versions {
 		v.Author, v.Time, v.Tx = who.actor(), now, tx
 		b.raw(ledger.RecordKey(v.ID, v.Version), ledger.VersionValue(v))
-		b.wrapped(ledger.EnvelopeKey(v.ID, v.Version), envelopes[i])
+		b.wrapped(ledger.EnvelopeKey(v.ID, v.Version), envelopes.Value(i))
 		cid, err := ledger.PackCID(v.CID)
 		if err != nil {
 			return refuse(ledger.ErrInvalid, "record %s: %v", v.ID, err)
 		}
 		cids = append(cids, cid...)
+	}
+	for _, beginning := range envelopes.Beginnings {
+		b.wrapped(ledger.BeginningKey(beginning), beginning)
 	}
 	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
 	if err := ctx.write(&b); err != nil {
@@ -190,7 +196,8 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 //
 // Errors: ErrDenied when the entry is not there, is not the caller's or is not recent, or unless the caller is a
 // clinical user or custodian of a hospital; ErrNotFound when there is no such version or its key was purged; ErrUnavailable
-// when this peer does not have the key, yet: another hospital's may; ErrInvalid.
+// when this peer does not have the key, or its beginning, yet: another hospital's may; ErrTampered when the beginning that it has is
+// another; ErrInvalid.
 func (c *Record) Envelope(ctx *Context, id string, version int, accessID string) (ledger.Envelope, error) {
 	if err := checkRecordID(id); err != nil {
 		return ledger.Envelope{}, err

@@ -1,8 +1,8 @@
 package contract
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -28,17 +28,18 @@ func (ctx *Context) transient(names ...string) ([][]byte, error) {
 }
 
 // sealed takes new versions of records and their wrapped keys from the transient map.
-func (ctx *Context) sealed() ([]ledger.NewRecord, [][]byte, error) {
+func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
+	var none ledger.Envelopes
 	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)
 	if err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	if err := count("records", len(both[0])/ledger.PackedRecordSize, ledger.MaxRecordsPerCall); err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	records, err := ledger.UnpackRecords(both[0])
 	if err != nil {
-		return nil, nil, refuse(ledger.ErrInvalid, "the records cannot be read: %v", err)
+		return nil, none, refuse(ledger.ErrInvalid, "the records cannot be read: %v", err)
 	}
 	envelopes, err := unpackEnvelopes(both[1], len(records))
 	return records, envelopes, err
@@ -54,27 +55,24 @@ func (ctx *Context) envelope() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return envelopes[0], nil
+	return envelopes.Value(0), nil
 }
 
 // unpackEnvelopes reads n wrapped keys. Errors never quote them.
-func unpackEnvelopes(packed []byte, n int) ([][]byte, error) {
-	all, err := ledger.UnpackList(packed)
+func unpackEnvelopes(packed []byte, n int) (ledger.Envelopes, error) {
+	e, err := ledger.UnpackEnvelopes(packed, n)
 	if err != nil {
-		return nil, refuse(ledger.ErrInvalid, "the wrapped keys cannot be read: %v", err)
+		return e, refuse(ledger.ErrInvalid, "the wrapped keys cannot be read: %v", err)
 	}
-	if len(all) != n {
-		return nil, refuse(ledger.ErrInvalid, "%d wrapped keys for %d records or scopes", len(all), n)
-	}
-	for i, e := range all {
-		if len(e) > ledger.MaxEnvelope {
-			return nil, refuse(ledger.ErrInvalid, "wrapped key %d has %d bytes, more than %d", i+1, len(e), ledger.MaxEnvelope)
+	for i := range n {
+		if size := e.Size(i); size > ledger.MaxEnvelope {
+			return e, refuse(ledger.ErrInvalid, "wrapped key %d has %d bytes, more than %d", i+1, size, ledger.MaxEnvelope)
 		}
-		if !strings.HasPrefix(string(e), ageHeader) {
-			return nil, refuse(ledger.ErrInvalid, "wrapped key %d is not an age file", i+1)
+		if !bytes.HasPrefix(e.Begins(i), []byte(ageHeader)) {
+			return e, refuse(ledger.ErrInvalid, "wrapped key %d is not an age file", i+1)
 		}
 	}
-	return all, nil
+	return e, nil
 }
 
 // entries takes index entries from the transient map.

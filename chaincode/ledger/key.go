@@ -30,7 +30,8 @@ import (
 //
 // and in the private data collection
 //
-//	envelope/<record id>/<version>        the wrapped record key
+//	envelope/<record id>/<version>        [Envelopes.Value], the wrapped record key, or all of it but its beginning
+//	beginning/<hash>                      what envelopes that were sealed together begin with, see [BeginningKey]
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
 // What a submitted transaction reads is written once (or, for attributes and scopes, belongs to the one thing that the

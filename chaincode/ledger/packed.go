@@ -14,7 +14,7 @@ import (
 // Names in the transient map.
 const (
 	TransientRecords   = "records"   // new versions, see [PackRecords]
-	TransientEnvelopes = "envelopes" // wrapped keys in the order of the records, or one of a scope, see [PackList]
+	TransientEnvelopes = "envelopes" // wrapped keys in the order of the records, or one of a scope, see [Envelopes.Pack]
 	TransientEntries   = "entries"   // index entries of PackedEntrySize bytes: label and value
 )
 

@@ -36,6 +36,7 @@ type LedgerEnv struct {
 func Ledger(t *testing.T, env LedgerEnv) {
 	t.Run("records", func(t *testing.T) { ledgerRecords(t, env) })
 	t.Run("envelopes", func(t *testing.T) { ledgerEnvelopes(t, env) })
+	t.Run("together", func(t *testing.T) { ledgerTogether(t, env) })
 	t.Run("index", func(t *testing.T) { ledgerIndex(t, env) })
 	t.Run("scopes", func(t *testing.T) { ledgerScopes(t, env) })
 	t.Run("attributes", func(t *testing.T) { ledgerAttributes(t, env) })
@@ -70,15 +71,15 @@ func newRecord(t *testing.T) (ledger.NewRecord, []byte) {
 	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t)
 }
 
-// newEnvelope is an age file.
-func newEnvelope(t *testing.T) []byte {
+// newEnvelope is an age file to somebody, and to others before.
+func newEnvelope(t *testing.T, before ...age.Recipient) []byte {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	w, err := age.Encrypt(&out, id.Recipient())
+	w, err := age.Encrypt(&out, append(before, id.Recipient())...)
 	if err != nil {
 		t.Fatal(err)
 	}

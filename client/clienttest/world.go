@@ -25,7 +25,7 @@ type World struct {
 
 	mu          sync.Mutex
 	records     map[string][]ledger.RecordVersion
-	private     map[string][]byte // wrapped keys by key of package ledger
+	private     map[string][]byte // wrapped keys and beginnings by key of package ledger
 	accesses    []ledger.AccessEntry
 	attributes  map[string]ledger.AttributeKey // the current version
 	versions    map[ledger.AttributeName]ledger.AttributeKey
@@ -121,11 +121,18 @@ func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, 
 				return ledger.Errorf(ledger.ErrInvalid, "record %s", r.ID)
 			}
 		}
+		divided, err := ledger.UnpackEnvelopes(ledger.DivideEnvelopes(envelopes).Pack(), len(envelopes))
+		if err != nil {
+			return err
+		}
 		for i, r := range records {
 			v := ledger.RecordVersion{ID: r.ID, Version: 1, Home: p.msp, CID: r.CID, Commitment: r.Commitment, Author: p.Actor(), Time: now, Tx: tx}
 			put(&p.w.records, r.ID, []ledger.RecordVersion{v})
-			put(&p.w.private, ledger.EnvelopeKey(r.ID, 1), bytes.Clone(envelopes[i]))
+			put(&p.w.private, ledger.EnvelopeKey(r.ID, 1), bytes.Clone(divided.Value(i)))
 			out = append(out, v)
+		}
+		for _, beginning := range divided.Beginnings {
+			put(&p.w.private, ledger.BeginningKey(beginning), bytes.Clone(beginning))
 		}
 		return nil
 	})
@@ -206,14 +213,26 @@ func (p *Person) handOut(ctx context.Context, transaction, target, accessID, key
 		}) {
 			return ledger.Errorf(ledger.ErrDenied, "no access entry %s of %s for %s", accessID, p.Actor(), target)
 		}
-		data, ok := p.w.private[key]
-		if !ok {
-			return ledger.Errorf(ledger.ErrNotFound, "no wrapped key %s", key)
-		}
+		data, err := p.w.wrappedKey(key)
 		out = bytes.Clone(data)
-		return nil
+		return err
 	})
 	return out, err
+}
+
+// wrappedKey reads a wrapped key and makes it whole.
+func (w *World) wrappedKey(key string) ([]byte, error) {
+	read := func(key string) ([]byte, error) {
+		if data, ok := w.private[key]; ok {
+			return data, nil
+		}
+		return nil, ledger.Errorf(ledger.ErrNotFound, "no wrapped key %s", key)
+	}
+	value, err := read(key)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.JoinEnvelope(value, read)
 }
 
 // SetEnvelope replaces a wrapped key, as the administrator of a peer could.
@@ -227,7 +246,11 @@ func (w *World) SetEnvelope(id string, version int, data []byte) {
 func (w *World) GetEnvelope(id string, version int) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return bytes.Clone(w.private[ledger.EnvelopeKey(id, version)])
+	data, err := w.wrappedKey(ledger.EnvelopeKey(id, version))
+	if err != nil {
+		return nil
+	}
+	return bytes.Clone(data)
 }
 
 // SetCID makes a record version point elsewhere.

@@ -26,7 +26,7 @@ func (g *Gateway) AmendRecord(ctx context.Context, v ledger.NewVersion, envelope
 	return out[0], nil
 }
 
-// register writes new versions with their wrapped keys.
+// register writes new versions with their wrapped keys. What some of these begin with is sent, and stored, once.
 func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte, version int, transaction string, args ...any) ([]ledger.RecordVersion, error) {
 	packed, err := ledger.PackRecords(records)
 	if err == nil && len(records) != len(envelopes) {
@@ -35,14 +35,18 @@ func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, enve
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", transaction, err)
 	}
-	transient := map[string][]byte{ledger.TransientRecords: packed, ledger.TransientEnvelopes: ledger.PackList(envelopes)}
+	divided := ledger.DivideEnvelopes(envelopes)
+	transient := map[string][]byte{ledger.TransientRecords: packed, ledger.TransientEnvelopes: divided.Pack()}
 	versions := make([]ledger.RecordVersion, len(records))
 	_, err = g.submit(ctx, transient, func(s stamp) (w writes) {
 		for i, r := range records {
 			versions[i] = ledger.RecordVersion{ID: r.ID, Version: version, Home: g.MSP(), CID: r.CID, Commitment: r.Commitment,
 				Author: g.actor, Time: s.time, Tx: s.tx}
 			w.put(ledger.RecordKey(r.ID, version), ledger.VersionValue(versions[i]))
-			w.wrapped(ledger.EnvelopeKey(r.ID, version), envelopes[i])
+			w.wrapped(ledger.EnvelopeKey(r.ID, version), divided.Value(i))
+		}
+		for _, beginning := range divided.Beginnings {
+			w.wrapped(ledger.BeginningKey(beginning), beginning)
 		}
 		w.put(ledger.RecordTimeKey(s.time, s.tx), ledger.VersionNames(versions))
 		return w
@@ -191,7 +195,8 @@ func (g *Gateway) RollScope(ctx context.Context, name string, epoch int, envelop
 }
 
 func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelope []byte, transaction string, args ...any) error {
-	_, err := g.submit(ctx, map[string][]byte{ledger.TransientEnvelopes: ledger.PackList([][]byte{envelope})}, func(s stamp) (w writes) {
+	transient := map[string][]byte{ledger.TransientEnvelopes: ledger.DivideEnvelopes([][]byte{envelope}).Pack()}
+	_, err := g.submit(ctx, transient, func(s stamp) (w writes) {
 		value := ledger.ScopeValue(ledger.Scope{Name: name, Epoch: epoch, Owner: g.MSP(), Time: s.time})
 		w.put(ledger.ScopeStateKey(name), value)
 		w.put(ledger.ScopeEpochKey(name, epoch), value)

@@ -32,7 +32,7 @@ func (w *writes) put(key string, value []byte) {
 	w.public[key] = value
 }
 
-// wrapped is a wrapped key, of which the block has hashes.
+// wrapped is a wrapped key, or the beginning of some, of which the block has hashes.
 func (w *writes) wrapped(key string, value []byte) {
 	if w.private == nil {
 		w.private = map[string][]byte{}

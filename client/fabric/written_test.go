@@ -1,8 +1,8 @@
 package fabric
 
 import (
+	"crypto/sha256"
 	"errors"
-	"maps"
 	"testing"
 	"time"
 
@@ -68,17 +68,26 @@ func TestVerify(t *testing.T) {
 		w.wrapped("envelope/0a/000001", []byte("wrapped key"))
 		return w
 	}
-	var hashed []*kvrwset.KVWriteHash
-	for k, v := range maps.All(expect(stamp{}).private) {
-		hashed = append(hashed, &kvrwset.KVWriteHash{KeyHash: []byte(k), ValueHash: v})
+	together := func(stamp) (w writes) {
+		w = expect(stamp{})
+		w.wrapped(ledger.BeginningKey([]byte("beginning")), []byte("beginning"))
+		return w
 	}
-	hash, public := hashed[0], &kvrwset.KVWrite{Key: "record/0a/000001", Value: []byte("value")}
+	hashed := func(key, value string) *kvrwset.KVWriteHash {
+		k, v := sha256.Sum256([]byte(key)), sha256.Sum256([]byte(value))
+		return &kvrwset.KVWriteHash{KeyHash: k[:], ValueHash: v[:]}
+	}
+	hash, public := hashed("envelope/0a/000001", "wrapped key"), &kvrwset.KVWrite{Key: "record/0a/000001", Value: []byte("value")}
 	other := &kvrwset.KVWriteHash{KeyHash: hash.KeyHash, ValueHash: make([]byte, 32)}
+	beginning := hashed(ledger.BeginningKey([]byte("beginning")), "beginning")
+	changed := &kvrwset.KVWriteHash{KeyHash: beginning.KeyHash, ValueHash: make([]byte, 32)}
+	another := hashed(ledger.BeginningKey([]byte("another")), "another")
 	list := func(w ...*kvrwset.KVWrite) []*kvrwset.KVWrite { return w }
-	for name, tc := range map[string]struct {
+	type endorsement struct {
 		envelope *common.Envelope
 		want     error
-	}{
+	}
+	cases := map[string]endorsement{
 		"what was asked for":   {endorsed(t, "chartseal", list(public), hash), nil},
 		"nothing":              {endorsed(t, "chartseal", nil), ledger.ErrTampered},
 		"no wrapped key":       {endorsed(t, "chartseal", list(public)), ledger.ErrTampered},
@@ -90,11 +99,22 @@ func TestVerify(t *testing.T) {
 		"one more wrapped key": {endorsed(t, "chartseal", list(public), hash, &kvrwset.KVWriteHash{KeyHash: make([]byte, 32), ValueHash: make([]byte, 32)}), ledger.ErrTampered},
 		"a purge":              {endorsed(t, "chartseal", list(public), &kvrwset.KVWriteHash{KeyHash: hash.KeyHash, IsPurge: true}), ledger.ErrTampered},
 		"another chaincode":    {endorsed(t, "_lifecycle", list(public), hash), ledger.ErrTampered},
-	} {
+	}
+	shared := map[string]endorsement{
+		"a beginning that was asked for": {endorsed(t, "chartseal", list(public), hash, beginning), nil},
+		"no beginning":                   {endorsed(t, "chartseal", list(public), hash), ledger.ErrTampered},
+		"the beginning alone":            {endorsed(t, "chartseal", list(public), beginning), ledger.ErrTampered},
+		"a changed beginning":            {endorsed(t, "chartseal", list(public), hash, changed), ledger.ErrTampered},
+		"another beginning":              {endorsed(t, "chartseal", list(public), hash, another), ledger.ErrTampered},
+		"one more beginning":             {endorsed(t, "chartseal", list(public), hash, beginning, another), ledger.ErrTampered},
+		"a beginning that is purged":     {endorsed(t, "chartseal", list(public), hash, &kvrwset.KVWriteHash{KeyHash: beginning.KeyHash, IsPurge: true}), ledger.ErrTampered},
+	}
+	check := func(name string, tc endorsement, expect func(stamp) writes) {
+		t.Helper()
 		tx, err := gw.NewTransaction(bytesOf(t, &gwproto.PreparedTransaction{TransactionId: "4f1a", Envelope: tc.envelope}))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-			continue
+			return
 		}
 		s, err := g.verify("record:Create", tx, expect)
 		if !errors.Is(err, tc.want) {
@@ -103,5 +123,11 @@ func TestVerify(t *testing.T) {
 		if want := (stamp{"2026-03-14T09:00:00.000000000Z", "4f1a"}); tc.want == nil && s != want {
 			t.Errorf("%s: stamp %+v", name, s)
 		}
+	}
+	for name, tc := range cases {
+		check(name, tc, expect)
+	}
+	for name, tc := range shared {
+		check(name, tc, together)
 	}
 }
