@@ -2,6 +2,7 @@ package abe
 
 import (
 	"fmt"
+	"maps"
 
 	"filippo.io/age"
 
@@ -68,6 +69,11 @@ func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), er
 
 // Policy is the canonical form of the policy.
 func (r *Recipient) Policy() string { return r.policy }
+
+// Equal tells whether both seal to the same policy with the same public keys.
+func (r *Recipient) Equal(other *Recipient) bool {
+	return r.policy == other.policy && maps.EqualFunc(r.keys, other.keys, (*PublicKey).Equal)
+}
 
 // Wrap implements age.Recipient: a group of one file.
 func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) { return r.Group().Wrap(fileKey) }

@@ -50,6 +50,9 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	if err := j.unindex(ctx, p, current); err != nil {
 		p.warnings = append(p.warnings, fmt.Sprintf("version %d may still be found by its own keywords: %v", current.Version, err))
 	}
+	if err := sealTogether(ctx, []*shipment{{j, j.parcels}}); err != nil {
+		return none, j.abandon(ctx, err)
+	}
 	if err := j.commit(ctx, j.parcels, func(ctx context.Context) error {
 		v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
 		if err != nil {

@@ -3,7 +3,11 @@ package client
 import (
 	"context"
 	"errors"
+	"runtime"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/internal/convoy"
 )
@@ -37,8 +41,11 @@ func (j *job) indexesLike(other *job) bool {
 	return j.request.Index == other.request.Index && j.request.KeepEntries == other.request.KeepEntries
 }
 
-// commitTogether registers a group in one transaction, as one job.
+// commitTogether seals the envelopes of a group and registers it in one transaction, as one job.
 func commitTogether(ctx context.Context, group []*shipment) error {
+	if err := sealTogether(ctx, group); err != nil {
+		return err
+	}
 	first := group[0].job
 	shared := &job{c: first.c, request: SealRequest{Index: first.request.Index, KeepEntries: first.request.KeepEntries}}
 	for _, s := range group {
@@ -49,4 +56,36 @@ func commitTogether(ctx context.Context, group []*shipment) error {
 		s.job.keep = shared.keep
 	}
 	return err
+}
+
+// sealTogether seals the envelopes of a group. Those of one policy share its encapsulation, whoever else each has as a recipient: it is
+// most of the work, and the ledger stores it once.
+func sealTogether(ctx context.Context, group []*shipment) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	policies := map[*abe.Recipient]*abe.Group{}
+	for _, s := range group {
+		to := s.job.seat.recipients(groupOf(policies, s.job.seat.abe))
+		for _, p := range s.parcels {
+			g.Go(func() error {
+				err := ctx.Err()
+				if err == nil {
+					p.envelope, err = p.draft.Seal(to...)
+				}
+				return err
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// groupOf finds the group of a policy, or starts it. Two calls may have compiled the same policy each for itself.
+func groupOf(policies map[*abe.Recipient]*abe.Group, to *abe.Recipient) *abe.Group {
+	for other, group := range policies {
+		if other == to || other.Equal(to) {
+			return group
+		}
+	}
+	policies[to] = to.Group()
+	return policies[to]
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A parcel is one record of a job: its payload is stored, and its envelope and index entries are ready.
+// A parcel is one record of a job: its payload is stored, its envelope is written, and its index entries are ready.
 type parcel struct {
 	id      string
 	version int
@@ -24,7 +24,8 @@ type parcel struct {
 	size       int64
 	stored     int64
 	kind       string
-	envelope   []byte
+	draft      envelope.Draft
+	envelope   []byte // the draft sealed, when it is known which parcels it travels with
 	facts      index.Facts
 	entries    []index.Pending // nil when nothing is to be indexed
 	terms      int
@@ -87,7 +88,7 @@ func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	if j.request.Patient != "" {
 		m.Patient = j.request.Patient
 	}
-	p.envelope, err = m.Seal(j.seat.recipients...)
+	p.draft, err = m.Draft()
 	return err
 }
 

@@ -20,9 +20,16 @@ import (
 
 // A seat is everybody who can unwrap what is sealed under one policy.
 type seat struct {
-	policy     string // canonical form
-	recipients []age.Recipient
-	warnings   []string
+	policy   string // canonical form
+	abe      *abe.Recipient
+	others   []age.Recipient // the custodian, a patient
+	warnings []string
+}
+
+// recipients are what age wants of an envelope. The policy comes first, as itself or as a group that shares its encapsulation, so
+// that the envelopes of a group begin with the same bytes.
+func (s *seat) recipients(policy age.Recipient) []age.Recipient {
+	return append([]age.Recipient{policy}, s.others...)
 }
 
 // seat compiles a policy with the attribute keys that the ledger pins, and adds the home hospital's custodian and the
@@ -44,7 +51,7 @@ func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat
 	if err != nil {
 		return nil, invalid(err)
 	}
-	s := &seat{policy: recipient.Policy()}
+	s := &seat{policy: recipient.Policy(), abe: recipient}
 	custodian, err := c.custodian(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +59,7 @@ func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat
 	if custodian == "" {
 		s.warnings = append(s.warnings, fmt.Sprintf("%s has announced no records custodian: only the policy can open this", c.ledger.MSP()))
 	}
-	s.recipients, err = envelope.Recipients([]age.Recipient{recipient}, append(others, custodian)...)
+	s.others, err = envelope.Recipients(nil, append(others, custodian)...)
 	return s, err
 }
 

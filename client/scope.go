@@ -55,7 +55,7 @@ func (c *Client) newScopeKey(ctx context.Context, name string, epoch int, policy
 	key := index.NewScopeKey()
 	data, err = envelope.ScopeKey{
 		Scope: name, Epoch: epoch, Key: key[:], Policy: to.policy, Author: c.ledger.Actor(), Created: time.Now().UTC(),
-	}.Seal(to.recipients...)
+	}.Seal(to.recipients(to.abe)...)
 	return data, to.policy, err
 }
 

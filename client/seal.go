@@ -25,7 +25,8 @@ const cleanupTimeout = 30 * time.Second
 // source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
 // and the records are registered, up to [ledger.MaxRecordsPerCall] in one transaction, after their index entries were
 // put in the outbox. With more sources than that and a failure between two transactions, the records that are registered are
-// returned beside the error. Calls that run at the same time may share a transaction, and none fails for another's fault.
+// returned beside the error. Calls that run at the same time may share a transaction, and none fails for another's fault. The envelopes of one
+// transaction and policy are sealed together, see abe.Group.
 //
 // Once the records are registered a failure to write their index entries is only a warning: the entries stay in the outbox,
 // and the next call that flushes it writes them.
@@ -146,7 +147,7 @@ func share(s Source) int64 {
 	return largeShare
 }
 
-// prepare uploads all payloads, wraps their keys and makes their index entries.
+// prepare uploads all payloads, writes their envelopes, which [sealTogether] seals, and makes their index entries.
 func (j *job) prepare(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	room := semaphore.NewWeighted(int64(j.c.parallel) * largeShare)

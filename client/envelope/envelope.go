@@ -112,16 +112,35 @@ type Metadata struct {
 // Seal wraps the metadata for the recipients. Facts that would make it larger than an envelope may be are left out; dates, codes and
 // keywords then take their place, as many as fit. Partial is set.
 func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
+	d, err := m.Draft()
+	if err != nil {
+		return nil, err
+	}
+	return d.Seal(recipients...)
+}
+
+// A Draft is an envelope that is written and not sealed yet: its text in clear, record key and all. Many are written one by one, as
+// their payloads are stored, and sealed together.
+type Draft struct {
+	text []byte // padded
+}
+
+// Draft writes what [Metadata.Seal] seals.
+func (m Metadata) Draft() (Draft, error) {
 	m.Type, m.Format = typeRecord, recordFormat
 	if err := m.valid(); err != nil {
-		return nil, fmt.Errorf("seal envelope: %w", err)
+		return Draft{}, fmt.Errorf("seal envelope: %w", err)
 	}
 	text, err := m.text()
 	if err != nil {
-		return nil, fmt.Errorf("seal envelope: %w", err)
+		return Draft{}, fmt.Errorf("seal envelope: %w", err)
 	}
-	return wrap(text, recipients)
+	return Draft{pad(text)}, nil
 }
+
+// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.Group, before the others, make envelopes that begin with the
+// same bytes.
+func (d Draft) Seal(recipients ...age.Recipient) ([]byte, error) { return wrap(d.text, recipients) }
 
 // errLong says that something does not fit into an envelope.
 var errLong = fmt.Errorf("it is over what an envelope holds: %w", ledger.ErrInvalid)

@@ -35,7 +35,7 @@ func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
 	if len(text) > maxText {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "seal scope key: the policy is too long")
 	}
-	return wrap(text, recipients)
+	return wrap(pad(text), recipients)
 }
 
 // OpenScopeKey unwraps the key of the given scope and epoch. Its errors are those of [Open].

@@ -13,7 +13,7 @@ import (
 )
 
 // Recipients gives what age needs to wrap an envelope: the policy's recipients and further age recipients in text form
-// (age1..., age1pq1...), such as the custodian's and the patient's. Empty texts are skipped.
+// (age1..., age1pq1...), such as the custodian's and the patient's. Empty texts are skipped. The stanzas in the file have the same order.
 //
 // age refuses to mix a post-quantum recipient with others, because the file is then only as strong as its weakest stanza. An
 // envelope must be readable by the policy's holders, whose stanza rests on a pairing, by the custodian and by the patient,
@@ -60,13 +60,15 @@ type unlabelled struct{ r age.Recipient }
 
 func (u unlabelled) Wrap(fileKey []byte) ([]*age.Stanza, error) { return u.r.Wrap(fileKey) }
 
-// wrap makes the age file of an envelope's text.
+// pad fills a text with spaces up to its bucket.
+func pad(text []byte) []byte {
+	return append(text, bytes.Repeat([]byte{' '}, bucket(len(text))-len(text))...)
+}
+
+// wrap makes the age file of a padded text.
 func wrap(text []byte, recipients []age.Recipient) ([]byte, error) {
 	if len(recipients) == 0 {
 		return nil, errors.New("seal envelope: no recipients")
-	}
-	if pad := bucket(len(text)) - len(text); pad > 0 {
-		text = append(text, bytes.Repeat([]byte{' '}, pad)...)
 	}
 	var out bytes.Buffer
 	w, err := age.Encrypt(&out, recipients...)
