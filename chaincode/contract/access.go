@@ -147,10 +147,19 @@ func (ctx *Context) privateData(key string) ([]byte, error) {
 		return data, nil
 	}
 	if err == nil {
-		var hash []byte
-		if hash, err = ctx.GetStub().GetPrivateDataHash(ledger.HospitalKeys, key); err == nil && len(hash) == 0 {
+		var there bool
+		if there, err = ctx.hasPrivate(key); err == nil && !there {
 			return nil, refuse(ledger.ErrNotFound, "no wrapped key %s", key)
 		}
 	}
 	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's", key)
+}
+
+// hasPrivate tells whether there is private data under a key, which every peer knows, with or without the data.
+func (ctx *Context) hasPrivate(key string) (bool, error) {
+	hash, err := ctx.GetStub().GetPrivateDataHash(ledger.HospitalKeys, key)
+	if err != nil {
+		return false, broken("read the hash of private data", err)
+	}
+	return len(hash) > 0, nil
 }

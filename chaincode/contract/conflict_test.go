@@ -26,15 +26,15 @@ func TestNoHotKeys(t *testing.T) {
 				return s
 			}
 		}
-		shared, _ := together(t, []string{"A:x"}, newRecord(13), newRecord(14))
-		same, _ := together(t, []string{"A:x"}, newRecord(15), newRecord(16))
-		names := []string{"seal", "another seal", "seal together", "seal with the same beginning", "amend", "access", "the same access", "access by another", "access to the scope", "entries",
+		shared, _ := together(t, []string{"A:x, encapsulated"}, newRecord(13), newRecord(14))
+		same, _ := together(t, []string{"A:x, encapsulated anew"}, newRecord(15), newRecord(16))
+		names := []string{"seal", "another seal", "seal together", "seal together under the same policy", "amend", "access", "the same access", "access by another", "access to the scope", "entries",
 			"entries by another", "the same labels of another hospital", "keys", "keys of another authority", "announce", "roll the scope", "new scope"}
 		return c, map[string]func() *stub{
 			"seal":                                do(a, sealing(t, newRecord(10), newRecord(11)), ledger.RecordCreate),
 			"another seal":                        do(b, sealing(t, newRecord(12)), ledger.RecordCreate),
 			"seal together":                       do(a, shared, ledger.RecordCreate),
-			"seal with the same beginning":        do(b, same, ledger.RecordCreate),
+			"seal together under the same policy": do(b, same, ledger.RecordCreate),
 			"amend":                               do(a, sealing(t, newRecord(1)), ledger.RecordAmend, 2),
 			"access":                              do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
 			"the same access":                     do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),

@@ -17,8 +17,8 @@
 // No wrapped key enters a block: envelopes come in through the transient map, go to the private data collection of
 // the hospitals, and leave only through evaluated calls, to the actor of a committed and recent access entry.
 //
-// What envelopes that were sealed together begin with (the encapsulation of their policy) is stored once, under its hash, which nobody can
-// give another value. It opens nothing without the rest of an envelope, which has the salt, the wrapped keys and the metadata and
+// What envelopes that were sealed together begin with (the encapsulation of their policy) is stored once, under its hash, and never
+// again. It opens nothing without the rest of an envelope, which has the salt, the wrapped keys and the metadata and
 // takes an access entry as before. Where that rest is purged, as an erasure would (there is no such transaction yet), nothing is left of
 // the record's key, while its neighbours still open.
 //

@@ -18,8 +18,8 @@ func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Enve
 // Create registers version 1 of the records in the transient map, with their wrapped keys from there: all of them or none. Their
 // home is the caller's hospital. It sets the event [ledger.EventRecords].
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when an id is taken,
-// ErrInvalid.
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when an id is taken, or the
+// beginning of envelopes, ErrInvalid.
 func (c *Record) Create(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -99,8 +99,8 @@ func (c *Record) Amend(ctx *Context, version int) error {
 // register completes versions and writes them with their wrapped keys, and what some of these begin with once. The author is of the home
 // hospital, which is how a reader knows the home.
 //
-// A beginning is under a key that is its hash, so it is written without having been read: what may be there already is the same, and nobody
-// can put another in its place.
+// A beginning is under a key that is its hash, so nobody can put another in its place, and it is written once: to write the same again
+// would change its version, and keep from a peer that has yet to get it again what it could hand out before.
 func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes ledger.Envelopes) error {
 	now, err := ctx.time()
 	if err != nil {
@@ -120,7 +120,15 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 		cids = append(cids, cid...)
 	}
 	for _, beginning := range envelopes.Beginnings {
-		b.wrapped(ledger.BeginningKey(beginning), beginning)
+		at := ledger.BeginningKey(beginning)
+		taken, err := ctx.hasPrivate(at)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return refuse(ledger.ErrExists, "wrapped keys begin like others that are there: seal them anew")
+		}
+		b.wrapped(at, beginning)
 	}
 	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
 	if err := ctx.write(&b); err != nil {

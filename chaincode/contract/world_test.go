@@ -39,7 +39,7 @@ var errConflict = errors.New("MVCC_READ_CONFLICT")
 func (w *world) begin(creator []byte, tx string, at time.Time, transient map[string][]byte, args ...string) *stub {
 	return &stub{
 		world: &world{w.height, maps.Clone(w.state), maps.Clone(w.private), maps.Clone(w.hashes)},
-		reads: map[string]int{}, writes: map[string][]byte{}, privateWrites: map[string][]byte{},
+		reads: map[string]int{}, hashReads: map[string]int{}, writes: map[string][]byte{}, privateWrites: map[string][]byte{},
 		creator: creator, tx: tx, at: timestamppb.New(at), transient: transient, args: args,
 	}
 }
@@ -49,6 +49,11 @@ func (w *world) commit(s *stub) error {
 	for key, version := range s.reads {
 		if w.state[key].version != version {
 			return fmt.Errorf("%w on %q", errConflict, key)
+		}
+	}
+	for key, version := range s.hashReads {
+		if w.hashes[key] != version {
+			return fmt.Errorf("%w on the hash of %q", errConflict, key)
 		}
 	}
 	w.height++
@@ -78,6 +83,7 @@ type stub struct {
 	args      []string
 
 	reads         map[string]int
+	hashReads     map[string]int // of private data, of which a block has them
 	writes        map[string][]byte
 	privateWrites map[string][]byte
 	ranges        int
@@ -156,7 +162,12 @@ func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
 }
 
 func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
-	if s.world.hashes[collection+"\x00"+key] == 0 {
+	if s.fail != nil {
+		return nil, s.fail
+	}
+	at := collection + "\x00" + key
+	s.hashReads[at] = s.world.hashes[at]
+	if s.world.hashes[at] == 0 {
 		return nil, nil
 	}
 	return []byte("hash"), nil

@@ -184,7 +184,7 @@ func (e Envelopes) Value(i int) []byte {
 	return slices.Concat([]byte{partMark}, name[:], p.Rest)
 }
 
-// BeginningKey is the key under which a beginning is stored. Whoever writes there writes the same, so it is written once.
+// BeginningKey is the key under which a beginning is stored, once.
 func BeginningKey(beginning []byte) string {
 	name := sha256.Sum256(beginning)
 	return beginningKey(name[:])

@@ -66,6 +66,18 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 		wantError(t, "the neighbour's with the access entry of one", err, client.ErrDenied)
 	}
 
+	// What envelopes begin with is written once, so these, under other ids, are not taken.
+	var copies []ledger.NewRecord
+	var same [][]byte
+	for i, c := range capsules {
+		if &c[0] == &one[0] {
+			fresh, _ := newRecord(t)
+			copies, same = append(copies, fresh), append(same, envelopes[i])
+		}
+	}
+	_, err := env.Other.CreateRecords(ctx, copies, same)
+	wantError(t, "a beginning that is there", err, client.ErrExists)
+
 	// A version is registered alone, with an envelope that begins like one that is there.
 	fresh, _ := newRecord(t)
 	again := newEnvelope(t, one)

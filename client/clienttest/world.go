@@ -125,6 +125,11 @@ func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, 
 		if err != nil {
 			return err
 		}
+		for _, beginning := range divided.Beginnings {
+			if p.w.private[ledger.BeginningKey(beginning)] != nil {
+				return ledger.Errorf(ledger.ErrExists, "a beginning is there already")
+			}
+		}
 		for i, r := range records {
 			v := ledger.RecordVersion{ID: r.ID, Version: 1, Home: p.msp, CID: r.CID, Commitment: r.Commitment, Author: p.Actor(), Time: now, Tx: tx}
 			put(&p.w.records, r.ID, []ledger.RecordVersion{v})
