@@ -161,3 +161,26 @@ func TestGroupTailsExchanged(t *testing.T) {
 		t.Errorf("opened: %q", got)
 	}
 }
+
+func TestRecipientEqual(t *testing.T) {
+	w := newWorld(t, "A", "B")
+	at := func(text string, version int) *Recipient {
+		t.Helper()
+		r, err := NewRecipient(mustPolicy(t, text), func(a string) (*PublicKey, error) { return w.public(a, version), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one := at("A:x or B:y", 1)
+	for _, c := range []struct {
+		other *Recipient
+		want  bool
+	}{
+		{one, true}, {at("(A:x or B:y)", 1), true}, {at("A:x or B:y", 2), false}, {at("A:x and B:y", 1), false}, {at("A:x", 1), false},
+	} {
+		if got := one.Equal(c.other); got != c.want {
+			t.Errorf("%s and %s: %v", one.Policy(), c.other.Policy(), got)
+		}
+	}
+}
