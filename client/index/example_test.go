@@ -77,6 +77,6 @@ func Example() {
 		fmt.Printf("%x %s %s %s\n", h.Record[:2], h.Kind, h.Last, h.Home)
 	}
 	// Output:
-	// 26 entries and 38 dummies in 1 transaction
+	// 25 entries and 39 dummies in 1 transaction
 	// 4f00 fhir:Condition 2019-03-14 HospitalA
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -92,21 +93,41 @@ func FuzzClipKind(f *testing.F) {
 	})
 }
 
-// A search that is refined by kind trusts only kinds that were not cut.
-func TestClippedKindsAreLookedUp(t *testing.T) {
+// What a record is found by, and what it is not, in terms and by its posting alone. A posting whose kind was cut does not decide.
+func TestQueriesForKinds(t *testing.T) {
 	for _, c := range []struct {
-		kind string
-		term Term
-		want verdict
+		kind, find, not string
+		terms           int
+		clipped         bool
 	}{
-		{"hl7v2:ORU^R01", "kind:oru", yes},
-		{"hl7v2:ORU^R01", "kind:adt", no},
-		{"Discharge letter", "kind:discharge letter", unsure},
-		{"fhir:Own", "kind:fhir:own", unsure},
-		{"fhir:Own", "kind:fhir", yes},
+		{kind: "fhir:Observation", find: "fhir, fhir:Observation, Observation, OBSERVATION", not: "fhir:Condition, hl7v2, obs", terms: 2},
+		{kind: "hl7v2:ORU^R01", find: "hl7v2, hl7v2:ORU^R01, ORU^R01, oru, hl7v2:ORU", not: "r01, adt, oru^r02, fhir:oru", terms: 3},
+		{kind: "hl7v2:ACK", find: "hl7v2, ack, hl7v2:ack", not: "oru", terms: 2},
+		{kind: "dicom:CT", find: "dicom, dicom:CT, ct", not: "mr, fhir", terms: 3},
+		{kind: "dicom:ECG", find: "dicom, dicom:ECG, ecg", not: "hl7v2:ecg", terms: 3},
+		{kind: "fhir:Own", find: "fhir, fhir:own, own", not: "observation", terms: 3, clipped: true},
+		{kind: "letter:oru", find: "letter, letter:oru, oru", not: "hl7v2", terms: 3, clipped: true},
+		{kind: "Discharge letter", find: "discharge letter", not: "letter", terms: 1, clipped: true},
+		{kind: "hl7v2:ORU^LONG", find: "hl7v2, oru, hl7v2:oru, oru^long", not: "long", terms: 4, clipped: true},
+		{kind: "pdf", find: "pdf", not: "hl7v2, hl7v2:pdf", terms: 1},
 	} {
-		if got := checkKind(c.term)(Hit{Posting: Posting{Kind: ClipKind(c.kind)}}); got != c.want {
-			t.Errorf("%s for a posting of %q: %v, want %v", c.term, c.kind, got, c.want)
+		terms := kindTerms(c.kind)
+		if len(terms) != c.terms {
+			t.Errorf("%s: terms %q", c.kind, terms)
+		}
+		hit := Hit{Posting: Posting{Kind: ClipKind(c.kind)}}
+		for want, values := range map[bool]string{true: c.find, false: c.not} {
+			for value := range strings.SplitSeq(values, ", ") {
+				asked := kindQuery(value)
+				if got := slices.ContainsFunc(asked, func(q Term) bool { return slices.Contains(terms, q) }); got != want {
+					t.Errorf("%s is found by %s: %v", c.kind, value, got)
+				}
+				verdict := checkKind(asked)(hit)
+				if verdict == unsure && c.clipped || verdict == yes && want || verdict == no && !want {
+					continue
+				}
+				t.Errorf("a posting of %s for %s: %v", c.kind, value, verdict)
+			}
 		}
 	}
 }

@@ -47,6 +47,17 @@ var kindNumbers = func() map[string]uint32 {
 	return numbers
 }()
 
+// fhirTypes are the normalised names of kindNames that are FHIR's.
+var fhirTypes = func() map[string]bool {
+	types := make(map[string]bool)
+	for _, name := range kindNames {
+		if name, ok := strings.CutPrefix(name, "fhir:"); ok {
+			types[strings.ToLower(name)] = true
+		}
+	}
+	return types
+}()
+
 // numbered joins prefixes with the words of the lists that follow them.
 func numbered(lists ...string) []string {
 	var out []string

@@ -303,8 +303,8 @@ func (p *parser) leaf(t token) (node, error) {
 	case "patient":
 		l.terms = []Term{patientTerm(t.value)}
 	case "kind":
-		l.terms = []Term{textTerm(field, t.value)}
-		l.check = checkKind(l.terms[0])
+		l.terms = kindQuery(t.value)
+		l.check = checkKind(l.terms)
 	default:
 		l.terms = []Term{textTerm(field, t.value)}
 	}

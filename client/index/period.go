@@ -1,6 +1,7 @@
 package index
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -60,12 +61,10 @@ func checkDate(first, last Day) func(Hit) verdict {
 }
 
 // checkKind decides from the kind in a posting, unless that was cut.
-func checkKind(term Term) func(Hit) verdict {
+func checkKind(terms []Term) func(Hit) verdict {
 	return func(h Hit) verdict {
-		for _, t := range kindTerms(h.Kind) {
-			if t == term {
-				return yes
-			}
+		if slices.ContainsFunc(kindTerms(h.Kind), func(t Term) bool { return slices.Contains(terms, t) }) {
+			return yes
 		}
 		if isClipped(h.Kind) {
 			return unsure

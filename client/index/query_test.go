@@ -156,7 +156,9 @@ func plainMatch(n node, r record) bool {
 		case "date":
 			return slices.ContainsFunc(r.facts.Dates, func(d Date) bool { return n.first <= d.First() && d.Last() <= n.last })
 		case "kind":
-			return strings.EqualFold(r.facts.Kind, n.text) || strings.EqualFold(strings.Split(r.facts.Kind, ":")[0], n.text)
+			family, detail, _ := strings.Cut(r.facts.Kind, ":")
+			message, _, _ := strings.Cut(detail, "^")
+			return slices.ContainsFunc([]string{r.facts.Kind, family, detail, message}, func(k string) bool { return strings.EqualFold(k, n.text) })
 		case "patient":
 			return slices.ContainsFunc(r.facts.Patients, func(id Identifier) bool { return id.Value == n.text })
 		case ICD10:
@@ -180,7 +182,7 @@ func TestQueriesAgreeWithPlainScan(t *testing.T) {
 	batches := make(map[string][]Item)
 	for i := range 500 {
 		r := record{id: i, home: hospitals[random.IntN(3)]}
-		r.facts.Kind = []string{"fhir:Condition", "fhir:Observation", "ccda", "dicom:CT"}[random.IntN(4)]
+		r.facts.Kind = []string{"fhir:Condition", "fhir:Observation", "ccda", "dicom:CT", "hl7v2:ORU^R01", "letter:oru"}[random.IntN(6)]
 		r.facts.Patients = []Identifier{{"", fmt.Sprint(random.IntN(4))}}
 		for range random.IntN(3) {
 			r.facts.Codes = append(r.facts.Codes, Code{"I10", codes[random.IntN(4)]})
@@ -233,7 +235,7 @@ func TestQueriesAgreeWithPlainScan(t *testing.T) {
 		case 4:
 			return fmt.Sprint("patient:p", random.IntN(200))
 		case 5:
-			return "kind:" + []string{"fhir", "ccda", "fhir:Condition", "dicom:CT"}[random.IntN(4)]
+			return "kind:" + []string{"fhir", "ccda", "fhir:Condition", "dicom:CT", "Condition", "ct", "oru", "ORU^R01", "letter:oru"}[random.IntN(9)]
 		case 6:
 			return "home:" + hospitals[random.IntN(3)]
 		case 7:

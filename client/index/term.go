@@ -84,8 +84,8 @@ func patientTerm(text string) Term {
 	return Term("patient:" + value)
 }
 
-// kindTerms returns the terms of a kind and what it is a part of: "hl7v2:ORU^R01" is also hl7v2 and hl7v2:oru, and, as nobody
-// remembers the first part, oru^r01 and oru.
+// kindTerms returns the terms of a kind and what it is a part of: "hl7v2:ORU^R01" is also hl7v2 and hl7v2:oru. As nobody remembers the
+// first part, oru^r01 and oru find it too: where the rest tells the first part, by way of the query, and else by terms of their own.
 func kindTerms(kind string) []Term {
 	k := normalise(kind)
 	if k == "" {
@@ -95,11 +95,41 @@ func kindTerms(kind string) []Term {
 	if !ok {
 		return []Term{Term("kind:" + k)}
 	}
-	out := []Term{Term("kind:" + family), Term("kind:" + k), Term("kind:" + detail)}
+	out := []Term{Term("kind:" + family), Term("kind:" + k)}
+	alone := func(detail string) {
+		if kindFamily(detail) != family {
+			out = append(out, Term("kind:"+detail))
+		}
+	}
+	alone(detail)
 	if message, _, ok := strings.Cut(detail, "^"); ok {
-		out = append(out, Term("kind:"+family+":"+message), Term("kind:"+message))
+		out = append(out, Term("kind:"+family+":"+message))
+		alone(message)
 	}
 	return out
+}
+
+// kindQuery returns the terms of which a record has one whose kind, or a part of it, is this.
+func kindQuery(kind string) []Term {
+	k := normalise(kind)
+	out := []Term{Term("kind:" + k)}
+	if family := kindFamily(k); family != "" {
+		out = append(out, Term("kind:"+family+":"+k))
+	}
+	return out
+}
+
+// kindFamily tells what a normalised part of a kind belongs to by its looks: the resource types of FHIR, and messages of HL7 v2 with
+// or without an event. It is empty for others. Writers and searchers have to agree, so it is part of the suite.
+func kindFamily(detail string) string {
+	if fhirTypes[detail] {
+		return "fhir"
+	}
+	message, event, both := strings.Cut(detail, "^")
+	if len(message) == 3 && (len(event) == 3 || !both) && strings.Trim(message+event, "abcdefghijklmnopqrstuvwxyz0123456789") == "" {
+		return "hl7v2"
+	}
+	return ""
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
