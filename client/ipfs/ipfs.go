@@ -204,7 +204,7 @@ func (s *Store) explain(op string, err error, w *watch) error {
 	case errors.As(err, &known):
 		return fmt.Errorf("%s: %w", op, err)
 	case w != nil && w.expired():
-		return ledger.Errorf(ledger.ErrUnavailable, "%s: nothing moved for %v at the IPFS node %s", op, s.idle, s.address)
+		return ledger.Errorf(ledger.ErrUnavailable, "%s: nothing moved for %v at the IPFS node %s", op, w.idle, s.address)
 	case errors.Is(err, context.DeadlineExceeded):
 		return ledger.Errorf(ledger.ErrUnavailable, "%s: no answer within %v from the IPFS node %s", op, s.idle, s.address)
 	case errors.As(err, &refusal) && refusal.Code == forbidden:

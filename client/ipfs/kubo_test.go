@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -77,7 +79,9 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "add":
 		k.add(w, r, q.Get("pin-name"))
 	case "block/put":
-		k.putBlocks(w, r, q.Get("cid-codec"), q.Get("pin") == "true")
+		k.putBlock(w, r, q.Get("cid-codec"), q.Get("pin") == "true")
+	case "dag/import":
+		k.importCAR(w, r)
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
@@ -206,8 +210,8 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 	json.NewEncoder(w).Encode(map[string]string{"Name": "payload", "Hash": root.Cid().String()})
 }
 
-// putBlocks stores each file of a request as a raw block.
-func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, codec string, pin bool) {
+// upload gives the only file of a request, or nothing if the node is to hang or to refuse it.
+func (k *fakeKubo) upload(w http.ResponseWriter, r *http.Request) []byte {
 	k.mu.Lock()
 	k.puts++
 	hang := k.hang
@@ -215,49 +219,81 @@ func (k *fakeKubo) putBlocks(w http.ResponseWriter, r *http.Request, codec strin
 	if hang != nil {
 		io.Copy(io.Discard, r.Body) // only then does the server notice that the caller has gone
 		<-r.Context().Done()
-		return
+		return nil
 	}
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		refuse(w, err.Error())
+		return nil
+	}
+	part, err := multipart.NewReader(r.Body, params["boundary"]).NextPart()
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(part)
+	}
+	if err == nil && k.refuseBlock != "" && bytes.Contains(data, []byte(k.refuseBlock)) {
+		err = errors.New("no such block here")
+	}
+	if err != nil {
+		refuse(w, err.Error())
+		return nil
+	}
+	return bytes.Clone(data) // never nil
+}
+
+func (k *fakeKubo) putBlock(w http.ResponseWriter, r *http.Request, codec string, pin bool) {
+	data := k.upload(w, r)
+	if data == nil {
 		return
 	}
-	var answer bytes.Buffer
-	for parts := multipart.NewReader(r.Body, params["boundary"]); ; {
-		part, err := parts.NextPart()
-		if err == io.EOF {
-			break
-		}
-		var data []byte
-		if err == nil {
-			data, err = io.ReadAll(part)
-		}
-		if err != nil {
-			refuse(w, err.Error())
-			return
-		}
-		if k.refuseBlock != "" && bytes.Contains(data, []byte(k.refuseBlock)) {
-			refuse(w, "no such block here")
-			return
-		}
-		codecs := map[string]uint64{"raw": cid.Raw, "dag-pb": cid.DagProtobuf}
-		c, err := cid.V1Builder{Codec: codecs[codec], MhType: multihash.SHA2_256}.Sum(data)
-		if err != nil {
-			refuse(w, err.Error())
-			return
-		}
-		k.mu.Lock()
-		k.blocks[c] = data
-		if pin {
-			k.pins[c] = ""
-		}
-		k.mu.Unlock()
-		json.NewEncoder(&answer).Encode(map[string]any{"Key": c.String(), "Size": len(data)})
+	codecs := map[string]uint64{"raw": cid.Raw, "dag-pb": cid.DagProtobuf}
+	c, err := cid.V1Builder{Codec: codecs[codec], MhType: multihash.SHA2_256}.Sum(data)
+	if err != nil {
+		refuse(w, err.Error())
+		return
 	}
+	k.mu.Lock()
+	k.blocks[c] = data
+	if pin {
+		k.pins[c] = ""
+	}
+	k.mu.Unlock()
 	if k.loseAdd {
 		panic(http.ErrAbortHandler)
 	}
-	w.Write(answer.Bytes())
+	json.NewEncoder(w).Encode(map[string]any{"Key": c.String(), "Size": len(data)})
+}
+
+// importCAR stores the blocks of a CAR file, which it reads as the specification says and not as we write it.
+func (k *fakeKubo) importCAR(w http.ResponseWriter, r *http.Request) {
+	car := bytes.NewBuffer(k.upload(w, r))
+	if car.Len() == 0 {
+		return
+	}
+	header, err := binary.ReadUvarint(car)
+	if err != nil || car.Len() < int(header) {
+		refuse(w, "no header")
+		return
+	}
+	car.Next(int(header))
+	n := 0
+	for ; car.Len() > 0; n++ {
+		size, err := binary.ReadUvarint(car)
+		if err != nil || car.Len() < int(size) {
+			refuse(w, "cut off")
+			return
+		}
+		section := car.Next(int(size))
+		length, c, err := cid.CidFromBytes(section)
+		if err != nil || !matches(c, section[length:]) {
+			refuse(w, "import failed: mismatch")
+			return
+		}
+		k.mu.Lock()
+		k.blocks[c] = bytes.Clone(section[length:])
+		k.mu.Unlock()
+	}
+	json.NewEncoder(w).Encode(map[string]any{"Stats": map[string]int{"BlockCount": n}})
 }
 
 // adder is the part of a DAG service that the importer needs.

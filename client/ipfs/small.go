@@ -3,11 +3,9 @@ package ipfs
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/ipfs/boxo/files"
@@ -40,6 +38,7 @@ func newLeafPut(data []byte) (leafPut, error) {
 // smallPuts shares requests.
 func (s *Store) smallPuts() *convoy.Convoy[leafPut] {
 	return &convoy.Convoy[leafPut]{
+		Flights: 1, // more would share what waits, and each costs the node a pin
 		Fits: func(group []leafPut, next leafPut) bool {
 			size := len(next.data)
 			for _, p := range group {
@@ -81,7 +80,7 @@ func (s *Store) sendLeaves(ctx context.Context, group []leafPut) error {
 	watch.start()
 	var err error
 	if len(group) == 1 {
-		err = s.putBlocks(wctx, "raw", true, group)
+		err = s.putBlock(wctx, "raw", true, group[0])
 	} else {
 		err = s.putTied(wctx, group, watch)
 	}
@@ -102,11 +101,7 @@ func (s *Store) putTied(ctx context.Context, group []leafPut, watch *watch) erro
 	if err != nil {
 		return err
 	}
-	if err := s.putBlocks(ctx, "raw", false, group); err != nil {
-		return err
-	}
-	watch.start()
-	if err := s.putTie(ctx, t); err != nil {
+	if err := s.importBlocks(ctx, t.cid, append(slices.Clone(group), t.leafPut)); err != nil {
 		return err
 	}
 	watch.start()
@@ -118,33 +113,15 @@ func (s *Store) putTied(ctx context.Context, group []leafPut, watch *watch) erro
 	return err
 }
 
-func (s *Store) putBlocks(ctx context.Context, codec string, pin bool, group []leafPut) error {
-	entries := make([]files.DirEntry, len(group))
-	for i, p := range group {
-		entries[i] = files.FileEntry(strconv.Itoa(i), files.NewReaderFile(bytes.NewReader(p.data)))
+func (s *Store) putBlock(ctx context.Context, codec string, pin bool, p leafPut) error {
+	body := files.NewSliceDirectory([]files.DirEntry{files.FileEntry("block", files.NewReaderFile(bytes.NewReader(p.data)))})
+	var out struct{ Key string }
+	err := s.api.Request("block/put").Option("cid-codec", codec).Option("mhtype", "sha2-256").Option("pin", pin).
+		Body(files.NewMultiFileReader(body, false, false)).Exec(ctx, &out)
+	if err == nil && out.Key != p.cid.String() {
+		err = ledger.Errorf(ledger.ErrTampered, "the IPFS node %s stored %s as %.100q", s.address, p.cid, out.Key)
 	}
-	resp, err := s.api.Request("block/put").Option("cid-codec", codec).Option("mhtype", "sha2-256").Option("pin", pin).
-		Body(files.NewMultiFileReader(files.NewSliceDirectory(entries), false, false)).Send(ctx)
-	if err != nil {
-		return err
-	}
-	if resp.Error != nil {
-		return resp.Error
-	}
-	defer resp.Close()
-	d := json.NewDecoder(resp.Output)
-	for i, p := range group {
-		var out struct{ Key string }
-		switch err := d.Decode(&out); {
-		case errors.Is(err, io.EOF):
-			return fmt.Errorf("the node has stored %d of %d blocks", i, len(group))
-		case err != nil:
-			return err
-		case out.Key != p.cid.String():
-			return ledger.Errorf(ledger.ErrTampered, "the IPFS node %s stored %s as %.100q", s.address, p.cid, out.Key)
-		}
-	}
-	return nil
+	return err
 }
 
 // retract removes the pin that a request whose answer was lost may have made. The node may still be at it, so it looks a few times. What

@@ -112,5 +112,5 @@ func (s *Store) tied(ctx context.Context, c cid.Cid) ([]cid.Cid, error) {
 
 // putTie stores a tie and does not pin it yet.
 func (s *Store) putTie(ctx context.Context, t tie) error {
-	return s.putBlocks(ctx, "dag-pb", false, []leafPut{t.leafPut})
+	return s.putBlock(ctx, "dag-pb", false, t.leafPut)
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -60,6 +61,7 @@ type Replicator struct {
 	due     time.Time        // when those that were never tried have waited for company long enough
 	retries map[string]retry // of payloads that failed
 	busy    map[string]bool  // being fetched
+	again   atomic.Int32     // workers that try again what has failed
 	wake    chan struct{}    // there may be something to do
 	saving  sync.Mutex       // one save at a time, so that an older list never replaces a newer one
 }

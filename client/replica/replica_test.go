@@ -60,6 +60,7 @@ type store struct {
 	missing map[string]bool
 
 	together int // most that were pinned at once
+	alone    int // requests for one
 }
 
 func newStore(missing ...string) *store {
@@ -73,6 +74,11 @@ func newStore(missing ...string) *store {
 func (s *store) Pin(_ context.Context, cid string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.alone++
+	return s.pin(cid)
+}
+
+func (s *store) pin(cid string) error {
 	if s.missing[cid] {
 		return ledger.ErrUnavailable
 	}
@@ -80,12 +86,12 @@ func (s *store) Pin(_ context.Context, cid string) error {
 	return nil
 }
 
-func (s *store) PinAll(ctx context.Context, cids []string) (pinned []string, err error) {
+func (s *store) PinAll(_ context.Context, cids []string) (pinned []string, err error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.together = max(s.together, len(cids))
-	s.mu.Unlock()
 	for _, cid := range cids {
-		if perr := s.Pin(ctx, cid); perr != nil {
+		if perr := s.pin(cid); perr != nil {
 			err = perr
 		} else {
 			pinned = append(pinned, cid)
@@ -277,6 +283,55 @@ func TestCompany(t *testing.T) {
 		synctest.Wait()
 		if len(s.has()) != 6 {
 			t.Error("one that has no company is not pinned")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNodeAway: when the node does not answer for a moment, what it missed is pinned together, and what is missing for good by itself.
+func TestNodeAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m := &chain{}, &memory{}
+		var cids []string
+		for i := range 50 {
+			cids = append(cids, fmt.Sprint("p", i))
+		}
+		s := newStore(append(cids, "gone")...)
+		r, err := New(Config{Feed: c.feed, Store: s, Memory: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := func() int {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.alone
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		c.add(append(cids, "gone")...)
+		time.Sleep(r.c.Linger + 500*time.Millisecond)
+		for _, cid := range cids {
+			s.appear(cid)
+		}
+		time.Sleep(2 * r.c.Retry)
+		synctest.Wait()
+		if asked() != 0 || len(s.has()) != 50 {
+			t.Errorf("%d are pinned, and %d were asked for by themselves", len(s.has()), asked())
+		}
+		time.Sleep(5 * r.c.Retry)
+		synctest.Wait()
+		if asked() == 0 {
+			t.Error("the one that is missing is not asked for by itself")
+		}
+		s.appear("gone")
+		time.Sleep(100 * r.c.Retry)
+		synctest.Wait()
+		if len(s.has()) != 51 {
+			t.Error("the one that was missing is not pinned")
 		}
 		cancel()
 		if err := <-done; err != nil {

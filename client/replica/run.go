@@ -50,7 +50,7 @@ func (r *Replicator) waiting() int {
 // fetch pins payloads, those that were never tried several at a time.
 func (r *Replicator) fetch(ctx context.Context) {
 	for {
-		cids := r.take()
+		cids, again := r.take()
 		if len(cids) == 0 {
 			select {
 			case <-ctx.Done():
@@ -64,6 +64,9 @@ func (r *Replicator) fetch(ctx context.Context) {
 			r.one(ctx, cids[0])
 		} else {
 			r.together(ctx, cids)
+		}
+		if again {
+			r.again.Add(-1)
 		}
 	}
 }
@@ -105,34 +108,46 @@ func (r *Replicator) one(ctx context.Context, cid string) {
 	}
 }
 
-// take gives payloads that are due, or none: those that were never tried, or else one that has failed. Only half of the workers try
-// again what has failed, so that whoever registers payloads that do not exist delays the others little.
-func (r *Replicator) take() (chosen []string) {
+// take gives payloads that are due, or none: those that were never tried, or else those that have failed, the first time once more
+// together, as it may have been the node, and then one by one. Only half of the workers try again what has failed, so that whoever
+// registers payloads that do not exist delays the others little.
+func (r *Replicator) take() (chosen []string, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now, due, again := time.Now(), "", 0
+	now := time.Now()
+	var due string    // the oldest that has failed
+	var once []string // failed once
 	for _, cid := range r.pending {
 		failure, failed := r.retries[cid]
 		switch {
-		case r.busy[cid] && failed:
-			again++
 		case r.busy[cid]:
-		case !failed && len(chosen) < maxTogether:
-			chosen = append(chosen, cid)
-		case failed && due == "" && now.After(failure.next):
-			due = cid
+		case !failed:
+			if len(chosen) < maxTogether {
+				chosen = append(chosen, cid)
+			}
+		case now.After(failure.next):
+			if due == "" {
+				due = cid
+			}
+			if failure.pause == r.c.Retry && len(once) < maxTogether {
+				once = append(once, cid)
+			}
 		}
 	}
 	if len(chosen) < maxTogether && now.Before(r.due) {
 		chosen = nil
 	}
-	if len(chosen) == 0 && due != "" && again < max(1, r.c.Parallel/2) {
-		chosen = []string{due}
+	if len(chosen) == 0 && due != "" && int(r.again.Load()) < max(1, r.c.Parallel/2) {
+		chosen, again = []string{due}, true
+		if slices.Contains(once, due) {
+			chosen = once
+		}
+		r.again.Add(1)
 	}
 	for _, cid := range chosen {
 		r.busy[cid] = true
 	}
-	return chosen
+	return chosen, again
 }
 
 func (r *Replicator) release(cid string) {
