@@ -88,7 +88,7 @@ func (r *run) throughput(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, imported := of(r, 400, 150), of(r, 800, 200)
+	n, imported := of(r, 1000, 300), of(r, 1200, 400) // what is written at the end, with nothing beside it, is a small part
 	seals, imports := sealMany(c, many, n), importing(c, imported)
 	bare, err := calibrate(ctx, r.Stage, r.a, many, n, seals)
 	if err != nil {
