@@ -235,7 +235,7 @@ type Verifier interface {
 type Hit struct {
 	ID      string `json:"id"`
 	Version int    `json:"version"`
-	Kind    string `json:"kind"`
+	Kind    string `json:"kind"` // ends in "…" where the index holds only its beginning, see [index.ClipKind]
 	Date    string `json:"date"` // of the record's content, YYYY-MM-DD, empty if unknown
 	Home    string `json:"home"` // MSP of the hospital that sealed it
 	Time    string `json:"time"` // when that version was sealed

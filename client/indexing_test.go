@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -322,5 +323,31 @@ func TestCompact(t *testing.T) {
 	log, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditAccesses(t.Context(), ledger.AccessQuery{Actor: "HospitalA/custodian"})
 	if err != nil || !slices.ContainsFunc(log.Entries, func(e ledger.AccessEntry) bool { return e.Purpose == "RECORDMGT" }) {
 		t.Errorf("access log %+v, %v", log.Entries, err)
+	}
+}
+
+// TestKindsThatPeopleGive: the index shows the beginning of a kind that is none of a format's, and finds the record by all of it.
+func TestKindsThatPeopleGive(t *testing.T) {
+	c := newConsortium(t)
+	doctor := c.as(t, "HospitalA", "doctor", "doctor")
+	for kind, want := range map[string]struct{ query, shown string }{
+		"Discharge letter": {`kind:"discharge letter"`, "Disc…"},
+		"hl7v2:MDM^T02":    {"kind:mdm^t02", "hl7v2:MDM^T02"},
+	} {
+		sealed, err := doctor.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: doctors,
+			Scope: "consortium", Index: client.IndexNow, Kind: kind, Keywords: []string{"both"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{want.query, "both and " + want.query} {
+			hits := c.search(t, query).Hits
+			if len(hits) != 1 || hits[0].ID != sealed[0].ID || hits[0].Kind != want.shown {
+				t.Errorf("%s: %+v", query, hits)
+			}
+		}
+		opened, err := doctor.Open(t.Context(), sealed[0].ID, io.Discard, client.OpenRequest{})
+		if err != nil || opened.Kind != kind {
+			t.Errorf("opened as %q, %v", opened.Kind, err)
+		}
 	}
 }

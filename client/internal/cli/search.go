@@ -44,6 +44,9 @@ are joined by 'and':
   kind:fhir  modality:CT  author:...  what the record says of itself
   home:HospitalA                      who sealed it
 
+A kind that a person gave (seal --kind) is shown by its first letters and "…", as an entry of the
+index has no room for more; it is searched for, and shown when the record is opened, as it is.
+
 Every entry of the index that is read is authenticated, and a missing one in the middle is noticed:
 then what was found is printed, and the exit code is 5, for there may be more. What cannot be
 noticed with one peer is that it withholds the newest entries of a keyword. With --verify a second
