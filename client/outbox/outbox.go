@@ -8,7 +8,7 @@
 //
 //	prepared      it is on disk; the record is about to be registered
 //	registered    the record is on the ledger; the entry waits for company
-//	sent          it has its place in a transaction, and place and bytes are on disk, before the transaction is submitted
+//	sent          it has its place in a transaction, and that, from which its bytes follow, is on disk, before the transaction is submitted
 //	written       the transaction is committed; the entry is forgotten
 //
 // After a crash, or an outcome that nobody could tell, a flush asks the ledger. Records that are there were registered; those
