@@ -224,7 +224,7 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 			marks[i] = words(each)
 			ids[i] = record(t, c, client.IndexBatched, marks[i]...)
 		}
-		txs := since(t, "HospitalC", ids[0], client.IndexBatched, 2)
+		txs := since(t, "HospitalC", ids[0], client.IndexBatched, 1) // of 512
 		seen := sightings(t, txs, truth.of(marks))
 		if len(seen) != outbox.DefaultRecords*each {
 			t.Fatalf("round %d: the truth of %d entries is known", round, len(seen))
