@@ -67,8 +67,8 @@ type Config struct {
 	// Hints remembers the lengths of index chains, to save reads. Nil keeps them as long as the Client.
 	Hints index.Hints
 
-	// Parallel bounds how many large sources are read, sealed and uploaded at a time, and four times as many that are known to be
-	// below 1 MiB; zero means 4.
+	// Parallel bounds how many large sources are read, sealed and uploaded at a time, four times as many that are known to be below
+	// 1 MiB, and sixteen times as many below 64 KiB; zero means 4.
 	Parallel int
 }
 

@@ -135,16 +135,21 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 
 // A source that is known to be small takes a share of the room that a large one, or one of unknown size, takes.
 const (
+	tinySource  = 64 << 10
 	smallSource = 1 << 20
-	smallShare  = 1
-	largeShare  = 4
+	tinyShare   = 1
+	smallShare  = 4
+	largeShare  = 16
 )
 
 func share(s Source) int64 {
-	if s.Size >= 0 && s.Size < smallSource {
+	switch {
+	case s.Size < 0 || s.Size >= smallSource:
+		return largeShare
+	case s.Size >= tinySource:
 		return smallShare
 	}
-	return largeShare
+	return tinyShare
 }
 
 // prepare uploads all payloads, writes their envelopes, which [sealTogether] seals, and makes their index entries.
