@@ -42,8 +42,7 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}
 	p := &parcel{id: r.ID, version: current.Version + 1}
 	j.parcels = []*parcel{p}
-	stop := j.start()
-	defer stop()
+	defer j.gather(ctx)()
 	if err := j.prepare(ctx); err != nil {
 		return none, j.abandon(ctx, err)
 	}
@@ -64,7 +63,6 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}); err != nil {
 		return none, j.abandon(ctx, err)
 	}
-	stop()
 	j.flushDue(ctx)
 	return j.sealed()[0], nil
 }

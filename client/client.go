@@ -31,7 +31,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -97,7 +96,7 @@ type Client struct {
 	accesses   accesses
 	views      views
 	registrar  *convoy.Convoy[*shipment]
-	sealing    atomic.Int64        // calls that will bring more index entries
+	gathering  gathering
 	seats      fresh[*seat]        // by policy and further recipients
 	scopesNow  fresh[ledger.Scope] // by name
 }
@@ -125,6 +124,7 @@ func New(c Config) (*Client, error) {
 		outbox: c.Outbox, batching: c.Batching, mode: mode, hints: c.Hints,
 		writer:    &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints},
 		registrar: newRegistrar(),
+		gathering: gathering{turn: make(chan struct{}, 1)},
 	}, nil
 }
 

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -100,42 +99,3 @@ func (j *job) warnAll(batch []*parcel, format string, args ...any) {
 		p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 	}
 }
-
-// start counts a call that writes what is due when it has sealed. What it returns says that the call brings nothing more.
-func (j *job) start() (stop func()) {
-	if !j.flushes() {
-		return func() {}
-	}
-	j.c.sealing.Add(1)
-	return sync.OnceFunc(func() { j.c.sealing.Add(-1) })
-}
-
-// flushes tells that entries wait in the outbox after the call, and nobody else has promised to flush it.
-func (j *job) flushes() bool {
-	return j.scope != nil && !j.request.KeepEntries && j.request.Index != IndexNow
-}
-
-// flushDue writes what is due after a seal, unless another call or process is at it. While other calls are on their way they bring
-// more entries, and full transactions cost less: so then only those are written, and the last call writes the rest that is due.
-func (j *job) flushDue(ctx context.Context) {
-	if !j.flushes() {
-		return
-	}
-	for range maxRounds {
-		f := j.c.flush()
-		f.More = j.c.sealing.Load() > 0
-		if j.c.outbox.Idle(f) {
-			return
-		}
-		report, err := j.c.outbox.Flush(ctx, f)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			j.warnAll(j.parcels[len(j.parcels)-1:], "index entries that are due could not be written yet: they are kept in the outbox (%v)", err)
-		}
-		if err != nil || report.Busy {
-			return
-		} // calls that ended meanwhile have left theirs to this one
-	}
-}
-
-// maxRounds bounds how long a call writes what others bring.
-const maxRounds = 3

@@ -2,7 +2,9 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -91,4 +93,87 @@ func TestManySealsFillTransactions(t *testing.T) {
 	if fmt.Sprint(s.sizes) != "[256]" {
 		t.Errorf("%d seals one after the other wrote transactions of %v", outbox.DefaultRecords, s.sizes)
 	}
+}
+
+// gather is a doctor whose seals meet each other, and what their index transactions had.
+func gather(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s client.Source) error) {
+	t.Helper()
+	c := newConsortium(t)
+	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
+	doctor, err := client.New(client.Config{Ledger: s, Blobs: c.blobs, Outbox: outbox.Memory(), Batching: outbox.Policy{Pace: pace},
+		Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, doctor, func(src client.Source) error {
+		_, err := doctor.Seal(t.Context(), client.SealRequest{
+			Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: client.IndexBatched})
+		return err
+	}
+}
+
+// slow is a source that says when somebody reads it, and ends with an error when it is told.
+func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
+	opened, told := make(chan struct{}), make(chan error)
+	return client.Source{Name: "slow", Size: -1, Open: func() (io.ReadCloser, error) {
+		close(opened)
+		return nil, <-told
+	}}, opened, told
+}
+
+// TestLastSealFails: what other seals left to one that is still on its way is written also when that one fails.
+func TestLastSealFails(t *testing.T) {
+	s, doctor, seal := gather(t, time.Hour)
+	src, reading, end := slow()
+	var last sync.WaitGroup
+	broken := errors.New("the scanner is on fire")
+	last.Go(func() {
+		if err := seal(src); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	})
+	<-reading
+	for n := range 12 {
+		if err := seal(text(fmt.Sprint(n), "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.sizes) > 0 {
+		t.Errorf("transactions of %v while a seal was on its way", s.sizes)
+	}
+	end <- broken
+	last.Wait()
+	if status, err := doctor.IndexStatus(); err != nil || status.Records >= outbox.DefaultRecords || len(s.sizes) != 1 {
+		t.Errorf("transactions of %v, then %+v, %v", s.sizes, status, err)
+	}
+}
+
+// TestLongSeal: a seal that takes long does not hold back what others left to it.
+func TestLongSeal(t *testing.T) {
+	_, doctor, seal := gather(t, 20*time.Millisecond)
+	src, reading, end := slow()
+	var long sync.WaitGroup
+	long.Go(func() { seal(src) })
+	<-reading
+	for n := range 12 {
+		if err := seal(text(fmt.Sprint(n), "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		status, err := doctor.IndexStatus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.Records < outbox.DefaultRecords { // too few to hide each other
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still waiting: %+v", status)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	end <- errors.New("enough")
+	long.Wait()
 }

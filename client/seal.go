@@ -52,8 +52,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	for _, s := range r.Sources {
 		j.parcels = append(j.parcels, &parcel{id: cmp.Or(s.ID, newRecordID()), version: 1})
 	}
-	stop := j.start()
-	defer stop()
+	defer j.gather(ctx)()
 	if err := j.prepare(ctx); err != nil {
 		return nil, j.abandon(ctx, err)
 	}
@@ -62,7 +61,6 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}
-	stop()
 	j.flushDue(ctx)
 	return j.sealed(), nil
 }
@@ -77,7 +75,8 @@ type job struct {
 	epoch   int             // of the scope
 	parcels []*parcel       // one a source
 
-	keep bool // the records are, or may be, on the ledger: payloads must stay
+	keep  bool   // the records are, or may be, on the ledger: payloads must stay
+	leave func() // the gathering; nil when the call brings no entries
 }
 
 // newJob checks everything that does not need the records themselves.

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -187,5 +188,25 @@ func TestMoreToCome(t *testing.T) {
 		if due := s.due(Flush{More: true, All: true, Now: now}.withDefaults()); len(due) != c.records {
 			t.Errorf("%d records: %d are due when all are to be written", c.records, len(due))
 		}
+	}
+}
+
+// TestReportOfParts: a job whose records are written by several flushes is told of by each as far as it wrote it.
+func TestReportOfParts(t *testing.T) {
+	w, b := newWorld(), Memory()
+	f := w.flush()
+	j := job(t, 1, 70) // of 4 entries each, of which 64 records fill a transaction
+	w.register(j)
+	if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := b.Flush(t.Context(), f)
+	if err != nil || first.Entries != 4*first.Records || first.Records == 0 || first.Records == 70 {
+		t.Errorf("first %+v, %v", first, err)
+	}
+	f.All = true
+	rest, err := b.Flush(t.Context(), f)
+	if err != nil || rest.Entries != 4*rest.Records || first.Records+rest.Records != 70 {
+		t.Errorf("first %+v, then %+v, %v", first, rest, err)
 	}
 }

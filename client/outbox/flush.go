@@ -114,9 +114,12 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 	}
 	err = b.send(ctx, f, w, &report)
 	return report, errors.Join(err, b.locked(func(s *state) error {
-		for id, records := range w.jobs {
-			if _, left := s.jobs[id]; !left {
-				report.Records += records
+		for id, waited := range w.jobs {
+			switch j := s.jobs[id]; {
+			case j == nil:
+				report.Records += waited
+			case j.registered:
+				report.Records += waited - j.waiting()
 			}
 		}
 		return nil
@@ -189,7 +192,7 @@ func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
 type work struct {
 	batches []*batch
 	entries map[ref]index.Pending
-	jobs    map[ID]int // number of records of the jobs that it touches
+	jobs    map[ID]int // of the jobs that it touches: how many records had entries that were not written
 }
 
 // compose gives the transactions to send: those that were sent before, and new ones out of what is due.
@@ -235,7 +238,9 @@ func (b *Box) compose(f Flush) (*work, error) {
 
 func (w *work) take(j *jobState, n int) {
 	w.entries[ref{j.ID, n}] = j.Entries[n]
-	w.jobs[j.ID] = len(j.Records)
+	if _, known := w.jobs[j.ID]; !known {
+		w.jobs[j.ID] = j.waiting()
+	}
 }
 
 // due gives how many entries, the first ones, of which jobs have waited for company enough: all when the oldest has waited too long; and
