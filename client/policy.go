@@ -59,7 +59,7 @@ func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat
 	if custodian == "" {
 		s.warnings = append(s.warnings, fmt.Sprintf("%s has announced no records custodian: only the policy can open this", c.ledger.MSP()))
 	}
-	s.others, err = envelope.Recipients(nil, append(others, custodian)...)
+	s.others, err = envelope.Recipients(append(others, custodian)...)
 	return s, err
 }
 

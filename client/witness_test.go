@@ -151,7 +151,7 @@ func TestOwnPeerThatSearches(t *testing.T) {
 		t.Fatal(err)
 	}
 	doctor := c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")
-	recipients, err := envelope.Recipients(nil, c.custodian.Recipient().String())
+	recipients, err := envelope.Recipients(c.custodian.Recipient().String())
 	if err != nil {
 		t.Fatal(err)
 	}

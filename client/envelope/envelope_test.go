@@ -49,7 +49,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipients, err := Recipients([]age.Recipient{newIdentity(t).Recipient()}, classic.Recipient().String(), "", hybrid.Recipient().String())
+	recipients, err := Recipients(newIdentity(t).Recipient().String(), classic.Recipient().String(), "", hybrid.Recipient().String())
 	if err != nil {
 		t.Fatal(err)
 	}

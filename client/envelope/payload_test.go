@@ -307,7 +307,7 @@ func writeVectors(t *testing.T, dir string, plain []byte) {
 	m := testMetadata()
 	m.Facts = []byte(vectorFacts)
 	m.Key, m.Salt, m.Size, m.SHA256 = sealed.Key, sealed.Salt, sealed.Size, sealed.SHA256
-	recipients, err := Recipients([]age.Recipient{id.Recipient()}, newIdentity(t).Recipient().String())
+	recipients, err := Recipients(id.Recipient().String(), newIdentity(t).Recipient().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,19 +12,16 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Recipients gives what age needs to wrap an envelope: the policy's recipients and further age recipients in text form
-// (age1..., age1pq1...), such as the custodian's and the patient's. Empty texts are skipped. The stanzas in the file have the same order.
+// Recipients gives those of an envelope that are not the policy's, such as the custodian and the patient, from their text form (age1...,
+// age1pq1...). Empty texts are skipped.
 //
 // age refuses to mix a post-quantum recipient with others, because the file is then only as strong as its weakest stanza. An
 // envelope must be readable by the policy's holders, whose stanza rests on a pairing, by the custodian and by the patient,
 // whichever kind of key each has; there is nothing to protect that the ABE stanza beside them has not already
 // given up. So the labels are removed here, knowingly.
-func Recipients(policy []age.Recipient, others ...string) ([]age.Recipient, error) {
+func Recipients(texts ...string) ([]age.Recipient, error) {
 	var all []age.Recipient
-	for _, r := range policy {
-		all = append(all, unlabelled{r})
-	}
-	for _, text := range others {
+	for _, text := range texts {
 		if text == "" {
 			continue
 		}

@@ -157,7 +157,7 @@ func (r *Rule) check() error {
 		}
 	}
 	if r.PatientKey != "" {
-		if _, err := envelope.Recipients(nil, r.PatientKey); err != nil {
+		if _, err := envelope.Recipients(r.PatientKey); err != nil {
 			return ledger.Errorf(ledger.ErrInvalid, "patient-key: %v", err)
 		}
 	}

@@ -136,11 +136,11 @@ func furnish(dir string, w *world, patient *age.X25519Identity) error {
 		return err
 	}
 	m.Size, m.SHA256 = digest.Size, digest.SHA256[:]
-	to, err := envelope.Recipients([]age.Recipient{w.recipient("HospitalB:role=doctor")}, patient.Recipient().String())
+	to, err := envelope.Recipients(patient.Recipient().String())
 	if err != nil {
 		return err
 	}
-	wrapped, err := m.Seal(to...)
+	wrapped, err := m.Seal(append([]age.Recipient{w.recipient("HospitalB:role=doctor")}, to...)...)
 	if err != nil {
 		return err
 	}
