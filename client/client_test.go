@@ -103,7 +103,7 @@ func TestCustodianAndPatientOpen(t *testing.T) {
 
 func TestSealManySources(t *testing.T) {
 	c := newConsortium(t)
-	const n = ledger.MaxRecordsPerCall + 7
+	const n = ledger.MaxNewRecords + 7
 	var sources []client.Source
 	for i := range n {
 		sources = append(sources, text(strings.Repeat("x", i%3+1), strings.Repeat("y", i)))

@@ -124,7 +124,7 @@ func (c *consortium) nothingFound(t *testing.T) {
 func TestSealBatchesFault(t *testing.T) {
 	c := newConsortium(t)
 	r := threeRecords()
-	for i := range ledger.MaxRecordsPerCall {
+	for i := range ledger.MaxNewRecords {
 		r.Sources = append(r.Sources, text("more", fmt.Sprint(i)))
 	}
 	calls := 0
@@ -137,10 +137,10 @@ func TestSealBatchesFault(t *testing.T) {
 		return nil
 	}
 	sealed, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), r)
-	if !errors.Is(err, client.ErrUnavailable) || len(sealed) != ledger.MaxRecordsPerCall {
+	if !errors.Is(err, client.ErrUnavailable) || len(sealed) != ledger.MaxNewRecords {
 		t.Errorf("%d records, %v", len(sealed), err)
 	}
-	if n := len(c.blobs.Pinned(t)); n != ledger.MaxRecordsPerCall {
+	if n := len(c.blobs.Pinned(t)); n != ledger.MaxNewRecords {
 		t.Errorf("%d payloads pinned", n)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client/internal/convoy"
 )
 
-// A shipment is the parcels of one call of Seal that are registered together, at most [ledger.MaxRecordsPerCall].
+// A shipment is the parcels of one call of Seal that are registered together, at most [ledger.MaxNewRecords].
 type shipment struct {
 	job     *job
 	parcels []*parcel
@@ -28,7 +28,7 @@ func newRegistrar() *convoy.Convoy[*shipment] {
 			for _, s := range group {
 				n += len(s.parcels)
 			}
-			return n <= ledger.MaxRecordsPerCall && next.job.indexesLike(group[0].job)
+			return n <= ledger.MaxNewRecords && next.job.indexesLike(group[0].job)
 		},
 		Send: commitTogether,
 		Part: func(group []*shipment, err error) bool {

@@ -24,7 +24,7 @@ type Ledger interface {
 	// MSP is the caller's organisation.
 	MSP() string
 
-	// CreateRecords registers version 1 of up to [ledger.MaxRecordsPerCall] records in one transaction. envelopes
+	// CreateRecords registers version 1 of up to [ledger.MaxNewRecords] records in one transaction. envelopes
 	// stand at the positions of their records and travel in the transient map.
 	CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) ([]ledger.RecordVersion, error)
 

@@ -23,7 +23,7 @@ const cleanupTimeout = 30 * time.Second
 //
 // Everything that can be refused is refused before anything is uploaded: the policy, unknown attributes (ErrNotFound), a
 // source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
-// and the records are registered, up to [ledger.MaxRecordsPerCall] in one transaction, after their index entries were
+// and the records are registered, up to [ledger.MaxNewRecords] in one transaction, after their index entries were
 // put in the outbox. With more sources than that and a failure between two transactions, the records that are registered are
 // returned beside the error. Calls that run at the same time may share a transaction, and none fails for another's fault. The envelopes of one
 // transaction and policy are sealed together, see abe.Group.
@@ -56,7 +56,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	if err := j.prepare(ctx); err != nil {
 		return nil, j.abandon(ctx, err)
 	}
-	for batch := range slices.Chunk(j.parcels, ledger.MaxRecordsPerCall) {
+	for batch := range slices.Chunk(j.parcels, ledger.MaxNewRecords) {
 		if err := c.registrar.Go(ctx, &shipment{j, batch}); err != nil {
 			return j.sealed(), j.abandon(ctx, err)
 		}

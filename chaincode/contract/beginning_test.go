@@ -45,7 +45,7 @@ func (c *consortium) handedOut(who []byte, id string, entry ledger.AccessEntry) 
 
 func TestBeginnings(t *testing.T) {
 	c := newConsortium(t)
-	records := make([]ledger.NewRecord, ledger.MaxRecordsPerCall)
+	records := make([]ledger.NewRecord, ledger.MaxNewRecords)
 	for i := range records {
 		records[i] = newRecord(i)
 	}
@@ -70,7 +70,7 @@ func TestBeginnings(t *testing.T) {
 		}
 	}
 	// One record alone, and a version of one, are stored whole.
-	alone, _ := together(t, []string{"A:x"}, newRecord(200))
+	alone, _ := together(t, []string{"A:x"}, newRecord(ledger.MaxNewRecords))
 	s, _, err = c.simulate("HospitalA", person(t, "HospitalA", "doctor", "doctor"), alone, ledger.RecordCreate)
 	ok(t, nil, err)
 	for key, value := range s.privateWrites {

@@ -13,7 +13,7 @@ import (
 func TestCreate(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
-	records := make([]ledger.NewRecord, ledger.MaxRecordsPerCall)
+	records := make([]ledger.NewRecord, ledger.MaxNewRecords)
 	for i := range records {
 		records[i] = newRecord(i)
 	}
@@ -82,7 +82,7 @@ func TestCreateInvalid(t *testing.T) {
 			refused(t, ledger.ErrInvalid, nil, err)
 		}
 	}
-	for _, n := range []int{0, ledger.MaxRecordsPerCall + 1} {
+	for _, n := range []int{0, ledger.MaxNewRecords + 1} {
 		records := make([]ledger.NewRecord, n)
 		for i := range records {
 			records[i] = newRecord(i)

@@ -34,7 +34,7 @@ func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	if err := count("records", len(both[0])/ledger.PackedRecordSize, ledger.MaxRecordsPerCall); err != nil {
+	if err := count("records", len(both[0])/ledger.PackedRecordSize, ledger.MaxNewRecords); err != nil {
 		return nil, none, err
 	}
 	records, err := ledger.UnpackRecords(both[0])

@@ -59,7 +59,7 @@ func TestEnvelopesStayWhole(t *testing.T) {
 		{nil, nil, 0},
 		{[]int{2000}, []int{1}, 0},
 		{[]int{2000}, []int{2}, 1},
-		{[]int{2000}, []int{MaxRecordsPerCall}, 1},
+		{[]int{2000}, []int{MaxNewRecords}, 1},
 		{[]int{2000, 1300}, []int{60, 40}, 2},
 		{[]int{2000, 2000, 2000, 2000}, []int{30, 1, 2, 1}, 2},
 		{slices.Repeat([]int{1500}, 50), slices.Repeat([]int{2}, 50), 50},
@@ -180,7 +180,7 @@ func FuzzEnvelopes(f *testing.F) {
 	f.Add(PackList([][]byte{[]byte("age-a"), []byte("age-b")}), 2)
 	f.Add([]byte{0, 0, 0, 1}, 1)
 	f.Fuzz(func(t *testing.T, packed []byte, n int) {
-		if n < 0 || n > MaxRecordsPerCall {
+		if n < 0 || n > MaxNewRecords {
 			return
 		}
 		e, err := UnpackEnvelopes(packed, n)

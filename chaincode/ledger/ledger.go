@@ -52,7 +52,8 @@ const HospitalKeys = "hospitalKeys"
 
 // Limits on arguments. The chaincode refuses what is over them with [ErrInvalid].
 const (
-	MaxRecordsPerCall  = 100       // records in one Create, ids in one Get, targets in one Request
+	MaxNewRecords      = 250       // records in one Create
+	MaxRecordsPerCall  = 100       // ids in one Get, targets in one Request
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions

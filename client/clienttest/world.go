@@ -110,7 +110,7 @@ func put[K comparable, V any](m *map[K]V, k K, v V) {
 // CreateRecords implements client.Ledger.
 func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) (out []ledger.RecordVersion, err error) {
 	err = p.submit(ctx, ledger.RecordCreate, "clinical", func(tx, now string) error {
-		if len(records) == 0 || len(records) > ledger.MaxRecordsPerCall || len(records) != len(envelopes) {
+		if len(records) == 0 || len(records) > ledger.MaxNewRecords || len(records) != len(envelopes) {
 			return ledger.Errorf(ledger.ErrInvalid, "%d records, %d envelopes", len(records), len(envelopes))
 		}
 		for i, r := range records {

@@ -60,7 +60,7 @@ const InFlight = 2
 
 // Bounds on a batch, which is one transaction.
 const (
-	batchRecords = ledger.MaxRecordsPerCall
+	batchRecords = ledger.MaxNewRecords
 	batchBytes   = 16 << 20 // of content; large records have many terms, and their entries are held until they are registered
 )
 

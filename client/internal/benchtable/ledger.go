@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/bench"
 	"github.com/chartseal/chartseal/client/internal/bench/stage"
@@ -23,7 +22,7 @@ func (r *run) ledgerBytes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const n = ledger.MaxRecordsPerCall
+	const n = 100
 	words := make([]string, 20)
 	for i := range words {
 		words[i] = fmt.Sprintf("keyword%d", i)

@@ -67,8 +67,8 @@ func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 // entries that are written in between and all in the end.
 func importing(c *client.Client, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, _, err := bench.Concurrently(ctx, importer.InFlight, n/ledger.MaxRecordsPerCall, func(ctx context.Context, batch int) error {
-			sources := make([]client.Source, ledger.MaxRecordsPerCall)
+		_, _, err := bench.Concurrently(ctx, importer.InFlight, n/ledger.MaxNewRecords, func(ctx context.Context, batch int) error {
+			sources := make([]client.Source, ledger.MaxNewRecords)
 			for i := range sources {
 				sources[i] = note(batch*len(sources) + i)
 			}
@@ -88,7 +88,7 @@ func (r *run) throughput(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, imported := of(r, 1000, 300), of(r, 1200, 400) // what is written at the end, with nothing beside it, is a small part
+	n, imported := of(r, 1000, 300), of(r, 6, 2)*ledger.MaxNewRecords // what is written at the end, with nothing beside it, is a small part
 	seals, imports := sealMany(c, many, n), importing(c, imported)
 	bare, err := calibrate(ctx, r.Stage, r.a, many, n, seals)
 	if err != nil {
@@ -105,7 +105,7 @@ func (r *run) throughput(ctx context.Context) error {
 	one.Spread, one.N, one.Note = took[0].Spread(), len(took[0]), "one program, whose calls share transactions; all index entries included; "+bare.note
 	one.Costs(used[0], n, used[1], n)
 	batch := bench.Compare("import in batches", "records/s", rate(imported, took[2]), rate(n, took[1]), bench.AtLeast(5))
-	batch.Spread, batch.N, batch.Note = took[2].Spread(), len(took[2]), "100 records a transaction; all index entries included; bare: as above, one transaction a record"
+	batch.Spread, batch.N, batch.Note = took[2].Spread(), len(took[2]), "250 records a transaction; all index entries included; bare: as above, one transaction a record"
 	batch.Costs(used[2], imported, used[1], n)
 	r.report.Add(one, batch)
 	return nil

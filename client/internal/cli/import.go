@@ -31,7 +31,7 @@ type importFlags struct {
 const maxJobs = 32
 
 const importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
-a line), up to 100 records a transaction. It can be stopped or killed at any moment; the same
+a line), up to 250 records a transaction. It can be stopped or killed at any moment; the same
 command again goes on where it stopped: nothing is lost and nothing is sealed twice. Later, it seals
 what is new. With --split FHIR bundles are taken apart into their resources.
 
