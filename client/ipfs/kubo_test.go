@@ -35,13 +35,16 @@ type fakeKubo struct {
 	mu      sync.Mutex
 	blocks  map[cid.Cid][]byte
 	pins    map[cid.Cid]string // name by root
+	twice   map[cid.Cid]bool   // roots that an update has given a second pin
 	loseAdd bool               // break the connection instead of answering an add or a put
 	puts    int                // requests to put blocks
 	pinAdds int                // requests to pin
 	losePin bool               // break the connection instead of answering them
 
 	beforePin, beforeUpdate func() // run before a pin is made or replaced
+	whileUpdated            func() // runs after an update has looked at what is pinned, and before it changes that
 	whileNamed              func() // runs after roots were listed and before their names are
+	beforeGet               func() // runs before the node looks only in its own store for a block
 
 	refuseBlock string // refuse requests with a block that has this in it
 
@@ -55,7 +58,7 @@ type fakeKubo struct {
 
 func startKubo(t *testing.T) (*fakeKubo, string) {
 	t.Helper()
-	k := &fakeKubo{token: "secret", blocks: make(map[cid.Cid][]byte), pins: make(map[cid.Cid]string)}
+	k := &fakeKubo{token: "secret", blocks: make(map[cid.Cid][]byte), pins: make(map[cid.Cid]string), twice: make(map[cid.Cid]bool)}
 	s := httptest.NewServer(k)
 	t.Cleanup(s.Close)
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
@@ -85,6 +88,9 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cat":
 		k.cat(w, r.Context(), root, q.Get("offset"))
 	case "block/get":
+		if q.Get("offline") == "true" && k.beforeGet != nil {
+			k.beforeGet()
+		}
 		if q.Get("offline") == "true" && k.stored(root) == nil {
 			refuse(w, "not found")
 			return

@@ -32,6 +32,7 @@ func (k *fakeKubo) pin(w http.ResponseWriter, ctx context.Context, ids []string,
 		}
 		k.mu.Lock()
 		k.pins[root] = name
+		delete(k.twice, root)
 		k.mu.Unlock()
 	}
 	if lose {
@@ -49,10 +50,12 @@ func (k *fakeKubo) unpin(w http.ResponseWriter, root cid.Cid) {
 		return
 	}
 	delete(k.pins, root)
+	delete(k.twice, root)
 	json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
 }
 
-// update replaces a pin by another, which keeps its name.
+// update replaces a pin by another, which keeps its name. Like kubo, it lets go of its lock between looking and replacing, does not see
+// that the other has been pinned meanwhile, and refuses what has two pins for good.
 func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	if k.beforeUpdate != nil {
 		k.beforeUpdate()
@@ -61,12 +64,24 @@ func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	to, _ := cid.Decode(ids[1])
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	name, pinned := k.pins[from]
-	if _, there := k.pins[to]; there || !pinned {
+	_, pinned := k.pins[from]
+	if _, there := k.pins[to]; there || !pinned || k.twice[from] {
 		refuse(w, "'from' is not pinned or 'to' is")
 		return
 	}
+	if k.whileUpdated != nil {
+		k.mu.Unlock()
+		k.whileUpdated()
+		k.mu.Lock()
+	}
+	name, pinned := k.pins[from]
+	if !pinned {
+		refuse(w, "'from' is gone")
+		return
+	}
+	_, k.twice[to] = k.pins[to]
 	delete(k.pins, from)
+	delete(k.twice, from)
 	k.pins[to] = name
 	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
@@ -76,7 +91,7 @@ func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, str
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	roots := slices.Collect(maps.Keys(k.pins))
-	if names && k.whileNamed != nil {
+	if names && len(wanted) == 0 && k.whileNamed != nil {
 		k.mu.Unlock()
 		k.whileNamed()
 		k.mu.Lock()
@@ -119,4 +134,10 @@ func (k *fakeKubo) pinned(*testing.T) []string {
 		}
 	}
 	return slices.Collect(maps.Keys(kept))
+}
+
+func (k *fakeKubo) roots() []cid.Cid {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.pins))
 }

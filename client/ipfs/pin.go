@@ -112,24 +112,28 @@ func (s *Store) present(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error
 	return here, nil
 }
 
-// pinned tells whether a root has a pin of its own.
-func (s *Store) pinned(ctx context.Context, root cid.Cid) (bool, error) {
-	err := s.api.Request("pin/ls", root.String()).Option("type", "recursive").Exec(ctx, nil)
+// pinned tells whether a root has a pin of its own, and that pin's name.
+func (s *Store) pinned(ctx context.Context, root cid.Cid) (name string, ok bool, err error) {
+	var out struct {
+		Keys map[string]struct{ Name string }
+	}
+	err = s.api.Request("pin/ls", root.String()).Option("type", "recursive").Option("names", true).Exec(ctx, &out)
 	var refusal *rpc.Error
 	if errors.As(err, &refusal) && refusal.Code == 0 {
-		return false, nil // kubo says so only in prose
+		return "", false, nil // kubo says so only in prose
 	}
-	return err == nil, err
+	return out.Keys[root.String()].Name, err == nil, err
 }
 
 // keep pins a root and fetches what the node has not got of it. It lets be what is pinned: kubo takes a pin away before it makes it anew,
-// and when that fails it is lost.
+// and when that fails it is lost. Only a tie that somebody has pinned as a payload gets a new pin, as Unpin would not find the members
+// by the old one's name.
 func (s *Store) keep(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
 	wctx, watch := newWatch(ctx, idle)
 	defer watch.stop()
 	watch.start()
-	done, err := s.pinned(wctx, root)
-	if err == nil && !done {
+	old, done, err := s.pinned(wctx, root)
+	if err == nil && (!done || name != "" && name != old) {
 		err = s.pin(wctx, root, name, watch)
 	}
 	switch {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs"
 	"github.com/ipfs/go-cid"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -67,6 +69,16 @@ func TestTie(t *testing.T) {
 	}
 	if n := len(first.name()); n > 255 {
 		t.Errorf("a name has %d bytes, which kubo refuses", n)
+	}
+	fresh, err := freshTie(members)
+	if again, aerr := freshTie(members); err != nil || aerr != nil || again.cid == fresh.cid || fresh.cid == first.cid {
+		t.Errorf("fresh ties are %s and %s, %v, %v", fresh.cid, again.cid, err, aerr)
+	}
+	n, err := merkledag.DecodeProtobuf(fresh.data)
+	if err != nil || !tieData(n.Data()) {
+		t.Errorf("a fresh tie is not taken for one: %v", err)
+	} else if _, err := unixfs.FSNodeFromBytes(n.Data()); err == nil {
+		t.Error("a fresh tie can be read as a file")
 	}
 	other := cid.MustParse(clienttest.UnknownCID)
 	for _, c := range members {
@@ -194,7 +206,7 @@ func TestUnpinOvertaken(t *testing.T) {
 		"another lets go of the same":  func(s *Store, ids []string) error { return s.Unpin(context.Background(), ids[0]) },
 		"another ties the siblings":    func(s *Store, ids []string) error { _, err := s.PinAll(context.Background(), ids[1:]); return err },
 	} {
-		for _, moment := range []string{"before it is replaced", "while it is listed"} {
+		for _, moment := range []string{"before it is replaced", "while it is replaced", "while it is listed"} {
 			k, s := newStore(t)
 			second, err := New(Options{API: s.address, Token: k.token, Idle: testIdle})
 			if err != nil {
@@ -210,10 +222,13 @@ func TestUnpinOvertaken(t *testing.T) {
 					}
 				}
 			}
-			if moment == "while it is listed" {
-				k.whileNamed = hook
-			} else {
+			switch moment {
+			case "before it is replaced":
 				k.beforeUpdate = hook
+			case "while it is replaced":
+				k.whileUpdated = hook
+			default:
+				k.whileNamed = hook
 			}
 			if err := s.Unpin(t.Context(), ids[0]); err != nil {
 				t.Error(name, err)
@@ -224,6 +239,11 @@ func TestUnpinOvertaken(t *testing.T) {
 			}
 			if !done.Load() || !same(k.pinned(t), want) {
 				t.Errorf("%s %s: %d are kept, want %d", name, moment, len(k.pinned(t)), len(want))
+			}
+			for i, id := range want {
+				if err := s.Unpin(t.Context(), id); err != nil || !same(k.pinned(t), want[i+1:]) {
+					t.Errorf("%s %s, and then the siblings are let go of: %v, %d are kept", name, moment, err, len(k.pinned(t)))
+				}
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/kubo/client/rpc"
@@ -19,6 +20,8 @@ import (
 // moment, whatever is done at the same time with this node and whenever this program is killed: a tie is replaced by one without the
 // payload in one step, and of two who replace the same tie one is refused and looks again. When Unpin fails, the payload may still be
 // pinned, and calling it again finishes.
+//
+// What is pinned as a tie is no payload, whoever registers it as one, and stays pinned.
 //
 // Each call lists the node's pins; calls that run at once share that.
 func (s *Store) Unpin(ctx context.Context, id string) error {
@@ -50,11 +53,14 @@ func (s *Store) unpinAll(ctx context.Context, payloads []cid.Cid) error {
 	var err error
 	for _, c := range payloads {
 		watch.start()
-		if _, err = s.unpin(wctx, c); err != nil {
-			break
-		}
 		if c.Type() == cid.Raw {
 			leaves = append(leaves, c)
+			_, err = s.unpin(wctx, c)
+		} else {
+			err = s.unpinFile(wctx, c)
+		}
+		if err != nil {
+			break
 		}
 	}
 	if err == nil && len(leaves) > 0 {
@@ -66,12 +72,22 @@ func (s *Store) unpinAll(ctx context.Context, payloads []cid.Cid) error {
 	return err
 }
 
+// unpinFile removes a pin that keeps no payloads but its own.
+func (s *Store) unpinFile(ctx context.Context, root cid.Cid) error {
+	name, pinned, err := s.pinned(ctx, root)
+	if err != nil || !pinned || strings.HasPrefix(name, tiePrefix) {
+		return err
+	}
+	_, err = s.unpin(ctx, root)
+	return err
+}
+
 // unpin removes a pin, and tells whether there was one.
 func (s *Store) unpin(ctx context.Context, root cid.Cid) (bool, error) {
 	err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if errors.As(err, &refusal) { // perhaps because there is none, which kubo says only in prose
-		if pinned, lerr := s.pinned(ctx, root); lerr == nil && !pinned {
+		if _, pinned, lerr := s.pinned(ctx, root); lerr == nil && !pinned {
 			return false, nil
 		}
 	}
@@ -127,9 +143,9 @@ func (s *Store) releaseAll(ctx context.Context, ties, payloads []cid.Cid, watch 
 
 // release replaces a tie by one without the payloads, if they are in it, and tells whether somebody else has changed it meanwhile.
 func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (overtaken bool, err error) {
-	members, err := s.tied(ctx, root)
-	if err != nil {
-		return false, err
+	members, gone, err := s.tied(ctx, root)
+	if err != nil || gone {
+		return gone, err
 	}
 	rest := slices.DeleteFunc(slices.Clone(members), func(c cid.Cid) bool { return slices.Contains(payloads, c) })
 	switch {
@@ -139,28 +155,30 @@ func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (
 		removed, err := s.unpin(ctx, root)
 		return !removed, err
 	}
-	t, err := newTie(rest)
+	// Nobody else pins this tie: kubo lets go of its lock while it replaces a pin, and should the new root be pinned meanwhile, gives it two
+	// pins, and refuses from then on to replace it.
+	t, err := freshTie(rest)
 	if err != nil {
 		return false, err
 	}
 	if err := s.putTie(ctx, t); err != nil {
 		return false, err
 	}
-	// One step of the node: it refuses when the old pin is not there any more, or when the new one is there already. The new one has
-	// the old one's name, which hints at too many.
+	// One step of the node, which it refuses when the old pin is not there any more. The new one has the old one's name, which hints at
+	// too many.
 	err = s.api.Request("pin/update", root.String(), t.cid.String()).Option("unpin", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if !errors.As(err, &refusal) {
 		return false, err
 	}
-	switch pinned, lerr := s.pinned(ctx, t.cid); {
+	switch _, pinned, lerr := s.pinned(ctx, t.cid); {
 	case lerr != nil:
 		return false, errors.Join(err, lerr)
-	case pinned: // the others are kept
+	case pinned: // it failed after that, and the others are kept
 		removed, err := s.unpin(ctx, root)
 		return !removed, err
 	}
-	if pinned, lerr := s.pinned(ctx, root); lerr != nil || pinned {
+	if _, pinned, lerr := s.pinned(ctx, root); lerr != nil || pinned {
 		return false, errors.Join(err, lerr)
 	}
 	return true, nil
