@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"slices"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -26,7 +27,8 @@ const (
 	frameSent       = 4
 	frameWritten    = 5
 
-	magic      = "chartseal/outbox/2"
+	magicKind  = "chartseal/outbox/"
+	magic      = magicKind + "2"
 	headerSize = len(magic) + 16
 	frameExtra = 4 + 1 + 4
 	maxFrame   = 256 << 20
@@ -157,7 +159,12 @@ func newState() *state {
 func (s *state) header() []byte { return append([]byte(magic), s.generation[:]...) }
 
 func parseHeader(head []byte) (*state, error) {
-	if string(head[:len(magic)]) != magic {
+	switch {
+	case string(head[:len(magic)]) == magic:
+	case bytes.HasPrefix(head, []byte(magicKind)):
+		return nil, ledger.Errorf(ledger.ErrInvalid, "the outbox has the format %.1q, which this version of Chartseal cannot read: flush it with the one that wrote it",
+			head[len(magicKind):])
+	default:
 		return nil, damaged("it does not begin as one")
 	}
 	s := newState()

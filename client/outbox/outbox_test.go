@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,6 +217,19 @@ func TestCompact(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	w.once(t, "compacted", jobs...)
+}
+
+// TestOtherFormat: what another version wrote is not called damaged.
+func TestOtherFormat(t *testing.T) {
+	head := append([]byte(magic), make([]byte, 16)...)
+	head[len(magicKind)] = '1'
+	if _, err := parseHeader(head); err == nil || strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), `format "1"`) {
+		t.Errorf("got %v", err)
+	}
+	head[0] = 'C'
+	if _, err := parseHeader(head); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // FuzzLog reads what may be in a damaged file.
