@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -162,8 +164,19 @@ func (a *app) planImport(ctx context.Context, job *importer.Job) error {
 	return importFailures(job.Source, sum)
 }
 
+// memoryLimit is more than an import holds at any time; beyond it the collector works harder instead of letting garbage pile up.
+const memoryLimit = 88 << 20
+
+// limitMemory bounds the program's memory, unless GOMEMLIMIT does.
+func limitMemory() {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
 // runImport does the job and prints how it went, also when it was broken off.
 func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
+	limitMemory()
 	a.parallel = max(1, f.jobs/importer.InFlight)
 	s, err := a.connect(ctx)
 	if err != nil {
