@@ -11,6 +11,10 @@ import (
 // breath is how long a reader that has emptied the connection lets more of a stream gather. At 1 GB/s that is a leaf.
 const breath = time.Millisecond
 
+// streamIdle is how long a stream may stand still before its next block is asked for by itself. kubo's bitswap was seen to wait for half
+// a minute in the midst of a payload, with everybody idle; a request for the very block is then answered at once.
+const streamIdle = 5 * time.Second
+
 // A catStream is a payload as the node's cat command sends it, unverified.
 type catStream struct {
 	resp  *rpc.Response
@@ -19,7 +23,7 @@ type catStream struct {
 
 // cat opens a stream at an offset. When that fails it is nil: the blocks will say why.
 func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
-	wctx, watch := newWatch(ctx, s.idle)
+	wctx, watch := newWatch(ctx, min(s.idle, streamIdle))
 	watch.start()
 	resp, err := s.streams.Request("cat", root.String()).Option("offset", at).Option("progress", false).Send(wctx)
 	if err == nil && resp.Error == nil {

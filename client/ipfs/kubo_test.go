@@ -51,6 +51,7 @@ type fakeKubo struct {
 	hang    chan struct{} // when set, blocks are served only once it is closed
 	noCat   bool          // refuse the cat command
 	cutCat  int           // break a cat before this leaf
+	stopCat int           // let the first cat stand still before this leaf
 	lieCat  int           // flip a bit of this leaf in what cat sends; the block itself is good
 	cats    int           // how many were asked for
 	maxLink int           // links of a node; zero means kubo's 174
@@ -146,6 +147,11 @@ func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid,
 	for n, c := range k.leaves(root) {
 		if k.cutCat > 0 && n >= k.cutCat {
 			panic(http.ErrAbortHandler)
+		}
+		if k.stopCat > 0 && n == k.stopCat && k.cats == 1 {
+			w.(http.Flusher).Flush()
+			<-ctx.Done()
+			return
 		}
 		data := k.block(ctx, c)
 		data = data[min(skip, len(data)):]

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/boxo/ipld/unixfs"
@@ -28,12 +29,13 @@ func TestStreams(t *testing.T) {
 		"as it should":      {func(k *fakeKubo) {}, 1},
 		"cat is refused":    {func(k *fakeKubo) { k.noCat = true }, 0},
 		"cat breaks off":    {func(k *fakeKubo) { k.cutCat = 4 }, maxRestarts},
+		"cat stands still":  {func(k *fakeKubo) { k.stopCat = 6 }, 2},
 		"cat lies, once":    {func(k *fakeKubo) { k.lieCat = 5 }, 1},
 		"cat lies and ends": {func(k *fakeKubo) { k.lieCat, k.cutCat = 2, 9 }, maxRestarts},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, s := newStore(t)
-			k.maxLink = 3
+			k.maxLink, s.idle = 3, time.Minute
 			id, err := s.Put(t.Context(), bytes.NewReader(data))
 			if err != nil {
 				t.Fatal(err)
@@ -44,7 +46,11 @@ func TestStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
+			asked := time.Now()
 			got, err := io.ReadAll(b)
+			if took := time.Since(asked); took > streamIdle+5*time.Second {
+				t.Errorf("it took %v", took)
+			}
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%d bytes came back as %d: %v", len(data), len(got), err)
 			}
