@@ -165,7 +165,8 @@ func (r *run) table(ctx context.Context) error {
 	for _, part := range []part{
 		{name: "waiting", do: r.waiting}, {name: "throughput", do: r.throughput}, {"apart", r.apart, true}, {name: "concurrency", do: r.concurrency},
 		{name: "ledger bytes", do: r.ledgerBytes}, {name: "large records", do: r.large}, {name: "memory of the program", do: r.programMemory},
-		{name: "record sizes", do: r.sizes}, {name: "policy sizes", do: r.policies}, {name: "processes", do: r.processes}, {name: "start", do: r.warmStart},
+		{name: "record sizes", do: r.sizes}, {name: "policy sizes", do: r.policies}, {name: "abe", do: r.encryption},
+		{name: "processes", do: r.processes}, {name: "start", do: r.warmStart},
 		{"hospitals", r.hospitals, true}, {"ordering", r.ordering, true}, // last, as they stop the network of the others
 	} {
 		if r.Only != "" && !slices.Contains(named, part.name) || r.Only == "" && r.Quick && part.whole {

@@ -1,18 +1,10 @@
 package benchtable
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
-	"filippo.io/age"
-
-	"github.com/chartseal/chartseal/abe"
-	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/bench"
 	"github.com/chartseal/chartseal/client/internal/bench/chart"
@@ -77,61 +69,5 @@ func (r *run) sizes(ctx context.Context) error {
 		}
 	}
 	r.draw("size", "Records of 1 KiB to 1 GiB", "bytes", "seconds", logarithmic, seal, add, open, cat)
-	return nil
-}
-
-// policies draws the time of wrapping and unwrapping a key against the number of attributes that must be held.
-func (r *run) policies(context.Context) error {
-	master, err := abe.NewMasterKey("HospitalA", rand.Reader)
-	if err != nil {
-		return err
-	}
-	wrap, unwrap := named("wrap"), named("unwrap")
-	for _, n := range []int{1, 2, 5, 10, 20, 50} {
-		var names []string
-		public := make(map[string]*abe.PublicKey)
-		var held []*abe.UserKey
-		for i := range n {
-			name := fmt.Sprintf("HospitalA:a%d", i)
-			names = append(names, name)
-			k, err := master.PublicKey(name, 1)
-			if err != nil {
-				return err
-			}
-			u, err := master.Issue("HospitalA/doctor", name, 1)
-			if err != nil {
-				return err
-			}
-			public[name], held = k, append(held, u)
-		}
-		p, err := policy.Parse(strings.Join(names, " and "))
-		if err != nil {
-			return err
-		}
-		recipient, err := abe.NewRecipient(p, func(name string) (*abe.PublicKey, error) { return public[name], nil })
-		if err != nil {
-			return err
-		}
-		identity, err := abe.NewIdentity(held)
-		if err != nil {
-			return err
-		}
-		var file bytes.Buffer
-		start := time.Now()
-		w, err := age.Encrypt(&file, recipient)
-		if err != nil {
-			return err
-		}
-		if err := w.Close(); err != nil {
-			return err
-		}
-		wrap.Add(float64(n), float64(time.Since(start).Microseconds())/1000)
-		start = time.Now()
-		if _, err := age.Decrypt(&file, identity); err != nil {
-			return err
-		}
-		unwrap.Add(float64(n), float64(time.Since(start).Microseconds())/1000)
-	}
-	r.draw("policy", "Wrapping a key under a policy", "attributes", "ms", linear, wrap, unwrap)
 	return nil
 }

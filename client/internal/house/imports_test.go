@@ -65,7 +65,7 @@ var rules = []rule{
 	},
 	{
 		room:  "client/index",
-		allow: []string{"./chaincode/ledger", "./client/emr", "./client/index/...", "golang.org/x/..."},
+		allow: []string{"./chaincode/ledger", "./client/emr", "./client/index/...", "github.com/tink-crypto/tink-go/v2/daead/subtle", "golang.org/x/..."},
 		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
 	},
 	{
@@ -92,7 +92,7 @@ var rules = []rule{
 	},
 	{
 		room:  "client/internal/bench/bare", // the yardsticks of benchmarks
-		allow: []string{"./client/wallet", "github.com/hyperledger/fabric-gateway/...", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
+		allow: []string{"./client/wallet", "github.com/fentec-project/gofe/abe", "github.com/hyperledger/fabric-gateway/...", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
 	},
 	{
 		room:  "client/internal/bench/chart", // draws plots

@@ -1,0 +1,61 @@
+package bare
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fentec-project/gofe/abe"
+)
+
+// MAABE is gofe's scheme, with a policy of n attributes of one authority, all of which are wanted, and somebody who has them.
+type MAABE struct {
+	scheme *abe.MAABE
+	policy *abe.MSP
+	public []*abe.MAABEPubKey
+	keys   []*abe.MAABEKey
+	sealed *abe.MAABECipher
+}
+
+const message = "a file key of age: 128 bit, here"
+
+// NewMAABE makes keys, and something to decrypt.
+func NewMAABE(n int) (*MAABE, error) {
+	m := &MAABE{scheme: abe.NewMAABE()}
+	names := make([]string, n)
+	text := ""
+	for i := range n {
+		names[i] = fmt.Sprintf("A:%d", i)
+		if i > 0 {
+			text += " AND "
+		}
+		text += names[i]
+	}
+	authority, err := m.scheme.NewMAABEAuth("A", names)
+	if err != nil {
+		return nil, err
+	}
+	m.public = []*abe.MAABEPubKey{authority.PubKeys()}
+	if m.policy, err = abe.BooleanToMSP(text, true); err != nil {
+		return nil, err
+	}
+	if m.keys, err = authority.GenerateAttribKeys("doctor", names); err != nil {
+		return nil, err
+	}
+	m.sealed, err = m.scheme.Encrypt(message, m.policy, m.public)
+	return m, err
+}
+
+// Encrypt encrypts a short message.
+func (m *MAABE) Encrypt() error {
+	_, err := m.scheme.Encrypt(message, m.policy, m.public)
+	return err
+}
+
+// Decrypt decrypts one.
+func (m *MAABE) Decrypt() error {
+	text, err := m.scheme.Decrypt(m.sealed, m.keys)
+	if err == nil && text != message {
+		err = errors.New("bare MAABE: it decrypts to something else")
+	}
+	return err
+}
