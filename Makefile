@@ -43,8 +43,9 @@ bench-search: build ## measure search and import on a network of their own; QUIC
 	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick --plots $(BIN)/bench,--table docs/benchmarks-search.md --plots docs/bench) \
 		--data "$(or $(DATA),$(wildcard ../shared/data/fhir))"
 
-bench: build ## hold everything against bare Fabric, kubo and age on a network of its own; QUICK=1 in 5 minutes
+bench: build ## hold everything against bare Fabric, kubo, age and gofe on a network of its own, then bench-search; QUICK=1 in 5 minutes
 	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench --page docs/benchmarks.md)
+	@$(if $(QUICK),,$(MAKE) --no-print-directory bench-search)
 
 soak: build ## mixed load at a fixed rate for MINUTES (default 20) on a network of its own
 	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20) $(if $(MINUTES),,--page docs/benchmarks.md)
