@@ -20,7 +20,7 @@
 // What envelopes that were sealed together begin with (the encapsulation of their policy) is stored once, under its hash, and never
 // again. It opens nothing without the rest of an envelope, which has the salt, the wrapped keys and the metadata and
 // takes an access entry as before. Where that rest is purged, as an erasure would (there is no such transaction yet), nothing is left of
-// the record's key, while its neighbours still open.
+// the record's key, while its neighbours still open. The beginning stays, with the policy in clear text.
 //
 // A block has what a transaction writes once: in its write set, which its endorsers and its client sign. What is to be written comes in
 // through the transient map, and nothing goes back in the response.

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// Envelopes that were sealed together begin with the same bytes, where their policy's encapsulation stands: most of a small one. A
+// Envelopes that were sealed together begin with the same bytes, where their policy's encapsulation stands (the first, of a policy
+// that takes several stanzas): most of a small one. A
 // transaction carries such a beginning once, and so do the hospitals' private data, under a key of its own that names it by its
 // hash; an envelope there is the name of its beginning and the rest. Nobody above this sees that: what the chaincode takes
 // and hands out are whole age files.

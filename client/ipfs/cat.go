@@ -11,8 +11,8 @@ import (
 // breath is how long a reader that has emptied the connection lets more of a stream gather. At 1 GB/s that is a leaf.
 const breath = time.Millisecond
 
-// streamIdle is how long a stream may stand still before its next block is asked for by itself. kubo's bitswap was seen to wait for half
-// a minute in the midst of a payload, with everybody idle; a request for the very block is then answered at once.
+// streamIdle is how long a stream may stand still before its next block is asked for by itself. An opening from another hospital's node
+// was seen to take half a minute longer than others, with everybody idle, which is when the stream was given up; why it stood still is not known.
 const streamIdle = 5 * time.Second
 
 // A catStream is a payload as the node's cat command sends it, unverified.

@@ -35,6 +35,7 @@ func NewMAABE(n int) (*MAABE, error) {
 		return nil, err
 	}
 	m.public = []*abe.MAABEPubKey{authority.PubKeys()}
+	// As gofe's users make it. Its faults, for which nothing else here calls it, are of other policies than these.
 	if m.policy, err = abe.BooleanToMSP(text, true); err != nil {
 		return nil, err
 	}
