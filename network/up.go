@@ -355,7 +355,7 @@ func (u *bringUp) resume(ctx context.Context) error {
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
-	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), inOrder(u.enrollUsers, u.makeAllSecrets))
+	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
 }
 
 // startOthers starts all servers but the peers.
