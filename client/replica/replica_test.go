@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,45 @@ func TestUnreachablePayloadHoldsUpNobody(t *testing.T) {
 	waitFor(t, "the late one", func() bool { return slices.Contains(s.has(), "gone") })
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A slowStore has what nobody serves: a request ends with its context.
+type slowStore struct {
+	asked, late atomic.Int32 // requests, and those made after their context had ended
+}
+
+func (s *slowStore) Pin(ctx context.Context, _ string) error {
+	s.asked.Add(1)
+	if ctx.Err() != nil && s.late.Add(1) > 1000 {
+		return nil // a replicator that does not stop by itself is let go
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *slowStore) PinAll(ctx context.Context, cids []string) ([]string, error) {
+	return nil, s.Pin(ctx, cids[0])
+}
+
+// TestStopWhileFetching: a replicator stops at once while payloads are on their way, and keeps them for the next time.
+func TestStopWhileFetching(t *testing.T) {
+	for name, cids := range map[string][]string{"alone": {"a"}, "together": {"a", "b"}} {
+		t.Run(name, func(t *testing.T) {
+			c, s, m := &chain{}, &slowStore{}, &memory{}
+			c.add(cids...)
+			stop := start(t, c, s, m)
+			waitFor(t, "a request", func() bool { return s.asked.Load() > 0 })
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			if late := s.late.Load(); late > 0 {
+				t.Errorf("the store was asked %d times after the replicator was told to stop", late)
+			}
+			if got, want := string(m.items[pendingName]), `"`+strings.Join(cids, `","`)+`"`; got != "["+want+"]" {
+				t.Errorf("saved as pending: %s, want [%s]", got, want)
+			}
+		})
 	}
 }
 

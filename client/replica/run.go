@@ -47,9 +47,9 @@ func (r *Replicator) waiting() int {
 	return len(r.pending) - len(r.retries)
 }
 
-// fetch pins payloads, those that were never tried several at a time.
+// fetch pins payloads until ctx ends, those that were never tried several at a time.
 func (r *Replicator) fetch(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		cids, again := r.take()
 		if len(cids) == 0 {
 			select {
