@@ -73,7 +73,9 @@ func (r *run) searches(ctx context.Context) error {
 }
 
 // grown is how many times as long something took as before.
-func grown(now, before bench.Times) float64 { return now.Median().Seconds() / before.Median().Seconds() }
+func grown(now, before bench.Times) float64 {
+	return now.Median().Seconds() / before.Median().Seconds()
+}
 
 func tenHits(ctx context.Context, c *client.Client, query string) error {
 	found, err := c.Search(ctx, query, client.SearchOptions{Scope: scope})
