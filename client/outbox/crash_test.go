@@ -279,12 +279,16 @@ func TestSharedBox(t *testing.T) {
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 6 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledHelper$")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledHelper$")
 		cmd.Env = append(os.Environ(), "OUTBOX_DIRECTORY="+dir, fmt.Sprint("OUTBOX_ROUND=", n))
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(60+37*n) * time.Millisecond)
+		if n%2 == 1 { // in the middle of its work, and every other time at any moment, before its first write perhaps
+			awaitFile(t, filepath.Join(dir, fmt.Sprintf("prepared-%d-%d", n, 3*n)))
+		} else {
+			time.Sleep(time.Duration(60+37*n) * time.Millisecond)
+		}
 		cmd.Process.Kill()
 		cmd.Wait()
 	}
@@ -310,6 +314,19 @@ func TestKilled(t *testing.T) {
 	prepared, err := filepath.Glob(filepath.Join(dir, "prepared-*"))
 	if err != nil || len(prepared) == 0 || len(prepared) > len(jobs) {
 		t.Errorf("%d jobs were prepared and %d are in the box, %v", len(prepared), len(jobs), err)
+	}
+}
+
+// awaitFile waits for a file that another process makes.
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", filepath.Base(path))
+		}
 	}
 }
 

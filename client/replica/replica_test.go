@@ -154,7 +154,7 @@ func start(t *testing.T, c *chain, s Pinner, m *memory) (stop func() error) {
 
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -234,19 +234,30 @@ func (s *slowStore) PinAll(ctx context.Context, cids []string) ([]string, error)
 func TestStopWhileFetching(t *testing.T) {
 	for name, cids := range map[string][]string{"alone": {"a"}, "together": {"a", "b"}} {
 		t.Run(name, func(t *testing.T) {
-			c, s, m := &chain{}, &slowStore{}, &memory{}
-			c.add(cids...)
-			stop := start(t, c, s, m)
-			waitFor(t, "a request", func() bool { return s.asked.Load() > 0 })
-			if err := stop(); err != nil {
-				t.Fatal(err)
-			}
-			if late := s.late.Load(); late > 0 {
-				t.Errorf("the store was asked %d times after the replicator was told to stop", late)
-			}
-			if got, want := string(m.items[pendingName]), `"`+strings.Join(cids, `","`)+`"`; got != "["+want+"]" {
-				t.Errorf("saved as pending: %s, want [%s]", got, want)
-			}
+			// In a bubble: every worker stands still, in its request or in wait of one, before the replicator is told to stop.
+			synctest.Test(t, func(t *testing.T) {
+				c, s, m := &chain{}, &slowStore{}, &memory{}
+				c.add(cids...)
+				stop := start(t, c, s, m)
+				time.Sleep(time.Second) // they have waited for company
+				synctest.Wait()
+				if asked := s.asked.Load(); asked != 1 {
+					t.Errorf("the store was asked %d times for what does not come", asked)
+				}
+				told := time.Now()
+				if err := stop(); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(told); took > 0 {
+					t.Errorf("it stopped after %v", took)
+				}
+				if late := s.late.Load(); late > 0 {
+					t.Errorf("the store was asked %d times after the replicator was told to stop", late)
+				}
+				if got, want := string(m.items[pendingName]), `"`+strings.Join(cids, `","`)+`"`; got != "["+want+"]" {
+					t.Errorf("saved as pending: %s, want [%s]", got, want)
+				}
+			})
 		})
 	}
 }
@@ -283,6 +294,19 @@ func TestFeedFails(t *testing.T) {
 	}
 }
 
+// TestFeedGivesUp: an end that nobody asked for is a failure, also when the feed's own time is what ended.
+func TestFeedGivesUp(t *testing.T) {
+	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+		r, err := New(Config{Store: newStore(), Memory: &memory{}, Feed: func(context.Context, func(context.Context, []string) error) error { return end }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Run(t.Context()); !errors.Is(err, end) {
+			t.Errorf("Run = %v, want %v", err, end)
+		}
+	}
+}
+
 func TestPendingThatCannotBeSaved(t *testing.T) {
 	full := errors.New("disk full")
 	c, s, m := &chain{}, newStore(), &memory{fail: full}
@@ -291,7 +315,7 @@ func TestPendingThatCannotBeSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.Run(ctx); !errors.Is(err, full) {
 		t.Fatalf("Run = %v", err)

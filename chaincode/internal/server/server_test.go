@@ -57,7 +57,7 @@ func dial(t *testing.T, ca *authority, address string, certificates ...tls.Certi
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	stream, err := peer.NewChaincodeClient(conn).Connect(ctx)
 	if err != nil {
