@@ -118,6 +118,7 @@ func New(c Config) (*Replicator, error) {
 // the store are logged and tried again.
 func (r *Replicator) Run(ctx context.Context) error {
 	r.c.Log.Info("replicator started", "pending", len(r.pending))
+	told := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
@@ -136,7 +137,7 @@ func (r *Replicator) Run(ctx context.Context) error {
 	}
 	group.Wait()
 	err := context.Cause(ctx)
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if told.Err() != nil && errors.Is(err, context.Cause(told)) {
 		err = nil
 	}
 	err = errors.Join(err, r.save())
