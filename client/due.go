@@ -12,8 +12,8 @@ import (
 )
 
 // A gathering is the calls of one Client that bring index entries at the same time. Full transactions cost less, so while others are on
-// their way a call writes no others, and leaves the rest that is due to them; the last one writes it, also when it fails itself. A call that
-// takes long, such as one with a large record, looks now and then for what was left.
+// their way a call writes no others, and leaves the rest that is due to them; the last one writes it, also when it fails itself; if it
+// was stopped, the next call or command does. A call that takes long, such as one with a large record, looks now and then for what was left.
 type gathering struct {
 	calls atomic.Int64
 	left  atomic.Bool   // somebody may have left entries that are due
@@ -37,6 +37,8 @@ func (j *job) gather(ctx context.Context) (leave func()) {
 			select {
 			case <-quit:
 				return
+			case <-ctx.Done():
+				return
 			case <-tick.C:
 				j.c.flushDue(ctx) // what fails is tried again when the call ends
 			}
@@ -49,8 +51,8 @@ func (j *job) gather(ctx context.Context) (leave func()) {
 	})
 	return func() {
 		j.leave()
-		if g.left.Load() && g.calls.Load() == 0 {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+		if ctx.Err() == nil && g.left.Load() && g.calls.Load() == 0 {
+			ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
 			defer cancel()
 			j.c.flushDue(ctx) // the call has another failure to tell of
 		}

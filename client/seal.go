@@ -17,7 +17,21 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-const cleanupTimeout = 30 * time.Second
+// What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop, as whoever stops a program soon kills it.
+const (
+	cleanupTimeout = 30 * time.Second
+	stopTimeout    = 3 * time.Second
+)
+
+// cleanup is the context of what is to be undone although ctx may have ended.
+func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
+	return undo, func() {
+		unhook()
+		cancel()
+	}
+}
 
 // Seal seals the sources as new records and returns them in the same order.
 //
@@ -212,7 +226,7 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	if j.keep {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	ctx, cancel := cleanup(ctx)
 	defer cancel()
 	var mu sync.Mutex
 	var left []error

@@ -44,7 +44,7 @@ type Timeouts struct {
 	Endorse  time.Duration // 15 s
 	Submit   time.Duration // 15 s; a BFT view change after the death of a leader fits in
 	Commit   time.Duration // 45 s
-	Grace    time.Duration // 10 s: how long the outcome is awaited after the caller's context has ended
+	Grace    time.Duration // 5 s: how long the outcome is awaited after the caller's context has ended
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -52,7 +52,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		d   *time.Duration
 		def time.Duration
 	}{{&t.Evaluate, 15 * time.Second}, {&t.Endorse, 15 * time.Second}, {&t.Submit, 15 * time.Second},
-		{&t.Commit, 45 * time.Second}, {&t.Grace, 10 * time.Second}} {
+		{&t.Commit, 45 * time.Second}, {&t.Grace, 5 * time.Second}} {
 		if *f.d <= 0 {
 			*f.d = f.def
 		}

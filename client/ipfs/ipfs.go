@@ -59,7 +59,8 @@ var _ client.Blobs = (*Store)(nil)
 
 const (
 	cleanupTimeout = 10 * time.Second
-	chunker        = "size-1048576" // leafSize
+	stopTimeout    = 2 * time.Second // the same once the caller is told to stop
+	chunker        = "size-1048576"  // leafSize
 	maxRequests    = 8
 )
 
@@ -157,7 +158,7 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 // forget unpins what an upload under the name may have pinned. The node may still be finishing it, so it looks a few
 // times. What it cannot undo stays as ciphertext without a key.
 func (s *Store) forget(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	ctx, cancel := cleanup(ctx)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
 		var out struct {
@@ -175,6 +176,16 @@ func (s *Store) forget(ctx context.Context, name string) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// cleanup is the context of what is to be undone although ctx may have ended. Whoever stops a program soon kills it.
+func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
+	return undo, func() {
+		unhook()
+		cancel()
 	}
 }
 

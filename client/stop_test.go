@@ -1,0 +1,112 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// stuckBlobs let nothing be unpinned.
+type stuckBlobs struct {
+	client.Blobs
+	unpins func()
+}
+
+func (b *stuckBlobs) Unpin(ctx context.Context, id string) error {
+	b.unpins()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// brokenRegistry refuses records.
+type brokenRegistry struct {
+	client.Ledger
+	refuse func(ctx context.Context) error
+}
+
+func (l *brokenRegistry) CreateRecords(ctx context.Context, _ []ledger.NewRecord, _ [][]byte) ([]ledger.RecordVersion, error) {
+	return nil, l.refuse(ctx)
+}
+
+// TestStopWhileCleaningUp: a seal that is told to stop does not wait long for a store that stands still, whether it is told before it
+// begins to clean up or meanwhile.
+func TestStopWhileCleaningUp(t *testing.T) {
+	broken := errors.New("the orderers are on fire")
+	for _, first := range []error{context.Canceled, broken} {
+		t.Run(first.Error(), inBubble(func(t *testing.T) {
+			c := newConsortium(t)
+			ctx, stop := context.WithCancel(t.Context())
+			var told time.Time
+			tell := sync.OnceFunc(func() { told = time.Now(); stop() })
+			doctor, err := client.New(client.Config{
+				Ledger: &brokenRegistry{c.world.As("HospitalA", "doctor", "doctor"), func(ctx context.Context) error {
+					if first == broken {
+						return broken
+					}
+					tell()
+					return ctx.Err()
+				}},
+				Blobs: &stuckBlobs{c.blobs, tell}, Outbox: outbox.Memory(), Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("a", "x"), text("b", "y")}, Policy: doctors})
+			if !errors.Is(err, first) {
+				t.Errorf("got %v", err)
+			}
+			if took := time.Since(told); took > 5*time.Second {
+				t.Errorf("it went on for %v after it was told to stop", took)
+			}
+		}))
+	}
+}
+
+// TestLastSealStopped: a seal that is told to stop begins no transaction, though others have left it entries to write. They stay in the
+// outbox for whoever comes next.
+func TestLastSealStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, doctor, seal := gather(t, time.Hour)
+		ctx, stop := context.WithCancel(t.Context())
+		opened := make(chan struct{})
+		src := client.Source{Name: "slow", Size: -1, Open: func() (io.ReadCloser, error) {
+			close(opened)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		var last sync.WaitGroup
+		last.Go(func() {
+			_, err := doctor.Seal(ctx, client.SealRequest{
+				Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: client.IndexBatched})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
+		<-opened
+		for n := range 12 {
+			if err := seal(text(fmt.Sprint(n), "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		last.Wait()
+		if status, err := doctor.IndexStatus(); err != nil || status.Records != 12 || len(s.sizes) > 0 {
+			t.Errorf("transactions of %v, then %+v, %v", s.sizes, status, err)
+		}
+		if err := seal(text("next", "x")); err != nil {
+			t.Fatal(err)
+		}
+		if status, err := doctor.IndexStatus(); err != nil || status.Records >= outbox.DefaultRecords || len(s.sizes) != 1 {
+			t.Errorf("transactions of %v after the next seal, then %+v, %v", s.sizes, status, err)
+		}
+	})
+}
