@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/chartseal/chartseal/client"
 )
@@ -26,12 +27,32 @@ type app struct {
 
 // Main runs the command line of this process and returns its exit code.
 //
-// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one ends the process at once.
+// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one ends the process at once, and so does lastTime.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	done := make(chan int, 1)
+	go func() { done <- run(ctx) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(lastTime):
+		return exitOther
+	}
+}
 
+// lastTime is how long a program that is told to stop may go on. It is below the ten seconds that service managers usually give, and above
+// what cleaning up takes; but no context ends a write to a pipe that nobody reads, nor the opening of one that nobody writes to.
+const lastTime = 8 * time.Second
+
+// run is the command line in a process that is told to stop by ctx.
+func run(ctx context.Context) int {
 	a := &app{stdin: newInput(ctx, os.Stdin), stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	if exe, err := os.Executable(); err == nil {
 		a.exeDir = dirOf(exe)

@@ -65,13 +65,30 @@ func (s secretSource) checked(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// ask reads a line from the terminal without showing it.
+// ask reads a line from the terminal without showing it. When the program is to end before there is one, the terminal shows again what is
+// typed.
 func (a *app) ask(in *input, prompt string) ([]byte, error) {
-	io.WriteString(a.stderr, prompt)
-	line, err := term.ReadPassword(int(in.file.Fd()))
-	io.WriteString(a.stderr, "\n")
+	terminal := int(in.file.Fd())
+	before, err := term.GetState(terminal)
 	if err != nil {
 		return nil, fmt.Errorf("read from the terminal: %w", err)
 	}
-	return line, nil
+	io.WriteString(a.stderr, prompt)
+	typed := make(chan read, 1)
+	go func() {
+		line, err := term.ReadPassword(terminal)
+		typed <- read{line, err}
+	}()
+	var line read
+	select {
+	case line = <-typed:
+	case <-in.ctx.Done():
+		term.Restore(terminal, before)
+		line.err = in.ctx.Err()
+	}
+	io.WriteString(a.stderr, "\n")
+	if line.err != nil {
+		return nil, fmt.Errorf("read from the terminal: %w", line.err)
+	}
+	return line.data, nil
 }
