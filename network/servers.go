@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -127,7 +128,7 @@ func (u upstream) build(ctx context.Context, source string, say func(string, ...
 	lock, err := lockFile(lockName, false)
 	if errors.Is(err, errLocked) {
 		say("waiting for another build of %s", u.name)
-		lock, err = lockFile(lockName, true)
+		lock, err = awaitLock(ctx, lockName)
 	}
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", u.name, err)
@@ -201,6 +202,9 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 
 	started := time.Now()
 	cmd := u.goCommand(ctx, source, append([]string{"build", "-mod=readonly", "-v", "-o", dir + "/"}, programs...)...)
+	// Told to stop, the compilers that it has started stop too: they hold its stderr, and some take a minute.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -144,6 +145,21 @@ func lockFile(name string, wait bool) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// awaitLock is lockFile once nobody else holds the lock. It asks again and again, as no context ends a wait in the kernel.
+func awaitLock(ctx context.Context, name string) (*os.File, error) {
+	for {
+		f, err := lockFile(name, false)
+		if !errors.Is(err, errLocked) {
+			return f, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // lockPatience is how long a command waits for another one to end. One that was killed may leave a child that holds its lock for the

@@ -23,6 +23,7 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: chartseal-bench table|soak|search [flags]")
 		os.Exit(2)

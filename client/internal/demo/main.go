@@ -38,6 +38,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := Run(ctx, o); err != nil {
 		fmt.Fprintf(stderr, "\nchartseal-demo: error: %v\n", err)
 		fmt.Fprintf(stderr, "chartseal-demo: hint: %s\n", hint(err))

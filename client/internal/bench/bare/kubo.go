@@ -86,7 +86,7 @@ func (k *Kubo) Cat(ctx context.Context, cid string, w io.Writer) error {
 
 // Evict makes the node lose a CID, after waiting until it has pinned it if it is going to.
 func (k *Kubo) Evict(ctx context.Context, cid string, patience time.Duration) error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ctx.Err() == nil && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if k.run(ctx, "pin/ls", url.Values{"arg": {cid}, "type": {"recursive"}}) == nil {
 			if err := k.run(ctx, "pin/rm", url.Values{"arg": {cid}}); err != nil {
 				return err
