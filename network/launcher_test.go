@@ -119,7 +119,7 @@ func killAfter(t *testing.T, cmd *exec.Cmd, text string, delay time.Duration) {
 // A foreign process on a port of the network makes Up say which port, whose it is and what to do.
 func TestUpWithPortInUse(t *testing.T) {
 	topology := testTopology(t)
-	base, claim, err := claimFreePorts(t.TempDir(), portsEach*len(topology.Organisations()))
+	base, claim, err := claimFreePorts(claims(t), topology.Directory, portsEach*len(topology.Organisations()))
 	if err != nil {
 		t.Fatal(err)
 	}

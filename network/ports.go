@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -64,8 +65,9 @@ type portClaim struct{ file *os.File }
 
 func (c *portClaim) close() { c.file.Close() }
 
-// claimFreePorts finds a block of count ports, all free, and claims it.
-func claimFreePorts(cache string, count int) (base int, claim *portClaim, err error) {
+// claimFreePorts finds a block of count ports, all free, and claims it for the network in dir. A block stays that network's while it
+// is stopped: its ports are for life.
+func claimFreePorts(cache, dir string, count int) (base int, claim *portClaim, err error) {
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return 0, nil, fmt.Errorf("claim free ports: %w", err)
 	}
@@ -80,12 +82,30 @@ func claimFreePorts(cache string, count int) (base int, claim *portClaim, err er
 		if err != nil {
 			return 0, nil, fmt.Errorf("claim free ports: %w", err)
 		}
-		if allFree(base, count) {
+		if !takenBefore(claim, base) && allFree(base, count) {
+			err := claim.Truncate(0)
+			if err == nil {
+				_, err = claim.WriteAt([]byte(dir), 0)
+			}
+			if err != nil {
+				claim.Close()
+				return 0, nil, fmt.Errorf("claim free ports: %w", err)
+			}
 			return base, &portClaim{claim}, nil
 		}
 		claim.Close()
 	}
 	return 0, nil, fmt.Errorf("no block of %d free ports from %d to %d", count, freeFirst, freeLast)
+}
+
+// takenBefore tells whether the network that had claimed a block before still has it.
+func takenBefore(claim *os.File, base int) bool {
+	dir, err := io.ReadAll(claim)
+	if err != nil || len(dir) == 0 {
+		return false
+	}
+	owner, err := readState(string(dir))
+	return err == nil && owner.Ports == base
 }
 
 func allFree(base, count int) bool {

@@ -3,6 +3,8 @@ package network
 import (
 	"net"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -40,14 +42,26 @@ func TestDefaultPorts(t *testing.T) {
 	}
 }
 
-func TestClaimFreePorts(t *testing.T) {
-	cache := t.TempDir()
-	const count = 60
-	first, claim, err := claimFreePorts(cache, count)
+// claims is where networks of this machine claim their ports. Tests claim there too: they look at ports by listening for a moment,
+// and another test's servers may be about to.
+func claims(t *testing.T) string {
+	t.Helper()
+	cache, err := cacheDirectory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, other, err := claimFreePorts(cache, count)
+	return filepath.Join(cache, "ports")
+}
+
+func TestClaimFreePorts(t *testing.T) {
+	cache := claims(t)
+	const count = 60
+	first, claim, err := claimFreePorts(cache, t.TempDir(), count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.close()
+	second, other, err := claimFreePorts(cache, t.TempDir(), count)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +69,46 @@ func TestClaimFreePorts(t *testing.T) {
 	if first < second+count && second < first+count {
 		t.Errorf("claims overlap: %d and %d", first, second)
 	}
-	claim.close()
 	for _, base := range []int{first, second} {
 		if base < freeFirst || base+count > 32768 {
 			t.Errorf("block %d is outside %d to 32767", base, freeFirst)
 		}
+	}
+}
+
+// TestStoppedNetworkKeepsItsPorts: nobody else gets the block of a network that is stopped, until that is removed.
+func TestStoppedNetworkKeepsItsPorts(t *testing.T) {
+	cache, dir := claims(t), t.TempDir()
+	base, claim, err := claimFreePorts(cache, dir, portsEach)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.close() // nobody else claims it while we look
+	if err := (&state{Ports: base}).write(dir); err != nil {
+		t.Fatal(err)
+	}
+	taken := func() bool {
+		file, err := os.Open(filepath.Join(cache, strconv.Itoa(base)+".lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		return takenBefore(file, base)
+	}
+	if !taken() {
+		t.Error("its ports are given away")
+	}
+	if err := (&state{Ports: base + 1}).write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if taken() {
+		t.Error("it has other ports by now, and keeps these")
+	}
+	if err := os.Remove(filepath.Join(dir, stateFile)); err != nil {
+		t.Fatal(err)
+	}
+	if taken() {
+		t.Error("it is gone, and keeps its ports")
 	}
 }
 

@@ -108,7 +108,11 @@ func TestBuildsDoNotCollide(t *testing.T) {
 		})
 		done <- err
 	}()
-	<-waiting
+	select {
+	case <-waiting:
+	case err := <-done:
+		t.Fatalf("did not wait for another's lock: %v", err)
+	}
 	select {
 	case err := <-done:
 		t.Fatalf("built under another's lock: %v", err)

@@ -102,7 +102,7 @@ func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim
 		if err != nil {
 			return nil, nil, err
 		}
-		s.Ports, claim, err = claimFreePorts(filepath.Join(cache, "ports"), portsEach*len(t.Organisations()))
+		s.Ports, claim, err = claimFreePorts(filepath.Join(cache, "ports"), dir, portsEach*len(t.Organisations()))
 		if err != nil {
 			return nil, nil, err
 		}
