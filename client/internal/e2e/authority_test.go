@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"net"
+	"net/url"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,14 +31,25 @@ func TestAuthorityStories(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			setupStory(env)
 			env.Setenv("AUTHORITY", filepath.Join(filepath.Dir(consortium.Wallet()), "orgs", "HospitalA", "authority"))
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
-			env.Setenv("ADDRESS", listener.Addr().String())
-			return listener.Close()
+			address, err := spare(before.URL)
+			env.Setenv("ADDRESS", address)
+			return err
 		},
 	})
+}
+
+// spare is an address for another authority beside the one at a URL: ten ports on, in the block of ports that is the network's, where it
+// has no server itself. A port that the kernel gives could go to an outgoing connection of the network before the authority listens.
+func spare(authority string) (string, error) {
+	u, err := url.Parse(authority)
+	if err != nil {
+		return "", err
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(u.Hostname(), strconv.Itoa(port+10)), nil
 }
 
 // announced is what a hospital has announced of its authority.

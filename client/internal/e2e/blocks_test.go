@@ -70,7 +70,7 @@ func (tx transaction) records(t *testing.T) []string {
 // transactions decodes the block files of an organisation's peer, from a block on, and waits until want says that all are there.
 func transactions(t *testing.T, organisation string, want func([]transaction) bool) []transaction {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		all := readBlocks(t, organisation)
 		if want(all) || time.Now().After(deadline) {
 			return all

@@ -103,6 +103,7 @@ func TestOddRecords(t *testing.T) {
 
 // TestFailedSealLeavesNothing: when IPFS is gone in the middle of several files, no record is on the ledger.
 func TestFailedSealLeavesNothing(t *testing.T) {
+	level(t)
 	before := strings.Count(expect(t, exitDone, auditor, "audit", "records", "--json").stdout, `"record"`)
 	kill(t, "ipfs", "HospitalC", syscall.SIGSTOP)
 	r := chartseal(t, "custodian@HospitalC", "--timeout", "8s", "seal", "--policy", "HospitalC:role=nurse", "--no-index",
@@ -111,6 +112,7 @@ func TestFailedSealLeavesNothing(t *testing.T) {
 	if r.code != exitUnavailable {
 		t.Errorf("exit code %d, want %d: %s", r.code, exitUnavailable, r.stderr)
 	}
+	level(t)
 	after := strings.Count(expect(t, exitDone, auditor, "audit", "records", "--json").stdout, `"record"`)
 	if before != after {
 		t.Errorf("%d records before and %d after a seal that failed", before, after)
@@ -181,11 +183,10 @@ func TestHospitalDown(t *testing.T) {
 // awaitPinned waits until a hospital's IPFS node keeps its own copy of a payload.
 func awaitPinned(t *testing.T, cid, hospital string) {
 	t.Helper()
-	for range 100 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if slices.Contains(pins(t, hospital), cid) {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatalf("%s has not pinned %s", hospital, cid)
 }

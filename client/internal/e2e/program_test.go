@@ -108,7 +108,29 @@ type sealed struct {
 	CID    string `json:"cid"`
 }
 
-// seal seals files and returns a row for each.
+// level waits until the peers that run have the same blocks. A command has its transaction committed at one peer when it ends; the
+// others follow when their processors let them.
+func level(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		heights := make(map[string]uint64)
+		different := make(map[uint64]bool)
+		for _, s := range consortium.Status(t.Context()) {
+			if s.Process == "peer" && s.PID != 0 {
+				heights[s.Organisation] = s.Height
+				different[s.Height] = true
+			}
+		}
+		if len(different) == 1 && !different[0] {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the peers do not come to the same height: %v", heights)
+		}
+	}
+}
+
+// seal seals files and returns a row for each, when every peer has them.
 func seal(t *testing.T, user string, args ...string) []sealed {
 	t.Helper()
 	r := expect(t, exitDone, user, append([]string{"seal", "--json"}, args...)...)
@@ -116,6 +138,7 @@ func seal(t *testing.T, user string, args ...string) []sealed {
 	if err := json.Unmarshal([]byte(r.stdout), &rows); err != nil {
 		t.Fatalf("seal --json printed %q: %v", r.stdout, err)
 	}
+	level(t)
 	return rows
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
@@ -28,6 +30,7 @@ func TestNothingDecryptableAtRest(t *testing.T) {
 	path, neighbour := write(t, name, []byte(text)), write(t, "neighbour.txt", []byte(text))
 	rows := seal(t, doctorA, path, neighbour, "--policy", twoDoctors, "--keyword", word, "--patient", patient)
 	opens(t, doctorB, rows[0].Record, []byte(text))
+	level(t)
 
 	secrets := map[string][]byte{
 		"keyword":            []byte(word),
@@ -105,28 +108,44 @@ func forms(secret []byte) map[string][]byte {
 func readAll(t *testing.T, dir string) []byte {
 	t.Helper()
 	var all []byte
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+	undisturbed(t, func() error {
+		all = nil
+		return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			all = append(all, b...)
 			return err
-		}
-		b, err := os.ReadFile(path)
-		all = append(all, b...)
-		return err
+		})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return all
+}
+
+// undisturbed looks at the files of a server that runs, all over again when one of them, which the server has merged into another,
+// was gone before it was read.
+func undisturbed(t *testing.T, look func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := look()
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, fs.ErrNotExist) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // readLevelDB joins all keys and values of a database, which a peer may have open: it reads a copy. The files themselves may be
 // compressed, so looking for text in them would prove nothing.
 func readLevelDB(t *testing.T, dir string) []byte {
 	t.Helper()
-	copied := filepath.Join(t.TempDir(), "leveldb")
-	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
+	var copied string
+	undisturbed(t, func() error {
+		copied = filepath.Join(t.TempDir(), "leveldb")
+		return os.CopyFS(copied, os.DirFS(dir))
+	})
 	db, err := leveldb.RecoverFile(copied, &opt.Options{})
 	if err != nil {
 		t.Fatal(err)
