@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
@@ -159,6 +160,9 @@ func TestCancelledInAGroup(t *testing.T) {
 		_, errs := together(t, c, g, 10, cancel, func(own context.Context, i int, _ *client.SealRequest) context.Context {
 			if mine.Add(1) > 6 {
 				cancelled[i] = true
+				for g.calls.Load() < 2 { // the two that do not wait are others
+					time.Sleep(time.Millisecond)
+				}
 				return ctx
 			}
 			return own

@@ -96,10 +96,18 @@ func (c *Convoy[T]) land() {
 	}
 }
 
-// next takes those who fit together from the front of the queue. When there is nobody it gives the flight back.
+// next takes those who fit together from the front of the queue, without those whose context has ended and who have not left yet. When
+// there is nobody it gives the flight back.
 func (c *Convoy[T]) next() []*passenger[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.waiting = slices.DeleteFunc(c.waiting, func(p *passenger[T]) bool {
+		err := p.ctx.Err()
+		if err != nil {
+			p.done <- err
+		}
+		return err != nil
+	})
 	var items []T
 	for _, p := range c.waiting {
 		if len(items) > 0 && c.Fits != nil && !c.Fits(items, p.item) {

@@ -175,3 +175,27 @@ func TestAllLeave(t *testing.T) {
 		}
 	})
 }
+
+// TestLeaveWhileLanding: who is cancelled with those under way does not go when they land.
+func TestLeaveWhileLanding(t *testing.T) {
+	for range 50 { // whether those that wait hear of it before the first has landed is chance
+		synctest.Test(t, func(t *testing.T) {
+			r := &road{}
+			c := &Convoy[int]{Flights: 1, Send: r.send}
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(500*time.Millisecond, cancel)
+			errs, _ := all(func(int) context.Context { return ctx }, c, 5)
+			for _, err := range errs {
+				if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}
+			if sizes := r.sizes(); !slices.Equal(sizes, []int{1}) {
+				t.Errorf("groups of %v were sent", sizes)
+			}
+			if err := c.Go(context.Background(), 5); err != nil {
+				t.Errorf("after them: %v", err)
+			}
+		})
+	}
+}
