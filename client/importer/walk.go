@@ -147,26 +147,35 @@ func (w *walker) file(ctx context.Context, f file) error {
 		return w.skip(f.name, err, true)
 	}
 	defer in.Close()
-	bulk, err := isBulk(f.name, in)
+	content := &contextReaderAt{ctx, in}
+	bulk, err := isBulk(f.name, content)
 	if err != nil {
-		return w.skip(f.name, err, true)
+		return w.unreadable(ctx, f, err)
 	}
 	if bulk {
 		return w.parts(ctx, f, in, func(each func(section) error) error {
-			return lines(io.NewSectionReader(in, 0, f.info.Size()), func(line section) error { return w.bundle(f, in, line, each) })
+			return lines(io.NewSectionReader(content, 0, f.info.Size()), func(line section) error { return w.bundle(f, content, line, each) })
 		})
 	}
 	all := section{0, f.info.Size()}
 	if w.split {
-		bundle, err := isBundle(io.NewSectionReader(in, 0, all.length))
+		bundle, err := isBundle(io.NewSectionReader(content, 0, all.length))
 		if err != nil {
-			return w.skip(f.name, err, true)
+			return w.unreadable(ctx, f, err)
 		}
 		if bundle {
-			return w.parts(ctx, f, in, func(each func(section) error) error { return w.bundle(f, in, all, each) })
+			return w.parts(ctx, f, in, func(each func(section) error) error { return w.bundle(f, content, all, each) })
 		}
 	}
 	return w.item(&item{file: f, section: all})
+}
+
+// unreadable skips a file, unless it is the walk that is to end.
+func (w *walker) unreadable(ctx context.Context, f file, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return w.skip(f.name, err, true)
 }
 
 // parts numbers the parts that cut finds.
@@ -184,7 +193,7 @@ func (w *walker) parts(ctx context.Context, f file, in *os.File, cut func(each f
 		return stop
 	}
 	if err != nil {
-		return w.skip(f.name, fmt.Errorf("after %d records: %w", n, err), true)
+		return w.unreadable(ctx, f, fmt.Errorf("after %d records: %w", n, err))
 	}
 	if now, err := in.Stat(); err != nil || f.changed(now) {
 		return w.skip(f.name, fmt.Errorf("after %d records: %w", n, errChanged), true)
