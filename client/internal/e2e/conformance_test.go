@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-cid"
 
@@ -41,8 +43,10 @@ func TestLedgerConformance(t *testing.T) {
 // TestBlobsConformance does the same with a kubo node.
 func TestBlobsConformance(t *testing.T) {
 	const hospital = "HospitalC"
+	kill(t, "replicator", hospital, syscall.SIGSTOP) // what it has yet to pin for tests before would be taken for this one's
+	defer kill(t, "replicator", hospital, syscall.SIGCONT)
 	clienttest.Blobs(t, clienttest.BlobsEnv{
-		Blobs:  store(t, hospital),
+		Blobs:  store(t, hospital, 5*time.Second),
 		Pinned: func(t *testing.T) []string { return pins(t, hospital) },
 		Corrupt: func(t *testing.T, id string) {
 			path := blockFile(t, hospital, id)

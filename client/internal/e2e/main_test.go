@@ -79,11 +79,11 @@ func connect(t *testing.T, name string) *fabric.Gateway {
 	return g
 }
 
-// store gives the IPFS node of a hospital.
-func store(t *testing.T, hospital string) *ipfs.Store {
+// store gives the IPFS node of a hospital, with the time that it may stand still; zero is what everybody has.
+func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	t.Helper()
 	p := profile(t, hospital).IPFS
-	s, err := ipfs.New(ipfs.Options{API: p.API, Token: p.Token, Idle: 5 * time.Second})
+	s, err := ipfs.New(ipfs.Options{API: p.API, Token: p.Token, Idle: idle})
 	if err != nil {
 		t.Fatal(err)
 	}

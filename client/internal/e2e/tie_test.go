@@ -17,7 +17,7 @@ import (
 // killed on the way. No sibling is lost, none comes back, and the node's garbage collection agrees.
 func TestTies(t *testing.T) {
 	const hospital, n, gone = "HospitalC", 120, 80
-	stores := [2]*ipfs.Store{store(t, hospital), store(t, hospital)}
+	stores := [2]*ipfs.Store{store(t, hospital, 0), store(t, hospital, 0)}
 	prefix := fmt.Sprint(rand.Uint64())
 	var ids [n]string
 	var wg sync.WaitGroup
