@@ -11,7 +11,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/internal/story"
 )
 
 // TestAuthorityStories runs the stories that put another server in the place of HospitalA's authority. They share that
@@ -27,7 +26,7 @@ func TestAuthorityStories(t *testing.T) {
 	})
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/authority",
-		Cmds: story.Commands,
+		Cmds: storyCommands(t),
 		Setup: func(env *testscript.Env) error {
 			setupStory(env)
 			env.Setenv("AUTHORITY", filepath.Join(filepath.Dir(consortium.Wallet()), "orgs", "HospitalA", "authority"))

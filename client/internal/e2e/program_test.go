@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,20 +113,26 @@ type sealed struct {
 // others follow when their processors let them.
 func level(t *testing.T) {
 	t.Helper()
+	if err := awaitLevel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitLevel(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		heights := make(map[string]uint64)
 		different := make(map[uint64]bool)
-		for _, s := range consortium.Status(t.Context()) {
+		for _, s := range consortium.Status(ctx) {
 			if s.Process == "peer" && s.PID != 0 {
 				heights[s.Organisation] = s.Height
 				different[s.Height] = true
 			}
 		}
 		if len(different) == 1 && !different[0] {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the peers do not come to the same height: %v", heights)
+			return fmt.Errorf("the peers do not come to the same height: %v", heights)
 		}
 	}
 }

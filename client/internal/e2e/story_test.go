@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -16,12 +17,19 @@ func TestStories(t *testing.T) {
 	buildStoryPrograms(t)
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/story",
-		Cmds: story.Commands,
+		Cmds: storyCommands(t),
 		Setup: func(env *testscript.Env) error {
 			setupStory(env)
 			return nil
 		},
 	})
+}
+
+// storyCommands are those of every story, and level.
+func storyCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
+	commands := maps.Clone(story.Commands)
+	commands["level"] = func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(awaitLevel(t.Context())) }
+	return commands
 }
 
 // buildStoryPrograms makes the programs that stories run beside chartseal.
