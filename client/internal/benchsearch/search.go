@@ -13,7 +13,6 @@ import (
 // checked on the ledger; the yardstick is an evaluate of one key, in turns with it.
 func (r *run) searches(ctx context.Context) error {
 	first := make(map[string]bench.Times)
-	var firstBare bench.Times
 	curves := []chart.Curve{{Name: "one keyword"}, {Name: "two terms with and"}, {Name: "bare evaluate of one key"}}
 	for k, size := range r.sizes {
 		if err := r.fill(ctx, size); err != nil {
@@ -57,24 +56,17 @@ func (r *run) searches(ctx context.Context) error {
 			p95.Note = p50.Note + ", p95"
 			r.report.Add(p50, p95)
 			if k == 0 {
-				first[q.name], firstBare = ours, times[0]
+				first[q.name] = ours
 			} else if last := k == len(r.sizes)-1; last {
 				name := fmt.Sprintf("search, %s, p50 at %s against %s entries", q.name, count(size), count(r.sizes[0]))
 				growth := bench.CompareTimes(name, 0.5, ours, first[q.name], bench.AtMost(1.25))
 				growth.Note = "bare: ours at the smaller size, minutes before"
-				drift := bench.Compare(name+", against the drift", "times", grown(ours, first[q.name]), grown(times[0], firstBare), bench.AtMost(1.25))
-				drift.Note = "bare: how much longer asset:Get of one key took in the same minutes"
-				r.report.Add(growth, drift)
+				r.report.Add(growth)
 			}
 		}
 	}
 	r.charts = append(r.charts, chart.Chart{File: "index", Title: "Searching, 10 hits", X: "entries in the index", Y: "p50, ms", LogX: true, Curves: curves})
 	return nil
-}
-
-// grown is how many times as long something took as before.
-func grown(now, before bench.Times) float64 {
-	return now.Median().Seconds() / before.Median().Seconds()
 }
 
 func tenHits(ctx context.Context, c *client.Client, query string) error {
