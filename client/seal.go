@@ -15,6 +15,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
 // What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop, as whoever stops a program soon kills it.
@@ -22,16 +23,6 @@ const (
 	cleanupTimeout = 30 * time.Second
 	stopTimeout    = 3 * time.Second
 )
-
-// cleanup is the context of what is to be undone although ctx may have ended.
-func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
-	return undo, func() {
-		unhook()
-		cancel()
-	}
-}
 
 // Seal seals the sources as new records and returns them in the same order.
 //
@@ -226,7 +217,7 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	if j.keep {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
-	ctx, cancel := cleanup(ctx)
+	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var left []error

@@ -81,7 +81,7 @@ func TestDiesWhileStarting(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "HospitalA/peer died while starting: no ledger today") {
 		t.Errorf("error %v", err)
 	}
-	if time.Since(started) > 30*time.Second { // a process that lives and is not ready is given a minute
+	if time.Since(started) > 10*time.Second { // a process that lives and is not ready is given a minute
 		t.Errorf("noticed after %v", time.Since(started))
 	}
 }

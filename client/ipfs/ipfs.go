@@ -35,6 +35,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/convoy"
+	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
 // Options say which node to use.
@@ -158,7 +159,7 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 // forget unpins what an upload under the name may have pinned. The node may still be finishing it, so it looks a few
 // times. What it cannot undo stays as ciphertext without a key.
 func (s *Store) forget(ctx context.Context, name string) {
-	ctx, cancel := cleanup(ctx)
+	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
 		var out struct {
@@ -176,16 +177,6 @@ func (s *Store) forget(ctx context.Context, name string) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// cleanup is the context of what is to be undone although ctx may have ended. Whoever stops a program soon kills it.
-func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
-	return undo, func() {
-		unhook()
-		cancel()
 	}
 }
 

@@ -55,6 +55,8 @@ type fakeKubo struct {
 	lieCat  int           // flip a bit of this leaf in what cat sends; the block itself is good
 	cats    int           // how many were asked for
 	maxLink int           // links of a node; zero means kubo's 174
+
+	stood time.Duration // the longest time that somebody waited for what does not come
 }
 
 func startKubo(t *testing.T) (*fakeKubo, string) {
@@ -126,12 +128,37 @@ func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
 	hang := k.hang
 	k.mu.Unlock()
 	if !ok || hang != nil {
+		began := time.Now()
 		select {
 		case <-ctx.Done():
+			k.stand(began)
 		case <-hang:
 		}
 	}
 	return data
+}
+
+// stand notes that somebody has given up waiting.
+func (k *fakeKubo) stand(since time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.stood = max(k.stood, time.Since(since))
+}
+
+// gaveUpAfter is how long somebody has waited for what does not come. The node hears a little later than they do that they gave up.
+func (k *fakeKubo) gaveUpAfter(t *testing.T) time.Duration {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		k.mu.Lock()
+		stood := k.stood
+		k.mu.Unlock()
+		if stood > 0 {
+			return stood
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody has given up")
+		}
+	}
 }
 
 // cat sends a file from an offset on, unless it is told to lose the leaves behind some place.
@@ -150,7 +177,9 @@ func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid,
 		}
 		if k.stopCat > 0 && n == k.stopCat && k.cats == 1 {
 			w.(http.Flusher).Flush()
+			began := time.Now()
 			<-ctx.Done()
+			k.stand(began)
 			return
 		}
 		data := k.block(ctx, c)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/internal/convoy"
+	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
 // Most records are small: their payload is one block, whose CID is known before the node has it. Those that are put at the same
@@ -127,7 +128,7 @@ func (s *Store) putBlock(ctx context.Context, codec string, pin bool, p leafPut)
 // retract removes the pin that a request whose answer was lost may have made. The node may still be at it, so it looks a few times. What
 // it cannot undo stays as ciphertext without a key.
 func (s *Store) retract(ctx context.Context, root cid.Cid) {
-	ctx, cancel := cleanup(ctx)
+	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
 		if err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil); err == nil {
@@ -143,7 +144,7 @@ func (s *Store) retract(ctx context.Context, root cid.Cid) {
 
 // abandon lets go of a payload whose caller has given up.
 func (s *Store) abandon(ctx context.Context, c cid.Cid) {
-	ctx, cancel := cleanup(ctx)
+	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	s.unpins.Go(ctx, c)
 }

@@ -86,7 +86,7 @@ var rules = []rule{
 	},
 	{
 		room: "client/ipfs",
-		allow: []string{"./chaincode/ledger", "./client", "./client/internal/convoy", "github.com/ipfs/...", "github.com/multiformats/...",
+		allow: []string{"./chaincode/ledger", "./client", "./client/internal/convoy", "./client/internal/undo", "github.com/ipfs/...", "github.com/multiformats/...",
 			"golang.org/x/sync/..."},
 		never: []string{"./client/fabric", "github.com/hyperledger/..."},
 	},
