@@ -15,8 +15,9 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// These tests do what an attacker would do, past every check of ours: they hand the decryption the keys and coefficients of the
-// attacker's choice and look at the secret that comes out, not at our error.
+// These tests do what an attacker would do, past every check of ours: they hand the
+// decryption the keys and coefficients of the attacker's choice and look at the secret
+// that comes out, not at our error.
 
 // A target is a sealed secret that the attacker is after.
 type target struct {
@@ -42,7 +43,8 @@ func (w *world) target(text string) *target {
 	return &target{spans[0], rows, secret.Marshal()}
 }
 
-// attack decrypts with the coefficients of someone who holds the named attributes, for the GID, with the given keys.
+// attack decrypts with the coefficients of someone who holds the named attributes, for
+// the GID, with the given keys.
 func (g *target) attack(t *testing.T, gid string, attributes []string, keys map[string]*UserKey) []byte {
 	t.Helper()
 	coefficients, ok := g.span.Solve(policy.Holding(attributes...))
@@ -68,7 +70,8 @@ func byName(keys ...*UserKey) map[string]*UserKey {
 	return m
 }
 
-// collusions are policies with two people, neither of whom satisfies them, who do together.
+// collusions are policies with two people, neither of whom satisfies them, who do
+// together.
 var collusions = []struct{ policy, alice, bob string }{
 	{"A:x and B:y", "A:x", "B:y"},
 	{"A:x and (B:y or B:z)", "A:x", "B:z"},
@@ -95,7 +98,8 @@ func TestCollusion(t *testing.T) {
 				t.Errorf("%s: alice and bob together get the secret as %s", c.policy, gid)
 			}
 		}
-		// Mixed GIDs: each row with the hash of its key's holder, which our decapsulate does not even offer.
+		// Mixed GIDs: each row with the hash of its key's holder, which our decapsulate
+		// does not even offer.
 		if bytes.Equal(g.mixed(t, attributes, both), g.secret) {
 			t.Errorf("%s: alice and bob together get the secret with both hashes", c.policy)
 		}
@@ -123,7 +127,8 @@ func (g *target) mixed(t *testing.T, attributes []string, keys map[string]*UserK
 	return product.Marshal()
 }
 
-// TestSplitStanzasDoNotCombine takes rows from the two ciphertexts of a policy that was split: shares of different secrets.
+// TestSplitStanzasDoNotCombine takes rows from the two ciphertexts of a policy that was
+// split: shares of different secrets.
 func TestSplitStanzasDoNotCombine(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	_, stanzas := w.stanzas("A:x and B:y or A:x and B:z or B:y and B:z")
@@ -139,7 +144,8 @@ func TestSplitStanzasDoNotCombine(t *testing.T) {
 	}
 }
 
-// TestUnsatisfyingSets gives the solver's answer for everything to someone who has not everything: wrong keys fill the gaps.
+// TestUnsatisfyingSets gives the solver's answer for everything to someone who has not
+// everything: wrong keys fill the gaps.
 func TestUnsatisfyingSets(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, test := range []struct {
@@ -212,7 +218,8 @@ func TestRogueAuthority(t *testing.T) {
 	if _, err := rogue.Issue("H/d", "A:x", 1); err == nil {
 		t.Error("R issued under A's name")
 	}
-	// It can of course change its program. Its user keys do not fit A's public key, and its public key is not A's.
+	// It can of course change its program. Its user keys do not fit A's public key, and
+	// its public key is not A's.
 	disguised := &MasterKey{authority: "A", secret: rogue.secret}
 	forged, err := disguised.Issue("H/d", "A:x", 1)
 	if err != nil {
@@ -227,7 +234,8 @@ func TestRogueAuthority(t *testing.T) {
 	}
 }
 
-// TestStanzaMovedToAnotherFile puts a stanza, and a stanza with another's rows, where they do not belong.
+// TestStanzaMovedToAnotherFile puts a stanza, and a stanza with another's rows, where
+// they do not belong.
 func TestStanzaMovedToAnotherFile(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x", "A:y"))
@@ -237,7 +245,8 @@ func TestStanzaMovedToAnotherFile(t *testing.T) {
 	if got, err := decrypt(moved, id); err == nil {
 		t.Errorf("a moved stanza opened: %q", got)
 	}
-	// Rows under another policy's text: the policy is part of what the AEAD authenticates.
+	// Rows under another policy's text: the policy is part of what the AEAD
+	// authenticates.
 	_, stanzas := w.stanzas("A:x")
 	body := bytes.Replace(stanzas[0].Body, []byte("A:x"), []byte("A:y"), 1)
 	if _, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}}); !errors.Is(err, ErrTampered) {
@@ -245,8 +254,8 @@ func TestStanzaMovedToAnotherFile(t *testing.T) {
 	}
 }
 
-// TestRerandomisedRows multiplies a row by a sharing of nothing: the secret stays the same, which a scheme without our binding
-// would accept as a second valid ciphertext.
+// TestRerandomisedRows multiplies a row by a sharing of nothing: the secret stays the
+// same, which a scheme without our binding would accept as a second valid ciphertext.
 func TestRerandomisedRows(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))

@@ -11,8 +11,8 @@ import (
 	"filippo.io/age/armor"
 )
 
-// ScryptWorkFactor is the cost, as a power of two, of trying one passphrase on a master key at rest: 2^17, OWASP's
-// recommendation for scrypt, about a third of a second.
+// ScryptWorkFactor is the cost, as a power of two, of trying one passphrase on a master
+// key at rest: 2^17, OWASP's recommendation for scrypt, about a third of a second.
 const ScryptWorkFactor = 17
 
 // masterFile is the plaintext of a master key at rest.
@@ -24,8 +24,9 @@ type masterFile struct {
 
 const masterKind = "chartseal/abe/master-key/v1"
 
-// SealMaster encrypts a master key to age recipients: an armored age file, small enough to print. For a passphrase, use
-// [PassphraseRecipient]; age allows no other recipient beside that one.
+// SealMaster encrypts a master key to age recipients: an armored age file, small enough
+// to print. For a passphrase, use [PassphraseRecipient]; age allows no other recipient
+// beside that one.
 func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 	if err := m.usable(); err != nil {
 		return nil, fmt.Errorf("seal master key: %w", err)
@@ -38,8 +39,9 @@ func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 	return sealArmored(plain, to)
 }
 
-// OpenMaster decrypts what [SealMaster] made. A wrong passphrase or identity matches age.ErrIncorrectIdentity; a file
-// that is not a sealed master key matches [ErrMalformed].
+// OpenMaster decrypts what [SealMaster] made. A wrong passphrase or identity matches
+// age.ErrIncorrectIdentity; a file that is not a sealed master key matches
+// [ErrMalformed].
 func OpenMaster(sealed []byte, with ...age.Identity) (*MasterKey, error) {
 	plain, err := openArmored(sealed, "master key", with)
 	if err != nil {
@@ -64,8 +66,8 @@ func PassphraseRecipient(passphrase string) (age.Recipient, error) {
 	return r, nil
 }
 
-// PassphraseIdentity opens what was sealed under a passphrase. It refuses files that ask for more than a gigabyte of memory (work
-// factor 20), which only a hostile one does.
+// PassphraseIdentity opens what was sealed under a passphrase. It refuses files that ask
+// for more than a gigabyte of memory (work factor 20), which only a hostile one does.
 func PassphraseIdentity(passphrase string) (age.Identity, error) {
 	id, err := age.NewScryptIdentity(passphrase)
 	if err != nil {

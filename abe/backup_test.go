@@ -10,7 +10,8 @@ import (
 	"filippo.io/age"
 )
 
-// TestBackup loses an authority's master key and restores it, and checks that everything issued before still fits.
+// TestBackup loses an authority's master key and restores it, and checks that everything
+// issued before still fits.
 func TestBackup(t *testing.T) {
 	w := newWorld(t, "A")
 	original := w.masters["A"]
@@ -119,7 +120,8 @@ func TestOpenMasterRefuses(t *testing.T) {
 	}
 }
 
-// TestDestroyed uses a master key after its secret was overwritten: everybody knows what zeros give.
+// TestDestroyed uses a master key after its secret was overwritten: everybody knows what
+// zeros give.
 func TestDestroyed(t *testing.T) {
 	m := newWorld(t, "A").masters["A"]
 	m.Destroy()

@@ -7,8 +7,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Every encoding begins with a magic text that names its kind, the suite and the format's version, so that no
-// encoding can be taken for another one.
+// Every encoding begins with a magic text that names its kind, the suite and the format's
+// version, so that no encoding can be taken for another one.
 const (
 	magicPublicKey = "chartseal/lw11-bn256/public-key/v1\n"
 	magicUserKey   = "chartseal/lw11-bn256/user-key/v1\n"

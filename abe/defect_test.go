@@ -17,8 +17,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Each of these tests shows a defect of gofe (or bn256) as it is at the pinned version, and that it cannot happen here. When gofe mends
-// one, the first half fails and tells us.
+// Each of these tests shows a defect of gofe (or bn256) as it is at the pinned version,
+// and that it cannot happen here. When gofe mends one, the first half fails and tells us.
 
 // panics runs f and says whether it panicked.
 func panics(f func()) (yes bool) {
@@ -48,7 +48,8 @@ func TestDefectPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// c alone should satisfy; in gofe's reading it does not, as its row is not (1, 0, ...).
+	// c alone should satisfy; in gofe's reading it does not, as its row is not (1, 0,
+	// ...).
 	if c := msp.Mat[2]; c[0].Cmp(big.NewInt(1)) == 0 && c[1].Sign() == 0 {
 		t.Error("gofe now reads a AND b OR c as (a AND b) OR c")
 	}
@@ -58,7 +59,8 @@ func TestDefectPrecedence(t *testing.T) {
 	}
 }
 
-// TestDefectUnauthenticated: AES-CBC without a MAC lets a flipped bit, or a wrong key, through as garbage with a nil error.
+// TestDefectUnauthenticated: AES-CBC without a MAC lets a flipped bit, or a wrong key,
+// through as garbage with a nil error.
 func TestDefectUnauthenticated(t *testing.T) {
 	w := newWorld(t, "A")
 	maabe := abe.NewMAABE()
@@ -103,7 +105,8 @@ func TestDefectUnauthenticated(t *testing.T) {
 	// Ours: TestFlippedBytes, TestTruncation and TestRelabelledKeys.
 }
 
-// TestDefectFirstKeyWins: gofe encrypts to the first public key that names an attribute, whoever made it.
+// TestDefectFirstKeyWins: gofe encrypts to the first public key that names an attribute,
+// whoever made it.
 func TestDefectFirstKeyWins(t *testing.T) {
 	w := newWorld(t, "A", "R")
 	span, _ := policy.ParseSpan("A:x", group.Order)
@@ -155,8 +158,8 @@ func TestDefectUsedReceiver(t *testing.T) {
 	}
 }
 
-// TestDefectSpacesInNames: FAME hashes the attribute "0 0" like a matrix row. We use no FAME and hash no attribute; names
-// have no spaces outside quoted values.
+// TestDefectSpacesInNames: FAME hashes the attribute "0 0" like a matrix row. We use no
+// FAME and hash no attribute; names have no spaces outside quoted values.
 func TestDefectSpacesInNames(t *testing.T) {
 	for _, name := range []string{"0 0", "A:0 0", "A 0:x"} {
 		if _, err := policy.ParseAttribute(name); !errors.Is(err, policy.ErrName) {
@@ -165,7 +168,8 @@ func TestDefectSpacesInNames(t *testing.T) {
 	}
 }
 
-// TestRowsGrowLinearly: FAME's cost is quadratic in the policy. Here the body grows by the same bytes for each row.
+// TestRowsGrowLinearly: FAME's cost is quadratic in the policy. Here the body grows by
+// the same bytes for each row.
 func TestRowsGrowLinearly(t *testing.T) {
 	w := newWorld(t, "A")
 	var sizes []int
@@ -181,7 +185,8 @@ func TestRowsGrowLinearly(t *testing.T) {
 	if slices.Max(steps) != slices.Min(steps) || steps[0] > 700 {
 		t.Errorf("sizes %v", sizes)
 	}
-	// Two hundred rows of which one is needed open as fast as one row: the others are not even decoded.
+	// Two hundred rows of which one is needed open as fast as one row: the others are not
+	// even decoded.
 	var parts []string
 	for i := range 200 {
 		parts = append(parts, fmt.Sprintf("A:x%d", i))

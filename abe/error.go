@@ -8,16 +8,19 @@ import (
 	"filippo.io/age"
 )
 
-// Sentinels of this package. Test for them with errors.Is, also on the errors of age.Decrypt.
+// Sentinels of this package. Test for them with errors.Is, also on the errors of
+// age.Decrypt.
 var (
-	// ErrNotSatisfied: the keys at hand do not satisfy the policy. It comes as a [*NotSatisfiedError], which also
-	// matches age.ErrIncorrectIdentity.
+	// ErrNotSatisfied: the keys at hand do not satisfy the policy. It comes as a
+	// [*NotSatisfiedError], which also matches age.ErrIncorrectIdentity.
 	ErrNotSatisfied = errors.New("policy not satisfied")
-	// ErrMalformed: bytes that are not an encoding of this package, or hold points outside the groups.
+	// ErrMalformed: bytes that are not an encoding of this package, or hold points
+	// outside the groups.
 	ErrMalformed = errors.New("malformed")
 	// ErrTampered: a well-formed stanza that keys which satisfy its policy do not open.
 	ErrTampered = errors.New("tampered")
-	// ErrKeyMismatch: a user key that does not belong to the public key, the GID or the other keys beside it.
+	// ErrKeyMismatch: a user key that does not belong to the public key, the GID or the
+	// other keys beside it.
 	ErrKeyMismatch = errors.New("key mismatch")
 	// ErrNoKey: a policy names an attribute without a public key.
 	ErrNoKey = errors.New("no public key")

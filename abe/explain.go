@@ -13,8 +13,9 @@ type Explanation struct {
 	Stale     []string     // attributes that are held, but only in versions that the object was not sealed to
 }
 
-// Explain says whether these keys satisfy what [HeaderPolicies] read, without opening anything. An object with several stanzas opens if
-// any of them is satisfied. It fails with [ErrMalformed] when p is not from this package.
+// Explain says whether these keys satisfy what [HeaderPolicies] read, without opening
+// anything. An object with several stanzas opens if any of them is satisfied. It fails
+// with [ErrMalformed] when p is not from this package.
 func (id *Identity) Explain(p *SealedPolicy) (*Explanation, error) {
 	span, err := policy.ParseSpan(p.Span, group.Order)
 	if err != nil || len(p.Keys) != len(span.Rows()) {

@@ -11,7 +11,8 @@ import (
 	"filippo.io/age"
 )
 
-// What a decoder accepts must encode to the same bytes again, and what it refuses must be ErrMalformed.
+// What a decoder accepts must encode to the same bytes again, and what it refuses must be
+// ErrMalformed.
 
 func FuzzParsePublicKey(f *testing.F) {
 	b, _ := newWorld(f, "A").public("A:x", 1).MarshalBinary()
@@ -52,7 +53,8 @@ func FuzzParseUserKey(f *testing.F) {
 	})
 }
 
-// FuzzUnwrap is malleability fuzzing: a stanza that differs from the genuine one must not give a file key.
+// FuzzUnwrap is malleability fuzzing: a stanza that differs from the genuine one must not
+// give a file key.
 func FuzzUnwrap(f *testing.F) {
 	w := newWorld(f, "A", "B")
 	fileKey, stanzas := w.stanzas("A:x and (B:y or A:z)")
@@ -68,7 +70,8 @@ func FuzzUnwrap(f *testing.F) {
 		got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}})
 		switch {
 		case bytes.Equal(body, genuine) != (err == nil && bytes.Equal(got, fileKey)):
-			// The second seed is sealed with another file key, and its bytes are as genuine.
+			// The second seed is sealed with another file key, and its bytes are as
+			// genuine.
 			if bytes.Equal(body, other[0].Body) && err == nil {
 				return
 			}
@@ -79,7 +82,8 @@ func FuzzUnwrap(f *testing.F) {
 	})
 }
 
-// firstFormat is the body of a stanza of the first format, as it stands in a frozen vector.
+// firstFormat is the body of a stanza of the first format, as it stands in a frozen
+// vector.
 func firstFormat(f *testing.F) []byte {
 	f.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "vectors", "and.json"))

@@ -18,7 +18,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// These tests run the same keys and ciphertexts through gofe's MAABE and through our own evaluation.
+// These tests run the same keys and ciphertexts through gofe's MAABE and through our own
+// evaluation.
 
 func gofeSpan(s *policy.Span) *abe.MSP {
 	msp := &abe.MSP{P: group.Order}
@@ -100,8 +101,9 @@ func (c crossCheck) shares(rows []row) []share {
 	return out
 }
 
-// TestOursOpensWhatGofeSealed takes gofe's ciphertext apart and recovers e(g1,g2)^s, which must turn C0 into the key that opens gofe's
-// AES-CBC: we put C0 = key · e(g1,g2)^s together again and let gofe's own symmetric step prove it.
+// TestOursOpensWhatGofeSealed takes gofe's ciphertext apart and recovers e(g1,g2)^s,
+// which must turn C0 into the key that opens gofe's AES-CBC: we put C0 = key · e(g1,g2)^s
+// together again and let gofe's own symmetric step prove it.
 func TestOursOpensWhatGofeSealed(t *testing.T) {
 	maabe := abe.NewMAABE()
 	for _, c := range crossChecks(t, 12) {
@@ -120,8 +122,8 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// gofe's symmetric key is C0 / secret. Encrypt it anew under a policy that gofe opens without any work of ours:
-		// a one-row program with λ = s.
+		// gofe's symmetric key is C0 / secret. Encrypt it anew under a policy that gofe
+		// opens without any work of ours: a one-row program with λ = s.
 		key := new(bn256.GT).Add(ct.C0, new(bn256.GT).Neg(secret))
 		if got := openGofe(t, key, ct); got != "a message" {
 			t.Fatalf("%s: got %q", c.span, got)
@@ -129,7 +131,8 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 	}
 }
 
-// openGofe lets gofe decrypt with a known symmetric key: a ciphertext whose only row carries the secret one.
+// openGofe lets gofe decrypt with a known symmetric key: a ciphertext whose only row
+// carries the secret one.
 func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 	t.Helper()
 	w := newWorld(t, "Z")
@@ -158,7 +161,8 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A donor gives a symmetric ciphertext, and its key: C0 of a ciphertext whose secret we recover.
+		// A donor gives a symmetric ciphertext, and its key: C0 of a ciphertext whose
+		// secret we recover.
 		w := newWorld(t, "Z")
 		zspan, _ := policy.ParseSpan("Z:z", group.Order)
 		donor, err := maabe.Encrypt("a message", gofeSpan(zspan), []*abe.MAABEPubKey{gofePublic([]*PublicKey{w.public("Z:z", 1)})})
@@ -189,7 +193,8 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 	}
 }
 
-// TestIssueIsGofesKey compares our derived keys with the equations, and checks that gofe opens with them.
+// TestIssueIsGofesKey compares our derived keys with the equations, and checks that gofe
+// opens with them.
 func TestIssueIsGofesKey(t *testing.T) {
 	w := newWorld(t, "A")
 	m := w.masters["A"]

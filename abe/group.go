@@ -14,14 +14,17 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A Group seals any number of files to one policy with one encapsulation, which is most of what sealing costs, in time and in bytes. It
-// implements age.Recipient: each file gets stanzas of its own, complete in themselves, which begin with the same bytes and differ from
-// the salt on. It is safe for concurrent use.
+// A Group seals any number of files to one policy with one encapsulation, which is most
+// of what sealing costs, in time and in bytes. It implements age.Recipient: each file
+// gets stanzas of its own, complete in themselves, which begin with the same bytes and
+// differ from the salt on. It is safe for concurrent use.
 //
-// Who can open one file of a group can open all others, and nobody else can. That is so without a group too, as policy and
-// versions of keys are the same, but here it needs no key any more: what an opener learns of the encapsulation, together with
-// another file's stanza, gives that file. So whoever may keep some stanza from some reader should not group it with one that they
-// give out, unless the reader satisfies the policy anyway. A file key tells nothing of the other file keys.
+// Who can open one file of a group can open all others, and nobody else can. That is so
+// without a group too, as policy and versions of keys are the same, but here it needs no
+// key any more: what an opener learns of the encapsulation, together with another file's
+// stanza, gives that file. So whoever may keep some stanza from some reader should not
+// group it with one that they give out, unless the reader satisfies the policy anyway. A
+// file key tells nothing of the other file keys.
 //
 // A Group holds the secret in memory, so let go of it when the files are sealed.
 type Group struct {
@@ -30,7 +33,8 @@ type Group struct {
 
 var _ age.Recipient = (*Group)(nil)
 
-// A capsule is the encapsulation of one span program, in which any number of file keys can be wrapped.
+// A capsule is the encapsulation of one span program, in which any number of file keys
+// can be wrapped.
 type capsule struct {
 	header []byte // what stanzas begin with
 	root   []byte // what the keys that wrap are expanded from

@@ -76,8 +76,9 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestGroupOfAPatient plays a patient who opens their own record with a key of their own, so that they know its file key, and reads
-// the neighbour's wrapped key off a peer. Were the two wrapped under one key, their difference would be that of the file keys.
+// TestGroupOfAPatient plays a patient who opens their own record with a key of their own,
+// so that they know its file key, and reads the neighbour's wrapped key off a peer. Were
+// the two wrapped under one key, their difference would be that of the file keys.
 func TestGroupOfAPatient(t *testing.T) {
 	w := newWorld(t, "A")
 	fileKeys, all := w.grouped("A:x", 2)
@@ -110,8 +111,9 @@ func TestGroupOfAPatient(t *testing.T) {
 	}
 }
 
-// TestGroupCollusion lets two people who do not satisfy a policy, and do together, work on two files of one group: on both
-// encapsulations as on one, and with the tails exchanged.
+// TestGroupCollusion lets two people who do not satisfy a policy, and do together, work
+// on two files of one group: on both encapsulations as on one, and with the tails
+// exchanged.
 func TestGroupCollusion(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, c := range collusions {
@@ -143,8 +145,9 @@ func TestGroupCollusion(t *testing.T) {
 	}
 }
 
-// TestGroupTailsExchanged: who serves the tail of one file with the rest of another's gives the other's whole stanza, which age refuses
-// in that file, as the MAC of its header is under another file key.
+// TestGroupTailsExchanged: who serves the tail of one file with the rest of another's
+// gives the other's whole stanza, which age refuses in that file, as the MAC of its
+// header is under another file key.
 func TestGroupTailsExchanged(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))

@@ -12,12 +12,14 @@ import (
 	"filippo.io/age"
 )
 
-// maxHeader bounds the header of an age file that [HeaderPolicies] reads: enough for the largest policy in every stanza.
+// maxHeader bounds the header of an age file that [HeaderPolicies] reads: enough for the
+// largest policy in every stanza.
 const maxHeader = 4 << 20
 
-// HeaderPolicies reads from the header of an age file, without any key, the policies that the file was sealed to: one
-// [SealedPolicy] for each stanza of [StanzaType], none when there is none. The header is not authenticated by this: only
-// someone who opens the file knows that it is genuine.
+// HeaderPolicies reads from the header of an age file, without any key, the policies that
+// the file was sealed to: one [SealedPolicy] for each stanza of [StanzaType], none when
+// there is none. The header is not authenticated by this: only someone who opens the file
+// knows that it is genuine.
 func HeaderPolicies(file io.Reader) ([]*SealedPolicy, error) {
 	header, err := age.ExtractHeader(io.LimitReader(file, maxHeader))
 	if err != nil {
@@ -41,8 +43,9 @@ func HeaderPolicies(file io.Reader) ([]*SealedPolicy, error) {
 	return out, nil
 }
 
-// headerStanzas takes a header apart that age has parsed and written again, so it is in age's canonical form: a version line,
-// for each stanza "-> " and its arguments and lines of base64 of which the last is short, and the line of the MAC.
+// headerStanzas takes a header apart that age has parsed and written again, so it is in
+// age's canonical form: a version line, for each stanza "-> " and its arguments and lines
+// of base64 of which the last is short, and the line of the MAC.
 func headerStanzas(header []byte) ([]*age.Stanza, error) {
 	const columns = 64
 	var out []*age.Stanza

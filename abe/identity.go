@@ -12,7 +12,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// An Identity opens with the keys of one person. It implements age.Identity and is safe for concurrent use.
+// An Identity opens with the keys of one person. It implements age.Identity and is safe
+// for concurrent use.
 type Identity struct {
 	gid    string
 	h      *group.G1 // H(GID); nil without keys
@@ -25,13 +26,15 @@ var _ age.Identity = (*Identity)(nil)
 // An IdentityOption changes how an [Identity] works.
 type IdentityOption func(*Identity)
 
-// SkipPolicyCheck is for red teams and demonstrations: it makes the identity run the decryption with the keys it has even
-// when they do not satisfy the policy, instead of saying so at once. The computation then gives a wrong secret, which the AEAD
-// refuses. It weakens nothing, as an attacker has this option anyway.
+// SkipPolicyCheck is for red teams and demonstrations: it makes the identity run the
+// decryption with the keys it has even when they do not satisfy the policy, instead of
+// saying so at once. The computation then gives a wrong secret, which the AEAD refuses.
+// It weakens nothing, as an attacker has this option anyway.
 func SkipPolicyCheck(id *Identity) { id.bypass = true }
 
-// NewIdentity gathers the keys of one person; there may be several versions of an attribute's key. Keys of different GIDs are
-// refused with [ErrKeyMismatch]: they do not combine.
+// NewIdentity gathers the keys of one person; there may be several versions of an
+// attribute's key. Keys of different GIDs are refused with [ErrKeyMismatch]: they do not
+// combine.
 func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) {
 	id := &Identity{keys: make(map[KeyVersion]*UserKey, len(keys))}
 	for _, k := range keys {
@@ -59,7 +62,8 @@ func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) 
 // GID is whose keys these are; empty when there are none.
 func (id *Identity) GID() string { return id.gid }
 
-// Attributes lists the names of the attributes that there are keys for, sorted, each once.
+// Attributes lists the names of the attributes that there are keys for, sorted, each
+// once.
 func (id *Identity) Attributes() []string {
 	var names []string
 	for _, v := range id.versions() {
@@ -71,9 +75,11 @@ func (id *Identity) Attributes() []string {
 // Keys lists the attributes and versions that there are keys for, sorted.
 func (id *Identity) Keys() []KeyVersion { return id.versions() }
 
-// Unwrap implements age.Identity. It tries each stanza of [StanzaType], and returns the file key from the first that opens.
-// Otherwise the error is, in this order: one that matches [ErrTampered] or [ErrMalformed], if there was a broken stanza; a
-// [*NotSatisfiedError]; age.ErrIncorrectIdentity alone when there is no stanza of this type.
+// Unwrap implements age.Identity. It tries each stanza of [StanzaType], and returns the
+// file key from the first that opens. Otherwise the error is, in this order: one that
+// matches [ErrTampered] or [ErrMalformed], if there was a broken stanza; a
+// [*NotSatisfiedError]; age.ErrIncorrectIdentity alone when there is no stanza of this
+// type.
 func (id *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	var broken error
 	var refused *NotSatisfiedError
@@ -151,8 +157,9 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 	return s.unwrap(secret)
 }
 
-// attack does the best that keys which do not satisfy the policy can do: it decrypts with the coefficients of a set that does,
-// and puts keys of other attributes and versions in the place of those that are missing.
+// attack does the best that keys which do not satisfy the policy can do: it decrypts with
+// the coefficients of a set that does, and puts keys of other attributes and versions in
+// the place of those that are missing.
 func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) {
 	coefficients, _ := s.span.Solve(func(string) bool { return true })
 	other := id.keys[id.versions()[0]]

@@ -21,9 +21,11 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/group"
 )
 
-// These tests are a sealer's attacks: nobody checks that a ciphertext is one that encapsulate makes.
+// These tests are a sealer's attacks: nobody checks that a ciphertext is one that
+// encapsulate makes.
 
-// offGroup gives a point of the twist outside G2, and an element of GF(p¹²) outside GT with its inverse.
+// offGroup gives a point of the twist outside G2, and an element of GF(p¹²) outside GT
+// with its inverse.
 func offGroup(t *testing.T) (wrongTwist *group.G2, junk, inverse *group.GT) {
 	t.Helper()
 	wrongTwist, err := group.DecodePoint2(wrongSubgroup(t))
@@ -41,8 +43,9 @@ func offGroup(t *testing.T) (wrongTwist *group.G2, junk, inverse *group.GT) {
 	return
 }
 
-// TestOffGroupRowsTellNothing makes rows whose C1 and C3 are outside their groups, but whose product and sum are inside, so that
-// they pass the checks. What each holder then computes with their secret keys is what the sealer computes from public keys alone: so
+// TestOffGroupRowsTellNothing makes rows whose C1 and C3 are outside their groups, but
+// whose product and sum are inside, so that they pass the checks. What each holder then
+// computes with their secret keys is what the sealer computes from public keys alone: so
 // whatever anybody learns of the result, they learn nothing of the keys.
 func TestOffGroupRowsTellNothing(t *testing.T) {
 	w := newWorld(t, "A", "B")
@@ -67,7 +70,8 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", gid, err)
 		}
-		// known · e(H(GID), g2) / Π (e(g1,g2)^α · e(H(GID), g2^y))^r, since e(K, g2) is public.
+		// known · e(H(GID), g2) / Π (e(g1,g2)^α · e(H(GID), g2^y))^r, since e(K, g2) is
+		// public.
 		want := new(group.GT).Add(known, bn256.Pair(h, group.Generator2()))
 		for i, pk := range keys {
 			public := new(group.GT).Add(pk.egg, bn256.Pair(h, pk.gy))
@@ -85,9 +89,11 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 	}
 }
 
-// TestTwoHoldersTwoFileKeys gives holders of A:x one secret and holders of B:y another, and makes a wrapped key that both
-// open, to different file keys: ChaCha20-Poly1305 does not commit to its key. So a stanza alone does not say what its file key is.
-// The header's HMAC, keyed with the file key, does: one of the two is refused before any plaintext.
+// TestTwoHoldersTwoFileKeys gives holders of A:x one secret and holders of B:y another,
+// and makes a wrapped key that both open, to different file keys: ChaCha20-Poly1305 does
+// not commit to its key. So a stanza alone does not say what its file key is. The
+// header's HMAC, keyed with the file key, does: one of the two is refused before any
+// plaintext.
 func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	const text = "A:x or B:y"
@@ -105,7 +111,8 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	if err != nil || bytes.Equal(one, two) {
 		t.Fatalf("the attack is no attack: %v", err)
 	}
-	// The sealer wraps the file key that alice gets. Bob gets no other plaintext, he gets an error.
+	// The sealer wraps the file key that alice gets. Bob gets no other plaintext, he gets
+	// an error.
 	file := sealWith(t, one, forged, []byte("record"))
 	if got, err := decrypt(file, alice); err != nil || string(got) != "record" {
 		t.Fatalf("alice: %q, %v", got, err)
@@ -115,8 +122,9 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	}
 }
 
-// twoKeyed makes the body of a stanza for "A:x or B:y" whose rows have different secrets and whose wrapped key opens under both; or
-// nil when there is none for the randomness drawn.
+// twoKeyed makes the body of a stanza for "A:x or B:y" whose rows have different secrets
+// and whose wrapped key opens under both; or nil when there is none for the randomness
+// drawn.
 func twoKeyed(t *testing.T, w *world, text string) []byte {
 	t.Helper()
 	one, two := w.target(text), w.target(text)
@@ -146,14 +154,17 @@ func wrappingKey(t *testing.T, secret, header, salt []byte) []byte {
 	return key
 }
 
-// collide finds a ciphertext of one block and a tag that are valid under both keys (Grubbs, Lu, Ristenpart, eprint 2017/664): the
-// Poly1305 tags are linear in the block, so their difference is zero for one block, which is in range for about one pair of keys in two.
+// collide finds a ciphertext of one block and a tag that are valid under both keys
+// (Grubbs, Lu, Ristenpart, eprint 2017/664): the Poly1305 tags are linear in the block,
+// so their difference is zero for one block, which is in range for about one pair of keys
+// in two.
 func collide(key1, key2, ad []byte) (ciphertext, tag []byte, ok bool) {
 	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 130), big.NewInt(5))
 	two128 := new(big.Int).Lsh(big.NewInt(1), 128)
 	r1, s1 := polyKey(key1)
 	r2, s2 := polyKey(key2)
-	// fixed is the tag's polynomial in r but for the ciphertext's block, which has the factor r².
+	// fixed is the tag's polynomial in r but for the ciphertext's block, which has the
+	// factor r².
 	fixed := func(r *big.Int) *big.Int {
 		sum := new(big.Int)
 		for block := range slices.Chunk(append(slices.Clone(ad), make([]byte, -len(ad)&15)...), 16) {
@@ -212,7 +223,8 @@ func bytesOf(x *big.Int) []byte {
 	return b
 }
 
-// sealWith makes an age file (c2sp.org/age) of one stanza and one chunk under a chosen file key, which age's own functions do not allow.
+// sealWith makes an age file (c2sp.org/age) of one stanza and one chunk under a chosen
+// file key, which age's own functions do not allow.
 func sealWith(t *testing.T, fileKey []byte, s *age.Stanza, plain []byte) []byte {
 	t.Helper()
 	derive := func(salt []byte, info string) []byte {

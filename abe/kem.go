@@ -9,7 +9,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A row of a ciphertext: C1, C2 and C3 of eprint 2010/351, appendix D, for one attribute. gofe calls them C1x, C2x and C3x.
+// A row of a ciphertext: C1, C2 and C3 of eprint 2010/351, appendix D, for one attribute.
+// gofe calls them C1x, C2x and C3x.
 type row struct {
 	c1 *group.GT // e(g1,g2)^λ · e(g1,g2)^(α r)
 	c2 *group.G2 // g2^r
@@ -25,8 +26,9 @@ func (r row) append(b []byte) []byte {
 	return append(b, r.c3.Marshal()...)
 }
 
-// parseRow decodes a row for [decapsulate]. C2 will be paired with the secret K and is checked to be in G2. C1 and C3 come into play
-// only as the product Π C1^c and the sum Σ c·C3, and decapsulate checks those, once for all rows.
+// parseRow decodes a row for [decapsulate]. C2 will be paired with the secret K and is
+// checked to be in G2. C1 and C3 come into play only as the product Π C1^c and the sum Σ
+// c·C3, and decapsulate checks those, once for all rows.
 func parseRow(b []byte) (row, error) {
 	r := &reader{rest: b}
 	out := row{
@@ -37,8 +39,9 @@ func parseRow(b []byte) (row, error) {
 	return out, r.end("row")
 }
 
-// encapsulate makes a fresh secret e(g1,g2)^s, and one row for each row of the span program from which satisfying keys recover
-// it (Encrypt of appendix D, without C0: the secret is e(g1,g2)^s itself).
+// encapsulate makes a fresh secret e(g1,g2)^s, and one row for each row of the span
+// program from which satisfying keys recover it (Encrypt of appendix D, without C0: the
+// secret is e(g1,g2)^s itself).
 func encapsulate(span *policy.Span, keys []*PublicKey, random io.Reader) ([]row, *group.GT, error) {
 	// v = (s, v2, ...) shares s; w = (0, w2, ...) shares zero.
 	v, err := scalars(span.Columns(), random)
@@ -79,12 +82,14 @@ type share struct {
 	key         *UserKey
 }
 
-// decapsulate recovers the secret (Decrypt of appendix D), with a single final exponentiation; h is H(GID):
+// decapsulate recovers the secret (Decrypt of appendix D), with a single final
+// exponentiation; h is H(GID):
 //
 //	e(g1,g2)^s = Π (C1 · e(H(GID), C3) / e(K, C2))^c  =  Π C1^c · e(H(GID), Σ c·C3) · Π e(-c·K, C2)
 //
-// It computes the same when the coefficients do not solve the span program, or the keys are other people's; the result is then not
-// the secret. It fails with [ErrMalformed] when the product or the sum is not in its group of order r.
+// It computes the same when the coefficients do not solve the span program, or the keys
+// are other people's; the result is then not the secret. It fails with [ErrMalformed]
+// when the product or the sum is not in its group of order r.
 func decapsulate(h *group.G1, shares []share) (*group.GT, error) {
 	n := len(shares)
 	c1 := make([]group.TermT, n)

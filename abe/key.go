@@ -11,9 +11,10 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A PublicKey is what a sealer needs of one attribute: the pair e(g1,g2)^α, g2^y of eprint 2010/351, appendix D.
-// Its authority publishes it, and the ledger pins it. It is immutable and safe for concurrent use. The zero value holds no key and
-// is good for UnmarshalBinary only.
+// A PublicKey is what a sealer needs of one attribute: the pair e(g1,g2)^α, g2^y of
+// eprint 2010/351, appendix D. Its authority publishes it, and the ledger pins it. It is
+// immutable and safe for concurrent use. The zero value holds no key and is good for
+// UnmarshalBinary only.
 type PublicKey struct {
 	attribute policy.Attribute
 	version   int
@@ -35,7 +36,8 @@ func (k *PublicKey) Attribute() policy.Attribute { return k.attribute }
 // Version counts from 1; each rotation of the attribute adds one.
 func (k *PublicKey) Version() int { return k.version }
 
-// Equal tells whether both keys are the same key of the same version of the same attribute.
+// Equal tells whether both keys are the same key of the same version of the same
+// attribute.
 func (k *PublicKey) Equal(other *PublicKey) bool { return string(k.bytes()) == string(other.bytes()) }
 
 // MarshalBinary gives the canonical encoding, see FORMAT.md. It never fails.
@@ -49,9 +51,11 @@ func (k *PublicKey) bytes() []byte {
 	return append(b, k.gy.Marshal()...)
 }
 
-// ParsePublicKey reads the canonical encoding of a public key. It checks that both elements are in their groups of prime order
-// and are not the identity, and refuses anything else with [ErrMalformed]. Whether the key is the right one for its name is
-// for the caller to know: take keys from the ledger, where only the owner of the name can publish.
+// ParsePublicKey reads the canonical encoding of a public key. It checks that both
+// elements are in their groups of prime order and are not the identity, and refuses
+// anything else with [ErrMalformed]. Whether the key is the right one for its name is for
+// the caller to know: take keys from the ledger, where only the owner of the name can
+// publish.
 func ParsePublicKey(b []byte) (*PublicKey, error) {
 	const kind = "public key"
 	rest, ok := bytes.CutPrefix(b, []byte(magicPublicKey))
@@ -75,8 +79,9 @@ func (k *PublicKey) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-// A UserKey is the key of one person for one attribute: K = g1^α · H(GID)^y. It is a secret of that person.
-// It is immutable and safe for concurrent use. The zero value holds no key and is good for UnmarshalBinary only.
+// A UserKey is the key of one person for one attribute: K = g1^α · H(GID)^y. It is a
+// secret of that person. It is immutable and safe for concurrent use. The zero value
+// holds no key and is good for UnmarshalBinary only.
 type UserKey struct {
 	gid       string
 	attribute policy.Attribute
@@ -84,7 +89,8 @@ type UserKey struct {
 	k         *group.G1
 }
 
-// GID is the global identifier of the holder, MSPID/enrolment-id. Keys of different GIDs do not combine.
+// GID is the global identifier of the holder, MSPID/enrolment-id. Keys of different GIDs
+// do not combine.
 func (k *UserKey) GID() string { return k.gid }
 
 // Name is the attribute's plain name.
@@ -104,7 +110,8 @@ func (k *UserKey) String() string {
 // GoString does not show the secret either.
 func (k *UserKey) GoString() string { return k.String() }
 
-// MarshalBinary gives the canonical encoding, see FORMAT.md. It is as secret as the key. It never fails.
+// MarshalBinary gives the canonical encoding, see FORMAT.md. It is as secret as the key.
+// It never fails.
 func (k *UserKey) MarshalBinary() ([]byte, error) {
 	b := append([]byte(nil), magicUserKey...)
 	b = appendText(b, k.gid)
@@ -113,8 +120,9 @@ func (k *UserKey) MarshalBinary() ([]byte, error) {
 	return append(b, k.k.Marshal()...), nil
 }
 
-// ParseUserKey reads the canonical encoding of a user key and refuses anything else with [ErrMalformed]. It cannot tell
-// whether an authority made the key: [UserKey.Verify] does.
+// ParseUserKey reads the canonical encoding of a user key and refuses anything else with
+// [ErrMalformed]. It cannot tell whether an authority made the key: [UserKey.Verify]
+// does.
 func ParseUserKey(b []byte) (*UserKey, error) {
 	const kind = "user key"
 	rest, ok := bytes.CutPrefix(b, []byte(magicUserKey))
@@ -162,8 +170,8 @@ func (k *UserKey) Verify(pk *PublicKey) error {
 	return nil
 }
 
-// checkGID accepts what an authority may derive from a certificate: printable UTF-8, with one part before and one after the
-// first slash.
+// checkGID accepts what an authority may derive from a certificate: printable UTF-8, with
+// one part before and one after the first slash.
 func checkGID(gid string) error {
 	msp, id, found := strings.Cut(gid, "/")
 	if !found || msp == "" || id == "" || len(gid) > maxGID {

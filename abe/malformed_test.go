@@ -56,10 +56,12 @@ func badG2(t *testing.T) map[string][]byte {
 	}
 }
 
-// wrongSubgroup finds a point of the twist that is not in G2: the twist has order r·(2p-r), so almost no point is.
+// wrongSubgroup finds a point of the twist that is not in G2: the twist has order
+// r·(2p-r), so almost no point is.
 func wrongSubgroup(t *testing.T) []byte {
 	t.Helper()
-	// y² = x³ + b': read b' off the generator, then try x = 1, 2, 3, ... with bn256's own square root.
+	// y² = x³ + b': read b' off the generator, then try x = 1, 2, 3, ... with bn256's own
+	// square root.
 	g := new(bn256.G2).Set(group.Generator2())
 	b, x3 := g.P.X, g.P.X
 	x3.Square(&g.P.X)
@@ -166,8 +168,8 @@ func TestMalformedPoints(t *testing.T) {
 	}
 }
 
-// TestKeyEncodings checks round trips, every cut, and every flipped byte: the result is refused, or is another valid key (other
-// letters in a name), and never a panic.
+// TestKeyEncodings checks round trips, every cut, and every flipped byte: the result is
+// refused, or is another valid key (other letters in a name), and never a panic.
 func TestKeyEncodings(t *testing.T) {
 	w := newWorld(t, "A")
 	pk, uk := w.public("A:x", 1), w.issue("H/d", "A:x")[0]

@@ -18,17 +18,19 @@ import (
 // masterSize is the size of an authority's secret in bytes.
 const masterSize = 32
 
-// A MasterKey is the whole secret of one authority: 32 random bytes, from which the exponents α and y of every version of
-// every attribute are derived. So a backup taken once is good for ever, making a key again gives the same key, and a rotation is
-// the next version number. Whoever has it can make every key of the authority. It is safe for concurrent use until
-// [MasterKey.Destroy].
+// A MasterKey is the whole secret of one authority: 32 random bytes, from which the
+// exponents α and y of every version of every attribute are derived. So a backup taken
+// once is good for ever, making a key again gives the same key, and a rotation is the
+// next version number. Whoever has it can make every key of the authority. It is safe for
+// concurrent use until [MasterKey.Destroy].
 type MasterKey struct {
 	authority string
 	secret    [masterSize]byte
 	destroyed bool
 }
 
-// NewMasterKey makes the secret of the authority with the given MSP ID from random (crypto/rand.Reader).
+// NewMasterKey makes the secret of the authority with the given MSP ID from random
+// (crypto/rand.Reader).
 func NewMasterKey(authority string, random io.Reader) (*MasterKey, error) {
 	m := &MasterKey{authority: authority}
 	if _, err := m.own(authority + ":x"); err != nil {
@@ -106,7 +108,8 @@ func (m *MasterKey) exponents(attribute string, version int) (a policy.Attribute
 	return
 }
 
-// PublicKey gives the public key of a version of one of the authority's attributes. It always gives the same one.
+// PublicKey gives the public key of a version of one of the authority's attributes. It
+// always gives the same one.
 func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error) {
 	a, alpha, y, err := m.exponents(attribute, version)
 	if err != nil {
@@ -116,11 +119,13 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 	return newPublicKey(a, version, group.BaseExpT(alpha), group.BaseMul2(y)), nil
 }
 
-// scheme is gofe's MAABE, as abe.NewMAABE makes it, from the generators that we have computed already.
+// scheme is gofe's MAABE, as abe.NewMAABE makes it, from the generators that we have
+// computed already.
 var scheme = &abe.MAABE{P: group.Order, G1: group.Generator1(), G2: group.Generator2(), Gt: group.GeneratorT()}
 
-// Issue makes the key of gid for a version of one of the authority's attributes. It always gives the same one. Whether
-// gid deserves the key is decided before, from a verified certificate (package authority).
+// Issue makes the key of gid for a version of one of the authority's attributes. It
+// always gives the same one. Whether gid deserves the key is decided before, from a
+// verified certificate (package authority).
 func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) {
 	keys, err := m.IssueAll(gid, []KeyVersion{{attribute, version}})
 	if err != nil {
@@ -129,7 +134,8 @@ func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) 
 	return keys[0], nil
 }
 
-// IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, which costs less than one by one.
+// IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, which costs
+// less than one by one.
 //
 // The keys are made by gofe's key generation: its MAABEAuth with our derived exponents.
 func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error) {
@@ -170,7 +176,8 @@ func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error
 	return out, nil
 }
 
-// wipe overwrites the words of secret integers. Copies that math/big made on the way are out of reach.
+// wipe overwrites the words of secret integers. Copies that math/big made on the way are
+// out of reach.
 func wipe(secrets ...*big.Int) {
 	for _, s := range secrets {
 		words := s.Bits()

@@ -55,8 +55,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpenRandomPolicies decides with the independent evaluator who should be able to open, and lets the red team's identity try
-// when the answer is no.
+// TestOpenRandomPolicies decides with the independent evaluator who should be able to
+// open, and lets the red team's identity try when the answer is no.
 func TestOpenRandomPolicies(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	r := mathrand.New(mathrand.NewPCG(3, 4))
@@ -204,8 +204,8 @@ func mustPolicy(t testing.TB, text string) *policy.Policy {
 	return p
 }
 
-// TestConcurrentUse shares recipients, keys and identities, for the race detector. It seals often enough that the keys
-// get their tables.
+// TestConcurrentUse shares recipients, keys and identities, for the race detector. It
+// seals often enough that the keys get their tables.
 func TestConcurrentUse(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	recipient := w.recipient("A:x and B:y")

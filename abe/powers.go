@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/group"
 )
 
-// powers raises the elements of one public key to powers. A key that is used often gets tables, which make that about twice as fast;
-// they take about 300 KiB.
+// powers raises the elements of one public key to powers. A key that is used often gets
+// tables, which make that about twice as fast; they take about 300 KiB.
 type powers struct {
 	baseT *group.GT
 	base2 *group.G2

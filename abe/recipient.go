@@ -10,8 +10,9 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A Recipient seals to a policy. It implements age.Recipient and gives one stanza for each span program of the policy.
-// It is safe for concurrent use. Files that are sealed together are sealed faster by its [Recipient.Group].
+// A Recipient seals to a policy. It implements age.Recipient and gives one stanza for
+// each span program of the policy. It is safe for concurrent use. Files that are sealed
+// together are sealed faster by its [Recipient.Group].
 type Recipient struct {
 	policy string
 	spans  []*policy.Span
@@ -20,9 +21,10 @@ type Recipient struct {
 
 var _ age.Recipient = (*Recipient)(nil)
 
-// NewRecipient compiles a policy and asks for the public key of each of its attributes. The function must return the key
-// that the ledger pins for that name, or an error; a key for another name is refused with [ErrKeyMismatch], and none with
-// [ErrNoKey]. A policy that needs too many ciphertexts fails with policy.ErrReuse.
+// NewRecipient compiles a policy and asks for the public key of each of its attributes.
+// The function must return the key that the ledger pins for that name, or an error; a key
+// for another name is refused with [ErrKeyMismatch], and none with [ErrNoKey]. A policy
+// that needs too many ciphertexts fails with policy.ErrReuse.
 func NewRecipient(p *policy.Policy, key func(attribute string) (*PublicKey, error)) (*Recipient, error) {
 	spans, err := p.Spans(group.Order)
 	if err != nil {
@@ -49,8 +51,8 @@ func NewRecipient(p *policy.Policy, key func(attribute string) (*PublicKey, erro
 	return r, nil
 }
 
-// KeyRing makes the function that [NewRecipient] wants out of a list of keys. A name with two different keys is
-// refused: exactly one key of an attribute is the current one.
+// KeyRing makes the function that [NewRecipient] wants out of a list of keys. A name with
+// two different keys is refused: exactly one key of an attribute is the current one.
 func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), error) {
 	ring := map[string]*PublicKey{}
 	for _, k := range keys {

@@ -14,7 +14,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// StanzaType names the suite: Lewko-Waters 2011 on gofe's bn256. A new suite gets a new type, and old ones stay readable.
+// StanzaType names the suite: Lewko-Waters 2011 on gofe's bn256. A new suite gets a new
+// type, and old ones stay readable.
 const StanzaType = "chartseal-lw11-bn256"
 
 const (
@@ -72,7 +73,8 @@ func (s *stanza) unwrap(secret *group.GT) ([]byte, error) {
 	return fileKey, nil
 }
 
-// extract concentrates a secret, and binds it to the whole ciphertext and policy (as in DHIES).
+// extract concentrates a secret, and binds it to the whole ciphertext and policy (as in
+// DHIES).
 func extract(secret *group.GT, header []byte) ([]byte, error) {
 	ikm := secret.Marshal()
 	defer clear(ikm)
@@ -84,8 +86,9 @@ func extract(secret *group.GT, header []byte) ([]byte, error) {
 	return root, nil
 }
 
-// wrapper is the AEAD for one file key. All before the wrapped key is its associated data. The nonce is zero because the key is used
-// once: each file key of an encapsulation has a salt of its own, drawn at random.
+// wrapper is the AEAD for one file key. All before the wrapped key is its associated
+// data. The nonce is zero because the key is used once: each file key of an encapsulation
+// has a salt of its own, drawn at random.
 func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Expand(sha256.New, root, info+string(salt), chacha20poly1305.KeySize)
 	if err != nil {
@@ -95,8 +98,9 @@ func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
 	return chacha20poly1305.New(key)
 }
 
-// parseStanza reads a stanza of [StanzaType] and checks its structure. Its errors match [ErrMalformed]. It does not decode the
-// group elements: that is done for the rows that are used, when they are, and a change to any other row fails the AEAD.
+// parseStanza reads a stanza of [StanzaType] and checks its structure. Its errors match
+// [ErrMalformed]. It does not decode the group elements: that is done for the rows that
+// are used, when they are, and a change to any other row fails the AEAD.
 func parseStanza(a *age.Stanza) (*stanza, error) {
 	const kind = "stanza"
 	r, s, err := parsePolicies(a)
@@ -158,8 +162,9 @@ func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 	return r, &stanza{format: format[0], policy: whole, span: span}, nil
 }
 
-// StanzaPolicy reads the policy of a stanza of [StanzaType] without any key: the canonical form of the whole policy, and
-// the attributes and key versions that this stanza was sealed to.
+// StanzaPolicy reads the policy of a stanza of [StanzaType] without any key: the
+// canonical form of the whole policy, and the attributes and key versions that this
+// stanza was sealed to.
 func StanzaPolicy(a *age.Stanza) (*SealedPolicy, error) {
 	if a.Type != StanzaType {
 		return nil, malformed("stanza type %.40q", a.Type)

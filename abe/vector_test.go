@@ -14,9 +14,10 @@ import (
 	"github.com/fentec-project/bn256"
 )
 
-// The files in testdata/vectors are frozen: every later version of this package must read them with the same result. Run the test with
-// -update to write vectors that are not there yet; it never overwrites one. Those without "format2-" are of the first stanza format,
-// which is not written any more.
+// The files in testdata/vectors are frozen: every later version of this package must read
+// them with the same result. Run the test with -update to write vectors that are not
+// there yet; it never overwrites one. Those without "format2-" are of the first stanza
+// format, which is not written any more.
 var update = flag.Bool("update", false, "write missing test vectors")
 
 // A vector is a whole age file, the user keys to open it with, and what must happen.

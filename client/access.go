@@ -8,11 +8,13 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// reuse is how long an access entry serves. It ends well before the ledger refuses the entry, for the clocks differ.
+// reuse is how long an access entry serves. It ends well before the ledger refuses the
+// entry, for the clocks differ.
 const reuse = ledger.AccessWindow * 3 / 4
 
-// accesses are the entries that this Client has committed and may still use. They are never kept longer than the process, so
-// that every run of a program leaves its own trace. The zero value is ready and safe for concurrent use.
+// accesses are the entries that this Client has committed and may still use. They are
+// never kept longer than the process, so that every run of a program leaves its own
+// trace. The zero value is ready and safe for concurrent use.
 type accesses struct {
 	mu      sync.Mutex
 	entries map[accessKey]ownAccess

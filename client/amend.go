@@ -11,11 +11,13 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Amend seals the one source as the next version of a record of the own hospital. What was said of Seal holds here too.
+// Amend seals the one source as the next version of a record of the own hospital. What
+// was said of Seal holds here too.
 //
-// The version before is no longer found by terms that the new one does not have: delete entries are written for them, beside the
-// new entries. That takes opening its envelope, which leaves an access entry. When that is not possible there is a
-// warning, and so there is without a scope, for then no entries are written at all.
+// The version before is no longer found by terms that the new one does not have: delete
+// entries are written for them, beside the new entries. That takes opening its envelope,
+// which leaves an access entry. When that is not possible there is a warning, and so
+// there is without a scope, for then no entries are written at all.
 func (c *Client) Amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	sealed, err := c.amend(ctx, r)
 	if err != nil {
@@ -67,8 +69,9 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	return j.sealed()[0], nil
 }
 
-// unindex adds delete entries for the terms by which the record is found and the parcel is not: those of the last version that was
-// indexed, which is the one before unless that was sealed without a scope.
+// unindex adds delete entries for the terms by which the record is found and the parcel
+// is not: those of the last version that was indexed, which is the one before unless that
+// was sealed without a scope.
 func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersion) error {
 	if j.scope == nil {
 		return errors.New("no index entries are written")
@@ -127,13 +130,14 @@ func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersio
 	return err
 }
 
-// errIncomplete says that a record was given more keywords than its envelope had room for.
+// errIncomplete says that a record was given more keywords than its envelope had room
+// for.
 var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
 
 func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }
 
-// formerBy opens the envelope of a version that is on the ledger, with an access entry for the record, and tells by what the version was
-// indexed.
+// formerBy opens the envelope of a version that is on the ledger, with an access entry
+// for the record, and tells by what the version was indexed.
 func (c *Client) formerBy(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
 	var none index.Facts
 	data, err := c.awaitPrivate(ctx, func() ([]byte, error) { return c.ledger.Envelope(ctx, v.ID, v.Version, accessID) })
@@ -147,7 +151,8 @@ func (c *Client) formerBy(ctx context.Context, v ledger.RecordVersion, accessID 
 	return m, facts, err
 }
 
-// readFacts finds the facts of a record whose envelope had no room for them: in the record itself.
+// readFacts finds the facts of a record whose envelope had no room for them: in the
+// record itself.
 func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, described index.Facts) (index.Facts, error) {
 	if c.blobs == nil {
 		return index.Facts{}, c.noStore()

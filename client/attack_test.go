@@ -63,8 +63,8 @@ func TestCorruptPayload(t *testing.T) {
 	}
 }
 
-// TestPinnedKeys: a public key that changes under its version, or an older version than was seen, stops a seal before
-// anything is sealed to it.
+// TestPinnedKeys: a public key that changes under its version, or an older version than
+// was seen, stops a seal before anything is sealed to it.
 func TestPinnedKeys(t *testing.T) { synctest.Test(t, testPinnedKeys) }
 
 func testPinnedKeys(t *testing.T) {
@@ -106,13 +106,14 @@ func testPinnedKeys(t *testing.T) {
 	}
 }
 
-// TestForeignEntries: a hospital indexes another's record under words of its own. Nobody is shown it.
+// TestForeignEntries: a hospital indexes another's record under words of its own. Nobody
+// is shown it.
 func TestForeignEntries(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
 	victim := c.seal(t, "victim's record", "victim")
-	// The insider's client believes that the record is HospitalB's own and was registered: it writes index entries under
-	// HospitalB's name.
+	// The insider's client believes that the record is HospitalB's own and was
+	// registered: it writes index entries under HospitalB's name.
 	liar := &relocated{Person: c.world.As("HospitalB", "doctor", "doctor"), id: victim.ID}
 	insider := c.with(t, liar, c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))
 	_, err := insider.Amend(ctx, client.AmendRequest{ID: victim.ID, SealRequest: client.SealRequest{

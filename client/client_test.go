@@ -48,7 +48,8 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-// TestNotEntitled: who lacks the attributes gets nothing, also without any check on the way, and leaves a trace.
+// TestNotEntitled: who lacks the attributes gets nothing, also without any check on the
+// way, and leaves a trace.
 func TestNotEntitled(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
@@ -65,8 +66,9 @@ func TestNotEntitled(t *testing.T) {
 	if _, _, err := open(ctx, none, sealed.ID, client.OpenRequest{}); !errors.Is(err, client.ErrNotSatisfied) {
 		t.Errorf("without any keys: %v", err)
 	}
-	// Keys of somebody else do not help: they are bound to their holder, not to the ledger's idea of the caller, so the
-	// person they were stolen from could be named; what must fail is to combine them.
+	// Keys of somebody else do not help: they are bound to their holder, not to the
+	// ledger's idea of the caller, so the person they were stolen from could be named;
+	// what must fail is to combine them.
 	if _, err := nurse.Search(ctx, "word", client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrNotSatisfied) {
 		t.Errorf("search: %v", err)
 	}
@@ -227,7 +229,8 @@ func TestSearchQueryError(t *testing.T) {
 	}
 }
 
-// TestScopeEpochs: after a roll, newcomers search the new epoch and those who lost the right only the old one.
+// TestScopeEpochs: after a roll, newcomers search the new epoch and those who lost the
+// right only the old one.
 func TestScopeEpochs(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
@@ -268,7 +271,8 @@ func TestScopeEpochs(t *testing.T) {
 	}
 }
 
-// TestScopeKeysAreRemembered: a second search costs no second access entry, and another ledger does not get the old keys.
+// TestScopeKeysAreRemembered: a second search costs no second access entry, and another
+// ledger does not get the old keys.
 func TestScopeKeysAreRemembered(t *testing.T) {
 	c := newConsortium(t)
 	c.seal(t, "x", "word")

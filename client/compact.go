@@ -16,8 +16,9 @@ import (
 
 // CompactOptions refine the compaction of a scope.
 type CompactOptions struct {
-	// Settle is how long after a roll somebody may still be sealing with the key of the epoch before, who had asked for it earlier.
-	// Old epochs are retired only when that is over.
+	// Settle is how long after a roll somebody may still be sealing with the key of the
+	// epoch before, who had asked for it earlier. Old epochs are retired only when that
+	// is over.
 	Settle time.Duration
 
 	Progress func(done int) // records looked at so far; may be nil
@@ -31,8 +32,9 @@ type Compacted struct {
 	Indexed int    `json:"indexed"` // of these, those that were in an older epoch
 	Retired int    `json:"retired"` // the last epoch that need not be searched any more for the own hospital; 0 when none is retired yet
 
-	// Unopened are the ids of records whose envelope this person cannot open, or does not tell all that the record was indexed by;
-	// nothing is retired as long as there are any.
+	// Unopened are the ids of records whose envelope this person cannot open, or does not
+	// tell all that the record was indexed by; nothing is retired as long as there are
+	// any.
 	Unopened []string `json:"unopened"`
 }
 
@@ -44,9 +46,11 @@ type compaction struct {
 	Unopened []string `json:"unopened"`
 }
 
-// CompactScope writes the index entries of the own hospital's records that are in older epochs of a scope anew in the current one, and
-// then retires the older ones, so that searchers need not ask for them. It is for the hospital's custodian, who can open all
-// envelopes; each leaves an access entry with the purpose RECORDMGT. It may be interrupted at any time and called again.
+// CompactScope writes the index entries of the own hospital's records that are in older
+// epochs of a scope anew in the current one, and then retires the older ones, so that
+// searchers need not ask for them. It is for the hospital's custodian, who can open all
+// envelopes; each leaves an access entry with the purpose RECORDMGT. It may be
+// interrupted at any time and called again.
 func (c *Client) CompactScope(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
 	done, err := c.compact(ctx, name, o)
 	if err != nil {
@@ -153,7 +157,8 @@ func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, d
 	return err
 }
 
-// compactPage puts the entries of those records that a page of versions begins into the outbox.
+// compactPage puts the entries of those records that a page of versions begins into the
+// outbox.
 func (c *Client) compactPage(ctx context.Context, s ledger.Scope, key index.ScopeKey, page []ledger.RecordVersion, at *compaction, done *Compacted) error {
 	var ids []string
 	for _, v := range page {
@@ -206,7 +211,8 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	return c.outbox.Registered(waiting.ID)
 }
 
-// anew makes the entries of a record in the current epoch, none if they are there already or belong to another scope.
+// anew makes the entries of a record in the current epoch, none if they are there already
+// or belong to another scope.
 func (c *Client) anew(ctx context.Context, s ledger.Scope, key index.ScopeKey, v ledger.RecordVersion, accessID string) ([]index.Pending, error) {
 	m, facts, err := c.formerBy(ctx, v, accessID)
 	if err != nil {

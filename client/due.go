@@ -11,17 +11,19 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// A gathering is the calls of one Client that bring index entries at the same time. Full transactions cost less, so while others are on
-// their way a call writes no others, and leaves the rest that is due to them; the last one writes it, also when it fails itself; if it
-// was stopped, the next call or command does. A call that takes long, such as one with a large record, looks now and then for what was left.
+// A gathering is the calls of one Client that bring index entries at the same time. Full
+// transactions cost less, so while others are on their way a call writes no others, and
+// leaves the rest that is due to them; the last one writes it, also when it fails itself;
+// if it was stopped, the next call or command does. A call that takes long, such as one
+// with a large record, looks now and then for what was left.
 type gathering struct {
 	calls atomic.Int64
 	left  atomic.Bool   // somebody may have left entries that are due
 	turn  chan struct{} // one writes at a time
 }
 
-// gather joins the gathering. What it returns leaves it, and is for the end of a call that may have failed: it does nothing after
-// [job.flushDue], which leaves it too.
+// gather joins the gathering. What it returns leaves it, and is for the end of a call
+// that may have failed: it does nothing after [job.flushDue], which leaves it too.
 func (j *job) gather(ctx context.Context) (leave func()) {
 	if !j.flushes() {
 		return func() {}
@@ -59,7 +61,8 @@ func (j *job) gather(ctx context.Context) (leave func()) {
 	}
 }
 
-// flushes tells that entries wait in the outbox after the call, and nobody else has promised to flush it.
+// flushes tells that entries wait in the outbox after the call, and nobody else has
+// promised to flush it.
 func (j *job) flushes() bool {
 	return j.scope != nil && !j.request.KeepEntries && j.request.Index != IndexNow
 }
@@ -75,7 +78,8 @@ func (j *job) flushDue(ctx context.Context) {
 	}
 }
 
-// flushDue writes what is due, unless another process is at it, or a call that is still on its way will.
+// flushDue writes what is due, unless another process is at it, or a call that is still
+// on its way will.
 func (c *Client) flushDue(ctx context.Context) error {
 	g := &c.gathering
 	f := c.flush()

@@ -22,8 +22,8 @@ type ExplainRequest struct {
 	Purpose string // code of HL7 v3 PurposeOfUse; empty means TREAT
 }
 
-// An Explanation is what the header of a record's envelope says, held against the caller's keys. The policy in it is
-// authenticated only if the caller is entitled.
+// An Explanation is what the header of a record's envelope says, held against the
+// caller's keys. The policy in it is authenticated only if the caller is entitled.
 type Explanation struct {
 	ID         string
 	Version    int
@@ -39,7 +39,8 @@ type Explanation struct {
 	Access     ledger.AccessEntry
 }
 
-// A StaleKey is an attribute of which the caller holds other versions than the one that is needed.
+// A StaleKey is an attribute of which the caller holds other versions than the one that
+// is needed.
 type StaleKey struct {
 	Attribute string
 	Sealed    int
@@ -49,9 +50,11 @@ type StaleKey struct {
 // maxMissing is how many ways to become entitled an Explanation names.
 const maxMissing = 3
 
-// Explain tells why the caller can or cannot open a record. It asks for the envelope as Open does, so the question is an
-// access entry on the ledger; it decrypts nothing but tries, on the envelope's header, whether the caller's keys would. That
-// the caller is not entitled is an answer here and no error. Its errors are otherwise those of [Client.Open].
+// Explain tells why the caller can or cannot open a record. It asks for the envelope as
+// Open does, so the question is an access entry on the ledger; it decrypts nothing but
+// tries, on the envelope's header, whether the caller's keys would. That the caller is
+// not entitled is an answer here and no error. Its errors are otherwise those of
+// [Client.Open].
 func (c *Client) Explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
 	e, err := c.explain(ctx, id, r)
 	if err != nil {

@@ -97,7 +97,8 @@ func TestExplainStale(t *testing.T) {
 	}
 }
 
-// TestExport: a patient with age and their own key reads what was exported; nobody's key was needed to export it.
+// TestExport: a patient with age and their own key reads what was exported; nobody's key
+// was needed to export it.
 func TestExport(t *testing.T) {
 	ctx, c := t.Context(), newConsortium(t)
 	patient, err := age.GenerateX25519Identity()

@@ -29,10 +29,12 @@ type Exported struct {
 	Access     ledger.AccessEntry
 }
 
-// Export hands out a record as the two age files that it is made of, for somebody who has an age key and nothing of Chartseal: a
-// patient to whom the envelope is addressed. It commits an access entry first, as Open does, decrypts nothing, and needs no
-// key. The payload has been checked against its CID when Export returns; what the writers have received may be used only
-// if the error is nil. Its errors are those of [Client.Open] but ErrNotSatisfied.
+// Export hands out a record as the two age files that it is made of, for somebody who has
+// an age key and nothing of Chartseal: a patient to whom the envelope is addressed. It
+// commits an access entry first, as Open does, decrypts nothing, and needs no key. The
+// payload has been checked against its CID when Export returns; what the writers have
+// received may be used only if the error is nil. Its errors are those of [Client.Open]
+// but ErrNotSatisfied.
 func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
 	e, err := c.export(ctx, id, envelope, payload, r)
 	if err != nil {

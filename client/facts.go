@@ -15,9 +15,10 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// givenFacts is what the caller says of every record. A keyword may be a plain word or phrase, or name a field as a
-// query does: icd10:I21.4, snomed:..., loinc:..., rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:...,
-// patient:ID, author:..., org:..., modality:....
+// givenFacts is what the caller says of every record. A keyword may be a plain word or
+// phrase, or name a field as a query does: icd10:I21.4, snomed:..., loinc:...,
+// rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID, author:...,
+// org:..., modality:....
 func givenFacts(r SealRequest) (index.Facts, error) {
 	f := index.Facts{Kind: r.Kind}
 	for what, text := range map[string]string{"kind": r.Kind, "patient identifier": r.Patient} {
@@ -77,7 +78,8 @@ func givenFacts(r SealRequest) (index.Facts, error) {
 	return f, nil
 }
 
-// maxWords is the greatest size in bytes of what a caller says of a record; a query for more would be refused.
+// maxWords is the greatest size in bytes of what a caller says of a record; a query for
+// more would be refused.
 const maxWords = 1024
 
 // checkWords refuses what nobody could search for.
@@ -145,8 +147,9 @@ func describe(m *envelope.Metadata, f index.Facts) {
 	m.Keywords = slices.Concat(f.Keywords, f.Titles)
 }
 
-// openEnvelope opens an envelope. Its facts are all by which the version was indexed when the metadata has Facts, and otherwise
-// what the metadata tells apart from what the record itself says.
+// openEnvelope opens an envelope. Its facts are all by which the version was indexed when
+// the metadata has Facts, and otherwise what the metadata tells apart from what the
+// record itself says.
 func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
 	m, err := envelope.Open(data, v, identities...)
 	if err != nil {

@@ -34,7 +34,8 @@ func TestGivenWords(t *testing.T) {
 	}
 }
 
-// TestFactsInEnvelope: an envelope has each keyword once, and gives back facts and metadata; without facts, what the metadata tells.
+// TestFactsInEnvelope: an envelope has each keyword once, and gives back facts and
+// metadata; without facts, what the metadata tells.
 func TestFactsInEnvelope(t *testing.T) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {

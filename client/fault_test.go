@@ -52,7 +52,8 @@ func threeRecords() client.SealRequest {
 	}
 }
 
-// TestSealFaults lets every step of a seal fail, the first time and later, and looks for what it left.
+// TestSealFaults lets every step of a seal fail, the first time and later, and looks for
+// what it left.
 func TestSealFaults(t *testing.T) {
 	steps := []string{ledger.AuthorityKeys, ledger.AuthorityList, ledger.ScopeList, ledger.AccessRequest, ledger.ScopeKey,
 		ledger.IndexGet, ledger.IndexPut, ledger.RecordCreate, "put"}
@@ -79,7 +80,8 @@ func TestSealFaults(t *testing.T) {
 					return
 				}
 				if err == nil {
-					// A step that repeats what is safe to repeat may get over it, and the index may be written later.
+					// A step that repeats what is safe to repeat may get over it, and the
+					// index may be written later.
 					c.allThere(t, doctor, sealed)
 					return
 				}
@@ -96,7 +98,8 @@ func TestSealFaults(t *testing.T) {
 	}
 }
 
-// allThere: what was sealed is found by everybody, if not at once then with the author's next command, and is in the index once.
+// allThere: what was sealed is found by everybody, if not at once then with the author's
+// next command, and is in the index once.
 func (c *consortium) allThere(t *testing.T, author *client.Client, sealed []client.Sealed) {
 	t.Helper()
 	if _, err := author.FlushIndex(t.Context(), client.FlushOptions{}); err != nil {
@@ -120,7 +123,8 @@ func (c *consortium) nothingFound(t *testing.T) {
 	}
 }
 
-// TestSealBatchesFault: of two transactions the second fails. The first one's records stay and are told of.
+// TestSealBatchesFault: of two transactions the second fails. The first one's records
+// stay and are told of.
 func TestSealBatchesFault(t *testing.T) {
 	c := newConsortium(t)
 	r := threeRecords()
@@ -168,7 +172,8 @@ func TestSealUnknownOutcome(t *testing.T) {
 	}
 }
 
-// TestSealUnknownIndex: when only the index entries are in doubt no record is; the next command finds out, and writes none twice.
+// TestSealUnknownIndex: when only the index entries are in doubt no record is; the next
+// command finds out, and writes none twice.
 func TestSealUnknownIndex(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		c := newConsortium(t)
@@ -203,7 +208,8 @@ func TestSealUnknownIndex(t *testing.T) {
 	}
 }
 
-// TestSealUnpinFails: the first failure decides what the error is, and what stayed behind is named.
+// TestSealUnpinFails: the first failure decides what the error is, and what stayed behind
+// is named.
 func TestSealUnpinFails(t *testing.T) {
 	c := newConsortium(t)
 	c.world.Fail = func(name string) error {

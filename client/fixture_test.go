@@ -21,7 +21,8 @@ import (
 // doctors is the policy of most tests.
 const doctors = "HospitalA:role=doctor or HospitalB:role=doctor"
 
-// believed is longer than a Client believes what the ledger said of keys and custodians. Tests that wait so long do it in a bubble.
+// believed is longer than a Client believes what the ledger said of keys and custodians.
+// Tests that wait so long do it in a bubble.
 const believed = 3 * time.Second
 
 func inBubble(f func(*testing.T)) func(*testing.T) {
@@ -95,7 +96,8 @@ func (c *consortium) identity(t *testing.T, gid string, attributes ...string) ag
 	return id
 }
 
-// as is the client of a person with a role at a hospital, and the attribute key for it if it is a clinical one.
+// as is the client of a person with a role at a hospital, and the attribute key for it if
+// it is a clinical one.
 func (c *consortium) as(t *testing.T, msp, id, role string) *client.Client {
 	t.Helper()
 	var attributes []string

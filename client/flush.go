@@ -13,12 +13,14 @@ type FlushOptions struct {
 	All  bool // write whatever waits, however little keeps it company; otherwise what is due
 	Size int  // entries of a transaction; zero means that of the Client
 
-	// Leave leaves it all to another process that is flushing already, instead of waiting for it.
+	// Leave leaves it all to another process that is flushing already, instead of waiting
+	// for it.
 	Leave bool
 }
 
-// FlushIndex writes index entries that wait in the outbox: all that were to be written at once or were sent with an
-// unknown outcome, and the others when they are due, see [outbox.Policy]. What could not be written stays, and may be flushed again.
+// FlushIndex writes index entries that wait in the outbox: all that were to be written at
+// once or were sent with an unknown outcome, and the others when they are due, see
+// [outbox.Policy]. What could not be written stays, and may be flushed again.
 func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
 	f := c.flush()
 	f.All, f.Wait = o.All, !o.Leave
@@ -35,7 +37,8 @@ func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report,
 // IndexStatus says what waits in the outbox.
 func (c *Client) IndexStatus() (outbox.Status, error) { return c.outbox.Status() }
 
-// CoverIndex writes a transaction of dummies, which nobody can tell from one that FlushIndex writes.
+// CoverIndex writes a transaction of dummies, which nobody can tell from one that
+// FlushIndex writes.
 func (c *Client) CoverIndex(ctx context.Context) error {
 	size := c.batching.Size
 	if size <= 0 {
@@ -48,8 +51,9 @@ func (c *Client) flush() outbox.Flush {
 	return outbox.Flush{Writer: c.writer, Records: c.ledger.Records, Policy: c.batching}
 }
 
-// commit puts the index entries of parcels in the outbox, registers the parcels, and writes the entries at the same time when they
-// are to be found at once. Only the registration decides whether it fails.
+// commit puts the index entries of parcels in the outbox, registers the parcels, and
+// writes the entries at the same time when they are to be found at once. Only the
+// registration decides whether it fails.
 func (j *job) commit(ctx context.Context, batch []*parcel, register func(context.Context) error) error {
 	box := j.c.outbox
 	waiting := outbox.Job{Now: j.request.Index == IndexNow}

@@ -28,8 +28,9 @@ func (s *sizes) PutEntries(ctx context.Context, entries []index.Entry) error {
 	return s.Ledger.PutEntries(ctx, entries)
 }
 
-// TestManySealsFillTransactions: while seals follow each other, index transactions are full, and the last seal leaves no more than what
-// has too little company. One seal after the other writes as soon as there is company.
+// TestManySealsFillTransactions: while seals follow each other, index transactions are
+// full, and the last seal leaves no more than what has too little company. One seal after
+// the other writes as soon as there is company.
 func TestManySealsFillTransactions(t *testing.T) {
 	c := newConsortium(t)
 	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
@@ -112,7 +113,8 @@ func gather(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s cl
 	}
 }
 
-// slow is a source that says when somebody reads it, and ends with an error when it is told.
+// slow is a source that says when somebody reads it, and ends with an error when it is
+// told.
 func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
 	opened, told := make(chan struct{}), make(chan error)
 	return client.Source{Name: "slow", Size: -1, Open: func() (io.ReadCloser, error) {
@@ -121,7 +123,8 @@ func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
 	}}, opened, told
 }
 
-// TestLastSealFails: what other seals left to one that is still on its way is written also when that one fails.
+// TestLastSealFails: what other seals left to one that is still on its way is written
+// also when that one fails.
 func TestLastSealFails(t *testing.T) {
 	s, doctor, seal := gather(t, time.Hour)
 	src, reading, end := slow()

@@ -6,16 +6,18 @@ import (
 	"time"
 )
 
-// freshness is how long what the ledger said of public keys, custodians and scopes is believed without asking again, so that a program
-// which seals record after record does not ask the same for each. A peer may be as far behind the ledger; a seal that began
+// freshness is how long what the ledger said of public keys, custodians and scopes is
+// believed without asking again, so that a program which seals record after record does
+// not ask the same for each. A peer may be as far behind the ledger; a seal that began
 // before an attribute was revoked, or a scope rolled, ends after it in any case.
 const freshness = 2 * time.Second
 
 // maxFresh bounds what is kept.
 const maxFresh = 64
 
-// A fresh keeps answers for a short time. Callers who ask for the same at the same time share one question; a failure is not
-// kept. The zero value is ready and safe for concurrent use.
+// A fresh keeps answers for a short time. Callers who ask for the same at the same time
+// share one question; a failure is not kept. The zero value is ready and safe for
+// concurrent use.
 type fresh[T any] struct {
 	mu      sync.Mutex
 	answers map[string]*answer[T]

@@ -50,7 +50,8 @@ func TestFresh(t *testing.T) {
 	})
 }
 
-// TestFreshFailure shows that a failure is not kept, and that who gives up waiting does not disturb the others.
+// TestFreshFailure shows that a failure is not kept, and that who gives up waiting does
+// not disturb the others.
 func TestFreshFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f fresh[int]

@@ -12,14 +12,16 @@ import (
 	"github.com/chartseal/chartseal/client/internal/convoy"
 )
 
-// A shipment is the parcels of one call of Seal that are registered together, at most [ledger.MaxNewRecords].
+// A shipment is the parcels of one call of Seal that are registered together, at most
+// [ledger.MaxNewRecords].
 type shipment struct {
 	job     *job
 	parcels []*parcel
 }
 
-// newRegistrar lets calls of Seal that run at the same time share transactions. What a transaction costs is mostly its signatures, which
-// the number of records in it does not change. Its records are visibly one person's, of one moment; so are those of
+// newRegistrar lets calls of Seal that run at the same time share transactions. What a
+// transaction costs is mostly its signatures, which the number of records in it does not
+// change. Its records are visibly one person's, of one moment; so are those of
 // transactions that follow each other at once.
 func newRegistrar() *convoy.Convoy[*shipment] {
 	return &convoy.Convoy[*shipment]{
@@ -41,7 +43,8 @@ func (j *job) indexesLike(other *job) bool {
 	return j.request.Index == other.request.Index && j.request.KeepEntries == other.request.KeepEntries
 }
 
-// commitTogether seals the envelopes of a group and registers it in one transaction, as one job.
+// commitTogether seals the envelopes of a group and registers it in one transaction, as
+// one job.
 func commitTogether(ctx context.Context, group []*shipment) error {
 	if err := sealTogether(ctx, group); err != nil {
 		return err
@@ -58,8 +61,9 @@ func commitTogether(ctx context.Context, group []*shipment) error {
 	return err
 }
 
-// sealTogether seals the envelopes of a group. Those of one policy share its encapsulation, whoever else each has as a recipient: it is
-// most of the work, and the ledger stores it once.
+// sealTogether seals the envelopes of a group. Those of one policy share its
+// encapsulation, whoever else each has as a recipient: it is most of the work, and the
+// ledger stores it once.
 func sealTogether(ctx context.Context, group []*shipment) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -79,7 +83,8 @@ func sealTogether(ctx context.Context, group []*shipment) error {
 	return g.Wait()
 }
 
-// groupOf finds the group of a policy, or starts it. Two calls may have compiled the same policy each for itself.
+// groupOf finds the group of a policy, or starts it. Two calls may have compiled the same
+// policy each for itself.
 func groupOf(policies map[*abe.Recipient]*abe.Group, to *abe.Recipient) *abe.Group {
 	for other, group := range policies {
 		if other == to || other.Equal(to) {

@@ -37,7 +37,8 @@ func (g *gate) CreateRecords(ctx context.Context, records []ledger.NewRecord, en
 	return g.Ledger.CreateRecords(ctx, records, envelopes)
 }
 
-// together seals texts in n calls of their own, all of which register or wait before the gate opens.
+// together seals texts in n calls of their own, all of which register or wait before the
+// gate opens.
 func together(t *testing.T, c *consortium, g *gate, n int, before func(), change func(ctx context.Context, i int, r *client.SealRequest) context.Context) ([]client.Sealed, []error) {
 	t.Helper()
 	g.open = make(chan struct{})
@@ -70,7 +71,8 @@ func together(t *testing.T, c *consortium, g *gate, n int, before func(), change
 	return sealed, errs
 }
 
-// TestSealsShareTransactions seals ten records at once. The first two go alone, and the other eight together.
+// TestSealsShareTransactions seals ten records at once. The first two go alone, and the
+// other eight together.
 func TestSealsShareTransactions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -125,7 +127,8 @@ func TestNobodyFailsForAnother(t *testing.T) {
 	})
 }
 
-// TestGroupOfUnknownOutcome keeps every payload when nobody knows whether the transaction that they share is in force.
+// TestGroupOfUnknownOutcome keeps every payload when nobody knows whether the transaction
+// that they share is in force.
 func TestGroupOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -149,7 +152,8 @@ func TestGroupOfUnknownOutcome(t *testing.T) {
 	})
 }
 
-// TestCancelledInAGroup cancels calls that wait for company: they register nothing, and the others are not held up.
+// TestCancelledInAGroup cancels calls that wait for company: they register nothing, and
+// the others are not held up.
 func TestCancelledInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)

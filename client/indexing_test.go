@@ -27,7 +27,8 @@ func (c *consortium) search(t *testing.T, query string) client.Results {
 	return found
 }
 
-// TestBatched: entries wait for those of other records, and are then written in transactions of one size.
+// TestBatched: entries wait for those of other records, and are then written in
+// transactions of one size.
 func TestBatched(t *testing.T) {
 	c := newConsortium(t)
 	box, err := outbox.Open(t.TempDir())
@@ -73,8 +74,9 @@ func TestBatched(t *testing.T) {
 	}
 }
 
-// TestAmendHidesTheVersionBefore: by what only the former version says nothing is found any more. When its envelope had no room
-// for all that it was indexed by, what the record itself says is hidden all the same, and there is a warning.
+// TestAmendHidesTheVersionBefore: by what only the former version says nothing is found
+// any more. When its envelope had no room for all that it was indexed by, what the record
+// itself says is hidden all the same, and there is a warning.
 func TestAmendHidesTheVersionBefore(t *testing.T) {
 	var many []string
 	for i := range 3000 {
@@ -104,7 +106,8 @@ func TestAmendHidesTheVersionBefore(t *testing.T) {
 	}
 }
 
-// TestAmendAfterAGap: a version that was not indexed lies between. What the one before it says is found no more all the same.
+// TestAmendAfterAGap: a version that was not indexed lies between. What the one before it
+// says is found no more all the same.
 func TestAmendAfterAGap(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")
@@ -143,7 +146,8 @@ func TestAmendByAnother(t *testing.T) {
 	}
 }
 
-// TestPages: pages join up, whatever comes in between, and dangling entries do not make them shorter.
+// TestPages: pages join up, whatever comes in between, and dangling entries do not make
+// them shorter.
 func TestPages(t *testing.T) {
 	c := newConsortium(t)
 	want := make(map[string]bool)
@@ -207,7 +211,8 @@ func (l *lying) Retirements(ctx context.Context, scope string) ([]ledger.Retirem
 	return append(got, l.retired...), err
 }
 
-// TestLyingPeer: what is altered is a problem beside what did verify; what is left out at the end is found with a second peer.
+// TestLyingPeer: what is altered is a problem beside what did verify; what is left out at
+// the end is found with a second peer.
 func TestLyingPeer(t *testing.T) {
 	c := newConsortium(t)
 	for range 5 {
@@ -261,8 +266,8 @@ func TestLyingPeer(t *testing.T) {
 	}
 }
 
-// TestCompact: after a compaction everything is found in the current epoch alone, also by newcomers, and a run that was
-// interrupted goes on.
+// TestCompact: after a compaction everything is found in the current epoch alone, also by
+// newcomers, and a run that was interrupted goes on.
 func TestCompact(t *testing.T) {
 	c := newConsortium(t)
 	for i := range 5 {
@@ -326,7 +331,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// TestKindsThatPeopleGive: the index shows the beginning of a kind that is none of a format's, and finds the record by all of it.
+// TestKindsThatPeopleGive: the index shows the beginning of a kind that is none of a
+// format's, and finds the record by all of it.
 func TestKindsThatPeopleGive(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")

@@ -18,11 +18,13 @@ import (
 
 const defaultPurpose = "TREAT"
 
-// Open opens a record: it commits an access entry, fetches the envelope and the payload, verifies both and writes the record to out.
-// What out has received may be used only if the error is nil.
+// Open opens a record: it commits an access entry, fetches the envelope and the payload,
+// verifies both and writes the record to out. What out has received may be used only if
+// the error is nil.
 //
-// Its errors: ErrNotFound, ErrInvalid for the purpose, ErrDenied by the ledger, ErrNotSatisfied when the held keys do not
-// unwrap the envelope, ErrTampered, ErrUnavailable, and what out returns.
+// Its errors: ErrNotFound, ErrInvalid for the purpose, ErrDenied by the ledger,
+// ErrNotSatisfied when the held keys do not unwrap the envelope, ErrTampered,
+// ErrUnavailable, and what out returns.
 func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
 	opened, err := c.open(ctx, id, out, r)
 	if err != nil {
@@ -31,11 +33,13 @@ func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenReque
 	return opened, nil
 }
 
-// OpenRange opens a part of a record: as Open, but it fetches and writes only length bytes from offset on, fewer if the record
-// ends before. An offset behind its end is ErrInvalid.
+// OpenRange opens a part of a record: as Open, but it fetches and writes only length
+// bytes from offset on, fewer if the record ends before. An offset behind its end is
+// ErrInvalid.
 //
-// Every byte is authenticated under the record's key, at its place, before out receives any of its chunk of 64 KiB. What takes the
-// whole record cannot be checked: its digest, and the commitment on the ledger. Opened.Part says so.
+// Every byte is authenticated under the record's key, at its place, before out receives
+// any of its chunk of 64 KiB. What takes the whole record cannot be checked: its digest,
+// and the commitment on the ledger. Opened.Part says so.
 func (c *Client) OpenRange(ctx context.Context, id string, out io.Writer, offset, length int64, r OpenRequest) (Opened, error) {
 	opened, err := c.openRange(ctx, id, out, offset, length, r)
 	if err != nil {
@@ -108,8 +112,8 @@ type handedOut struct {
 	envelope []byte
 }
 
-// handOut commits an access entry for a record and fetches the envelope of a version, zero being the current one: with
-// [Client.handOutAgain] the only way to a wrapped key.
+// handOut commits an access entry for a record and fetches the envelope of a version,
+// zero being the current one: with [Client.handOutAgain] the only way to a wrapped key.
 func (c *Client) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
 	h, err := c.wanted(ctx, id, version, purpose)
 	if err == nil {
@@ -140,7 +144,8 @@ func (c *Client) request(ctx context.Context, h *handedOut) error {
 	return err
 }
 
-// handOutAgain is handOut for a reader whose access entry for the record and the purpose may still serve.
+// handOutAgain is handOut for a reader whose access entry for the record and the purpose
+// may still serve.
 func (c *Client) handOutAgain(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
 	h, err := c.wanted(ctx, id, version, purpose)
 	if err != nil {
@@ -191,13 +196,15 @@ func (c *Client) noStore() error {
 	return ledger.Errorf(ErrDenied, "organisation %s stores no records: its profile names no IPFS node", c.ledger.MSP())
 }
 
-// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may reach the own peer a little after it.
+// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may
+// reach the own peer a little after it.
 func (c *Client) awaitPrivate(ctx context.Context, fetch func() ([]byte, error)) ([]byte, error) {
 	const attempts = 6
 	wait := 100 * time.Millisecond
 	for i := 1; ; i++ {
 		data, err := fetch()
-		// Only the chaincode's own word that the key is missing is worth waiting for, not a peer that is away.
+		// Only the chaincode's own word that the key is missing is worth waiting for, not
+		// a peer that is away.
 		var refusal *ledger.Error
 		if err == nil || i == attempts || !errors.Is(err, ErrUnavailable) || !errors.As(err, &refusal) {
 			return data, err

@@ -14,7 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A parcel is one record of a job: its payload is stored, its envelope is written, and its index entries are ready.
+// A parcel is one record of a job: its payload is stored, its envelope is written, and
+// its index entries are ready.
 type parcel struct {
 	id      string
 	version int
@@ -40,7 +41,8 @@ func newRecordID() string {
 	return hex.EncodeToString(id[:])
 }
 
-// pack reads a source once: to the keyword extraction, the digests, the encryption and the store at the same time.
+// pack reads a source once: to the keyword extraction, the digests, the encryption and
+// the store at the same time.
 func (j *job) pack(ctx context.Context, p *parcel, s Source) error {
 	key, salt := make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize)
 	rand.Read(key)
@@ -120,8 +122,8 @@ func recordBytes(id string) ([ledger.RecordIDSize]byte, error) {
 	return [ledger.RecordIDSize]byte(raw), nil
 }
 
-// progressReader tells how far a source is read, and ends with the context: the store may be waiting for a source that
-// does not notice.
+// progressReader tells how far a source is read, and ends with the context: the store may
+// be waiting for a source that does not notice.
 type progressReader struct {
 	r           io.Reader
 	ctx         context.Context

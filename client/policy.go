@@ -26,14 +26,16 @@ type seat struct {
 	warnings []string
 }
 
-// recipients are what age wants of an envelope. The policy comes first, as itself or as a group that shares its encapsulation, so
-// that the envelopes of a group begin with the same bytes.
+// recipients are what age wants of an envelope. The policy comes first, as itself or as a
+// group that shares its encapsulation, so that the envelopes of a group begin with the
+// same bytes.
 func (s *seat) recipients(policy age.Recipient) []age.Recipient {
 	return append([]age.Recipient{policy}, s.others...)
 }
 
-// seat compiles a policy with the attribute keys that the ledger pins, and adds the home hospital's custodian and the
-// further age recipients. An attribute that nobody has published is ErrNotFound.
+// seat compiles a policy with the attribute keys that the ledger pins, and adds the home
+// hospital's custodian and the further age recipients. An attribute that nobody has
+// published is ErrNotFound.
 func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat, error) {
 	p, err := policy.Parse(text)
 	if err != nil {
@@ -63,7 +65,8 @@ func (c *Client) seat(ctx context.Context, text string, others ...string) (*seat
 	return s, err
 }
 
-// invalid marks an error of package policy, whose own sentinels tell more, as the caller's mistake.
+// invalid marks an error of package policy, whose own sentinels tell more, as the
+// caller's mistake.
 func invalid(err error) error { return &markedError{err, ErrInvalid} }
 
 // markedError is an error that is also a sentinel of ours.
@@ -75,10 +78,11 @@ type markedError struct {
 func (e *markedError) Error() string   { return e.err.Error() }
 func (e *markedError) Unwrap() []error { return []error{e.err, e.mark} }
 
-// PublicKeys returns the current public key of each attribute, in the order of names, checked against what this client has
-// seen before: another key under a known version, or a version older than the newest known, is ErrTampered. A key that was not
-// seen before is confirmed by a witness, see [Config]. Names that nobody has published are ErrNotFound, with a suggestion when
-// one is close.
+// PublicKeys returns the current public key of each attribute, in the order of names,
+// checked against what this client has seen before: another key under a known version, or
+// a version older than the newest known, is ErrTampered. A key that was not seen before
+// is confirmed by a witness, see [Config]. Names that nobody has published are
+// ErrNotFound, with a suggestion when one is close.
 func (c *Client) PublicKeys(ctx context.Context, names ...string) ([]*abe.PublicKey, error) {
 	pinned, err := c.ledger.AttributeKeys(ctx, names)
 	if errors.Is(err, ErrNotFound) {
@@ -132,14 +136,15 @@ func readKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 	return key, nil
 }
 
-// A pin is the item of the memory that holds the first key seen under each version of an attribute, as lines "VERSION
-// HEX-SHA256".
+// A pin is the item of the memory that holds the first key seen under each version of an
+// attribute, as lines "VERSION HEX-SHA256".
 type pin struct {
 	item string
 	text []byte
 }
 
-// pinned tells whether exactly this key was seen before, and gives the pin that remembers it.
+// pinned tells whether exactly this key was seen before, and gives the pin that remembers
+// it.
 func (c *Client) pinned(key *abe.PublicKey) (p pin, known bool, err error) {
 	name, version := key.Name(), key.Version()
 	raw, err := key.MarshalBinary()

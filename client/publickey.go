@@ -11,9 +11,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// CheckPublicKey compares a public key that did not come from the ledger just now, such as one that somebody handed over
-// or that was kept, with what [Client.PublicKeys] has seen before with the same memory. Another key under a known version is
-// ErrTampered; a version that a newer one has replaced is ErrRevoked. It reports whether exactly this key was seen.
+// CheckPublicKey compares a public key that did not come from the ledger just now, such
+// as one that somebody handed over or that was kept, with what [Client.PublicKeys] has
+// seen before with the same memory. Another key under a known version is ErrTampered; a
+// version that a newer one has replaced is ErrRevoked. It reports whether exactly this
+// key was seen.
 func CheckPublicKey(memory Memory, k *abe.PublicKey) (seen bool, err error) {
 	text, err := memory.Load(pinItem(k.Name()))
 	if errors.Is(err, ErrNotFound) {
@@ -45,7 +47,8 @@ func CheckPublicKey(memory Memory, k *abe.PublicKey) (seen bool, err error) {
 	return seen, nil
 }
 
-// pinItem names the pins of an attribute in the memory; an attribute's own name may have characters that items may not.
+// pinItem names the pins of an attribute in the memory; an attribute's own name may have
+// characters that items may not.
 func pinItem(attribute string) string {
 	id := sha256.Sum256([]byte(attribute))
 	return "pin/" + hex.EncodeToString(id[:16])

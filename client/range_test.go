@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// TestOpenRange: a part is what the record says there, is told apart from a whole record, and is for the entitled only.
+// TestOpenRange: a part is what the record says there, is told apart from a whole record,
+// and is for the entitled only.
 func TestOpenRange(t *testing.T) {
 	c := newConsortium(t)
 	content := strings.Repeat("0123456789abcdef", 20_000)
@@ -48,8 +49,9 @@ func TestOpenRange(t *testing.T) {
 	}
 }
 
-// TestAccessEntryServesAgain: a Client that opens again for the same purpose uses its entry; another purpose, person or Client
-// needs one of its own, and so does every attempt in vain.
+// TestAccessEntryServesAgain: a Client that opens again for the same purpose uses its
+// entry; another purpose, person or Client needs one of its own, and so does every
+// attempt in vain.
 func TestAccessEntryServesAgain(t *testing.T) {
 	c := newConsortium(t)
 	sealed := c.seal(t, "record")

@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// readAhead encrypts in a goroutine of its own while the store takes what is ready: up to four buffers of 256 KiB.
+// readAhead encrypts in a goroutine of its own while the store takes what is ready: up to
+// four buffers of 256 KiB.
 type readAhead struct {
 	filled chan chunk
 	empty  chan []byte // nil for one that is not made yet
@@ -26,7 +27,8 @@ const (
 	aheadSize    = 256 << 10
 )
 
-// newReadAhead reads ahead in what becomes of a source of so many bytes, negative if that is not known.
+// newReadAhead reads ahead in what becomes of a source of so many bytes, negative if that
+// is not known.
 func newReadAhead(r io.Reader, size int64) *readAhead {
 	a := &readAhead{
 		filled: make(chan chunk, aheadBuffers), empty: make(chan []byte, aheadBuffers), quit: make(chan struct{}), size: aheadSize,

@@ -15,8 +15,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// CreateScope makes a search domain whose key, and so the right to search and to index, belongs to those who satisfy the policy.
-// It returns the policy's canonical form. A name that is taken is ErrExists.
+// CreateScope makes a search domain whose key, and so the right to search and to index,
+// belongs to those who satisfy the policy. It returns the policy's canonical form. A name
+// that is taken is ErrExists.
 func (c *Client) CreateScope(ctx context.Context, name, policyText string) (string, error) {
 	data, canonical, err := c.newScopeKey(ctx, name, 1, policyText)
 	if err != nil {
@@ -28,8 +29,9 @@ func (c *Client) CreateScope(ctx context.Context, name, policyText string) (stri
 	return canonical, nil
 }
 
-// RollScope starts the next epoch of a scope with a new key under the policy. What was indexed before stays searchable by
-// those who could search it then; what is indexed from now on is not for those who satisfy only the old policy.
+// RollScope starts the next epoch of a scope with a new key under the policy. What was
+// indexed before stays searchable by those who could search it then; what is indexed from
+// now on is not for those who satisfy only the old policy.
 func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch int, canonical string, err error) {
 	s, err := c.scope(ctx, name)
 	if err != nil {
@@ -109,8 +111,9 @@ func (k *scopeKeys) newestFirst() (keys []index.ScopeKey, epochs map[index.Scope
 	return keys, epochs
 }
 
-// rememberedKeys is how scope keys are kept between runs. Time is that of the epoch which was current then: if the ledger
-// says otherwise of that epoch it is another ledger, and the keys are worthless.
+// rememberedKeys is how scope keys are kept between runs. Time is that of the epoch which
+// was current then: if the ledger says otherwise of that epoch it is another ledger, and
+// the keys are worthless.
 type rememberedKeys struct {
 	Epoch int            `json:"epoch"`
 	Time  string         `json:"time"`
@@ -126,8 +129,9 @@ func (c *Client) scopeKeys(ctx context.Context, name, purpose string, onlyCurren
 	return c.unwrapScope(ctx, s, purpose, onlyCurrent)
 }
 
-// unwrapScope unwraps the keys of the wanted epochs: the current one, or all. What is not remembered costs an access entry. It
-// fails only when the ledger does; what cannot be unwrapped is in refused.
+// unwrapScope unwraps the keys of the wanted epochs: the current one, or all. What is not
+// remembered costs an access entry. It fails only when the ledger does; what cannot be
+// unwrapped is in refused.
 func (c *Client) unwrapScope(ctx context.Context, s ledger.Scope, purpose string, onlyCurrent bool) (*scopeKeys, error) {
 	name := s.Name
 	k := &scopeKeys{scope: s, keys: make(map[int]index.ScopeKey), refused: make(map[int]error)}
@@ -177,7 +181,8 @@ func (c *Client) fetchScopeKey(ctx context.Context, name string, epoch int, acce
 	if err != nil {
 		return index.ScopeKey{}, entitlement(err)
 	}
-	// Anybody can seal a key of their own to the scope's policy, and would read what is indexed under it.
+	// Anybody can seal a key of their own to the scope's policy, and would read what is
+	// indexed under it.
 	err = c.confirm(ctx, fmt.Sprintf("the key of scope %s", name), func(ctx context.Context, w Ledger) (bool, error) {
 		theirs, err := w.ScopeKey(ctx, name, epoch, accessID)
 		return bytes.Equal(theirs, data), err
@@ -194,7 +199,8 @@ func (c *Client) recallScopeKeys(k *scopeKeys) {
 	}
 }
 
-// rememberedKeys returns false when nothing is remembered of the scope: then it is asked for.
+// rememberedKeys returns false when nothing is remembered of the scope: then it is asked
+// for.
 func (c *Client) rememberedKeys(scope string) (r rememberedKeys, ok bool) {
 	text, err := c.memory.Load(scopeItem(scope))
 	return r, err == nil && json.Unmarshal(text, &r) == nil

@@ -18,7 +18,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
-// What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop, as whoever stops a program soon kills it.
+// What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop,
+// as whoever stops a program soon kills it.
 const (
 	cleanupTimeout = 30 * time.Second
 	stopTimeout    = 3 * time.Second
@@ -26,18 +27,21 @@ const (
 
 // Seal seals the sources as new records and returns them in the same order.
 //
-// Everything that can be refused is refused before anything is uploaded: the policy, unknown attributes (ErrNotFound), a
-// source that cannot be read, a scope whose key the caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded,
-// and the records are registered, up to [ledger.MaxNewRecords] in one transaction, after their index entries were
-// put in the outbox. With more sources than that and a failure between two transactions, the records that are registered are
-// returned beside the error. Calls that run at the same time may share a transaction, and none fails for another's fault. The envelopes of one
-// transaction and policy are sealed together, see abe.Group.
+// Everything that can be refused is refused before anything is uploaded: the policy,
+// unknown attributes (ErrNotFound), a source that cannot be read, a scope whose key the
+// caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded, and the records
+// are registered, up to [ledger.MaxNewRecords] in one transaction, after their index
+// entries were put in the outbox. With more sources than that and a failure between two
+// transactions, the records that are registered are returned beside the error. Calls that
+// run at the same time may share a transaction, and none fails for another's fault. The
+// envelopes of one transaction and policy are sealed together, see abe.Group.
 //
-// Once the records are registered a failure to write their index entries is only a warning: the entries stay in the outbox,
-// and the next call that flushes it writes them.
+// Once the records are registered a failure to write their index entries is only a
+// warning: the entries stay in the outbox, and the next call that flushes it writes them.
 //
-// After a failure, also by cancellation, the payloads of records that are not registered are unpinned, and index entries that were
-// written resolve to nothing. After ErrUnknownOutcome the payloads stay, for the records may yet come into force.
+// After a failure, also by cancellation, the payloads of records that are not registered
+// are unpinned, and index entries that were written resolve to nothing. After
+// ErrUnknownOutcome the payloads stay, for the records may yet come into force.
 func (c *Client) Seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	sealed, err := c.seal(ctx, r)
 	if err != nil {
@@ -137,7 +141,8 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	return j, nil
 }
 
-// A source that is known to be small takes a share of the room that a large one, or one of unknown size, takes.
+// A source that is known to be small takes a share of the room that a large one, or one
+// of unknown size, takes.
 const (
 	tinySource  = 64 << 10
 	smallSource = 1 << 20
@@ -156,7 +161,8 @@ func share(s Source) int64 {
 	return tinyShare
 }
 
-// prepare uploads all payloads, writes their envelopes, which [sealTogether] seals, and makes their index entries.
+// prepare uploads all payloads, writes their envelopes, which [sealTogether] seals, and
+// makes their index entries.
 func (j *job) prepare(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	room := semaphore.NewWeighted(int64(j.c.parallel) * largeShare)
@@ -243,7 +249,8 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	return cause
 }
 
-// leftoverError is a failure after which something stayed behind. What went wrong first decides what it is.
+// leftoverError is a failure after which something stayed behind. What went wrong first
+// decides what it is.
 type leftoverError struct{ cause, left error }
 
 func (e *leftoverError) Error() string { return e.cause.Error() + "; besides, " + e.left.Error() }

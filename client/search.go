@@ -13,13 +13,16 @@ import (
 
 const defaultLimit = 100
 
-// Search finds the records of a scope that match the query, newest first, over all epochs whose key this person can unwrap. See
-// [index.Query] for the language; a mistake in it is an [*index.QueryError].
+// Search finds the records of a scope that match the query, newest first, over all epochs
+// whose key this person can unwrap. See [index.Query] for the language; a mistake in it
+// is an [*index.QueryError].
 //
-// Hits whose record is not on the ledger (a seal that failed half way) or that another hospital than the record's home has
-// indexed are left out. ErrNotSatisfied says that no epoch's key can be unwrapped, and what is missing.
+// Hits whose record is not on the ledger (a seal that failed half way) or that another
+// hospital than the record's home has indexed are left out. ErrNotSatisfied says that no
+// epoch's key can be unwrapped, and what is missing.
 //
-// A peer that withholds or alters entries is told of in Results.Problems, beside what did verify.
+// A peer that withholds or alters entries is told of in Results.Problems, beside what did
+// verify.
 func (c *Client) Search(ctx context.Context, query string, o SearchOptions) (Results, error) {
 	q, err := index.ParseQuery(query)
 	if err != nil {
@@ -58,8 +61,9 @@ type found struct {
 	problems []error
 }
 
-// find asks the index. What can be searched seldom changes, so the first labels are those of what this client knew last, and the
-// answer to them tells whether it still holds. If it does not, the index is read again.
+// find asks the index. What can be searched seldom changes, so the first labels are those
+// of what this client knew last, and the answer to them tells whether it still holds. If
+// it does not, the index is read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
 	if last := c.recallView(o.Scope); last != nil && o.Verify == nil {
 		first := &glance{Ledger: c.ledger, known: last.generation}
@@ -163,7 +167,8 @@ func (c *Client) resolve(ctx context.Context, all []index.Hit, o SearchOptions, 
 	return nil
 }
 
-// compare adds those hits whose record is on the ledger, and counts those that another hospital than its home has indexed.
+// compare adds those hits whose record is on the ledger, and counts those that another
+// hospital than its home has indexed.
 func (c *Client) compare(ctx context.Context, hits []index.Hit, out *Results) (foreign int, err error) {
 	ids := make([]string, len(hits))
 	for i, h := range hits {

@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// FileSource is the file at path. Its Check refuses what is missing, unreadable or not a regular file.
+// FileSource is the file at path. Its Check refuses what is missing, unreadable or not a
+// regular file.
 func FileSource(path string) Source {
 	s := Source{
 		Name: filepath.Base(path),
@@ -43,7 +44,8 @@ func checkFile(path string) error {
 	return f.Close()
 }
 
-// ReaderSource is what r yields, which may be of any length and may be standard input. The Client does not close r.
+// ReaderSource is what r yields, which may be of any length and may be standard input.
+// The Client does not close r.
 func ReaderSource(name string, r io.Reader) Source {
 	s := Source{Name: name, Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
 	if known, ok := r.(interface{ Len() int }); ok { // bytes and strings have readers that know

@@ -37,8 +37,8 @@ func (l *brokenRegistry) CreateRecords(ctx context.Context, _ []ledger.NewRecord
 	return nil, l.refuse(ctx)
 }
 
-// TestStopWhileCleaningUp: a seal that is told to stop does not wait long for a store that stands still, whether it is told before it
-// begins to clean up or meanwhile.
+// TestStopWhileCleaningUp: a seal that is told to stop does not wait long for a store
+// that stands still, whether it is told before it begins to clean up or meanwhile.
 func TestStopWhileCleaningUp(t *testing.T) {
 	broken := errors.New("the orderers are on fire")
 	for _, first := range []error{context.Canceled, broken} {
@@ -71,8 +71,8 @@ func TestStopWhileCleaningUp(t *testing.T) {
 	}
 }
 
-// TestLastSealStopped: a seal that is told to stop begins no transaction, though others have left it entries to write. They stay in the
-// outbox for whoever comes next.
+// TestLastSealStopped: a seal that is told to stop begins no transaction, though others
+// have left it entries to write. They stay in the outbox for whoever comes next.
 func TestLastSealStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, doctor, seal := gather(t, time.Hour)

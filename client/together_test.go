@@ -33,8 +33,9 @@ func (l *tap) CreateRecords(ctx context.Context, records []ledger.NewRecord, env
 	return l.Ledger.CreateRecords(ctx, records, envelopes)
 }
 
-// TestSealedTogether seals records of two policies and three patients in one transaction. Envelopes of one policy share its encapsulation,
-// whoever the patient is, and each opens for whom it should.
+// TestSealedTogether seals records of two policies and three patients in one transaction.
+// Envelopes of one policy share its encapsulation, whoever the patient is, and each opens
+// for whom it should.
 func TestSealedTogether(t *testing.T) {
 	patients := make([]*age.X25519Identity, 3)
 	for i := range patients {
@@ -84,7 +85,8 @@ func TestSealedTogether(t *testing.T) {
 	})
 }
 
-// TestBeginningsSwapped plays a peer that puts envelopes together in other ways than they were sealed.
+// TestBeginningsSwapped plays a peer that puts envelopes together in other ways than they
+// were sealed.
 func TestBeginningsSwapped(t *testing.T) {
 	for name, attack := range map[string]func(beginning, rest, neighbour, other []byte) []byte{
 		"the beginning of another group": func(_, rest, _, other []byte) []byte { return slices.Concat(other, rest) },
@@ -124,7 +126,8 @@ func TestBeginningsSwapped(t *testing.T) {
 	}
 }
 
-// TestEnvelopeThatFailsInAGroup gives one of many calls a policy and keywords whose envelope is too large. Nobody else fails.
+// TestEnvelopeThatFailsInAGroup gives one of many calls a policy and keywords whose
+// envelope is too large. Nobody else fails.
 func TestEnvelopeThatFailsInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)

@@ -18,8 +18,9 @@ type view struct {
 	hospitals []string
 	retired   map[string]int // by MSP, the last epoch that it has indexed anew
 
-	// generation is that of what can be searched, see [ledger.Searchable]. It is empty when this person could not unwrap all
-	// epochs: then each search tries anew, for they may have been given attributes since.
+	// generation is that of what can be searched, see [ledger.Searchable]. It is empty
+	// when this person could not unwrap all epochs: then each search tries anew, for they
+	// may have been given attributes since.
 	generation string
 }
 
@@ -30,7 +31,8 @@ func (v *view) equal(other *view) bool {
 		slices.Equal(v.hospitals, other.hospitals) && maps.Equal(v.retired, other.retired)
 }
 
-// view finds out what this person can search of what there is, and warns of what they cannot.
+// view finds out what this person can search of what there is, and warns of what they
+// cannot.
 func (c *Client) view(ctx context.Context, s ledger.Searchable, o SearchOptions, purpose string, out *Results) (*view, error) {
 	scope, err := named(s.Scopes, o.Scope)
 	if err != nil {
@@ -75,8 +77,9 @@ func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 	return n
 }
 
-// retired tells which epochs hospitals have indexed anew. A peer that invents a retirement would hide what it retires, as if
-// it withheld it; with a second peer only what both know of counts, and a difference is a problem.
+// retired tells which epochs hospitals have indexed anew. A peer that invents a
+// retirement would hide what it retires, as if it withheld it; with a second peer only
+// what both know of counts, and a difference is a problem.
 func (c *Client) retired(ctx context.Context, own []ledger.Retirement, o SearchOptions, out *Results) (map[string]int, error) {
 	retired := make(map[string]int)
 	for _, r := range own {
@@ -110,8 +113,8 @@ type views struct {
 	of map[string]*view
 }
 
-// rememberedView is what of a view is kept between runs beside the scope's keys. It is only a guess at what to ask first: every
-// search compares it with the ledger.
+// rememberedView is what of a view is kept between runs beside the scope's keys. It is
+// only a guess at what to ask first: every search compares it with the ledger.
 type rememberedView struct {
 	Generation string         `json:"generation"`
 	Epoch      int            `json:"epoch"`
@@ -140,14 +143,16 @@ func (c *Client) recallView(scope string) *view {
 	k := scopeKeys{scope: ledger.Scope{Name: scope, Epoch: known.Epoch}, keys: known.parse()}
 	v := &view{hospitals: r.Hospitals, retired: r.Retired}
 	v.keys, v.epochs = k.newestFirst()
-	// Another process may have kept the keys of another moment, or fewer, since the view was kept.
+	// Another process may have kept the keys of another moment, or fewer, since the view
+	// was kept.
 	if known.Epoch == r.Epoch && len(v.keys) == r.Epoch {
 		v.generation = r.Generation
 	}
 	return v
 }
 
-// rememberView keeps a view for the next search. Where it cannot be stored, another process's first search takes a call more.
+// rememberView keeps a view for the next search. Where it cannot be stored, another
+// process's first search takes a call more.
 func (c *Client) rememberView(scope string, v *view) {
 	c.views.mu.Lock()
 	defer c.views.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// TestSearchSeesWhatChanged: a client that has searched before reads the index with what it knew then, and must notice a new
-// epoch all the same.
+// TestSearchSeesWhatChanged: a client that has searched before reads the index with what
+// it knew then, and must notice a new epoch all the same.
 func TestSearchSeesWhatChanged(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")
@@ -48,8 +48,9 @@ func TestSearchSeesWhatChanged(t *testing.T) {
 	}
 }
 
-// TestSearchTakesTwoCalls: the second search of a person, also in another process, asks for labels and records and nothing else,
-// and what has changed meanwhile costs one call more and is found.
+// TestSearchTakesTwoCalls: the second search of a person, also in another process, asks
+// for labels and records and nothing else, and what has changed meanwhile costs one call
+// more and is found.
 func TestSearchTakesTwoCalls(t *testing.T) {
 	c := newConsortium(t)
 	memory := &recallingMemory{}

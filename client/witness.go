@@ -9,15 +9,18 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// What a record is sealed to comes from the ledger, and a client reads the ledger through one peer. A peer that lies could
-// give it public keys, or a custodian, of its own and then read what is sealed. So what this client has not believed before is
-// confirmed by the peer of another organisation, a witness, and remembered: from then on one peer is enough.
+// What a record is sealed to comes from the ledger, and a client reads the ledger through
+// one peer. A peer that lies could give it public keys, or a custodian, of its own and
+// then read what is sealed. So what this client has not believed before is confirmed by
+// the peer of another organisation, a witness, and remembered: from then on one peer is
+// enough.
 
 // witnessPatience is how long a witness may be behind.
 const witnessPatience = 3 * time.Second
 
-// confirm asks the witnesses one after the other, until one answers, whether it says the same. It fails with ErrTampered when
-// one says something else, and with ErrUnavailable when none answers. A client without witnesses believes its own peer.
+// confirm asks the witnesses one after the other, until one answers, whether it says the
+// same. It fails with ErrTampered when one says something else, and with ErrUnavailable
+// when none answers. A client without witnesses believes its own peer.
 func (c *Client) confirm(ctx context.Context, what string, same func(ctx context.Context, witness Ledger) (bool, error)) error {
 	var unavailable error
 	for _, w := range c.witnesses {
@@ -39,8 +42,9 @@ func (c *Client) confirm(ctx context.Context, what string, same func(ctx context
 	return nil
 }
 
-// ask gives a witness that is a few blocks behind the time to catch up: it does not know the key yet, or denies the caller what
-// an access entry allows. One that still denies it then is no witness in this.
+// ask gives a witness that is a few blocks behind the time to catch up: it does not know
+// the key yet, or denies the caller what an access entry allows. One that still denies it
+// then is no witness in this.
 func (c *Client) ask(ctx context.Context, w Ledger, same func(context.Context, Ledger) (bool, error)) (bool, error) {
 	for deadline := time.Now().Add(witnessPatience); ; {
 		agreed, err := same(ctx, w)
@@ -88,7 +92,8 @@ func (c *Client) confirmKeys(ctx context.Context, keys []ledger.AttributeKey) er
 // custodianItem remembers the custodian of the own hospital that was believed last.
 const custodianItem = "custodian"
 
-// custodian is the age recipient of the own hospital's records custodian, empty if there is none.
+// custodian is the age recipient of the own hospital's records custodian, empty if there
+// is none.
 func (c *Client) custodian(ctx context.Context) (string, error) {
 	recipient, err := custodianOf(ctx, c.ledger, c.ledger.MSP())
 	if err != nil {

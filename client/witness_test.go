@@ -17,7 +17,8 @@ import (
 	"github.com/chartseal/chartseal/client/envelope"
 )
 
-// lyingPeer is the own hospital's peer with an administrator who wants to read what its people seal.
+// lyingPeer is the own hospital's peer with an administrator who wants to read what its
+// people seal.
 type lyingPeer struct {
 	*clienttest.Person
 	keys      func(ledger.AttributeKey) ledger.AttributeKey // what it gives instead of a public key
@@ -53,8 +54,8 @@ func (l *lyingPeer) ScopeKey(ctx context.Context, name string, epoch int, access
 	return key, err
 }
 
-// TestOwnPeerThatReads: a peer that gives its own people false keys or a false custodian reads what they seal, unless another
-// organisation's peer is asked too.
+// TestOwnPeerThatReads: a peer that gives its own people false keys or a false custodian
+// reads what they seal, unless another organisation's peer is asked too.
 func TestOwnPeerThatReads(t *testing.T) {
 	attacker, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -91,7 +92,8 @@ func TestOwnPeerThatReads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Both have seen the true keys. That does not help the one who asks nobody else.
+			// Both have seen the true keys. That does not help the one who asks nobody
+			// else.
 			for _, cl := range []*client.Client{trusting, careful} {
 				if _, err := seal(cl); err != nil {
 					t.Fatal(err)
@@ -143,7 +145,8 @@ func steal(t *testing.T, c *consortium, s client.Sealed, id age.Identity) string
 	return string(plain)
 }
 
-// TestOwnPeerThatSearches: a scope key of the peer's own, sealed to the true policy, is not indexed under.
+// TestOwnPeerThatSearches: a scope key of the peer's own, sealed to the true policy, is
+// not indexed under.
 func TestOwnPeerThatSearches(t *testing.T) {
 	c := newConsortium(t)
 	key := make([]byte, envelope.KeySize)
@@ -172,7 +175,8 @@ func TestOwnPeerThatSearches(t *testing.T) {
 	}
 }
 
-// TestWitnessDown: a witness that does not answer is passed over, and when none does, nothing new is believed.
+// TestWitnessDown: a witness that does not answer is passed over, and when none does,
+// nothing new is believed.
 func TestWitnessDown(t *testing.T) {
 	c := newConsortium(t)
 	honest := c.world.As("HospitalA", "doctor", "doctor")

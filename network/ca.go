@@ -18,12 +18,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Each organisation runs one Fabric CA process with two certificate authorities: ca for enrolment certificates and tlsca
-// for TLS certificates. They share one database, so that an identity is registered once and enrols at both.
+// Each organisation runs one Fabric CA process with two certificate authorities: ca for
+// enrolment certificates and tlsca for TLS certificates. They share one database, so that
+// an identity is registered once and enrols at both.
 
 type object = map[string]any
 
-// configureCA writes the CA's configuration, once: it holds the registrar's secret, which is good for one enrolment.
+// configureCA writes the CA's configuration, once: it holds the registrar's secret, which
+// is good for one enrolment.
 func (n *Network) configureCA(org string) error {
 	home := n.org(org, "ca")
 	config := filepath.Join(home, "fabric-ca-server-config.yaml")
@@ -51,7 +53,8 @@ func (n *Network) configureCA(org string) error {
 			"hf.Registrar.Roles": "peer,orderer,admin,client", "hf.Registrar.Attributes": "*", "hf.Revoker": true, "hf.GenCRL": true,
 		},
 	}}}
-	// The endpoint can change the log level, so it must not answer to just anybody on the machine.
+	// The endpoint can change the log level, so it must not answer to just anybody on the
+	// machine.
 	ca["operations"] = object{"listenAddress": n.address(org, portCAOperations), "tls": object{
 		"enabled": true, "clientAuthRequired": true,
 		"cert": object{"file": filepath.Join(home, "operations-cert.pem")}, "key": object{"file": filepath.Join(home, "operations-key.pem")},
@@ -83,8 +86,8 @@ func caConfig(name, org string) object {
 	}
 }
 
-// operationsCertificate makes a self-signed key pair that only the launcher knows. It cannot come from the CA, whose
-// operations endpoint opens before the CA answers.
+// operationsCertificate makes a self-signed key pair that only the launcher knows. It
+// cannot come from the CA, whose operations endpoint opens before the CA answers.
 func operationsCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -14,11 +14,13 @@ import (
 	"strings"
 )
 
-// keysCollection is the private data collection that holds wrapped keys. The chaincode knows it under this name.
+// keysCollection is the private data collection that holds wrapped keys. The chaincode
+// knows it under this name.
 const keysCollection = "hospitalKeys"
 
-// chaincodePackage gives the package that every organisation installs, and its id. It holds only a name (see ccbuilder), and
-// its bytes depend on nothing else, so that all have the same id.
+// chaincodePackage gives the package that every organisation installs, and its id. It
+// holds only a name (see ccbuilder), and its bytes depend on nothing else, so that all
+// have the same id.
 func (n *Network) chaincodePackage() (data []byte, id string, err error) {
 	label := n.topology.Chaincode
 	metadata, err := json.Marshal(map[string]string{"type": "chartseal", "label": label})
@@ -61,7 +63,8 @@ func tarball(entries ...any) ([]byte, error) {
 func (n *Network) packageFile() string     { return n.path("channel", "chaincode.tar.gz") }
 func (n *Network) collectionsFile() string { return n.path("channel", "collections.json") }
 
-// writeDefinition writes what the lifecycle commands read: the package and the collections.
+// writeDefinition writes what the lifecycle commands read: the package and the
+// collections.
 func (n *Network) writeDefinition() error {
 	data, _, err := n.chaincodePackage()
 	if err != nil {
@@ -73,7 +76,8 @@ func (n *Network) writeDefinition() error {
 	collections, err := json.MarshalIndent([]object{{
 		"name":   keysCollection,
 		"policy": "OR(" + strings.Join(n.hospitalRoles("member"), ",") + ")",
-		// An endorsement fails unless the keys have reached another hospital: no single one's loss loses them.
+		// An endorsement fails unless the keys have reached another hospital: no single
+		// one's loss loses them.
 		"requiredPeerCount": 1,
 		"maxPeerCount":      len(n.topology.Hospitals) - 1,
 		"blockToLive":       0,
@@ -86,7 +90,8 @@ func (n *Network) writeDefinition() error {
 	return writeFile(n.collectionsFile(), collections)
 }
 
-// endorsementPolicy is an explicit OutOf: Fabric's MAJORITY would verify each endorsement once for every organisation.
+// endorsementPolicy is an explicit OutOf: Fabric's MAJORITY would verify each endorsement
+// once for every organisation.
 func (n *Network) endorsementPolicy() string {
 	return "OutOf(2," + strings.Join(n.hospitalRoles("peer"), ",") + ")"
 }
@@ -99,7 +104,8 @@ func (n *Network) hospitalRoles(role string) []string {
 	return all
 }
 
-// definitionFlags are the chaincode definition, on which all organisations must agree to the letter.
+// definitionFlags are the chaincode definition, on which all organisations must agree to
+// the letter.
 func (n *Network) definitionFlags() []string {
 	return []string{
 		"--channelID", n.topology.Channel, "--name", n.topology.Chaincode, "--version", "1", "--sequence", "1",
@@ -132,8 +138,9 @@ func (n *Network) commitChaincode(ctx context.Context) error {
 	return err
 }
 
-// configureChaincode writes the connection.json that the external builder gives to an organisation's peer. It holds PEM
-// texts, not paths; the peer shows its own TLS certificate to the chaincode server.
+// configureChaincode writes the connection.json that the external builder gives to an
+// organisation's peer. It holds PEM texts, not paths; the peer shows its own TLS
+// certificate to the chaincode server.
 func (n *Network) configureChaincode(org string) error {
 	peer, err := readKeyPair(n.org(org, "peer"), "tls-")
 	if err != nil {

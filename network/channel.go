@@ -13,8 +13,8 @@ import (
 
 const configtxProfile = "Chartseal"
 
-// configtx is the input of configtxgen: one channel, of which every organisation is both an ordering
-// and an application member.
+// configtx is the input of configtxgen: one channel, of which every organisation is both
+// an ordering and an application member.
 func (n *Network) configtx() object {
 	t := n.topology
 	var members, consenters []object

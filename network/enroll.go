@@ -22,8 +22,8 @@ import (
 	"path/filepath"
 )
 
-// A caClient speaks the Fabric CA's REST protocol. The CA's own client program would cost a process for each of the
-// seventy or so certificates of a network.
+// A caClient speaks the Fabric CA's REST protocol. The CA's own client program would cost
+// a process for each of the seventy or so certificates of a network.
 type caClient struct {
 	url  string
 	root string // file
@@ -36,7 +36,8 @@ func (n *Network) caClient(org string) *caClient {
 // A keyPair is a certificate and its PKCS#8 key, both PEM.
 type keyPair struct{ cert, key []byte }
 
-// write stores the pair as PREFIXcert.pem and PREFIXkey.pem. The certificate comes last: where it is, all is.
+// write stores the pair as PREFIXcert.pem and PREFIXkey.pem. The certificate comes last:
+// where it is, all is.
 func (k keyPair) write(dir, prefix string) error {
 	if err := writeFile(filepath.Join(dir, prefix+"key.pem"), k.key); err != nil {
 		return err
@@ -64,7 +65,8 @@ func (c *caClient) info(ctx context.Context) error {
 	return c.call(ctx, "cainfo", object{"caname": "ca"}, nil, nil)
 }
 
-// enroll makes a key here and has its certificate signed by the named CA. The hosts, if any, become the certificate's names.
+// enroll makes a key here and has its certificate signed by the named CA. The hosts, if
+// any, become the certificate's names.
 func (c *caClient) enroll(ctx context.Context, id, password, ca, profile string, hosts ...string) (keyPair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -95,7 +97,8 @@ func (c *caClient) enroll(ctx context.Context, id, password, ca, profile string,
 	return keyPair{cert: result.Cert, key: keyPEM}, err
 }
 
-// register tells the CA of a new identity, which may enrol as often as said with the secret that is returned.
+// register tells the CA of a new identity, which may enrol as often as said with the
+// secret that is returned.
 func (c *caClient) register(ctx context.Context, registrar keyPair, id, kind string, attributes map[string]string, enrolments int) (string, error) {
 	var attrs []object
 	for _, name := range sortedKeys(attributes) {
@@ -115,8 +118,8 @@ func (k keyPair) sign(r *http.Request, body []byte) error {
 	return err
 }
 
-// token signs a request as Fabric CA wants it: the certificate and an ECDSA signature, with the lower of its two values
-// of s, over method, URI, body and certificate.
+// token signs a request as Fabric CA wants it: the certificate and an ECDSA signature,
+// with the lower of its two values of s, over method, URI, body and certificate.
 func (k keyPair) token(method, uri string, body []byte) (string, error) {
 	block, _ := pem.Decode(k.key)
 	if block == nil {

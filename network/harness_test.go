@@ -23,7 +23,8 @@ func testTopology(t *testing.T) *Topology {
 	return d
 }
 
-// cleanUp removes a network at the end of the test and makes sure that nothing of it runs.
+// cleanUp removes a network at the end of the test and makes sure that nothing of it
+// runs.
 func cleanUp(t *testing.T, n *Network) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -42,7 +43,8 @@ func cleanUp(t *testing.T, n *Network) {
 	})
 }
 
-// invoke submits a transaction through an organisation's peer and orderer, and waits for its commit at the hospitals named.
+// invoke submits a transaction through an organisation's peer and orderer, and waits for
+// its commit at the hospitals named.
 func (n *Network) invoke(ctx context.Context, org string, endorsers []string, transient, function string, args ...string) error {
 	call, err := json.Marshal(object{"function": function, "Args": args})
 	if err != nil {
@@ -66,7 +68,8 @@ func (n *Network) invoke(ctx context.Context, org string, endorsers []string, tr
 	return err
 }
 
-// createScope is a transaction with private data: its wrapped key must reach a second hospital.
+// createScope is a transaction with private data: its wrapped key must reach a second
+// hospital.
 func (n *Network) createScope(ctx context.Context, org, name string, endorsers ...string) error {
 	envelopes := ledger.PackList([][]byte{[]byte("age-encryption.org/v1\n-> a wrapped key")})
 	transient, err := json.Marshal(map[string][]byte{ledger.TransientEnvelopes: envelopes})

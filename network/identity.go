@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// An identity is a node or a user of one organisation. Its certificates and keys are cert.pem, key.pem, tls-cert.pem and
-// tls-key.pem in its directory.
+// An identity is a node or a user of one organisation. Its certificates and keys are
+// cert.pem, key.pem, tls-cert.pem and tls-key.pem in its directory.
 type identity struct {
 	name       string // enrolment id
 	kind       string // Fabric's node OU: peer, orderer, admin or client
@@ -33,7 +33,8 @@ func (n *Network) nodes(org string) []identity {
 	}
 }
 
-// users are the other identities of an organisation: those that every hospital has, and those of the topology.
+// users are the other identities of an organisation: those that every hospital has, and
+// those of the topology.
 func (n *Network) users(o Organisation) []identity {
 	var all []identity
 	if n.topology.isHospital(o.Name) {
@@ -61,7 +62,8 @@ func (n *Network) enrollAll(ctx context.Context, org string, identities []identi
 	})
 }
 
-// registrar gives the identity that may register others, enrolled with the CA's bootstrap secret on its first use.
+// registrar gives the identity that may register others, enrolled with the CA's bootstrap
+// secret on its first use.
 func (n *Network) registrar(ctx context.Context, org string) (keyPair, error) {
 	dir := n.org(org, "ca", "registrar")
 	pair, err := readKeyPair(dir, "")
@@ -79,8 +81,8 @@ func (n *Network) registrar(ctx context.Context, org string) (keyPair, error) {
 	return pair, pair.write(dir, "")
 }
 
-// enrollOne registers an identity and enrols it at both CAs. The secret is kept until that is done, so that an
-// interrupted enrolment can be taken up.
+// enrollOne registers an identity and enrols it at both CAs. The secret is kept until
+// that is done, so that an interrupted enrolment can be taken up.
 func (n *Network) enrollOne(ctx context.Context, org string, registrar keyPair, id identity) error {
 	done := filepath.Join(id.dir, "tls-cert.pem")
 	if _, err := os.Stat(done); err == nil {
@@ -113,7 +115,8 @@ func (n *Network) enrollOne(ctx context.Context, org string, registrar keyPair, 
 		return err
 	}
 	if id.msp {
-		// The administrator's MSP directory is the peer command's, and no business of the wallet's.
+		// The administrator's MSP directory is the peer command's, and no business of the
+		// wallet's.
 		dir := filepath.Join(id.dir, "msp")
 		if id.kind == "admin" {
 			dir = n.org(org, "admin", "msp")
@@ -128,7 +131,8 @@ func (n *Network) enrollOne(ctx context.Context, org string, registrar keyPair, 
 	return os.Remove(secretFile)
 }
 
-// writeMSP writes an MSP directory: the organisation's roots and node OUs, and a signer unless it is nil.
+// writeMSP writes an MSP directory: the organisation's roots and node OUs, and a signer
+// unless it is nil.
 func (n *Network) writeMSP(org, dir string, signer *keyPair) error {
 	for from, to := range map[string]string{n.caRoot(org): "cacerts/ca.pem", n.tlsRoot(org): "tlscacerts/tlsca.pem"} {
 		data, err := os.ReadFile(from)
@@ -155,8 +159,9 @@ func (n *Network) writeMSP(org, dir string, signer *keyPair) error {
 	return writeFile(filepath.Join(dir, "signcerts", "cert.pem"), signer.cert)
 }
 
-// Register tells an organisation's CA of a new person and returns the secret with which they enrol, at most maxEnrolments
-// times (chartseal enroll needs two: an enrolment and a TLS certificate).
+// Register tells an organisation's CA of a new person and returns the secret with which
+// they enrol, at most maxEnrolments times (chartseal enroll needs two: an enrolment and a
+// TLS certificate).
 func (n *Network) Register(ctx context.Context, org, user string, attributes map[string]string, maxEnrolments int) (string, error) {
 	if err := n.checkOrganisation(org); err != nil {
 		return "", err

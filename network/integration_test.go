@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// These tests run real networks, on free ports and in directories of their own. The servers are built on first use.
+// These tests run real networks, on free ports and in directories of their own. The
+// servers are built on first use.
 
 // TestConsortium is the life of one network, in order.
 func TestConsortium(t *testing.T) {
@@ -91,8 +92,8 @@ func TestConsortium(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
-		// For a moment the endorsers still count on HospitalC to take private data, and refuse when it does not: clients
-		// try again, as here.
+		// For a moment the endorsers still count on HospitalC to take private data, and
+		// refuse when it does not: clients try again, as here.
 		stopped := time.Now()
 		err := retry(ctx, "go on without HospitalC", func(ctx context.Context) error {
 			return n.createScope(ctx, "HospitalA", "without-c", "HospitalA", "HospitalB")
@@ -283,7 +284,8 @@ func TestRaft(t *testing.T) {
 	}
 }
 
-// testLeaderDies kills the leading orderer: the next transaction, sent to a follower, makes them choose another and commits.
+// testLeaderDies kills the leading orderer: the next transaction, sent to a follower,
+// makes them choose another and commits.
 func testLeaderDies(t *testing.T, n *Network) {
 	ctx := t.Context()
 	leads := map[OrderingType]string{BFT: "consensus_BFT_is_leader", Raft: "consensus_etcdraft_is_leader"}[n.topology.Ordering.Type]

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A kubo node belongs to each hospital. They form a private swarm: every node knows the swarm's key and all other nodes, and
-// asks nobody else for anything.
+// A kubo node belongs to each hospital. They form a private swarm: every node knows the
+// swarm's key and all other nodes, and asks nobody else for anything.
 
 // initIPFS makes a hospital's repository, with its key, once.
 func (n *Network) initIPFS(ctx context.Context, org string) error {

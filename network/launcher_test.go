@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// TestKilledLauncher kills the command chartnet in the middle of its work, and has another finish it: two hospitals, with
-// all services, beside the network of TestConsortium.
+// TestKilledLauncher kills the command chartnet in the middle of its work, and has
+// another finish it: two hospitals, with all services, beside the network of
+// TestConsortium.
 func TestKilledLauncher(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -38,7 +39,8 @@ func TestKilledLauncher(t *testing.T) {
 		return exec.Command(chartnet, append([]string{"--topology", topology, "--dir", network}, words...)...)
 	}
 
-	// The phase that has just ended, and how far into the next one the launcher is killed.
+	// The phase that has just ended, and how far into the next one the launcher is
+	// killed.
 	for _, c := range []struct {
 		after string
 		delay time.Duration
@@ -94,7 +96,8 @@ func TestKilledLauncher(t *testing.T) {
 	unlock()
 }
 
-// killAfter runs a command and kills it a while after a line of its stderr that begins with the given text.
+// killAfter runs a command and kills it a while after a line of its stderr that begins
+// with the given text.
 func killAfter(t *testing.T, cmd *exec.Cmd, text string, delay time.Duration) {
 	t.Helper()
 	stderr, err := cmd.StderrPipe()
@@ -116,7 +119,8 @@ func killAfter(t *testing.T, cmd *exec.Cmd, text string, delay time.Duration) {
 	}
 }
 
-// A foreign process on a port of the network makes Up say which port, whose it is and what to do.
+// A foreign process on a port of the network makes Up say which port, whose it is and
+// what to do.
 func TestUpWithPortInUse(t *testing.T) {
 	topology := testTopology(t)
 	base, claim, err := claimFreePorts(claims(t), topology.Directory, portsEach*len(topology.Organisations()))

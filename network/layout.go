@@ -24,7 +24,8 @@ func (n *Network) org(name string, elements ...string) string {
 	return n.path(append([]string{"orgs", name}, elements...)...)
 }
 
-// caRoot is the root certificate of an organisation's enrolment CA, which also signs the CA server's TLS certificate.
+// caRoot is the root certificate of an organisation's enrolment CA, which also signs the
+// CA server's TLS certificate.
 func (n *Network) caRoot(org string) string { return n.org(org, "ca", "ca-cert.pem") }
 
 // tlsRoot is the root certificate of an organisation's TLS CA.
@@ -39,8 +40,9 @@ func (n *Network) tlsRoots() []string {
 	return files
 }
 
-// allTLSRoots is one file with the TLS roots of all organisations. A peer that trusted only its own would refuse the others'
-// until it has read the channel's configuration, and gossip would begin seconds later.
+// allTLSRoots is one file with the TLS roots of all organisations. A peer that trusted
+// only its own would refuse the others' until it has read the channel's configuration,
+// and gossip would begin seconds later.
 func (n *Network) allTLSRoots() string { return n.path("channel", "tls-roots.pem") }
 
 // userDir is a user's directory in the wallet.

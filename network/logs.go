@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Logs writes the logs of the processes that are named ORGANISATION/KIND, ORGANISATION or KIND, or of all, each line after
-// its process's name. With follow it goes on with what is added, until ctx ends.
+// Logs writes the logs of the processes that are named ORGANISATION/KIND, ORGANISATION or
+// KIND, or of all, each line after its process's name. With follow it goes on with what
+// is added, until ctx ends.
 func (n *Network) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
 	chosen := slices.DeleteFunc(n.processes(), func(p *process) bool {
 		return name != "" && name != p.name() && name != p.organisation && name != p.kind

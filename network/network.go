@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// A Network is a network that exists in a directory, whether its processes run or not. Its methods may be called by several
-// goroutines, but Up, Down, Start, Stop and Clean exclude one another, also between processes: a second one is refused.
+// A Network is a network that exists in a directory, whether its processes run or not.
+// Its methods may be called by several goroutines, but Up, Down, Start, Stop and Clean
+// exclude one another, also between processes: a second one is refused.
 type Network struct {
 	dir      string // absolute
 	state    *state
@@ -34,10 +35,12 @@ func Open(dir string) (*Network, error) {
 // Directory is the network's directory, absolute.
 func (n *Network) Directory() string { return n.dir }
 
-// Wallet is the directory of the organisations' profiles and the users' certificates and keys.
+// Wallet is the directory of the organisations' profiles and the users' certificates and
+// keys.
 func (n *Network) Wallet() string { return n.path("wallet") }
 
-// Programs is the directory of the programs chartseal and chartseal-chaincode with which the network runs.
+// Programs is the directory of the programs chartseal and chartseal-chaincode with which
+// the network runs.
 func (n *Network) Programs() string { return n.state.Programs }
 
 // Topology is what was declared. The caller must not change it.
@@ -49,7 +52,8 @@ func (n *Network) LedgerDirectory(org string) string { return n.org(org, "peer",
 // IPFSDirectory is a hospital's kubo repository.
 func (n *Network) IPFSDirectory(org string) string { return n.org(org, "ipfs") }
 
-// servers gives the processes of Fabric and kubo of the chosen organisations, services those of Chartseal.
+// servers gives the processes of Fabric and kubo of the chosen organisations, services
+// those of Chartseal.
 func (n *Network) servers(organisations ...string) (all []*process) {
 	for _, org := range organisations {
 		all = append(all, n.caProcess(org), n.ordererProcess(org), n.peerProcess(org), n.chaincodeProcess(org))
@@ -98,7 +102,8 @@ func (n *Network) down(ctx context.Context) error {
 	if err := n.stop(ctx, n.processes()); err != nil {
 		return err
 	}
-	// What a killed launcher left: commands that were running, and a server on the point of recording itself.
+	// What a killed launcher left: commands that were running, and a server on the point
+	// of recording itself.
 	return stopProcesses(ctx, n.strays())
 }
 
@@ -131,7 +136,8 @@ func (n *Network) Stop(ctx context.Context, organisation string) error {
 	return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
 }
 
-// Start starts everything of one organisation and waits until it serves and its peer has caught up and knows the others.
+// Start starts everything of one organisation and waits until it serves and its peer has
+// caught up and knows the others.
 func (n *Network) Start(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
@@ -156,7 +162,8 @@ func (n *Network) Start(ctx context.Context, organisation string) error {
 	return n.startAll(ctx, n.services(organisation))
 }
 
-// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest of those that run had just now.
+// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest of
+// those that run had just now.
 func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error {
 	var highest uint64
 	for _, org := range n.organisations() {

@@ -58,7 +58,8 @@ func (n *Network) ordererProcess(org string) *process {
 	}
 }
 
-// logging keeps what a person needs to find a fault, and leaves out colours and a line for every call.
+// logging keeps what a person needs to find a fault, and leaves out colours and a line
+// for every call.
 var logging = []string{
 	"FABRIC_LOGGING_SPEC=info:grpc=warning:comm.grpc.server=warning:gossip=warning:viperutil=warning",
 	"FABRIC_LOGGING_FORMAT=%{time:2006-01-02 15:04:05.000} %{level} [%{module}] %{message}",

@@ -62,7 +62,8 @@ func (o Ordering) validate() (faults []error) {
 			faults = append(faults, fmt.Errorf("ordering.%s: want at least 1", n.name))
 		}
 	}
-	// SmartBFT itself refuses timers that are out of order, with an orderer that dies at the first block.
+	// SmartBFT itself refuses timers that are out of order, with an orderer that dies at
+	// the first block.
 	if o.RequestForwardTimeout > o.RequestComplainTimeout || o.RequestComplainTimeout > o.RequestAutoRemoveTimeout {
 		faults = append(faults, errors.New("ordering: want requestForwardTimeout <= requestComplainTimeout <= requestAutoRemoveTimeout"))
 	}
@@ -75,11 +76,12 @@ func (o Ordering) validate() (faults []error) {
 	return faults
 }
 
-// electionTicks is how many heartbeats of a Raft leader go missing before another is elected.
+// electionTicks is how many heartbeats of a Raft leader go missing before another is
+// elected.
 const electionTicks = 10
 
-// configure puts the type's settings into the orderer section of a configtx. The consenters name host, port, certificates and, for
-// BFT, who they are.
+// configure puts the type's settings into the orderer section of a configtx. The
+// consenters name host, port, certificates and, for BFT, who they are.
 func (o Ordering) configure(orderer object, consenters []object) {
 	if o.Type == Raft {
 		var members []object

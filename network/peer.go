@@ -28,13 +28,16 @@ func (n *Network) configurePeer(org string) error {
 			"listenAddress": address, "address": address, "fileSystemPath": filepath.Join(dir, "data"),
 			"chaincodeListenAddress": n.address(org, portPeerChaincode), "chaincodeAddress": n.address(org, portPeerChaincode),
 			"gossip": object{
-				// One peer to an organisation: it bootstraps from itself and finds the others through the anchors.
+				// One peer to an organisation: it bootstraps from itself and finds the
+				// others through the anchors.
 				"bootstrap": address, "endpoint": address, "externalEndpoint": address,
-				// Messages to a dead peer try to connect one after the other, each as long as dialTimeout, and private data
-				// waits behind them: with the sample's 3 s a hospital's outage stopped the others for 10 s and more.
+				// Messages to a dead peer try to connect one after the other, each as
+				// long as dialTimeout, and private data waits behind them: with the
+				// sample's 3 s a hospital's outage stopped the others for 10 s and more.
 				"reconnectInterval": n.reconnectInterval(org).String(), "dialTimeout": "300ms", "connTimeout": "1s",
-				// How soon peers learn that another is in the channel, and so a member of a collection that can take
-				// private data; and how soon the metric that awaitGossip reads is true.
+				// How soon peers learn that another is in the channel, and so a member of
+				// a collection that can take private data; and how soon the metric that
+				// awaitGossip reads is true.
 				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // how soon they take one that is silent for dead
 				"publishStateInfoInterval": "500ms", "requestStateInfoInterval": "500ms", "membershipTrackerInterval": "200ms",
 				"pvtData": object{
@@ -42,8 +45,9 @@ func (n *Network) configurePeer(org string) error {
 					"reconcileSleepInterval": "5s", "reconcileBatchSize": 100, "pullRetryThreshold": "5s",
 				},
 			},
-			// Blocks come from one orderer; when it dies, from another: soon, though a try may hit the dead one again.
-			// An orderer that is behind is left when the headers that others send have been ahead of it for a while.
+			// Blocks come from one orderer; when it dies, from another: soon, though a
+			// try may hit the dead one again. An orderer that is behind is left when the
+			// headers that others send have been ahead of it for a while.
 			"deliveryclient": object{"connTimeout": "500ms", "reConnectBackoffThreshold": "2s", "blockCensorshipTimeoutKey": "2s"},
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
@@ -58,7 +62,8 @@ func (n *Network) configurePeer(org string) error {
 		}}},
 		"ledger": object{
 			"snapshots": object{"rootDir": filepath.Join(dir, "data", "snapshots")},
-			// No contract asks for the history of a key: what has one is kept under a key for each version.
+			// No contract asks for the history of a key: what has one is kept under a key
+			// for each version.
 			"history": object{"enableHistoryDatabase": false},
 		},
 		"operations": object{"listenAddress": n.address(org, portPeerOperations), "tls": object{
@@ -69,10 +74,12 @@ func (n *Network) configurePeer(org string) error {
 	})
 }
 
-// reconnectInterval is how long a peer waits before it tries again to reach another. Peers that start together miss each other at
-// first: an earlier one because nobody listens yet, a later one because its own channel is not loaded. When two then try again at the same
-// moment they keep one of both connections, and gossip waits five seconds for the answer to the greeting that went with
-// the other. So each waits shorter than those that start before it, by more than lies between their starts.
+// reconnectInterval is how long a peer waits before it tries again to reach another.
+// Peers that start together miss each other at first: an earlier one because nobody
+// listens yet, a later one because its own channel is not loaded. When two then try again
+// at the same moment they keep one of both connections, and gossip waits five seconds for
+// the answer to the greeting that went with the other. So each waits shorter than those
+// that start before it, by more than lies between their starts.
 func (n *Network) reconnectInterval(org string) time.Duration {
 	all := n.organisations()
 	later := len(all) - 1 - slices.Index(all, org)
@@ -107,8 +114,8 @@ func (n *Network) operationsURL(org string, offset int) string {
 	return "https://" + n.address(org, offset)
 }
 
-// channelMetrics gives those figures of a peer or orderer that are about the channel, by name. The offset is that of its
-// operations port.
+// channelMetrics gives those figures of a peer or orderer that are about the channel, by
+// name. The offset is that of its operations port.
 func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (map[string]float64, error) {
 	body, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org, offset)+"/metrics")
 	if err != nil {
@@ -128,7 +135,8 @@ func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (m
 	return metrics, nil
 }
 
-// awaitGossip waits until a peer knows all others of the channel that run. Before that, private data finds nobody to go to.
+// awaitGossip waits until a peer knows all others of the channel that run. Before that,
+// private data finds nobody to go to.
 func (n *Network) awaitGossip(ctx context.Context, org string) error {
 	others := 0.0
 	for _, o := range n.organisations() {
@@ -145,7 +153,8 @@ func (n *Network) awaitGossip(ctx context.Context, org string) error {
 	})
 }
 
-// peerCommand runs Fabric's peer command as an organisation's administrator against its own peer.
+// peerCommand runs Fabric's peer command as an organisation's administrator against its
+// own peer.
 func (n *Network) peerCommand(ctx context.Context, org string, args ...string) ([]byte, error) {
 	user := n.userDir("admin", org)
 	cmd := exec.CommandContext(ctx, filepath.Join(n.state.Servers.Fabric, "peer"), args...)
@@ -157,8 +166,8 @@ func (n *Network) peerCommand(ctx context.Context, org string, args ...string) (
 	return n.run(ctx, cmd)
 }
 
-// ordererFlags make the peer command send to the first orderer, the leader of a new channel: a follower would forward only
-// after a timeout.
+// ordererFlags make the peer command send to the first orderer, the leader of a new
+// channel: a follower would forward only after a timeout.
 func (n *Network) ordererFlags(org string) []string {
 	first := n.topology.Hospitals[0].Name
 	user := n.userDir("admin", org)

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// Organisation number i, counted over the hospitals and then the regulators, owns the ports base+20*i to base+20*i+19.
-// A service is at its offset in there; offsets 12 to 19 are kept for later.
+// Organisation number i, counted over the hospitals and then the regulators, owns the
+// ports base+20*i to base+20*i+19. A service is at its offset in there; offsets 12 to 19
+// are kept for later.
 const portsEach = 20
 
 const (
@@ -34,8 +35,9 @@ const (
 	portIPFSSwarm
 )
 
-// Free blocks are taken from here: above the ports of common services, below the range (32768 to 60999) from which Linux
-// takes the local ports of outgoing connections, any of which could otherwise sit on a server's port after a restart.
+// Free blocks are taken from here: above the ports of common services, below the range
+// (32768 to 60999) from which Linux takes the local ports of outgoing connections, any of
+// which could otherwise sit on a server's port after a restart.
 const (
 	freeFirst = 20000
 	freeLast  = 32700
@@ -59,19 +61,20 @@ func (n *Network) address(org string, offset int) string {
 // host is where every server listens.
 const host = "127.0.0.1"
 
-// A portClaim keeps other networks that are being made on this machine off a block of ports until it is closed, when the
-// servers are listening.
+// A portClaim keeps other networks that are being made on this machine off a block of
+// ports until it is closed, when the servers are listening.
 type portClaim struct{ file *os.File }
 
 func (c *portClaim) close() { c.file.Close() }
 
-// claimFreePorts finds a block of count ports, all free, and claims it for the network in dir. A block stays that network's while it
-// is stopped: its ports are for life.
+// claimFreePorts finds a block of count ports, all free, and claims it for the network in
+// dir. A block stays that network's while it is stopped: its ports are for life.
 func claimFreePorts(cache, dir string, count int) (base int, claim *portClaim, err error) {
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return 0, nil, fmt.Errorf("claim free ports: %w", err)
 	}
-	// Claims are made on a fixed grid, so that two claims are the same file or do not overlap.
+	// Claims are made on a fixed grid, so that two claims are the same file or do not
+	// overlap.
 	const grid = portsEach * (maxHospitals + maxRegulators)
 	for _, i := range rand.Perm((freeLast - freeFirst) / grid) {
 		base := freeFirst + i*grid
@@ -126,7 +129,8 @@ func portFree(port int) bool {
 	return true
 }
 
-// checkPorts makes sure that nobody else sits on the ports of a process that is about to start.
+// checkPorts makes sure that nobody else sits on the ports of a process that is about to
+// start.
 func (n *Network) checkPorts(p *process) error {
 	for _, port := range p.ports {
 		if portFree(port) {
@@ -172,7 +176,8 @@ func portHolder(port int) (pid int, command string) {
 	return 0, ""
 }
 
-// listeners adds to inodes the sockets, in the form of a /proc/PID/fd link, that listen on the port.
+// listeners adds to inodes the sockets, in the form of a /proc/PID/fd link, that listen
+// on the port.
 func listeners(table string, port int, inodes map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {

@@ -36,14 +36,15 @@ func TestDefaultPorts(t *testing.T) {
 			}
 		}
 	}
-	// CA 2, orderer 3, peer 3, chaincode 1 everywhere; kubo 2, authority 1 at the hospitals.
+	// CA 2, orderer 3, peer 3, chaincode 1 everywhere; kubo 2, authority 1 at the
+	// hospitals.
 	if want := 4*9 + 3*3; len(taken) != want {
 		t.Errorf("%d ports, want %d", len(taken), want)
 	}
 }
 
-// claims is where networks of this machine claim their ports. Tests claim there too: they look at ports by listening for a moment,
-// and another test's servers may be about to.
+// claims is where networks of this machine claim their ports. Tests claim there too: they
+// look at ports by listening for a moment, and another test's servers may be about to.
 func claims(t *testing.T) string {
 	t.Helper()
 	cache, err := cacheDirectory()
@@ -76,7 +77,8 @@ func TestClaimFreePorts(t *testing.T) {
 	}
 }
 
-// TestStoppedNetworkKeepsItsPorts: nobody else gets the block of a network that is stopped, until that is removed.
+// TestStoppedNetworkKeepsItsPorts: nobody else gets the block of a network that is
+// stopped, until that is removed.
 func TestStoppedNetworkKeepsItsPorts(t *testing.T) {
 	cache, dir := claims(t), t.TempDir()
 	base, claim, err := claimFreePorts(cache, dir, portsEach)

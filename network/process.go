@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// A process is one server of the network: how to start it, and how to tell that it serves.
+// A process is one server of the network: how to start it, and how to tell that it
+// serves.
 type process struct {
 	organisation string
 	kind         string // peer, orderer, ca, chaincode, ipfs, authority, replicator
@@ -43,7 +44,8 @@ func (n *Network) logFile(p *process) string {
 // idVariable carries the network's id in the environment of everything that it starts.
 const idVariable = "CHARTSEAL_NETWORK_ID"
 
-// environment is the environment that the network's programs get: what finding files needs, and the network's id.
+// environment is the environment that the network's programs get: what finding files
+// needs, and the network's id.
 func (n *Network) environment(extra ...string) []string {
 	env := []string{idVariable + "=" + n.state.ID}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG"} {
@@ -54,15 +56,16 @@ func (n *Network) environment(extra ...string) []string {
 	return append(env, extra...)
 }
 
-// The shell writes its own kernel record (process id and start time) and then becomes the server, so that there is no
-// moment, wherever the launcher is killed, at which a server runs unrecorded. Servers make private files only.
+// The shell writes its own kernel record (process id and start time) and then becomes the
+// server, so that there is no moment, wherever the launcher is killed, at which a server
+// runs unrecorded. Servers make private files only.
 const becomeServer = `umask 077
 read -r stat </proc/$$/stat && printf '%s\n' "$stat" >"$1.new" && mv "$1.new" "$1" || exit 126
 shift
 exec "$@"`
 
-// start starts a process, detached, unless it runs already. The channel that it returns is closed when the process ends;
-// it is nil for one that ran before.
+// start starts a process, detached, unless it runs already. The channel that it returns
+// is closed when the process ends; it is nil for one that ran before.
 func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	if n.pid(p) != 0 {
 		return nil, nil
@@ -96,7 +99,8 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	return done, nil
 }
 
-// awaitReady waits until a process serves, and fails early, with its last words, when it dies.
+// awaitReady waits until a process serves, and fails early, with its last words, when it
+// dies.
 func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("not ready after a minute"))
 	defer cancel()
@@ -120,7 +124,8 @@ func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan stru
 	}
 }
 
-// A processRecord is what identifies a process for good: ids are reused, start times are not.
+// A processRecord is what identifies a process for good: ids are reused, start times are
+// not.
 type processRecord struct {
 	pid   int
 	start string // clock ticks since the machine started
@@ -128,7 +133,8 @@ type processRecord struct {
 
 var errMalformedRecord = errors.New("malformed process record")
 
-// parseRecord reads a line of /proc/PID/stat. The second field, the program's name in parentheses, may hold anything.
+// parseRecord reads a line of /proc/PID/stat. The second field, the program's name in
+// parentheses, may hold anything.
 func parseRecord(stat []byte) (r processRecord, state string, err error) {
 	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
@@ -190,7 +196,8 @@ func (n *Network) pid(p *process) int {
 	return 0
 }
 
-// strays finds processes that carry this network's id: beside the recorded ones, the commands that a killed launcher left.
+// strays finds processes that carry this network's id: beside the recorded ones, the
+// commands that a killed launcher left.
 func (n *Network) strays() (found []processRecord) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -211,10 +218,12 @@ func (n *Network) strays() (found []processRecord) {
 
 const stopGrace = 10 * time.Second
 
-// stopProcesses asks processes to end, all at once, and kills those that have not after a grace time.
+// stopProcesses asks processes to end, all at once, and kills those that have not after a
+// grace time.
 func stopProcesses(ctx context.Context, records []processRecord) error {
 	return forEach(ctx, records, func(ctx context.Context, r processRecord) error {
-		// A handle that the kernel ties to this very process: the id cannot be reused between the check and the signal.
+		// A handle that the kernel ties to this very process: the id cannot be reused
+		// between the check and the signal.
 		handle, err := os.FindProcess(r.pid)
 		if err != nil || !r.alive() {
 			return nil

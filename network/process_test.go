@@ -107,7 +107,8 @@ func TestStopKillsTheDeaf(t *testing.T) {
 	}
 }
 
-// A record whose process id now belongs to somebody else is not touched, whatever else is the same.
+// A record whose process id now belongs to somebody else is not touched, whatever else is
+// the same.
 func TestForeignProcessSurvives(t *testing.T) {
 	n := shellNetwork(t)
 	p := n.shell("peer", "unused")

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestRegisterRefuses: before a CA is asked, for a CA takes any name, and any attribute from its registrar.
+// TestRegisterRefuses: before a CA is asked, for a CA takes any name, and any attribute
+// from its registrar.
 func TestRegisterRefuses(t *testing.T) {
 	topology, err := parseTopology([]byte("hospitals: [{name: A}, {name: B}]"))
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"strconv"
 )
 
-// Revoke ends a person's certificates: the organisation's CA revokes them, and its new revocation list goes into the
-// channel's configuration, from where every peer, orderer and attribute authority takes it. It takes effect with the block
-// that holds it; when Revoke returns, every peer that runs has that block.
+// Revoke ends a person's certificates: the organisation's CA revokes them, and its new
+// revocation list goes into the channel's configuration, from where every peer, orderer
+// and attribute authority takes it. It takes effect with the block that holds it; when
+// Revoke returns, every peer that runs has that block.
 func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err := n.checkOrganisation(org); err != nil {
 		return err
@@ -48,9 +49,10 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	return nil
 }
 
-// revoke revokes all certificates of an identity and returns the CA's revocation list, in PEM. The list is asked for on its
-// own: the CA adds none to its answer when all certificates were revoked before, and then it may be that the list of that
-// time never reached the channel.
+// revoke revokes all certificates of an identity and returns the CA's revocation list, in
+// PEM. The list is asked for on its own: the CA adds none to its answer when all
+// certificates were revoked before, and then it may be that the list of that time never
+// reached the channel.
 func (c *caClient) revoke(ctx context.Context, registrar keyPair, id string) ([]byte, error) {
 	if err := c.call(ctx, "revoke", object{"id": id, "caname": "ca"}, registrar.sign, nil); err != nil {
 		return nil, fmt.Errorf("revoke %s: %w", id, err)
@@ -62,13 +64,15 @@ func (c *caClient) revoke(ctx context.Context, registrar keyPair, id string) ([]
 	return result.CRL, nil
 }
 
-// A configUpdate changes the channel's configuration with Fabric's own programs. Its files are in dir.
+// A configUpdate changes the channel's configuration with Fabric's own programs. Its
+// files are in dir.
 type configUpdate struct {
 	*Network
 	dir string
 }
 
-// apply fetches the configuration, has it edited, and submits the difference as the administrator of one organisation.
+// apply fetches the configuration, has it edited, and submits the difference as the
+// administrator of one organisation.
 func (u configUpdate) apply(ctx context.Context, org string, edit func(config object) error) error {
 	channel := u.topology.Channel
 	block, number, err := u.fetch(ctx, org)
@@ -131,7 +135,8 @@ func (u configUpdate) fetch(ctx context.Context, org string) (block object, numb
 	return block, number, err
 }
 
-// await waits until there is a configuration block after the one of that number, and every peer that runs has it.
+// await waits until there is a configuration block after the one of that number, and
+// every peer that runs has it.
 func (u configUpdate) await(ctx context.Context, org string, before uint64) error {
 	var number uint64
 	err := retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {

@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// TestRevokeAgain: the CA says nothing of a revocation list when it has nothing new to revoke. A revocation that did not get
-// as far as the channel's configuration has to be finished by the same command again.
+// TestRevokeAgain: the CA says nothing of a revocation list when it has nothing new to
+// revoke. A revocation that did not get as far as the channel's configuration has to be
+// finished by the same command again.
 func TestRevokeAgain(t *testing.T) {
 	revoked := map[string]bool{}
 	ca := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,8 +27,8 @@ type serverBinaries struct {
 	Kubo     string `json:"kubo"`     // ipfs
 }
 
-// An upstream is a project whose server programs are built from their own module, network/servers/<name>, whose tools.go
-// lists the programs.
+// An upstream is a project whose server programs are built from their own module,
+// network/servers/<name>, whose tools.go lists the programs.
 type upstream struct {
 	name    string
 	module  string
@@ -42,9 +42,10 @@ var (
 	kubo     = upstream{name: "kubo", module: "github.com/ipfs/kubo"}
 )
 
-// Build makes the server binaries, unless the cache has them. The cache is $CHARTSEAL_CACHE, or chartseal in the user's
-// cache directory; a build is known there by the module's version, the Go version and a digest of go.mod, go.sum and
-// tools.go. Progress gets lines of text; nil is for silence.
+// Build makes the server binaries, unless the cache has them. The cache is
+// $CHARTSEAL_CACHE, or chartseal in the user's cache directory; a build is known there by
+// the module's version, the Go version and a digest of go.mod, go.sum and tools.go.
+// Progress gets lines of text; nil is for silence.
 func Build(ctx context.Context, progress io.Writer) error {
 	_, err := buildServers(ctx, progress)
 	return err
@@ -79,7 +80,8 @@ func cacheDirectory() (string, error) {
 	return filepath.Join(dir, "chartseal"), nil
 }
 
-// sourceRoot finds the repository, above the working directory or above the running program.
+// sourceRoot finds the repository, above the working directory or above the running
+// program.
 func sourceRoot() (string, error) {
 	var starts []string
 	if dir, err := os.Getwd(); err == nil {
@@ -188,7 +190,8 @@ func (u upstream) goCommand(ctx context.Context, source string, args ...string) 
 	return cmd
 }
 
-// compile builds the programs that tools.go imports into dir, and copies the sample configuration there.
+// compile builds the programs that tools.go imports into dir, and copies the sample
+// configuration there.
 func (u upstream) compile(ctx context.Context, source, version, dir string, say func(string, ...any)) error {
 	tools, err := parser.ParseFile(token.NewFileSet(), filepath.Join(source, "tools.go"), nil, parser.ImportsOnly)
 	if err != nil {
@@ -202,7 +205,8 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 
 	started := time.Now()
 	cmd := u.goCommand(ctx, source, append([]string{"build", "-mod=readonly", "-v", "-o", dir + "/"}, programs...)...)
-	// Told to stop, the compilers that it has started stop too: they hold its stderr, and some take a minute.
+	// Told to stop, the compilers that it has started stop too: they hold its stderr, and
+	// some take a minute.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	stderr, err := cmd.StderrPipe()
@@ -225,7 +229,8 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 			}
 		}
 	}()
-	// With -v the go command names each package on a line of its own; whatever else it says is an error's text.
+	// With -v the go command names each package on a line of its own; whatever else it
+	// says is an error's text.
 	var complaints []string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		line := lines.Text()
@@ -260,8 +265,8 @@ func (u upstream) copySamples(ctx context.Context, source, dir string) error {
 	return nil
 }
 
-// buildPrograms compiles the product's own programs that a network runs. It serves tests; make has built them before it
-// runs chartnet.
+// buildPrograms compiles the product's own programs that a network runs. It serves tests;
+// make has built them before it runs chartnet.
 func buildPrograms(ctx context.Context, dir, chaincode string, withServices bool) error {
 	root, err := sourceRoot()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// moduleFixture is a module that stands for an upstream: it has one program, and needs no download.
+// moduleFixture is a module that stands for an upstream: it has one program, and needs no
+// download.
 func moduleFixture(t *testing.T) (u upstream, source string) {
 	t.Helper()
 	t.Setenv("CHARTSEAL_CACHE", t.TempDir())

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The services of a hospital are Chartseal's own: the attribute authority and the replicator, both run by the program
-// chartseal as the user authority.
+// The services of a hospital are Chartseal's own: the attribute authority and the
+// replicator, both run by the program chartseal as the user authority.
 
 func (n *Network) chartsealProgram() string { return filepath.Join(n.state.Programs, "chartseal") }
 
@@ -32,7 +32,8 @@ func (n *Network) chartsealArgs(user, org string, args ...string) []string {
 func (n *Network) authorityFlags(org string) []string {
 	dir := n.org(org, "authority")
 	flags := []string{"--dir", filepath.Join(dir, "master")}
-	// Networks of earlier releases have a passphrase, which takes each command a second to try.
+	// Networks of earlier releases have a passphrase, which takes each command a second
+	// to try.
 	if passphrase := filepath.Join(dir, "passphrase"); isFile(passphrase) {
 		return append(flags, "--passphrase-file", passphrase)
 	}
@@ -44,7 +45,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// makeSecrets makes what a hospital's authority and custodian keep to themselves. It needs no server.
+// makeSecrets makes what a hospital's authority and custodian keep to themselves. It
+// needs no server.
 func (n *Network) makeSecrets(ctx context.Context, org string) error {
 	return inParallel(ctx,
 		func(ctx context.Context) error {
@@ -57,7 +59,8 @@ func (n *Network) makeSecrets(ctx context.Context, org string) error {
 		})
 }
 
-// publishAuthority announces a hospital's authority and its custodian on the ledger, with the authority's public keys.
+// publishAuthority announces a hospital's authority and its custodian on the ledger, with
+// the authority's public keys.
 func (n *Network) publishAuthority(ctx context.Context, org string) error {
 	recipient, err := n.chartseal(ctx, "custodian", org, "custodian", "init")
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// stateFile marks a directory as a network of ours and remembers what must not change between an Up and the next.
+// stateFile marks a directory as a network of ours and remembers what must not change
+// between an Up and the next.
 const stateFile = "network.json"
 
 type state struct {
@@ -57,7 +58,8 @@ func (s *state) write(dir string) error {
 	return writeFile(filepath.Join(dir, stateFile), append(data, '\n'))
 }
 
-// claimDirectory makes sure that dir may become a network's: it does not exist, is empty, or is one already.
+// claimDirectory makes sure that dir may become a network's: it does not exist, is empty,
+// or is one already.
 func claimDirectory(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -87,8 +89,8 @@ func claimDirectory(dir string) error {
 	return fmt.Errorf("directory %s is not empty and not a network's: choose another", dir)
 }
 
-// difference names the first setting in which another topology cannot be had from an existing network, or gives "".
-// Users and scopes may be added at any time.
+// difference names the first setting in which another topology cannot be had from an
+// existing network, or gives "". Users and scopes may be added at any time.
 func (s *state) difference(t *Topology) string {
 	old := s.Topology
 	switch {
@@ -120,8 +122,8 @@ const lockName = "lock"
 
 var errLocked = errors.New("locked by another process")
 
-// lockFile takes an advisory lock that the kernel drops when this process ends, however it ends. Without wait, a lock
-// that somebody holds is errLocked.
+// lockFile takes an advisory lock that the kernel drops when this process ends, however
+// it ends. Without wait, a lock that somebody holds is errLocked.
 func lockFile(name string, wait bool) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -147,7 +149,8 @@ func lockFile(name string, wait bool) (*os.File, error) {
 	return f, nil
 }
 
-// awaitLock is lockFile once nobody else holds the lock. It asks again and again, as no context ends a wait in the kernel.
+// awaitLock is lockFile once nobody else holds the lock. It asks again and again, as no
+// context ends a wait in the kernel.
 func awaitLock(ctx context.Context, name string) (*os.File, error) {
 	for {
 		f, err := lockFile(name, false)
@@ -162,8 +165,9 @@ func awaitLock(ctx context.Context, name string) (*os.File, error) {
 	}
 }
 
-// lockPatience is how long a command waits for another one to end. One that was killed may leave a child that holds its lock for the
-// moment between its making and its beginning.
+// lockPatience is how long a command waits for another one to end. One that was killed
+// may leave a child that holds its lock for the moment between its making and its
+// beginning.
 const lockPatience = 2 * time.Second
 
 // lock keeps two commands from changing the network at once.

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestBuildStops: a build that is told to stop does so while another build holds the lock, and while a compiler is at work.
+// TestBuildStops: a build that is told to stop does so while another build holds the
+// lock, and while a compiler is at work.
 func TestBuildStops(t *testing.T) {
 	for name, begin := range map[string]func(t *testing.T, u upstream) (wait func()){
 		"under another's lock": func(t *testing.T, u upstream) func() {

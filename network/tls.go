@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// adminTLS makes the TLS settings with which an organisation's administrator speaks to its own nodes.
+// adminTLS makes the TLS settings with which an organisation's administrator speaks to
+// its own nodes.
 func (n *Network) adminTLS(org string) (*tls.Config, error) {
 	dir := n.userDir("admin", org)
 	return clientTLS(n.tlsRoot(org), dir+"/tls-cert.pem", dir+"/tls-key.pem")
@@ -51,7 +52,8 @@ func dialTLS(ctx context.Context, address string, config *tls.Config) error {
 // probeTimeout bounds one question to a server on this machine.
 const probeTimeout = 3 * time.Second
 
-// fetch makes one request on a connection of its own and gives the body of a 2xx response.
+// fetch makes one request on a connection of its own and gives the body of a 2xx
+// response.
 func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 	resp, err := client.Do(req)

@@ -181,7 +181,8 @@ func (t *Topology) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, o := range t.Organisations() {
-		// Directories and hidden differences: two names that differ only in case confuse people and some file systems.
+		// Directories and hidden differences: two names that differ only in case confuse
+		// people and some file systems.
 		if key := strings.ToLower(o.Name); seen[key] {
 			fault("organisation %q is named twice", o.Name)
 		} else {
@@ -207,7 +208,8 @@ func (o Organisation) validate() (faults []error) {
 	return faults
 }
 
-// validatePerson refuses what would be no good name in a wallet or an actor, and attributes that give power over the CA.
+// validatePerson refuses what would be no good name in a wallet or an actor, and
+// attributes that give power over the CA.
 func validatePerson(org, user string, attributes map[string]string) (faults []error) {
 	if !userName.MatchString(user) {
 		faults = append(faults, fmt.Errorf("user %q of %s: want letters, digits, '.', '_' and '-', at most 63", user, org))

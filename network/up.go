@@ -14,20 +14,24 @@ import (
 
 // Options say how [Up] works, beside what it makes. The zero value is good for tests.
 type Options struct {
-	// Programs is the directory of chartseal, the chaincode server and ccbuilder. Empty: they are compiled from the
-	// repository around the working directory into the network's own directory.
+	// Programs is the directory of chartseal, the chaincode server and ccbuilder. Empty:
+	// they are compiled from the repository around the working directory into the
+	// network's own directory.
 	Programs string
 
-	// WithoutServices leaves out attribute authorities, replicators, attribute keys and scopes: the ledger, the IPFS nodes
-	// and the users' certificates remain, which is what tests of the chaincode want, and sooner.
+	// WithoutServices leaves out attribute authorities, replicators, attribute keys and
+	// scopes: the ledger, the IPFS nodes and the users' certificates remain, which is
+	// what tests of the chaincode want, and sooner.
 	WithoutServices bool
 
-	// Progress gets lines of text about long work and the time of each phase. Nil is for silence.
+	// Progress gets lines of text about long work and the time of each phase. Nil is for
+	// silence.
 	Progress io.Writer
 }
 
-// Up brings a network up and returns when all of it serves. See the package comment for what it finds and leaves. An error
-// leaves running what runs, so that its logs and status can be looked at; Up may be called again, or [Network.Down].
+// Up brings a network up and returns when all of it serves. See the package comment for
+// what it finds and leaves. An error leaves running what runs, so that its logs and
+// status can be looked at; Up may be called again, or [Network.Down].
 func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("topology: %w", err)
@@ -77,8 +81,9 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	return n, nil
 }
 
-// prepare opens the network in dir, or starts a new one there when there is none or it never came to life. In the latter
-// case it returns the claim on the ports, if they were chosen here.
+// prepare opens the network in dir, or starts a new one there when there is none or it
+// never came to life. In the latter case it returns the claim on the ports, if they were
+// chosen here.
 func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim, error) {
 	old, err := readState(dir)
 	switch {
@@ -110,7 +115,8 @@ func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim
 	return &Network{dir: dir, state: s, topology: t}, claim, s.write(dir)
 }
 
-// discard removes a network that never came to life, but not the lock that is held on its directory.
+// discard removes a network that never came to life, but not the lock that is held on its
+// directory.
 func (n *Network) discard(ctx context.Context) error {
 	if err := n.down(ctx); err != nil {
 		return err
@@ -202,7 +208,8 @@ func (u *bringUp) create(ctx context.Context) error {
 	if err := u.phase(ctx, "nodes' identities", u.everywhere(nodes)); err != nil {
 		return err
 	}
-	// People enrol, secrets are made and kubo starts while the channel's servers wait for one another.
+	// People enrol, secrets are made and kubo starts while the channel's servers wait for
+	// one another.
 	err := u.phase(ctx, "channel, users, ipfs",
 		inOrder(u.makeGenesis, u.startNodes, u.joinPeers, u.everywhere(u.awaitActive)),
 		inOrder(u.enrollUsers, u.makeAllSecrets),
@@ -227,7 +234,8 @@ func (u *bringUp) startCA(ctx context.Context, org string) error {
 	return u.startAll(ctx, []*process{u.caProcess(org)})
 }
 
-// startNodes starts orderers, peers and chaincode servers, and gives each peer the chaincode package.
+// startNodes starts orderers, peers and chaincode servers, and gives each peer the
+// chaincode package.
 func (u *bringUp) startNodes(ctx context.Context) error {
 	if err := errors.Join(u.writeDefinition(), u.writeBuilder()); err != nil {
 		return err
@@ -249,8 +257,9 @@ func (u *bringUp) startNodes(ctx context.Context) error {
 	return inParallel(ctx, inOrder(u.everywhere(startOrderer), u.joinOrderers), u.everywhere(startPeer))
 }
 
-// joinOrderers makes all orderers consenters. The first one leads, so it joins last: what a leader says before the others
-// listen is lost, and the first transaction would then wait five seconds for a view change.
+// joinOrderers makes all orderers consenters. The first one leads, so it joins last: what
+// a leader says before the others listen is lost, and the first transaction would then
+// wait five seconds for a view change.
 func (u *bringUp) joinOrderers(ctx context.Context) error {
 	all := u.organisations()
 	if err := forEach(ctx, all[1:], u.joinOrderer); err != nil {
@@ -259,7 +268,8 @@ func (u *bringUp) joinOrderers(ctx context.Context) error {
 	return u.joinOrderer(ctx, all[0])
 }
 
-// joinPeers makes the peers follow the channel, one after the other, as startPeers starts them.
+// joinPeers makes the peers follow the channel, one after the other, as startPeers starts
+// them.
 func (u *bringUp) joinPeers(ctx context.Context) error {
 	for _, org := range u.organisations() {
 		if err := u.joinPeer(ctx, org); err != nil {
@@ -273,7 +283,8 @@ func (u *bringUp) configureNodes(org string) error {
 	return errors.Join(u.configureOrderer(org), u.configurePeer(org), u.configureChaincode(org))
 }
 
-// awaitActive waits until an organisation's orderer takes part and its peer has the first block.
+// awaitActive waits until an organisation's orderer takes part and its peer has the first
+// block.
 func (u *bringUp) awaitActive(ctx context.Context, org string) error {
 	return retry(ctx, "wait for "+org+"/orderer", func(ctx context.Context) error {
 		info, err := u.ordererChannel(ctx, org)
@@ -291,7 +302,8 @@ func (u *bringUp) awaitActive(ctx context.Context, org string) error {
 	})
 }
 
-// awaitSameHeight waits until every peer has every block. Peers that have not endorse something else than the others.
+// awaitSameHeight waits until every peer has every block. Peers that have not endorse
+// something else than the others.
 func (u *bringUp) awaitSameHeight(ctx context.Context) error {
 	return retry(ctx, "wait for peers at the same height", func(ctx context.Context) error {
 		var mu sync.Mutex

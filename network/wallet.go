@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 )
 
-// writeWallet writes the organisations' profiles and the clients' configuration; enrolment puts the users beside them.
+// writeWallet writes the organisations' profiles and the clients' configuration;
+// enrolment puts the users beside them.
 func (n *Network) writeWallet() error {
 	for _, o := range n.topology.Organisations() {
 		for from, to := range map[string]string{n.tlsRoot(o.Name): o.Name + ".pem", n.caRoot(o.Name): o.Name + "-ca.pem"} {
@@ -36,7 +37,8 @@ func (n *Network) writeWallet() error {
 	return writeYAML(filepath.Join(n.state.Programs, "chartseal.yaml"), object{"wallet": "network/wallet"})
 }
 
-// profile tells a client where an organisation's servers are. Paths are relative to the profile.
+// profile tells a client where an organisation's servers are. Paths are relative to the
+// profile.
 func (n *Network) profile(org string) (object, error) {
 	profile := object{
 		"msp": org, "channel": n.topology.Channel, "chaincode": n.topology.Chaincode,

@@ -21,8 +21,8 @@ const (
 	requestTimeout = 60 * time.Second
 )
 
-// ClientTLS is the TLS configuration for asking an authority: the enrolment certificate and its key, and the TLS roots of
-// the authority's MSP from the channel's configuration.
+// ClientTLS is the TLS configuration for asking an authority: the enrolment certificate
+// and its key, and the TLS roots of the authority's MSP from the channel's configuration.
 func ClientTLS(enrolment tls.Certificate, roots []*x509.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS13,
@@ -34,11 +34,13 @@ func ClientTLS(enrolment tls.Certificate, roots []*x509.Certificate) *tls.Config
 // A Pinned gives the public key that the ledger pins for one version of an attribute.
 type Pinned func(name string, version int) (*abe.PublicKey, error)
 
-// RequestKeys asks the authority at url (https://host:port) for all keys that gid has there. Every key of the answer is checked: it is for
-// gid, under the authority's own MSP ID, and made with the exponents of the pinned public key. One that is not fails the whole
-// request with [ErrUntrusted], and nothing is returned.
+// RequestKeys asks the authority at url (https://host:port) for all keys that gid has
+// there. Every key of the answer is checked: it is for gid, under the authority's own MSP
+// ID, and made with the exponents of the pinned public key. One that is not fails the
+// whole request with [ErrUntrusted], and nothing is returned.
 //
-// A refusal is a [*DeniedError]; a server that cannot be reached, or is too busy, is [ErrUnavailable].
+// A refusal is a [*DeniedError]; a server that cannot be reached, or is too busy, is
+// [ErrUnavailable].
 func RequestKeys(ctx context.Context, url string, config *tls.Config, authority, gid string, pinned Pinned) ([]*abe.UserKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

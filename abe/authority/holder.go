@@ -27,7 +27,8 @@ var attributesOID = asn1.ObjectIdentifier{1, 2, 3, 4, 5, 6, 7, 8, 1}
 
 const enrollmentIDAttribute = "hf.EnrollmentID"
 
-// Limits on what a certificate says. A CA of the consortium is trusted to identify its people, not to be free of bugs.
+// Limits on what a certificate says. A CA of the consortium is trusted to identify its
+// people, not to be free of bugs.
 const (
 	maxExtension    = 16 << 10
 	maxEnrollmentID = 256
@@ -38,7 +39,8 @@ const clientUnit = "client"
 
 var otherUnits = []string{"peer", "orderer", "admin"}
 
-// checkUnits accepts clients, and certificates without any unit, which MSPs without NodeOUs have.
+// checkUnits accepts clients, and certificates without any unit, which MSPs without
+// NodeOUs have.
 func checkUnits(units []string) error {
 	client := len(units) == 0
 	for _, unit := range units {
@@ -54,7 +56,8 @@ func checkUnits(units []string) error {
 	return nil
 }
 
-// readHolder takes the identity out of a certificate of the given MSP. It does not verify the certificate.
+// readHolder takes the identity out of a certificate of the given MSP. It does not verify
+// the certificate.
 func readHolder(msp string, cert *x509.Certificate) (*Holder, error) {
 	if strings.Contains(msp, "/") { // the first slash of a GID ends the MSP ID
 		return nil, denied(CodeUnknownMember, "the MSP ID "+msp+" has a slash, so that it could pass for people of another member")

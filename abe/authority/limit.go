@@ -7,14 +7,15 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Limit bounds how often one GID may ask. The zero value means one request every two seconds with a burst of 20.
+// A Limit bounds how often one GID may ask. The zero value means one request every two
+// seconds with a burst of 20.
 type Limit struct {
 	Every time.Duration // between requests in the long run
 	Burst int           // at once
 }
 
-// limiter keeps one token bucket a GID. Buckets that have filled up again are forgotten, so it holds no more than the people who
-// asked lately.
+// limiter keeps one token bucket a GID. Buckets that have filled up again are forgotten,
+// so it holds no more than the people who asked lately.
 type limiter struct {
 	limit   Limit
 	now     func() time.Time
@@ -22,7 +23,8 @@ type limiter struct {
 	buckets map[string]*rate.Limiter
 }
 
-// maxBuckets is when full buckets are swept out. GIDs are verified before they get here, so nobody can make them up.
+// maxBuckets is when full buckets are swept out. GIDs are verified before they get here,
+// so nobody can make them up.
 const maxBuckets = 4096
 
 func newLimiter(l Limit) *limiter {

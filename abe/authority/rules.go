@@ -10,8 +10,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Rules is an authority's rule file: which certificate attributes give which attributes of policies. RULES.md beside this file
-// explains it for those who write one. In YAML:
+// Rules is an authority's rule file: which certificate attributes give which attributes
+// of policies. RULES.md beside this file explains it for those who write one. In YAML:
 //
 //	rules:
 //	  - grant: role={role}              # a certificate of this hospital with role=nurse gets HospitalA:role=nurse ...
@@ -29,29 +29,34 @@ type Rules struct {
 
 // A Rule grants one attribute to everyone whom all of its conditions fit.
 type Rule struct {
-	// Grant is the attribute without its authority: name, name=value, or name={attribute}, which takes the value from the
-	// certificate attribute of that name.
+	// Grant is the attribute without its authority: name, name=value, or
+	// name={attribute}, which takes the value from the certificate attribute of that
+	// name.
 	Grant string `json:"grant" yaml:"grant"`
 	// Values are the allowed values for name={attribute}; "*" alone allows any.
 	Values []string `json:"values,omitempty" yaml:"values,omitempty"`
 	// Number makes the value of name={attribute} a number that policies can compare.
 	Number *Number `json:"number,omitempty" yaml:"number,omitempty"`
-	// When lists certificate attributes that must have the given value; "*" is any value but none.
+	// When lists certificate attributes that must have the given value; "*" is any value
+	// but none.
 	When map[string]string `json:"when,omitempty" yaml:"when,omitempty"`
-	// Members are the MSP IDs whose people this rule is for; empty is the authority's own, "*" alone is all of the channel.
+	// Members are the MSP IDs whose people this rule is for; empty is the authority's
+	// own, "*" alone is all of the channel.
 	Members []string `json:"members,omitempty" yaml:"members,omitempty"`
-	// Holders are the GIDs (MSPID/enrolment-id) of the only people this rule is for. It replaces Members.
+	// Holders are the GIDs (MSPID/enrolment-id) of the only people this rule is for. It
+	// replaces Members.
 	Holders []string `json:"holders,omitempty" yaml:"holders,omitempty"`
 }
 
-// A Number bounds a numeric attribute. Its max decides how many public keys are needed, about 2*max + 32; above 1023 they are
-// published when first needed.
+// A Number bounds a numeric attribute. Its max decides how many public keys are needed,
+// about 2*max + 32; above 1023 they are published when first needed.
 type Number struct {
 	Max int `json:"max" yaml:"max"`
 }
 
-// DayAttribute can stand for a certificate attribute in a rule: the number of the day of issue, counted from 1 January 2000 UTC. With
-// it a policy can ask for keys that were issued since some day.
+// DayAttribute can stand for a certificate attribute in a rule: the number of the day of
+// issue, counted from 1 January 2000 UTC. With it a policy can ask for keys that were
+// issued since some day.
 const DayAttribute = "@day"
 
 const (
@@ -60,7 +65,8 @@ const (
 	maxPublishedMax = 1023 // numbers up to here are published up front
 )
 
-// DefaultRules are those of a hospital that has not written its own: role and department of its own people.
+// DefaultRules are those of a hospital that has not written its own: role and department
+// of its own people.
 func DefaultRules() Rules {
 	return Rules{Rules: []Rule{
 		{Grant: "role={role}", Values: []string{
@@ -83,7 +89,8 @@ type mapped struct {
 	source string // the certificate attribute that its value comes from, or empty
 }
 
-// NewMapping checks the rules for an authority. Its errors match [ErrRules] and name the rule.
+// NewMapping checks the rules for an authority. Its errors match [ErrRules] and name the
+// rule.
 func NewMapping(authority string, rules Rules) (*Mapping, error) {
 	if len(rules.Rules) == 0 || len(rules.Rules) > maxRules {
 		return nil, fmt.Errorf("%w: want 1 to %d rules, have %d", ErrRules, maxRules, len(rules.Rules))
@@ -173,8 +180,9 @@ func (r *mapped) checkPeople() error {
 			return fmt.Errorf("when: empty name or value")
 		}
 	}
-	// A fixed attribute without any condition on the certificate is for every member of the hospital: that is allowed for the
-	// authority's own people and for named holders, and too much for strangers.
+	// A fixed attribute without any condition on the certificate is for every member of
+	// the hospital: that is allowed for the authority's own people and for named holders,
+	// and too much for strangers.
 	if slices.Contains(r.Members, anyValue) && r.source == "" && len(r.When) == 0 {
 		return fmt.Errorf("would give a fixed attribute to everyone in the consortium: add a condition")
 	}
@@ -185,8 +193,9 @@ func (m *Mapping) attribute(name, value string) string {
 	return policy.Attribute{Authority: m.authority, Name: name, Value: value}.String()
 }
 
-// Attributes lists the names that should be published before anyone seals: all that can be granted, but for wildcards and
-// large numbers, which are published when first needed (see [Mapping.Covers]). It is sorted.
+// Attributes lists the names that should be published before anyone seals: all that can
+// be granted, but for wildcards and large numbers, which are published when first needed
+// (see [Mapping.Covers]). It is sorted.
 func (m *Mapping) Attributes() []string {
 	var out []string
 	for _, r := range m.rules {
@@ -205,8 +214,8 @@ func (m *Mapping) Attributes() []string {
 	return slices.Compact(out)
 }
 
-// Covers tells whether the rules can grant the named attribute to somebody, wildcards and large numbers included: whether it makes
-// sense to publish its key.
+// Covers tells whether the rules can grant the named attribute to somebody, wildcards and
+// large numbers included: whether it makes sense to publish its key.
 func (m *Mapping) Covers(attribute string) bool {
 	a, err := policy.ParseAttribute(attribute)
 	if err != nil || a.Authority != m.authority {
@@ -231,7 +240,8 @@ func (r *mapped) allows(value string) bool {
 	return r.Values[0] == anyValue || slices.Contains(r.Values, value)
 }
 
-// Grant lists the names of the attributes that the holder has, sorted. It depends on nothing but its arguments.
+// Grant lists the names of the attributes that the holder has, sorted. It depends on
+// nothing but its arguments.
 func (m *Mapping) Grant(h *Holder, now time.Time) []string {
 	var out []string
 	for _, r := range m.rules {

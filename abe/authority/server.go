@@ -58,14 +58,16 @@ type Config struct {
 	Master   *abe.MasterKey
 	Mapping  *Mapping
 	Verifier *Verifier
-	// Versions gives the current published version of each named attribute; names that are not published are left out. It should
-	// not take a peer's word for a version: only the master key can have made the public key that is published with it.
+	// Versions gives the current published version of each named attribute; names that
+	// are not published are left out. It should not take a peer's word for a version:
+	// only the master key can have made the public key that is published with it.
 	Versions func(ctx context.Context, names []string) (map[string]int, error)
 	Log      *slog.Logger // who got which names and versions; never a key. Default: slog.Default()
 	Limit    Limit        // of requests by one GID
 }
 
-// A Server answers key requests. It is an http.Handler; serve it with [Server.HTTP], or with the TLS configuration of [ServerTLS].
+// A Server answers key requests. It is an http.Handler; serve it with [Server.HTTP], or
+// with the TLS configuration of [ServerTLS].
 type Server struct {
 	config Config
 	mux    *http.ServeMux
@@ -89,8 +91,9 @@ func NewServer(c Config) (*Server, error) {
 	return s, nil
 }
 
-// ServerTLS is the TLS configuration of an authority: TLS 1.3, and a client certificate, whose key the handshake proves. The
-// handshake does not verify the certificate; the handler does, and says in its answer why it refused.
+// ServerTLS is the TLS configuration of an authority: TLS 1.3, and a client certificate,
+// whose key the handshake proves. The handshake does not verify the certificate; the
+// handler does, and says in its answer why it refused.
 func ServerTLS(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
@@ -101,7 +104,8 @@ func ServerTLS(certificate tls.Certificate) *tls.Config {
 	}
 }
 
-// HTTP makes the http.Server around s, with limits that a slow or hostile client cannot stretch. Serve with ListenAndServeTLS("", "").
+// HTTP makes the http.Server around s, with limits that a slow or hostile client cannot
+// stretch. Serve with ListenAndServeTLS("", "").
 func (s *Server) HTTP(address string, certificate tls.Certificate) *http.Server {
 	return &http.Server{
 		Addr:              address,
@@ -124,7 +128,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
-	// The body has no meaning. Reading a little of it keeps the connection usable for a client that sends "{}".
+	// The body has no meaning. Reading a little of it keeps the connection usable for a
+	// client that sends "{}".
 	_, _ = io.CopyN(io.Discard, r.Body, 1024)
 	response, err := s.issue(r)
 	if err != nil {
@@ -158,8 +163,8 @@ func (s *Server) issue(r *http.Request) (*KeysResponse, error) {
 	response := &KeysResponse{Authority: s.config.Master.Authority(), GID: holder.GID(), Keys: []IssuedKey{}}
 	var wanted []abe.KeyVersion
 	for _, name := range names {
-		// Whoever is entitled now is entitled to what was sealed under earlier versions too; a rotation shuts out those who
-		// are no longer.
+		// Whoever is entitled now is entitled to what was sealed under earlier versions
+		// too; a rotation shuts out those who are no longer.
 		for v := max(1, versions[name]-maxVersions+1); v <= versions[name]; v++ {
 			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
 		}

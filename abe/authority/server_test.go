@@ -198,7 +198,8 @@ func TestRequestRefused(t *testing.T) {
 	}
 }
 
-// TestStolenCertificate presents a doctor's certificate, which is public, without its key.
+// TestStolenCertificate presents a doctor's certificate, which is public, without its
+// key.
 func TestStolenCertificate(t *testing.T) {
 	s := newService(t, Limit{})
 	doctor := s.root.enrol(person{id: "doctor", attributes: map[string]string{"role": "doctor"}})
@@ -264,7 +265,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestUntrusted points the client at servers that are not the authority, or answer with keys that are not right.
+// TestUntrusted points the client at servers that are not the authority, or answer with
+// keys that are not right.
 func TestUntrusted(t *testing.T) {
 	s := newService(t, Limit{})
 	doctor := s.root.enrol(person{id: "doctor", attributes: map[string]string{"role": "doctor"}})
@@ -307,7 +309,8 @@ func TestUntrusted(t *testing.T) {
 	}
 }
 
-// answer is the address of a server with the right certificate that answers the same to everything.
+// answer is the address of a server with the right certificate that answers the same to
+// everything.
 func (s *service) answer(status int, body string) string {
 	s.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

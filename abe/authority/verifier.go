@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// An MSP is what the channel's configuration says of one member, as far as an authority needs it.
+// An MSP is what the channel's configuration says of one member, as far as an authority
+// needs it.
 type MSP struct {
 	ID            string
 	Roots         []*x509.Certificate
@@ -24,18 +25,21 @@ type Verifier struct {
 	now     func() time.Time
 }
 
-// NewVerifier makes a verifier that asks members for the channel's present MSPs at each use, so that a revocation counts from the next
-// request on; members may cache for as long as a revocation may take.
+// NewVerifier makes a verifier that asks members for the channel's present MSPs at each
+// use, so that a revocation counts from the next request on; members may cache for as
+// long as a revocation may take.
 func NewVerifier(members func(context.Context) ([]MSP, error)) *Verifier {
 	return &Verifier{members: members, now: time.Now}
 }
 
-// Verify checks an enrolment certificate and reads its holder from it. The certificate must be valid now, issued by exactly one
-// MSP of the channel, in none of that MSP's CRLs, and of a client, not of a node or an administrator. Intermediate certificates that the
-// client sends are ignored: only those of the channel's configuration count, as in Fabric itself.
+// Verify checks an enrolment certificate and reads its holder from it. The certificate
+// must be valid now, issued by exactly one MSP of the channel, in none of that MSP's
+// CRLs, and of a client, not of a node or an administrator. Intermediate certificates
+// that the client sends are ignored: only those of the channel's configuration count, as
+// in Fabric itself.
 //
-// It fails with a [*DeniedError], or with [ErrUnavailable] when the MSPs could not be had. There is no fallback: without roots and
-// CRLs nobody is verified.
+// It fails with a [*DeniedError], or with [ErrUnavailable] when the MSPs could not be
+// had. There is no fallback: without roots and CRLs nobody is verified.
 func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate) (*Holder, error) {
 	members, err := v.members(ctx)
 	if err != nil {
@@ -75,7 +79,8 @@ func (m *MSP) chain(cert *x509.Certificate, now time.Time) ([]*x509.Certificate,
 		CurrentTime:   now,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // enrolment certificates name none
 	}
-	// A copy, because fabric-ca's attribute extension may be marked critical, and x509 refuses what it does not know.
+	// A copy, because fabric-ca's attribute extension may be marked critical, and x509
+	// refuses what it does not know.
 	leaf := *cert
 	leaf.UnhandledCriticalExtensions = nil
 	for _, oid := range cert.UnhandledCriticalExtensions {
@@ -90,8 +95,9 @@ func (m *MSP) chain(cert *x509.Certificate, now time.Time) ([]*x509.Certificate,
 	return chains[0], nil
 }
 
-// revoked tells whether a CRL lists a certificate of the chain. CRLs come with the channel's configuration, which the
-// consortium has agreed on, so their signatures are not checked again: a CRL that names an issuer and a serial is believed.
+// revoked tells whether a CRL lists a certificate of the chain. CRLs come with the
+// channel's configuration, which the consortium has agreed on, so their signatures are
+// not checked again: a CRL that names an issuer and a serial is believed.
 func (m *MSP) revoked(chain []*x509.Certificate) bool {
 	for i, cert := range chain {
 		issuer := chain[min(i+1, len(chain)-1)]

@@ -76,7 +76,8 @@ func TestVerify(t *testing.T) {
 		}
 	}
 
-	// A root that two members claim makes the member ambiguous; members that cannot be had make everything unavailable.
+	// A root that two members claim makes the member ambiguous; members that cannot be
+	// had make everything unavailable.
 	both := NewVerifier(static(a, MSP{ID: "HospitalX", Roots: a.Roots}))
 	if _, err := both.Verify(context.Background(), rootA.enrol(person{id: "doctor"}).Leaf); !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), "HospitalX") {
 		t.Errorf("claimed by two: %v", err)
@@ -87,7 +88,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifySlash shows why an MSP ID must not have a slash: the GIDs of two people of two members would be one.
+// TestVerifySlash shows why an MSP ID must not have a slash: the GIDs of two people of
+// two members would be one.
 func TestVerifySlash(t *testing.T) {
 	rootA, rootWard := newCA(t, "ca.a", nil), newCA(t, "ca.ward", nil)
 	v := NewVerifier(static(MSP{ID: "HospitalA", Roots: []*x509.Certificate{rootA.cert}}, MSP{ID: "HospitalA/ward", Roots: []*x509.Certificate{rootWard.cert}}))

@@ -12,8 +12,9 @@ type Attribute struct {
 	Value     string // empty when the attribute has no value
 }
 
-// ParseAttribute reads an attribute's plain name, as it stands on the ledger and in keys: without the quotes that a
-// policy text needs around an odd value. Its errors match [ErrName].
+// ParseAttribute reads an attribute's plain name, as it stands on the ledger and in keys:
+// without the quotes that a policy text needs around an odd value. Its errors match
+// [ErrName].
 func ParseAttribute(s string) (Attribute, error) {
 	bad := func(format string, args ...any) (Attribute, error) {
 		return Attribute{}, fmt.Errorf("attribute %.140q: %w: %s", s, ErrName, fmt.Sprintf(format, args...))
@@ -58,7 +59,8 @@ func (a Attribute) String() string {
 	return s
 }
 
-// Text is the attribute as a policy text has it, with quotes around the value where it needs them.
+// Text is the attribute as a policy text has it, with quotes around the value where it
+// needs them.
 func (a Attribute) Text() string {
 	s := a.Authority + ":" + a.Name
 	if a.Value != "" {

@@ -33,8 +33,9 @@ func (e *SyntaxError) Error() string {
 // Unwrap gives the named limit that was exceeded, if any.
 func (e *SyntaxError) Unwrap() error { return e.Kind }
 
-// Caret draws the line of text that the error is about, and below it a "^" under the column. Control characters are
-// drawn as spaces, so that a hostile policy cannot drive a terminal.
+// Caret draws the line of text that the error is about, and below it a "^" under the
+// column. Control characters are drawn as spaces, so that a hostile policy cannot drive a
+// terminal.
 func (e *SyntaxError) Caret(text string) string {
 	lines := strings.Split(text, "\n")
 	if e.Line < 1 || e.Line > len(lines) {

@@ -6,15 +6,17 @@ import (
 	"slices"
 )
 
-// MinimalSets lists smallest sets of attributes that satisfy the policy: no set contains another. It stops after limit
-// sets, the ones with fewest attributes first, and then reports complete as false. A comparison stands in a set as its own
-// text, such as HospitalA:clearance>=3, which one attribute satisfies.
+// MinimalSets lists smallest sets of attributes that satisfy the policy: no set contains
+// another. It stops after limit sets, the ones with fewest attributes first, and then
+// reports complete as false. A comparison stands in a set as its own text, such as
+// HospitalA:clearance>=3, which one attribute satisfies.
 func (p *Policy) MinimalSets(limit int) (sets [][]string, complete bool) {
 	return minimal(p.root, func(string) bool { return false }, limit)
 }
 
-// Missing lists smallest sets of attributes that someone who holds the given ones still needs; it is empty when the policy
-// is satisfied. It lists at most limit sets, the ones with fewest attributes first.
+// Missing lists smallest sets of attributes that someone who holds the given ones still
+// needs; it is empty when the policy is satisfied. It lists at most limit sets, the ones
+// with fewest attributes first.
 func (p *Policy) Missing(held func(attribute string) bool, limit int) [][]string {
 	if p.Satisfied(held) {
 		return nil
@@ -23,7 +25,8 @@ func (p *Policy) Missing(held func(attribute string) bool, limit int) [][]string
 	return sets
 }
 
-// minimal keeps, at each node, only a few more sets than asked for, so that its work is bounded for any policy.
+// minimal keeps, at each node, only a few more sets than asked for, so that its work is
+// bounded for any policy.
 func minimal(root *node, held func(string) bool, limit int) ([][]string, bool) {
 	w := newWalker(root, held, limit)
 	sets := w.node(root)

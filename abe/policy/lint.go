@@ -38,11 +38,12 @@ const (
 	lintLeaves = 48 // leaves up to which redundancy is worked out
 )
 
-// lintModulus is any prime that is large enough: only the shape of the span programs counts here.
+// lintModulus is any prime that is large enough: only the shape of the span programs
+// counts here.
 var lintModulus = big.NewInt(65537)
 
-// Lint says what a policy means and what may be wrong with it. Published are the names of all published attributes; with
-// nil, everything counts as published.
+// Lint says what a policy means and what may be wrong with it. Published are the names of
+// all published attributes; with nil, everything counts as published.
 func (p *Policy) Lint(published []string) *Report {
 	r := &Report{Policy: p.String(), Authorities: p.Authorities(), Satisfiable: true}
 	r.Sets, r.Complete = p.MinimalSets(lintSets)
@@ -62,8 +63,9 @@ func (p *Policy) Lint(published []string) *Report {
 	return r
 }
 
-// coalitions finds the authorities that could open alone, and the pairs that could together but not alone. An authority
-// can make itself every key under its own name, so it satisfies all of its attributes.
+// coalitions finds the authorities that could open alone, and the pairs that could
+// together but not alone. An authority can make itself every key under its own name, so
+// it satisfies all of its attributes.
 func (r *Report) coalitions(p *Policy) {
 	can := func(names ...string) bool {
 		set := Holding(names...)
@@ -99,8 +101,8 @@ func (n *node) holds(leaf func(*node) bool) bool {
 	return count >= n.need()
 }
 
-// redundant finds leaves whose value never matters: the policy is the same with "false" in their place, or with "true".
-// Where no name is used twice, every leaf matters.
+// redundant finds leaves whose value never matters: the policy is the same with "false"
+// in their place, or with "true". Where no name is used twice, every leaf matters.
 func (r *Report) redundant(root *node) {
 	seen, repeated, count := map[string]bool{}, false, 0
 	root.leaves(func(l *node) {
@@ -155,7 +157,8 @@ func subset(sets [][]string, root *node) bool {
 	return true
 }
 
-// assume is n with the leaf l true. A gate of no operands stands for "true" here; the walker satisfies it with the empty set.
+// assume is n with the leaf l true. A gate of no operands stands for "true" here; the
+// walker satisfies it with the empty set.
 func (n *node) assume(l *node) *node {
 	if n == l {
 		return whole
@@ -171,7 +174,8 @@ func (n *node) assume(l *node) *node {
 	return &out
 }
 
-// implied is the truth of leaves for someone who has exactly a set of [Policy.MinimalSets]: a range holds if a narrower one does.
+// implied is the truth of leaves for someone who has exactly a set of
+// [Policy.MinimalSets]: a range holds if a narrower one does.
 func implied(set []string) func(*node) bool {
 	var ranges []*node
 	names := map[string]bool{}
@@ -194,7 +198,8 @@ func implied(set []string) func(*node) bool {
 	}
 }
 
-// published finds what cannot be satisfied, or even sealed to, with the published attributes.
+// published finds what cannot be satisfied, or even sealed to, with the published
+// attributes.
 func (r *Report) published(root *node, published []string) {
 	known := Holding(published...)
 	r.Satisfiable = root.satisfied(known)

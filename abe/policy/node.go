@@ -15,7 +15,8 @@ const (
 	opThreshold
 )
 
-// A node is a part of a policy. Nodes are never changed once the parser has returned them.
+// A node is a part of a policy. Nodes are never changed once the parser has returned
+// them.
 type node struct {
 	op        op
 	kids      []*node // of gates: at least two
@@ -25,7 +26,8 @@ type node struct {
 	offset    int     // of leaves and ranges: where in the text
 }
 
-// gate joins kids, flattens "and" in "and" and "or" in "or", and turns trivial thresholds into one of the two.
+// gate joins kids, flattens "and" in "and" and "or" in "or", and turns trivial thresholds
+// into one of the two.
 func gate(op op, k int, kids []*node) *node {
 	if len(kids) == 1 {
 		return kids[0]
@@ -128,7 +130,8 @@ func (n *node) authority() string {
 	return authority
 }
 
-// expand replaces each range by the "or" of its intervals' attributes, so that only leaves and gates are left.
+// expand replaces each range by the "or" of its intervals' attributes, so that only
+// leaves and gates are left.
 func (n *node) expand() *node {
 	switch n.op {
 	case opLeaf:

@@ -45,7 +45,8 @@ func parseInterval(value string) (interval, bool) {
 	return v, ok
 }
 
-// cover lists the aligned intervals that make up low to high, in rising order: at most two of each size.
+// cover lists the aligned intervals that make up low to high, in rising order: at most
+// two of each size.
 func cover(low, high uint32) []interval {
 	var out []interval
 	for low <= high {
@@ -59,9 +60,10 @@ func cover(low, high uint32) []interval {
 	return out
 }
 
-// NumberAttributes names the attributes that an authority issues to someone whose number is v: one for each aligned
-// interval that contains v, from [v] to [0..65535]. Together they satisfy exactly the comparisons that v satisfies, and the
-// union of two people's or two years' attributes satisfies no comparison that neither satisfies alone.
+// NumberAttributes names the attributes that an authority issues to someone whose number
+// is v: one for each aligned interval that contains v, from [v] to [0..65535]. Together
+// they satisfy exactly the comparisons that v satisfies, and the union of two people's or
+// two years' attributes satisfies no comparison that neither satisfies alone.
 func NumberAttributes(authority, name string, v uint16) []string {
 	out := make([]string, 0, numberBits+1)
 	for size := uint32(1); size <= MaxNumber+1; size *= 2 {
@@ -71,13 +73,14 @@ func NumberAttributes(authority, name string, v uint16) []string {
 	return out
 }
 
-// NumberUniverse names all attributes that must be published before any comparison with numbers up to most can
-// be sealed to: about 2*most + 32 of them.
+// NumberUniverse names all attributes that must be published before any comparison with
+// numbers up to most can be sealed to: about 2*most + 32 of them.
 func NumberUniverse(authority, name string, most uint16) []string {
 	var out []string
 	for size := uint32(1); size <= MaxNumber+1; size *= 2 {
 		for low := uint32(0); low <= MaxNumber; low += size {
-			// Beyond most, only the first interval of each size is part of any cover of "k and up" with k <= most+1.
+			// Beyond most, only the first interval of each size is part of any cover of
+			// "k and up" with k <= most+1.
 			if low > uint32(most) && (low/size)%2 == 0 || low > uint32(most)+size {
 				break
 			}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestNumbers checks comparisons for every relevant number, and that two numbers of one person do not combine.
+// TestNumbers checks comparisons for every relevant number, and that two numbers of one
+// person do not combine.
 func TestNumbers(t *testing.T) {
 	for _, test := range []struct {
 		text  string
@@ -42,7 +43,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestNumberUniverse checks that it has everything that comparisons up to the largest number are compiled to, and little else.
+// TestNumberUniverse checks that it has everything that comparisons up to the largest
+// number are compiled to, and little else.
 func TestNumberUniverse(t *testing.T) {
 	for _, most := range []int{0, 1, 7, 10, 100, 1000} {
 		all := NumberUniverse("A", "n", uint16(most))

@@ -314,8 +314,9 @@ func (n *node) narrow(operator string, v uint32) bool {
 	return n.low <= n.high
 }
 
-// mergeRanges makes one range of several comparisons of one name that stand in one "and". They must be one, because
-// keys for two numbers that one person had at different times would satisfy two.
+// mergeRanges makes one range of several comparisons of one name that stand in one "and".
+// They must be one, because keys for two numbers that one person had at different times
+// would satisfy two.
 func (p *parser) mergeRanges(n *node) *SyntaxError {
 	if n.op != opAnd {
 		return nil

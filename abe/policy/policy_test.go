@@ -272,7 +272,8 @@ func TestAttributeNames(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse shares one policy and one span program between goroutines, for the race detector.
+// TestConcurrentUse shares one policy and one span program between goroutines, for the
+// race detector.
 func TestConcurrentUse(t *testing.T) {
 	p := mustParse(t, "A:x and (B:y or 2 of (A:p, A:q, A:n>=3)) or A:x and B:z")
 	spans, err := p.Spans(testModulus)

@@ -32,8 +32,9 @@ func randomPolicy(r *rand.Rand, attributes, depth int) string {
 	return fmt.Sprintf("%d of (%s)", 1+r.IntN(n), strings.Join(parts, ", "))
 }
 
-// TestSpansAgainstEvaluator compares, for thousands of random policies and attribute sets, the Boolean evaluator with the span
-// programs, whose answer is worked out a third time by Gaussian elimination of the matrix.
+// TestSpansAgainstEvaluator compares, for thousands of random policies and attribute
+// sets, the Boolean evaluator with the span programs, whose answer is worked out a third
+// time by Gaussian elimination of the matrix.
 func TestSpansAgainstEvaluator(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	satisfied, refused, split := 0, 0, 0
@@ -114,8 +115,8 @@ func checkSpan(t *testing.T, s *Span) {
 	}
 }
 
-// checkSolve checks that the coefficients give (1, 0, ..., 0) from held rows only, and that there are none exactly when that
-// vector is not in the space of the held rows.
+// checkSolve checks that the coefficients give (1, 0, ..., 0) from held rows only, and
+// that there are none exactly when that vector is not in the space of the held rows.
 func checkSolve(t *testing.T, s *Span, held func(string) bool) bool {
 	t.Helper()
 	matrix := s.Matrix()
@@ -152,7 +153,8 @@ func checkSolve(t *testing.T, s *Span, held func(string) bool) bool {
 	return true
 }
 
-// inSpan decides by Gaussian elimination whether (1, 0, ..., 0) is in the row space of the held rows. It overwrites the matrix.
+// inSpan decides by Gaussian elimination whether (1, 0, ..., 0) is in the row space of
+// the held rows. It overwrites the matrix.
 func inSpan(matrix [][]*big.Int, rows []Row, held func(string) bool) bool {
 	var m [][]*big.Int
 	for i, row := range rows {
@@ -198,7 +200,8 @@ func inSpan(matrix [][]*big.Int, rows []Row, held func(string) bool) bool {
 	return true
 }
 
-// checkMissing adds each proposed set to what is held: that must satisfy the policy, and without any one of it must not.
+// checkMissing adds each proposed set to what is held: that must satisfy the policy, and
+// without any one of it must not.
 func checkMissing(t *testing.T, p *Policy, held func(string) bool, satisfied bool) {
 	t.Helper()
 	sets := p.Missing(held, 3)

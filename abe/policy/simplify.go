@@ -1,10 +1,11 @@
 package policy
 
-// Simplification works on expanded trees (leaves and gates only). A nil *node stands for "false" and the node whole for
-// "true"; neither is ever part of a tree.
+// Simplification works on expanded trees (leaves and gates only). A nil *node stands for
+// "false" and the node whole for "true"; neither is ever part of a tree.
 var whole = &node{op: opAnd}
 
-// simplify returns an equivalent tree with fewer repeated attributes, using three laws of monotone formulas:
+// simplify returns an equivalent tree with fewer repeated attributes, using three laws of
+// monotone formulas:
 //
 //	A and F(A) = A and F(true)        A or F(A) = A or F(false)
 //	(A and B) or (A and C) = A and (B or C)
@@ -21,7 +22,8 @@ func simplify(n *node) *node {
 	}
 }
 
-// assumed maps an attribute to the truth value that a surrounding gate has already fixed for it.
+// assumed maps an attribute to the truth value that a surrounding gate has already fixed
+// for it.
 type assumed map[string]bool
 
 func (a assumed) with(leaves []*node, value bool) assumed {
@@ -35,7 +37,8 @@ func (a assumed) with(leaves []*node, value bool) assumed {
 	return out
 }
 
-// absorb applies the first two laws. Within "and", a leaf that is a direct operand is true for all other operands.
+// absorb applies the first two laws. Within "and", a leaf that is a direct operand is
+// true for all other operands.
 func absorb(n *node, known assumed) *node {
 	if n.op == opLeaf {
 		if value, ok := known[n.attr]; ok {
@@ -128,7 +131,8 @@ func factor(n *node) *node {
 	if count < 2 {
 		return n
 	}
-	// Where the first operand with the shared part stands, put shared·(rest1 + rest2 + ...).
+	// Where the first operand with the shared part stands, put shared·(rest1 + rest2 +
+	// ...).
 	var out, rests []*node
 	at := -1
 	for _, kid := range n.kids {
@@ -153,7 +157,8 @@ func factor(n *node) *node {
 	return gate(n.op, 0, out)
 }
 
-// mostShared finds the operand, by its text, that most of kids have in a gate of the given kind.
+// mostShared finds the operand, by its text, that most of kids have in a gate of the
+// given kind.
 func mostShared(kids []*node, inner op) (string, int) {
 	counts := map[string]int{}
 	best, most := "", 0

@@ -36,8 +36,9 @@ func (s *Span) plan(n *node, held func(string) bool) plan {
 	return p
 }
 
-// collect walks the whole tree, so that row counts every leaf, and gives each leaf that the plan uses its coefficient: the
-// product of the Lagrange coefficients of the gates above it.
+// collect walks the whole tree, so that row counts every leaf, and gives each leaf that
+// the plan uses its coefficient: the product of the Lagrange coefficients of the gates
+// above it.
 func (s *Span) collect(n *node, p plan, factor *big.Int, row *int, out *[]Coefficient) {
 	if n.op == opLeaf {
 		if factor != nil {
@@ -63,7 +64,8 @@ func (s *Span) collect(n *node, p plan, factor *big.Int, row *int, out *[]Coeffi
 	}
 }
 
-// lagrange is Π x/(x-xi) over the other chosen points x, where operand i has the point i+1: the value at zero.
+// lagrange is Π x/(x-xi) over the other chosen points x, where operand i has the point
+// i+1: the value at zero.
 func (s *Span) lagrange(chosen []int, i int) *big.Int {
 	num, den := big.NewInt(1), big.NewInt(1)
 	for _, j := range chosen {

@@ -5,13 +5,15 @@ import (
 	"math/big"
 )
 
-// A Span is a monotone span program in which every attribute has exactly one row: the form that eprint 2010/351,
-// section 2.2, asks for. It is immutable and safe for concurrent use.
+// A Span is a monotone span program in which every attribute has exactly one row: the
+// form that eprint 2010/351, section 2.2, asks for. It is immutable and safe for
+// concurrent use.
 //
-// The matrix is the usual one for trees of gates. The root has the vector (1); an operand of "or" has its gate's
-// vector; the operands of a k-of-n gate with vector v have v + Σ i^j·e(c+j), j = 1..k-1, for the i-th operand and fresh columns
-// c+1 to c+k-1 (Shamir's sharing); the operands of an "and" have v + e(c+1), -e(c+1) + e(c+2), ..., -e(c+n-1), so that the
-// coefficients that put them together again are all 1.
+// The matrix is the usual one for trees of gates. The root has the vector (1); an operand
+// of "or" has its gate's vector; the operands of a k-of-n gate with vector v have v + Σ
+// i^j·e(c+j), j = 1..k-1, for the i-th operand and fresh columns c+1 to c+k-1 (Shamir's
+// sharing); the operands of an "and" have v + e(c+1), -e(c+1) + e(c+2), ..., -e(c+n-1),
+// so that the coefficients that put them together again are all 1.
 type Span struct {
 	root    *node
 	rows    []Row
@@ -19,7 +21,8 @@ type Span struct {
 	modulus *big.Int
 }
 
-// A Row is one row of a span program: the attribute that owns it and the entries that are not zero.
+// A Row is one row of a span program: the attribute that owns it and the entries that are
+// not zero.
 type Row struct {
 	Attribute string
 	Entries   []Entry // by rising column
@@ -31,10 +34,11 @@ type Entry struct {
 	Value  *big.Int
 }
 
-// Spans compiles the policy into span programs over the integers modulo a prime, which must be greater than
-// [MaxAttributes]. Sealing to each of them separately is sealing to the policy. It fails with an error that matches [ErrReuse] when
-// that would take more than [MaxSpans], and [ErrTooLong] when comparisons of long names make the text of one longer than a policy may
-// be. The result depends on nothing but the canonical form.
+// Spans compiles the policy into span programs over the integers modulo a prime, which
+// must be greater than [MaxAttributes]. Sealing to each of them separately is sealing to
+// the policy. It fails with an error that matches [ErrReuse] when that would take more
+// than [MaxSpans], and [ErrTooLong] when comparisons of long names make the text of one
+// longer than a policy may be. The result depends on nothing but the canonical form.
 func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	alternatives, err := split(p.root.expand())
 	if err != nil {
@@ -50,9 +54,10 @@ func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	return spans, nil
 }
 
-// ParseSpan compiles the text of one span program, as [Span.String] gives it. Unlike [Policy.Spans] it changes nothing in
-// the policy, so that what was sealed by one release is read in the same way by all later ones; a text with an
-// attribute in two places is refused with [ErrReuse].
+// ParseSpan compiles the text of one span program, as [Span.String] gives it. Unlike
+// [Policy.Spans] it changes nothing in the policy, so that what was sealed by one release
+// is read in the same way by all later ones; a text with an attribute in two places is
+// refused with [ErrReuse].
 func ParseSpan(text string, modulus *big.Int) (*Span, error) {
 	p, err := Parse(text)
 	if err != nil {
@@ -115,14 +120,15 @@ func (s *Span) build(n *node, v []Entry) {
 // String is the policy that this span program stands for, in canonical form.
 func (s *Span) String() string { return s.root.text() }
 
-// Rows are the rows from the first attribute of the canonical form to the last. The caller must not change them.
+// Rows are the rows from the first attribute of the canonical form to the last. The
+// caller must not change them.
 func (s *Span) Rows() []Row { return s.rows }
 
 // Columns is the width of the matrix.
 func (s *Span) Columns() int { return s.columns }
 
-// Share multiplies the matrix with the vector, which must have [Span.Columns] elements: the i-th result is the share of
-// the i-th row.
+// Share multiplies the matrix with the vector, which must have [Span.Columns] elements:
+// the i-th result is the share of the i-th row.
 func (s *Span) Share(vector []*big.Int) []*big.Int {
 	out := make([]*big.Int, len(s.rows))
 	t := new(big.Int)
@@ -157,9 +163,10 @@ type Coefficient struct {
 	Value *big.Int
 }
 
-// Solve finds coefficients for as few rows as possible, all of them of held attributes, such that the rows add up to
-// (1, 0, ..., 0): the constants c_x of decryption in eprint 2010/351, appendix D. It returns false when the held attributes do not
-// satisfy the policy. The values are between 1 and the modulus minus 1; rows are in rising order.
+// Solve finds coefficients for as few rows as possible, all of them of held attributes,
+// such that the rows add up to (1, 0, ..., 0): the constants c_x of decryption in eprint
+// 2010/351, appendix D. It returns false when the held attributes do not satisfy the
+// policy. The values are between 1 and the modulus minus 1; rows are in rising order.
 func (s *Span) Solve(held func(attribute string) bool) ([]Coefficient, bool) {
 	plan := s.plan(s.root, held)
 	if plan.cost == unsatisfied {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// split returns alternatives, each with every attribute at most once, whose "or" is n. It fails with ErrReuse
-// when that takes more than MaxSpans of them.
+// split returns alternatives, each with every attribute at most once, whose "or" is n. It
+// fails with ErrReuse when that takes more than MaxSpans of them.
 func split(n *node) ([]*node, error) {
 	var out []*node
 	queue := []*node{n}
@@ -50,8 +50,9 @@ func reuseError(n *node) error {
 		ErrReuse, MaxSpans, strings.Join(twice, ", "), more)
 }
 
-// alternatives splits n at the first gate, from the top, that is not an "and" and holds a reused attribute. There is one:
-// operands of nested "and" gates have been merged, and equal ones dropped.
+// alternatives splits n at the first gate, from the top, that is not an "and" and holds a
+// reused attribute. There is one: operands of nested "and" gates have been merged, and
+// equal ones dropped.
 func alternatives(n *node, twice map[string]bool) []*node {
 	if n.op != opAnd {
 		return open(n, twice)
@@ -77,8 +78,8 @@ func touches(n *node, set map[string]bool) bool {
 	return found
 }
 
-// open splits an "or" into groups of operands that do not share attributes, and a threshold by whether one of its operands
-// with a reused attribute holds.
+// open splits an "or" into groups of operands that do not share attributes, and a
+// threshold by whether one of its operands with a reused attribute holds.
 func open(n *node, twice map[string]bool) []*node {
 	if n.op == opThreshold {
 		for i, kid := range n.kids {
@@ -117,7 +118,8 @@ func open(n *node, twice map[string]bool) []*node {
 		}
 		return out
 	}
-	// The conflict is with something outside this "or": part the operands that take part in it from the others.
+	// The conflict is with something outside this "or": part the operands that take part
+	// in it from the others.
 	var others []*node
 	for _, kid := range n.kids {
 		if touches(kid, twice) {

@@ -7,8 +7,8 @@ import (
 
 const maxSuggestions = 3
 
-// Suggest lists those of names that someone who wrote name may have meant, the nearest first: names that differ in a
-// few letters, in case, or only in the authority.
+// Suggest lists those of names that someone who wrote name may have meant, the nearest
+// first: names that differ in a few letters, in case, or only in the authority.
 func Suggest(name string, names []string) []string {
 	type candidate struct {
 		name     string
@@ -49,8 +49,8 @@ func Suggest(name string, names []string) []string {
 	return out
 }
 
-// distance is the number of letters to insert, delete, replace, or swap with their neighbour, to make b of a (optimal string
-// alignment).
+// distance is the number of letters to insert, delete, replace, or swap with their
+// neighbour, to make b of a (optimal string alignment).
 func distance(a, b string) int {
 	before, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range previous {

@@ -10,20 +10,23 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Access keeps the access log. An entry is committed before any wrapped key is handed out.
+// Access keeps the access log. An entry is committed before any wrapped key is handed
+// out.
 type Access struct {
 	contractapi.Contract
 	house
 }
 
-// Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a scope), saying that the caller asks for
-// its wrapped key for a purpose: all of them or none. The entries have one id, see [ledger.AccessID].
+// Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a
+// scope), saying that the caller asks for its wrapped key for a purpose: all of them or
+// none. The entries have one id, see [ledger.AccessID].
 //
-// It reads a key that is written once for each target, and writes keys that have the transaction's id in them. So no
-// two requests conflict, whoever makes them and whatever for, nor does a request with anything else that happens to its target.
+// It reads a key that is written once for each target, and writes keys that have the
+// transaction's id in them. So no two requests conflict, whoever makes them and whatever
+// for, nor does a request with anything else that happens to its target.
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrNotFound when a target does not
-// exist, ErrInvalid.
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
+// ErrNotFound when a target does not exist, ErrInvalid.
 func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -67,10 +70,11 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	return ctx.write(&b)
 }
 
-// handOut gives the private data under a key to the actor of a recent access entry for the target.
+// handOut gives the private data under a key to the actor of a recent access entry for
+// the target.
 //
-// It reads the ledger as it is on this peer, so the entry is committed: a proposal that was only endorsed, or that was
-// found invalid, wrote nothing.
+// It reads the ledger as it is on this peer, so the entry is committed: a proposal that
+// was only endorsed, or that was found invalid, wrote nothing.
 func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envelope, error) {
 	var none ledger.Envelope
 	who, err := h.admit(ctx, clinicians)
@@ -105,7 +109,8 @@ func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envel
 	return ledger.Envelope{Data: base64.StdEncoding.EncodeToString(data), ServedBy: h.msp}, nil
 }
 
-// recent checks the age of an entry, by the server's clock if it has one. See [Config.Clock].
+// recent checks the age of an entry, by the server's clock if it has one. See
+// [Config.Clock].
 func (h house) recent(ctx *Context, entry ledger.AccessEntry) error {
 	made, err := ledger.ParseTime(entry.Time)
 	if err != nil {
@@ -126,7 +131,8 @@ func (h house) recent(ctx *Context, entry ledger.AccessEntry) error {
 	return nil
 }
 
-// wrappedKey reads a wrapped key and makes it whole. What this peer has in the place of its beginning is held against the hash.
+// wrappedKey reads a wrapped key and makes it whole. What this peer has in the place of
+// its beginning is held against the hash.
 func (ctx *Context) wrappedKey(key string) ([]byte, error) {
 	value, err := ctx.privateData(key)
 	if err != nil {
@@ -139,8 +145,9 @@ func (ctx *Context) wrappedKey(key string) ([]byte, error) {
 	return whole, err
 }
 
-// privateData reads a wrapped key, or the beginning of some. A peer that has the key's hash, from the block, but not its value, which has yet to
-// arrive from another hospital's peer, answers with an error and not with nothing.
+// privateData reads a wrapped key, or the beginning of some. A peer that has the key's
+// hash, from the block, but not its value, which has yet to arrive from another
+// hospital's peer, answers with an error and not with nothing.
 func (ctx *Context) privateData(key string) ([]byte, error) {
 	data, err := ctx.GetStub().GetPrivateData(ledger.HospitalKeys, key)
 	if err == nil && len(data) > 0 {
@@ -155,7 +162,8 @@ func (ctx *Context) privateData(key string) ([]byte, error) {
 	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's", key)
 }
 
-// hasPrivate tells whether there is private data under a key, which every peer knows, with or without the data.
+// hasPrivate tells whether there is private data under a key, which every peer knows,
+// with or without the data.
 func (ctx *Context) hasPrivate(key string) (bool, error) {
 	hash, err := ctx.GetStub().GetPrivateDataHash(ledger.HospitalKeys, key)
 	if err != nil {

@@ -46,7 +46,8 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// An attacker who is a client of a member tries to get a wrapped key without an entry of their own.
+// An attacker who is a client of a member tries to get a wrapped key without an entry of
+// their own.
 func TestEnvelopeAttacks(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -131,8 +132,9 @@ func TestAccessWindow(t *testing.T) {
 	}
 }
 
-// A clinician dates an entry a year back, so that an auditor's query for today does not show it, and asks for the
-// envelope under an equally false timestamp. A server with a clock refuses.
+// A clinician dates an entry a year back, so that an auditor's query for today does not
+// show it, and asks for the envelope under an equally false timestamp. A server with a
+// clock refuses.
 func TestLyingClock(t *testing.T) {
 	c := newConsortium(t)
 	honest := start
@@ -154,7 +156,8 @@ func TestLyingClock(t *testing.T) {
 	ok(t, nil, err)
 }
 
-// Times that would break the order of keys are refused: the client chooses the proposal's timestamp.
+// Times that would break the order of keys are refused: the client chooses the proposal's
+// timestamp.
 func TestTimestampOutOfRange(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")

@@ -55,7 +55,8 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// isPerson tells whether s may be an enrolment id. It may have any printable character, as keys escape it.
+// isPerson tells whether s may be an enrolment id. It may have any printable character,
+// as keys escape it.
 func isPerson(s string) bool {
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
@@ -65,8 +66,9 @@ func isPerson(s string) bool {
 	return s != "" && len(s) <= ledger.MaxName && utf8.ValidString(s)
 }
 
-// checkAttribute checks an attribute's plain name, MSPID:name or MSPID:name=value, by the grammar of package abe/policy:
-// names are letters, digits and '._-', a value is printable ASCII with no space at its ends.
+// checkAttribute checks an attribute's plain name, MSPID:name or MSPID:name=value, by the
+// grammar of package abe/policy: names are letters, digits and '._-', a value is
+// printable ASCII with no space at its ends.
 func checkAttribute(s string) error {
 	bad := func(why string) error { return refuse(ledger.ErrInvalid, "attribute %.140q: %s", s, why) }
 	if len(s) > ledger.MaxName {
@@ -103,8 +105,9 @@ func checkScopeName(s string) error {
 // scopePrefix begins the access target of a scope's key.
 var scopePrefix = ledger.ScopeTarget("")
 
-// checkTarget checks what an access entry may be about, and gives the key that exists if the target does. The key is
-// written once, so that asking for access conflicts with nothing, not even with a new version or a new epoch.
+// checkTarget checks what an access entry may be about, and gives the key that exists if
+// the target does. The key is written once, so that asking for access conflicts with
+// nothing, not even with a new version or a new epoch.
 func checkTarget(target string) (key string, err error) {
 	if name, isScope := strings.CutPrefix(target, scopePrefix); isScope {
 		return ledger.ScopeEpochKey(name, 1), checkScopeName(name)
@@ -127,7 +130,8 @@ func isTime(s string) bool {
 	return err == nil && ledger.FormatTime(t) == s
 }
 
-// checkURL takes the address of an authority's key service, which clients will connect to.
+// checkURL takes the address of an authority's key service, which clients will connect
+// to.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {

@@ -12,10 +12,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Audit answers the auditors of every member: who sealed, amended and asked for what, and never what is in it. All of it
-// is public state, so a peer's administrator could read it anyway; the role keeps staff from watching each other.
+// Audit answers the auditors of every member: who sealed, amended and asked for what, and
+// never what is in it. All of it is public state, so a peer's administrator could read it
+// anyway; the role keeps staff from watching each other.
 //
-// Times are the clients' claims; see [Config.Clock]. An auditor who has to exclude that looks at the order of blocks.
+// Times are the clients' claims; see [Config.Clock]. An auditor who has to exclude that
+// looks at the order of blocks.
 type Audit struct {
 	contractapi.Contract
 	house
@@ -24,8 +26,9 @@ type Audit struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Audit) GetEvaluateTransactions() []string { return []string{"Records", "Accesses", "History"} }
 
-// Records gives a page of record versions, oldest first: those of one record in the order of versions, or all in the order of
-// time. Errors: ErrDenied unless the caller is an auditor, custodian or admin; ErrInvalid.
+// Records gives a page of record versions, oldest first: those of one record in the order
+// of versions, or all in the order of time. Errors: ErrDenied unless the caller is an
+// auditor, custodian or admin; ErrInvalid.
 func (c *Audit) Records(ctx *Context, q ledger.RecordQuery) (ledger.RecordPage, error) {
 	var none ledger.RecordPage
 	if _, err := c.admit(ctx, auditors); err != nil {
@@ -63,8 +66,9 @@ func recordPage(ctx *Context, at []string, next string) (ledger.RecordPage, erro
 	return ledger.RecordPage{Versions: versions, Bookmark: next}, err
 }
 
-// registered gives the keys of up to size versions in the order of time. One row of the span has all versions of a transaction, so a
-// bookmark is that of a row, and how many of its versions were given already.
+// registered gives the keys of up to size versions in the order of time. One row of the
+// span has all versions of a transaction, so a bookmark is that of a row, and how many of
+// its versions were given already.
 func (ctx *Context) registered(s span, size int, bookmark string) (at []string, next string, err error) {
 	row, given, cut := strings.Cut(bookmark, ".")
 	skip := 0
@@ -96,8 +100,9 @@ func (ctx *Context) registered(s span, size int, bookmark string) (at []string, 
 	return at, next, nil
 }
 
-// Accesses gives a page of access entries in the order of time: all, those of a target, those of an actor, or those of an
-// actor about a target. Errors: ErrDenied unless the caller is an auditor, custodian or admin; ErrInvalid.
+// Accesses gives a page of access entries in the order of time: all, those of a target,
+// those of an actor, or those of an actor about a target. Errors: ErrDenied unless the
+// caller is an auditor, custodian or admin; ErrInvalid.
 func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage, error) {
 	var none ledger.AccessPage
 	if _, err := c.admit(ctx, auditors); err != nil {
@@ -145,9 +150,10 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 	return ledger.AccessPage{Entries: entries, Bookmark: next}, err
 }
 
-// History gives everything that happened to a record, in the order of time. Errors: ErrDenied unless the caller is an
-// auditor, custodian or admin; ErrNotFound; ErrInvalid, also for a history of more than ledger.MaxHistory events, which
-// Records and Accesses give in pages.
+// History gives everything that happened to a record, in the order of time. Errors:
+// ErrDenied unless the caller is an auditor, custodian or admin; ErrNotFound; ErrInvalid,
+// also for a history of more than ledger.MaxHistory events, which Records and Accesses
+// give in pages.
 func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) {
 	if _, err := c.admit(ctx, auditors); err != nil {
 		return nil, err

@@ -12,7 +12,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A busy consortium: 7 records, of which the first has 3 versions, and 12 accesses by two readers.
+// A busy consortium: 7 records, of which the first has 3 versions, and 12 accesses by two
+// readers.
 func busy(t *testing.T) (c *consortium, auditor []byte) {
 	t.Helper()
 	c = newConsortium(t)
@@ -90,7 +91,8 @@ func TestAuditRecords(t *testing.T) {
 	}
 }
 
-// The versions of one transaction are one row of the order of time; a page may end within it.
+// The versions of one transaction are one row of the order of time; a page may end within
+// it.
 func TestAuditRecordsOfOneTransaction(t *testing.T) {
 	c, auditor := newConsortium(t), person(t, "Regulator", "auditor", "auditor")
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -202,7 +204,8 @@ func TestAuditInvalid(t *testing.T) {
 	refused(t, ledger.ErrInvalid, nil, err)
 }
 
-// A query that keeps few of the keys it looks at ends a page early, with a bookmark, and still finds all.
+// A query that keeps few of the keys it looks at ends a page early, with a bookmark, and
+// still finds all.
 func TestAuditSkipsMuch(t *testing.T) {
 	c, auditor := busy(t)
 	rare := ledger.AccessEntry{Target: recordID(5), Actor: "HospitalB/rare", Purpose: "TREAT"}

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Authority pins the attribute authorities: where each serves keys, and one public key for each attribute. Its reads are
-// open to every member of the channel.
+// Authority pins the attribute authorities: where each serves keys, and one public key
+// for each attribute. Its reads are open to every member of the channel.
 type Authority struct {
 	contractapi.Contract
 	house
@@ -20,8 +20,9 @@ func (*Authority) GetEvaluateTransactions() []string {
 	return []string{"List", "Keys", "KeyVersions", "Attributes"}
 }
 
-// Announce says where the caller's hospital serves attribute keys, and who its custodian is. It replaces what was announced
-// before. Errors: ErrDenied unless the caller is an admin or authority of a hospital, ErrInvalid.
+// Announce says where the caller's hospital serves attribute keys, and who its custodian
+// is. It replaces what was announced before. Errors: ErrDenied unless the caller is an
+// admin or authority of a hospital, ErrInvalid.
 func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -43,12 +44,14 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	return ctx.write(&b)
 }
 
-// PublishKeys pins public keys of attributes in the caller's own namespace: a first version, or the one after the current.
-// Publishing the current version again with the same key changes nothing, so that a client may repeat a call whose outcome
-// it does not know. All keys are published, or none.
+// PublishKeys pins public keys of attributes in the caller's own namespace: a first
+// version, or the one after the current. Publishing the current version again with the
+// same key changes nothing, so that a client may repeat a call whose outcome it does not
+// know. All keys are published, or none.
 //
-// Errors: ErrDenied for an attribute of another organisation, or unless the caller is an admin or authority of a
-// hospital; ErrExists when the version has another key or is past; ErrInvalid.
+// Errors: ErrDenied for an attribute of another organisation, or unless the caller is an
+// admin or authority of a hospital; ErrExists when the version has another key or is
+// past; ErrInvalid.
 func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -117,8 +120,8 @@ func (c *Authority) List(ctx *Context) ([]ledger.Authority, error) {
 	return list[ledger.Authority](ctx, ledger.AuthorityPrefix)
 }
 
-// Keys gives the current public keys of the named attributes, in the order of the names, leaving out those that are not
-// published.
+// Keys gives the current public keys of the named attributes, in the order of the names,
+// leaving out those that are not published.
 func (c *Authority) Keys(ctx *Context, names []string) ([]ledger.AttributeKey, error) {
 	if err := count("attributes", len(names), ledger.MaxKeysPerCall); err != nil {
 		return nil, err
@@ -137,8 +140,9 @@ func (c *Authority) Keys(ctx *Context, names []string) ([]ledger.AttributeKey, e
 	return decodeAll[ledger.AttributeKey](values)
 }
 
-// KeyVersions gives the public keys of versions, current or past, in the order asked, leaving out those that are not
-// published. Past ones are what holders check the keys against that open what was sealed before a rotation.
+// KeyVersions gives the public keys of versions, current or past, in the order asked,
+// leaving out those that are not published. Past ones are what holders check the keys
+// against that open what was sealed before a rotation.
 func (c *Authority) KeyVersions(ctx *Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error) {
 	if err := count("attribute keys", len(versions), ledger.MaxKeysPerCall); err != nil {
 		return nil, err

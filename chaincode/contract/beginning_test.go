@@ -17,7 +17,8 @@ func encapsulation(policy string) string {
 	return ageHeader + "-> ABE\n" + strings.Repeat(policy+" ABE rows ", 60)
 }
 
-// together makes the transient map of new records whose envelopes were sealed together, and gives the envelopes.
+// together makes the transient map of new records whose envelopes were sealed together,
+// and gives the envelopes.
 func together(t testing.TB, policies []string, records ...ledger.NewRecord) (map[string][]byte, [][]byte) {
 	t.Helper()
 	envelopes := make([][]byte, len(records))
@@ -80,8 +81,9 @@ func TestBeginnings(t *testing.T) {
 	}
 }
 
-// A reader who opened one record knows the beginning, and the secret in it, of all records that were sealed together with it. What is left of
-// the other envelopes takes an access entry each.
+// A reader who opened one record knows the beginning, and the secret in it, of all
+// records that were sealed together with it. What is left of the other envelopes takes an
+// access entry each.
 func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	c := newConsortium(t)
 	transient, envelopes := together(t, []string{"A:x"}, newRecord(1), newRecord(2))
@@ -106,7 +108,8 @@ func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	}
 }
 
-// The administrator of a peer changes what it has in the place of a beginning, or loses it.
+// The administrator of a peer changes what it has in the place of a beginning, or loses
+// it.
 func TestBeginningsOnPeer(t *testing.T) {
 	c := newConsortium(t)
 	records := []ledger.NewRecord{newRecord(1), newRecord(2), newRecord(3), newRecord(4)}
@@ -141,7 +144,8 @@ func TestBeginningsOnPeer(t *testing.T) {
 	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, envelopes[0]) {
 		t.Errorf("put right: %d bytes, %v", len(got), err)
 	}
-	// A record's own part gone, as an erasure leaves it: its neighbour opens, and it does not.
+	// A record's own part gone, as an erasure leaves it: its neighbour opens, and it does
+	// not.
 	gone := ledger.HospitalKeys + "\x00" + ledger.EnvelopeKey(recordID(1), 1)
 	delete(c.world.private, gone)
 	delete(c.world.hashes, gone)
@@ -196,8 +200,9 @@ func TestBeginningsInvalid(t *testing.T) {
 	refused(t, ledger.ErrInvalid, nil, err)
 }
 
-// Who has read a beginning sends it again, with envelopes of their own. Were it taken, the version of what is stored would change, and a peer
-// that has not got it a second time would have nothing to hand out for the envelopes that were there before.
+// Who has read a beginning sends it again, with envelopes of their own. Were it taken,
+// the version of what is stored would change, and a peer that has not got it a second
+// time would have nothing to hand out for the envelopes that were there before.
 func TestSameBeginningAgain(t *testing.T) {
 	c := newConsortium(t)
 	doctor, other := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalC", "nurse", "nurse")

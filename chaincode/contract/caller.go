@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// enrollmentAttribute is the certificate attribute in which Fabric CA puts the enrolment id.
+// enrollmentAttribute is the certificate attribute in which Fabric CA puts the enrolment
+// id.
 const enrollmentAttribute = "hf.EnrollmentID"
 
 // A caller is who signed the proposal.
@@ -22,7 +23,8 @@ type caller struct {
 
 func (c caller) actor() string { return ledger.Actor(c.msp, c.id) }
 
-// A house is what every contract knows of the organisation that runs it and of the consortium.
+// A house is what every contract knows of the organisation that runs it and of the
+// consortium.
 type house struct {
 	msp       string
 	hospitals []string
@@ -41,8 +43,8 @@ var (
 	keepers = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleAuthority), "an admin or authority of a hospital"}
 	// custodians keep a hospital's records and search domains.
 	custodians = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleCustodian), "an admin or custodian of a hospital"}
-	// clinicians seal, search and open. Roles that run machines or watch them have no business with records; any role that
-	// the contracts do not know is a clinical one.
+	// clinicians seal, search and open. Roles that run machines or watch them have no
+	// business with records; any role that the contracts do not know is a clinical one.
 	clinicians = rule{true, func(role string) bool {
 		return role != "" && !oneOf(ledger.RoleAdmin, ledger.RoleAuthority, ledger.RoleAuditor)(role)
 	}, "a clinical user or custodian of a hospital"}
@@ -54,7 +56,8 @@ func oneOf(roles ...string) func(string) bool {
 	return func(role string) bool { return slices.Contains(roles, role) }
 }
 
-// admit tells who the caller is, if the rule serves them; otherwise its error is ErrDenied.
+// admit tells who the caller is, if the rule serves them; otherwise its error is
+// ErrDenied.
 func (h house) admit(ctx *Context, r rule) (caller, error) {
 	who, err := ctx.caller()
 	if err != nil {
@@ -69,9 +72,10 @@ func (h house) admit(ctx *Context, r rule) (caller, error) {
 	return who, nil
 }
 
-// caller reads the certificate. The enrolment id must be there as an attribute and as the common name, and agree, so that
-// an actor on the ledger is one person whichever of the two a reader goes by. An Idemix credential has no certificate and its
-// "role" is one of Fabric's, so it is refused.
+// caller reads the certificate. The enrolment id must be there as an attribute and as the
+// common name, and agree, so that an actor on the ledger is one person whichever of the
+// two a reader goes by. An Idemix credential has no certificate and its "role" is one of
+// Fabric's, so it is refused.
 func (ctx *Context) caller() (caller, error) {
 	id, ok := ctx.GetClientIdentity().(*cid.ClientID)
 	if !ok || id == nil {

@@ -26,21 +26,25 @@ type Config struct {
 	MSP       string   // of the organisation that runs this server; it signs envelopes that are handed out as ServedBy
 	Hospitals []string // MSP IDs of the members that seal, search and open; every server must have the same list
 
-	// Clock, when set, is this server's own clock, and decides whether an access entry is recent enough to hand out a wrapped
-	// key. Without it the proposal's timestamp decides, which is the client's claim.
+	// Clock, when set, is this server's own clock, and decides whether an access entry is
+	// recent enough to hand out a wrapped key. Without it the proposal's timestamp
+	// decides, which is the client's claim.
 	//
-	// A client's clock can lie. The time of an entry decides where an auditor's query by time finds it, so a client could date
-	// an entry years back, use it at once under an equally false timestamp, and stay out of sight of a query for today (not of
-	// one by actor, by record, or of the blocks). With Clock such an entry opens nothing at this server. What a lie
-	// never does is open without an entry, or with someone else's. The clock is used in evaluated calls only, whose answers no
-	// two endorsers need to agree on.
+	// A client's clock can lie. The time of an entry decides where an auditor's query by
+	// time finds it, so a client could date an entry years back, use it at once under an
+	// equally false timestamp, and stay out of sight of a query for today (not of one by
+	// actor, by record, or of the blocks). With Clock such an entry opens nothing at this
+	// server. What a lie never does is open without an entry, or with someone else's. The
+	// clock is used in evaluated calls only, whose answers no two endorsers need to agree
+	// on.
 	Clock func() time.Time
 
 	// Log receives panics. Nil means slog.Default.
 	Log *slog.Logger
 }
 
-// Chaincode is the whole chaincode, as the peer sees it. It is safe for concurrent use and keeps nothing between calls.
+// Chaincode is the whole chaincode, as the peer sees it. It is safe for concurrent use
+// and keeps nothing between calls.
 type Chaincode struct {
 	routed *contractapi.ContractChaincode
 	log    *slog.Logger
@@ -104,9 +108,10 @@ func describe(name, title, text string) contractapi.Contract {
 // getMetadata is the transaction that contractapi adds to every chaincode.
 const getMetadata = contractapi.SystemContractName + ":GetMetadata"
 
-// arity has the number of arguments of every transaction. contractapi ignores extra arguments, takes "record:create" for
-// "record:Create" but then skips the schema, and routes names without a contract to a default one. Here a name is in
-// this table, exactly, or it does not exist.
+// arity has the number of arguments of every transaction. contractapi ignores extra
+// arguments, takes "record:create" for "record:Create" but then skips the schema, and
+// routes names without a contract to a default one. Here a name is in this table,
+// exactly, or it does not exist.
 var arity = map[string]int{
 	ledger.AuthorityAnnounce:    1,
 	ledger.AuthorityPublishKeys: 1,
@@ -143,8 +148,9 @@ const (
 // Init does nothing: the ledger needs no first transaction.
 func (c *Chaincode) Init(stub shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
-// Invoke runs one transaction. Its errors carry a code of package ledger: one that contractapi found (an unknown
-// function, an argument that does not match its schema) is ErrInvalid, and a panic is ErrUnavailable and is logged.
+// Invoke runs one transaction. Its errors carry a code of package ledger: one that
+// contractapi found (an unknown function, an argument that does not match its schema) is
+// ErrInvalid, and a panic is ErrUnavailable and is logged.
 func (c *Chaincode) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Response) {
 	name, args := stub.GetFunctionAndParameters()
 	defer func() {
@@ -184,8 +190,9 @@ func checkCall(name string, args []string) error {
 	return nil
 }
 
-// failure makes an error response of a text, with the code "invalid" when it begins with no code. The text may quote
-// arguments: it is bounded, and made valid UTF-8, without which the response could not be sent.
+// failure makes an error response of a text, with the code "invalid" when it begins with
+// no code. The text may quote arguments: it is bounded, and made valid UTF-8, without
+// which the response could not be sent.
 func failure(text string) *peer.Response {
 	if e := ledger.Decode(text); e == nil || ledger.Encode(e) != text {
 		text = ledger.Encode(ledger.Errorf(ledger.ErrInvalid, "%s", text))
@@ -210,7 +217,8 @@ func describePanic(r any) string {
 	return fmt.Sprintf("%T", r)
 }
 
-// titled puts the chaincode's own title into its metadata: contractapi fixes the text before a caller can set it.
+// titled puts the chaincode's own title into its metadata: contractapi fixes the text
+// before a caller can set it.
 func titled(response *peer.Response) *peer.Response {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(response.GetPayload(), &all); err != nil {

@@ -31,7 +31,8 @@ import (
 
 var start = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 
-// A consortium is three hospitals and a regulator on one world, each with its own chaincode server.
+// A consortium is three hospitals and a regulator on one world, each with its own
+// chaincode server.
 type consortium struct {
 	t       testing.TB
 	world   *world
@@ -98,7 +99,8 @@ func identity(t testing.TB, mspID string, bytes []byte) []byte {
 	return out
 }
 
-// arguments turns values into a call's text arguments: strings and numbers as they are, all else as JSON.
+// arguments turns values into a call's text arguments: strings and numbers as they are,
+// all else as JSON.
 func arguments(t testing.TB, fn string, args []any) []string {
 	t.Helper()
 	out := []string{fn}
@@ -119,7 +121,8 @@ func arguments(t testing.TB, fn string, args []any) []string {
 	return out
 }
 
-// simulate runs a proposal on one organisation's server, and gives the stub to look at or commit.
+// simulate runs a proposal on one organisation's server, and gives the stub to look at or
+// commit.
 func (c *consortium) simulate(server string, who []byte, transient map[string][]byte, fn string, args ...any) (*stub, []byte, error) {
 	c.t.Helper()
 	c.txs++
@@ -163,7 +166,8 @@ func (c *consortium) submit(who []byte, transient map[string][]byte, fn string, 
 	return payload, c.world.commit(s)
 }
 
-// holdSecrets checks promise 2 for one transaction: nothing of a wrapped key is in what goes into the block.
+// holdSecrets checks promise 2 for one transaction: nothing of a wrapped key is in what
+// goes into the block.
 func (c *consortium) holdSecrets(s *stub, payload []byte) {
 	c.t.Helper()
 	block := slicesConcat(payload, s.payload, []byte(strings.Join(s.args, "\n")))
@@ -230,7 +234,8 @@ func carry(t testing.TB, envelopes ...[]byte) map[string][]byte {
 	return map[string][]byte{ledger.TransientEnvelopes: ledger.PackList(envelopes)}
 }
 
-// sealing makes the transient map of new records, or of one new version, with a wrapped key each.
+// sealing makes the transient map of new records, or of one new version, with a wrapped
+// key each.
 func sealing(t testing.TB, records ...ledger.NewRecord) map[string][]byte {
 	t.Helper()
 	return with(t, wrapped(t, len(records)), records...)

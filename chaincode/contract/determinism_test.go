@@ -11,8 +11,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// TestDeterminism holds that the package cannot differ between endorsers: no clock, no randomness, no goroutine, no
-// environment, and no iteration over a map.
+// TestDeterminism holds that the package cannot differ between endorsers: no clock, no
+// randomness, no goroutine, no environment, and no iteration over a map.
 func TestDeterminism(t *testing.T) {
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedExportFile,

@@ -9,8 +9,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Index keeps encrypted keyword entries. A label and a value are pseudorandom to all who lack the scope's key; the
-// contract sees sizes, and who wrote when.
+// Index keeps encrypted keyword entries. A label and a value are pseudorandom to all who
+// lack the scope's key; the contract sees sizes, and who wrote when.
 type Index struct {
 	contractapi.Contract
 	house
@@ -19,17 +19,20 @@ type Index struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Index) GetEvaluateTransactions() []string { return []string{"Get", "Search"} }
 
-// Put writes the entries in the transient map under the caller's MSP, each ledger.LabelSize bytes of label and
-// ledger.EntryValueSize bytes of value: all of them are written or none.
+// Put writes the entries in the transient map under the caller's MSP, each
+// ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value: all of them
+// are written or none.
 //
-// As arguments they would be in the block a second time, in an order of the client's; the write set has all of them, in the order
-// of their keys, and the client that sent them signs that.
+// As arguments they would be in the block a second time, in an order of the client's; the
+// write set has all of them, in the order of their keys, and the client that sent them
+// signs that.
 //
-// Labels are written once. That keeps a writer from replacing what others find, and two writers with different labels
-// never conflict; two with the same one do, and the later has to choose another.
+// Labels are written once. That keeps a writer from replacing what others find, and two
+// writers with different labels never conflict; two with the same one do, and the later
+// has to choose another.
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when labels are taken,
-// ErrInvalid.
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
+// ErrExists when labels are taken, ErrInvalid.
 func (c *Index) Put(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -66,8 +69,9 @@ func (c *Index) Put(ctx *Context) error {
 	return ctx.write(&b)
 }
 
-// Get gives the values of labels, batch by batch and in their order, in padded base64; one that does not exist is empty. It is
-// open to every member of the channel, whose peers have it all. Errors: ErrInvalid.
+// Get gives the values of labels, batch by batch and in their order, in padded base64;
+// one that does not exist is empty. It is open to every member of the channel, whose
+// peers have it all. Errors: ErrInvalid.
 func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, error) {
 	if err := count("batches of labels", len(batches), ledger.MaxEntriesPerCall); err != nil {
 		return nil, err
@@ -118,7 +122,8 @@ func texts(values [][]byte, sizes []int) [][]string {
 	return out
 }
 
-// unpack splits padded base64 of items that have one size, of which there are at least one.
+// unpack splits padded base64 of items that have one size, of which there are at least
+// one.
 func unpack(what, text string, size int) ([][]byte, error) {
 	if base64.StdEncoding.DecodedLen(len(text)) > ledger.MaxEntriesPerCall*size+2 {
 		return nil, refuse(ledger.ErrInvalid, "more than %d %s", ledger.MaxEntriesPerCall, what)

@@ -2,7 +2,8 @@ package contract
 
 import "github.com/chartseal/chartseal/chaincode/ledger"
 
-// list reads every value under a prefix, in the order of keys. It is for evaluated calls and for what there are few of.
+// list reads every value under a prefix, in the order of keys. It is for evaluated calls
+// and for what there are few of.
 func list[T any](ctx *Context, prefix string) ([]T, error) {
 	iter, err := ctx.GetStub().GetStateByRange(prefix, ledger.PrefixEnd(prefix))
 	if err != nil {
@@ -17,8 +18,9 @@ func list[T any](ctx *Context, prefix string) ([]T, error) {
 		}
 		values = append(values, kv.Value)
 	}
-	// A peer lets go of a range when it has given the last of it. Closing it all the same would be another message to the peer and
-	// back, which is a good part of what a short list costs.
+	// A peer lets go of a range when it has given the last of it. Closing it all the same
+	// would be another message to the peer and back, which is a good part of what a short
+	// list costs.
 	return decodeAll[T](values)
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestAuthorization calls every transaction as every kind of caller, with arguments that are right, and holds that those
-// whom the rule serves succeed and that all others get ErrDenied and write nothing.
+// TestAuthorization calls every transaction as every kind of caller, with arguments that
+// are right, and holds that those whom the rule serves succeed and that all others get
+// ErrDenied and write nothing.
 func TestAuthorization(t *testing.T) {
 	roles := []string{"doctor", "nurse", "custodian", "authority", "admin", "auditor", ""}
 	organisations := []string{"HospitalA", "HospitalB", "Regulator", "Newcomer"}
@@ -81,7 +82,8 @@ func TestAuthorization(t *testing.T) {
 	for _, tc := range cases {
 		for _, msp := range organisations {
 			for _, role := range roles {
-				// The caller's own entries are on the ledger, so that nothing but the rule stands between them and a key.
+				// The caller's own entries are on the ledger, so that nothing but the
+				// rule stands between them and a key.
 				own := entry
 				own.Actor = ledger.Actor(msp, "someone")
 				c.plant(own)
@@ -134,7 +136,8 @@ func TestCallerAttacks(t *testing.T) {
 	}
 }
 
-// idemix is an anonymous credential, whose organisational unit and role Fabric presents as attributes.
+// idemix is an anonymous credential, whose organisational unit and role Fabric presents
+// as attributes.
 func idemix(t *testing.T) []byte {
 	t.Helper()
 	var credential [2][]byte
@@ -153,7 +156,8 @@ func idemix(t *testing.T) []byte {
 	return identity(t, "HospitalA", id)
 }
 
-// Enrolment ids with separators stay one part of a key, and one actor is never read as another.
+// Enrolment ids with separators stay one part of a key, and one actor is never read as
+// another.
 func TestActorsAreNotMixedUp(t *testing.T) {
 	c := newConsortium(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)

@@ -14,7 +14,8 @@ const maxScan = 10 * ledger.MaxPageSize
 // A span is a range of keys: from start, inclusive, to end, exclusive.
 type span struct{ start, end string }
 
-// timeSpan narrows the keys under a prefix, which go on with a time, to those in [since, until). Either may be empty.
+// timeSpan narrows the keys under a prefix, which go on with a time, to those in [since,
+// until). Either may be empty.
 func timeSpan(prefix, since, until string) span {
 	s := span{start: prefix + since, end: prefix + until}
 	if until == "" {
@@ -36,14 +37,16 @@ func checkTimes(since, until string) error {
 	return nil
 }
 
-// within tells whether a time is in [since, until). Times have a fixed width, so text order is time order.
+// within tells whether a time is in [since, until). Times have a fixed width, so text
+// order is time order.
 func within(t, since, until string) bool { return t >= since && (until == "" || t < until) }
 
-// page reads up to size rows of a span, from the bookmark of the page before on, and gives the bookmark of the next one,
-// which is empty when there is none. Keep, if not nil, chooses the rows.
+// page reads up to size rows of a span, from the bookmark of the page before on, and
+// gives the bookmark of the next one, which is empty when there is none. Keep, if not
+// nil, chooses the rows.
 //
-// A bookmark is the next key, in base64, and good for nothing else: one that is not in the span is refused, so that it
-// cannot lead a query to other keys.
+// A bookmark is the next key, in base64, and good for nothing else: one that is not in
+// the span is refused, so that it cannot lead a query to other keys.
 func (ctx *Context) page(s span, size int, bookmark string, keep func(key string, value []byte) (bool, error)) ([]*queryresult.KV, string, error) {
 	if size == 0 {
 		size = ledger.DefaultPageSize
@@ -86,7 +89,8 @@ func (ctx *Context) page(s span, size int, bookmark string, keep func(key string
 	return rows, sealBookmark(next), nil
 }
 
-// chunk reads up to size keys of a span, and gives the key after them, which is empty when there is none.
+// chunk reads up to size keys of a span, and gives the key after them, which is empty
+// when there is none.
 func (ctx *Context) chunk(s span, size int) (rows []*queryresult.KV, next string, err error) {
 	iter, meta, err := ctx.GetStub().GetStateByRangeWithPagination(s.start, s.end, int32(size), "")
 	if err != nil {

@@ -15,11 +15,12 @@ type Record struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Envelope"} }
 
-// Create registers version 1 of the records in the transient map, with their wrapped keys from there: all of them or none. Their
-// home is the caller's hospital. It sets the event [ledger.EventRecords].
+// Create registers version 1 of the records in the transient map, with their wrapped keys
+// from there: all of them or none. Their home is the caller's hospital. It sets the event
+// [ledger.EventRecords].
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital, ErrExists when an id is taken, or the
-// beginning of envelopes, ErrInvalid.
+// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
+// ErrExists when an id is taken, or the beginning of envelopes, ErrInvalid.
 func (c *Record) Create(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -52,10 +53,12 @@ func (c *Record) Create(ctx *Context) error {
 	return c.register(ctx, who, versions, envelopes)
 }
 
-// Amend registers the version after the current one of the one record in the transient map. Only the record's home hospital may.
+// Amend registers the version after the current one of the one record in the transient
+// map. Only the record's home hospital may.
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of the home hospital, ErrNotFound, ErrExists when
-// the version is there already, ErrInvalid when one between is missing.
+// Errors: ErrDenied unless the caller is a clinical user or custodian of the home
+// hospital, ErrNotFound, ErrExists when the version is there already, ErrInvalid when one
+// between is missing.
 func (c *Record) Amend(ctx *Context, version int) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -72,8 +75,8 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return refuse(ledger.ErrInvalid, "%d records: one is amended at a time", len(records))
 	}
 	n := records[0]
-	// Version 1 is always there and says whose record it is. Reading it and the two versions around the new end touches
-	// only keys that are written once.
+	// Version 1 is always there and says whose record it is. Reading it and the two
+	// versions around the new end touches only keys that are written once.
 	at := []string{ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(version-1, 1)), ledger.RecordKey(n.ID, version)}
 	values, err := ctx.many(at)
 	if err != nil {
@@ -96,11 +99,13 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
 }
 
-// register completes versions and writes them with their wrapped keys, and what some of these begin with once. The author is of the home
-// hospital, which is how a reader knows the home.
+// register completes versions and writes them with their wrapped keys, and what some of
+// these begin with once. The author is of the home hospital, which is how a reader knows
+// the home.
 //
-// A beginning is under a key that is its hash, so nobody can put another in its place, and it is written once: to write the same again
-// would change its version, and keep from a peer that has yet to get it again what it could hand out before.
+// A beginning is under a key that is its hash, so nobody can put another in its place,
+// and it is written once: to write the same again would change its version, and keep from
+// a peer that has yet to get it again what it could hand out before.
 func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes ledger.Envelopes) error {
 	now, err := ctx.time()
 	if err != nil {
@@ -140,8 +145,9 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 	return nil
 }
 
-// Get gives records with all their versions, in the order of the ids, leaving out those that do not exist. It is open to
-// every member of the channel. Errors: ErrInvalid, also when they have more than ledger.MaxHistory versions together.
+// Get gives records with all their versions, in the order of the ids, leaving out those
+// that do not exist. It is open to every member of the channel. Errors: ErrInvalid, also
+// when they have more than ledger.MaxHistory versions together.
 func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	if err := count("record ids", len(ids), ledger.MaxRecordsPerCall); err != nil {
 		return nil, err
@@ -154,8 +160,9 @@ func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	return ctx.records(ids)
 }
 
-// records reads all versions of records. Most have one or two, so it asks for those of all records at once, and then for
-// twice as many of each record that had all it was asked for. The bound keeps an answer within one message.
+// records reads all versions of records. Most have one or two, so it asks for those of
+// all records at once, and then for twice as many of each record that had all it was
+// asked for. The bound keeps an answer within one message.
 func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 	versions := make([][]ledger.RecordVersion, len(ids))
 	open := make([]int, len(ids))
@@ -200,12 +207,14 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 	return records, nil
 }
 
-// Envelope hands out the wrapped key of a version, to the actor of a recent access entry for the record.
+// Envelope hands out the wrapped key of a version, to the actor of a recent access entry
+// for the record.
 //
-// Errors: ErrDenied when the entry is not there, is not the caller's or is not recent, or unless the caller is a
-// clinical user or custodian of a hospital; ErrNotFound when there is no such version or its key was purged; ErrUnavailable
-// when this peer does not have the key, or its beginning, yet: another hospital's may; ErrTampered when the beginning that it has is
-// another; ErrInvalid.
+// Errors: ErrDenied when the entry is not there, is not the caller's or is not recent, or
+// unless the caller is a clinical user or custodian of a hospital; ErrNotFound when there
+// is no such version or its key was purged; ErrUnavailable when this peer does not have
+// the key, or its beginning, yet: another hospital's may; ErrTampered when the beginning
+// that it has is another; ErrInvalid.
 func (c *Record) Envelope(ctx *Context, id string, version int, accessID string) (ledger.Envelope, error) {
 	if err := checkRecordID(id); err != nil {
 		return ledger.Envelope{}, err

@@ -171,7 +171,8 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// An answer that would not fit into a message is refused, and so is the next version of a record that has too many.
+// An answer that would not fit into a message is refused, and so is the next version of a
+// record that has too many.
 func TestManyVersions(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -212,7 +213,8 @@ func TestEnvelope(t *testing.T) {
 	_, err = c.evaluate("HospitalB", reader, ledger.RecordEnvelope, id, 1, entry.ID)
 	refused(t, ledger.ErrUnavailable, nil, err)
 
-	// Endorsements of two organisations never agree, so the answer cannot become a valid transaction.
+	// Endorsements of two organisations never agree, so the answer cannot become a valid
+	// transaction.
 	id = c.seal(person(t, "HospitalA", "doctor", "doctor"), 2)
 	entry = c.ask(reader, id)
 	a, errA := c.evaluate("HospitalA", reader, ledger.RecordEnvelope, id, 1, entry.ID)

@@ -6,7 +6,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Scope keeps search domains. What a scope's key opens is decided by its policy, which is inside its wrapped key.
+// Scope keeps search domains. What a scope's key opens is decided by its policy, which is
+// inside its wrapped key.
 type Scope struct {
 	contractapi.Contract
 	house
@@ -15,8 +16,9 @@ type Scope struct {
 // GetEvaluateTransactions names the reads, for the metadata.
 func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key", "Retired"} }
 
-// Create makes a scope at epoch 1, with its wrapped key from the transient map. Errors: ErrDenied unless the caller is an
-// admin or custodian of a hospital, ErrExists, ErrInvalid.
+// Create makes a scope at epoch 1, with its wrapped key from the transient map. Errors:
+// ErrDenied unless the caller is an admin or custodian of a hospital, ErrExists,
+// ErrInvalid.
 func (c *Scope) Create(ctx *Context, name string) error {
 	who, err := c.admit(ctx, custodians)
 	if err != nil {
@@ -35,9 +37,10 @@ func (c *Scope) Create(ctx *Context, name string) error {
 	return c.start(ctx, ledger.Scope{Name: name, Epoch: 1, Owner: who.msp})
 }
 
-// Roll starts the next epoch of a scope under a new key. Only the owner may: whoever else could, could lock everybody out of
-// the scope with a key that nobody unwraps. Errors: ErrDenied unless the caller is an admin or custodian of the hospital
-// that created the scope, ErrNotFound, ErrExists when the epoch is there already, ErrInvalid.
+// Roll starts the next epoch of a scope under a new key. Only the owner may: whoever else
+// could, could lock everybody out of the scope with a key that nobody unwraps. Errors:
+// ErrDenied unless the caller is an admin or custodian of the hospital that created the
+// scope, ErrNotFound, ErrExists when the epoch is there already, ErrInvalid.
 func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
 	who, err := c.admit(ctx, custodians)
 	if err != nil {
@@ -84,10 +87,12 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	return ctx.write(&b)
 }
 
-// Retire notes that the caller's hospital has written its index entries of all epochs up to this one anew, so that
-// searchers need not ask for the old ones. It speaks for the caller's MSP alone: no hospital can hide what another has
-// indexed, and its own it could delete anyway. Errors: ErrDenied unless the caller is an admin or custodian of a
-// hospital, ErrNotFound, ErrExists when it has retired the epoch already, ErrInvalid when the epoch is not a past one.
+// Retire notes that the caller's hospital has written its index entries of all epochs up
+// to this one anew, so that searchers need not ask for the old ones. It speaks for the
+// caller's MSP alone: no hospital can hide what another has indexed, and its own it could
+// delete anyway. Errors: ErrDenied unless the caller is an admin or custodian of a
+// hospital, ErrNotFound, ErrExists when it has retired the epoch already, ErrInvalid when
+// the epoch is not a past one.
 func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 	who, err := c.admit(ctx, custodians)
 	if err != nil {
@@ -127,8 +132,8 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 	return ctx.write(&b)
 }
 
-// Retired gives what hospitals have retired of a scope, in the order of their MSP IDs. It is open to every member of the
-// channel. Errors: ErrInvalid.
+// Retired gives what hospitals have retired of a scope, in the order of their MSP IDs. It
+// is open to every member of the channel. Errors: ErrInvalid.
 func (c *Scope) Retired(ctx *Context, name string) ([]ledger.Retirement, error) {
 	if err := checkScopeName(name); err != nil {
 		return nil, err
@@ -136,13 +141,14 @@ func (c *Scope) Retired(ctx *Context, name string) ([]ledger.Retirement, error) 
 	return list[ledger.Retirement](ctx, ledger.ScopeRetiredPrefix(name))
 }
 
-// List gives every scope, in the order of names. It is open to every member of the channel.
+// List gives every scope, in the order of names. It is open to every member of the
+// channel.
 func (c *Scope) List(ctx *Context) ([]ledger.Scope, error) {
 	return list[ledger.Scope](ctx, ledger.ScopeStatePrefix)
 }
 
-// Key hands out the wrapped key of an epoch, to the actor of a recent access entry for the scope. For its errors see
-// [Record.Envelope].
+// Key hands out the wrapped key of an epoch, to the actor of a recent access entry for
+// the scope. For its errors see [Record.Envelope].
 func (c *Scope) Key(ctx *Context, name string, epoch int, accessID string) (ledger.Envelope, error) {
 	if err := checkScopeName(name); err != nil {
 		return ledger.Envelope{}, err

@@ -53,7 +53,8 @@ func TestScope(t *testing.T) {
 	refused(t, ledger.ErrDenied, nil, err)
 }
 
-// TestScopeRetire: a hospital says of its own entries, and of no other's, that old epochs need not be searched.
+// TestScopeRetire: a hospital says of its own entries, and of no other's, that old epochs
+// need not be searched.
 func TestScopeRetire(t *testing.T) {
 	c := newConsortium(t)
 	custodian, other := person(t, "HospitalA", "custodian", "custodian"), person(t, "HospitalB", "admin", "admin")

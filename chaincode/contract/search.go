@@ -2,12 +2,15 @@ package contract
 
 import "github.com/chartseal/chartseal/chaincode/ledger"
 
-// Search is Get for a query's first labels, together with what can be searched at that moment unless that is the generation which
-// the caller knows. A client that derived its labels from what it knew earlier so finds out in the same call whether that still
-// holds, instead of asking before it may begin; mostly it does, and then the call costs what Get costs.
+// Search is Get for a query's first labels, together with what can be searched at that
+// moment unless that is the generation which the caller knows. A client that derived its
+// labels from what it knew earlier so finds out in the same call whether that still
+// holds, instead of asking before it may begin; mostly it does, and then the call costs
+// what Get costs.
 //
-// It is not told which scope is searched, so the labels stay all that the peer learns of a query. There may be no labels at all. It is
-// open to every member of the channel. Errors: ErrInvalid.
+// It is not told which scope is searched, so the labels stay all that the peer learns of
+// a query. There may be no labels at all. It is open to every member of the channel.
+// Errors: ErrInvalid.
 func (c *Index) Search(ctx *Context, known string, batches []ledger.LabelBatch) (ledger.SearchAnswer, error) {
 	var none ledger.SearchAnswer
 	at, sizes, err := ctx.labelKeys(batches)

@@ -7,7 +7,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A search sees what Get sees, and beside it what the lists of scopes, authorities and retirements give.
+// A search sees what Get sees, and beside it what the lists of scopes, authorities and
+// retirements give.
 func TestSearch(t *testing.T) {
 	c := newConsortium(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -65,7 +66,8 @@ func TestSearch(t *testing.T) {
 		t.Errorf("hospitals %q, want %q", answer.Searchable.Hospitals, want)
 	}
 
-	// Who knows the generation is told no more; whoever knows an older one is told everything.
+	// Who knows the generation is told no more; whoever knows an older one is told
+	// everything.
 	known = answer.Searchable.Generation
 	again := search()
 	if s := again.Searchable; s.Generation != known || s.Scopes == nil || len(s.Scopes)+len(s.Hospitals)+len(s.Retirements) > 0 || !reflect.DeepEqual(again.Values, answer.Values) {

@@ -12,11 +12,13 @@ import (
 	"github.com/hyperledger/fabric-contract-api-go/v2/serializer"
 )
 
-// strict reads arguments and writes results. contractapi's own serializer drops unknown fields of structs in a slice, and
-// checks their schema only after Go has filled in what was missing; and it turns a nil slice into no text at all.
+// strict reads arguments and writes results. contractapi's own serializer drops unknown
+// fields of structs in a slice, and checks their schema only after Go has filled in what
+// was missing; and it turns a nil slice into no text at all.
 type strict struct{ plain serializer.JSONSerializer }
 
-// FromString reads one argument. contractapi calls it on a goroutine of its own, where a panic would end the server.
+// FromString reads one argument. contractapi calls it on a goroutine of its own, where a
+// panic would end the server.
 func (s strict) FromString(text string, t reflect.Type, param *metadata.ParameterMetadata, components *metadata.ComponentMetadata) (v reflect.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -54,8 +56,8 @@ func untyped(t reflect.Type) reflect.Type {
 	return t
 }
 
-// ToString writes a result: JSON, with an empty list for a nil slice. Its schema needs no check, as Go's types are the
-// schema.
+// ToString writes a result: JSON, with an empty list for a nil slice. Its schema needs no
+// check, as Go's types are the schema.
 func (s strict) ToString(v reflect.Value, t reflect.Type, _ *metadata.ReturnMetadata, components *metadata.ComponentMetadata) (string, error) {
 	switch t.Kind() {
 	case reflect.Slice:

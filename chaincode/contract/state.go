@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Context is the context of one transaction. Contracts reach the peer through its methods only.
+// Context is the context of one transaction. Contracts reach the peer through its methods
+// only.
 type Context struct{ contractapi.TransactionContext }
 
 // time is when the client says that it made the proposal, in the form of the ledger.
@@ -27,7 +28,8 @@ func (ctx *Context) now() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, broken("read the transaction's time", err)
 	}
-	// Years before 1 or after 9999 would not have the fixed width that keys are ordered by.
+	// Years before 1 or after 9999 would not have the fixed width that keys are ordered
+	// by.
 	if err := stamp.CheckValid(); err != nil {
 		return time.Time{}, refuse(ledger.ErrInvalid, "the transaction's time is out of range")
 	}
@@ -82,8 +84,8 @@ func decode(value []byte, out any) error {
 	return nil
 }
 
-// A batch collects a transaction's writes, so that nothing is written before everything is checked, and all of it goes to
-// the peer in few messages.
+// A batch collects a transaction's writes, so that nothing is written before everything
+// is checked, and all of it goes to the peer in few messages.
 type batch struct {
 	writes []write
 	err    error
@@ -107,7 +109,8 @@ func (b *batch) raw(key string, value []byte) {
 	b.writes = append(b.writes, write{key: key, value: value})
 }
 
-// changeSearchable starts a generation of what can be searched. It must not read the former one, see [ledger.SearchableKey].
+// changeSearchable starts a generation of what can be searched. It must not read the
+// former one, see [ledger.SearchableKey].
 func (b *batch) changeSearchable(ctx *Context) {
 	b.raw(ledger.SearchableKey, []byte(ctx.GetStub().GetTxID()))
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from being stored by mistake.
+// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from
+// being stored by mistake.
 const ageHeader = "age-encryption.org/v1\n"
 
-// transient gives what travels in the transient map under these names. Anything beside them is refused: a block would have no
-// trace of it.
+// transient gives what travels in the transient map under these names. Anything beside
+// them is refused: a block would have no trace of it.
 func (ctx *Context) transient(names ...string) ([][]byte, error) {
 	all, err := ctx.GetStub().GetTransient()
 	if err != nil {

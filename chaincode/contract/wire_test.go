@@ -118,7 +118,8 @@ func TestPanic(t *testing.T) {
 	ok(t, nil, err)
 }
 
-// contractapi reads arguments on goroutines, where a panic would end the server: the serializer has to hold it.
+// contractapi reads arguments on goroutines, where a panic would end the server: the
+// serializer has to hold it.
 func TestSerializerHoldsPanics(t *testing.T) {
 	_, err := strict{}.FromString("{}", reflect.TypeFor[panicky](), nil, nil)
 	if err == nil {

@@ -14,9 +14,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// A world is one peer's state, with the semantics that the contracts depend on: a transaction runs on a snapshot, does not
-// see its own writes, records the version of every key that it reads, and is committed only if those versions are still
-// the current ones. An empty value is a deletion, and private data may be missing although its hash is there.
+// A world is one peer's state, with the semantics that the contracts depend on: a
+// transaction runs on a snapshot, does not see its own writes, records the version of
+// every key that it reads, and is committed only if those versions are still the current
+// ones. An empty value is a deletion, and private data may be missing although its hash
+// is there.
 type world struct {
 	height  int
 	state   map[string]cell
@@ -71,7 +73,8 @@ func (w *world) commit(s *stub) error {
 	return nil
 }
 
-// A stub is one simulation. Methods that it lacks panic, which shows when contracts start to use them.
+// A stub is one simulation. Methods that it lacks panic, which shows when contracts start
+// to use them.
 type stub struct {
 	shim.ChaincodeStubInterface
 	world *world

@@ -8,11 +8,12 @@ import (
 	"slices"
 )
 
-// Envelopes that were sealed together begin with the same bytes, where their policy's encapsulation stands (the first, of a policy
-// that takes several stanzas): most of a small one. A
-// transaction carries such a beginning once, and so do the hospitals' private data, under a key of its own that names it by its
-// hash; an envelope there is the name of its beginning and the rest. Nobody above this sees that: what the chaincode takes
-// and hands out are whole age files.
+// Envelopes that were sealed together begin with the same bytes, where their policy's
+// encapsulation stands (the first, of a policy that takes several stanzas): most of a
+// small one. A transaction carries such a beginning once, and so do the hospitals'
+// private data, under a key of its own that names it by its hash; an envelope there is
+// the name of its beginning and the rest. Nobody above this sees that: what the chaincode
+// takes and hands out are whole age files.
 
 // Envelopes are the wrapped keys of one transaction, taken apart. See [DivideEnvelopes].
 type Envelopes struct {
@@ -26,19 +27,23 @@ type EnvelopePart struct {
 	Rest      []byte
 }
 
-// partMark is the first byte of an envelope that is not whole, where it travels and where it is stored. An age file has another.
+// partMark is the first byte of an envelope that is not whole, where it travels and where
+// it is stored. An age file has another.
 const partMark = 1
 
-// What taking envelopes apart costs, in bytes: a private write of its own for a beginning, which has a key and two hashes in the
-// block, and the name of the beginning in each envelope.
+// What taking envelopes apart costs, in bytes: a private write of its own for a
+// beginning, which has a key and two hashes in the block, and the name of the beginning
+// in each envelope.
 const (
 	costOfBeginning = 256
 	costOfPart      = 1 + sha256.Size
 )
 
-// DivideEnvelopes takes envelopes apart so that they take few bytes. The order of the parts is that of the envelopes. It needs no knowledge
-// of what they were sealed to: in the order of their bytes, those that begin alike are neighbours, and of all ways to cut that order into runs
-// it finds the one that saves most. The parts share memory with the envelopes, which begin like age files.
+// DivideEnvelopes takes envelopes apart so that they take few bytes. The order of the
+// parts is that of the envelopes. It needs no knowledge of what they were sealed to: in
+// the order of their bytes, those that begin alike are neighbours, and of all ways to cut
+// that order into runs it finds the one that saves most. The parts share memory with the
+// envelopes, which begin like age files.
 func DivideEnvelopes(envelopes [][]byte) Envelopes {
 	n := len(envelopes)
 	order := make([]int, n)
@@ -51,8 +56,8 @@ func DivideEnvelopes(envelopes [][]byte) Envelopes {
 		near[i] = alike(envelopes[order[i-1]], envelopes[order[i]])
 	}
 
-	// saved[i] is the most that can be saved in the first i of the order, run[i] the size of the last run then, and common[i] what is
-	// common to that.
+	// saved[i] is the most that can be saved in the first i of the order, run[i] the size
+	// of the last run then, and common[i] what is common to that.
 	saved, run, common := make([]int, n+1), make([]int, n+1), make([]int, n+1)
 	for i := 1; i <= n; i++ {
 		saved[i], run[i] = saved[i-1], 1
@@ -91,7 +96,8 @@ func DivideEnvelopes(envelopes [][]byte) Envelopes {
 	return out
 }
 
-// alike tells with how many bytes both begin: fewer than either has, so that something is left.
+// alike tells with how many bytes both begin: fewer than either has, so that something is
+// left.
 func alike(a, b []byte) int {
 	n := min(len(a), len(b)) - 1
 	for i := range max(n, 0) {
@@ -102,8 +108,9 @@ func alike(a, b []byte) int {
 	return n
 }
 
-// Pack is what [TransientEnvelopes] holds: as [PackList] has it, the beginnings and then the envelopes, of which one that is not whole is
-// the mark 01, the position of its beginning in a byte, and the rest.
+// Pack is what [TransientEnvelopes] holds: as [PackList] has it, the beginnings and then
+// the envelopes, of which one that is not whole is the mark 01, the position of its
+// beginning in a byte, and the rest.
 func (e Envelopes) Pack() []byte {
 	items := slices.Clone(e.Beginnings)
 	for _, p := range e.Parts {
@@ -116,9 +123,10 @@ func (e Envelopes) Pack() []byte {
 	return PackList(items)
 }
 
-// UnpackEnvelopes reads n envelopes from what [Envelopes.Pack] made of those of [DivideEnvelopes], without copying. Other bytes are
-// [ErrInvalid]: beginnings that are given twice, or are not those of two envelopes at least, or are not in the order in which the
-// envelopes name them. Errors quote nothing.
+// UnpackEnvelopes reads n envelopes from what [Envelopes.Pack] made of those of
+// [DivideEnvelopes], without copying. Other bytes are
+// [ErrInvalid]: beginnings that are given twice, or are not those of two envelopes at
+// least, or are not in the order in which the envelopes name them. Errors quote nothing.
 func UnpackEnvelopes(packed []byte, n int) (Envelopes, error) {
 	items, err := UnpackList(packed)
 	if err != nil {
@@ -175,7 +183,8 @@ func (e Envelopes) Begins(i int) []byte {
 	return e.Parts[i].Rest
 }
 
-// Value is what is stored under the key of the i-th envelope: all of it; or the mark 01, the SHA-256 of its beginning, and the rest.
+// Value is what is stored under the key of the i-th envelope: all of it; or the mark 01,
+// the SHA-256 of its beginning, and the rest.
 func (e Envelopes) Value(i int) []byte {
 	p := e.Parts[i]
 	if p.Beginning < 0 {
@@ -195,8 +204,9 @@ func beginningKey(name []byte) string {
 	return "beginning/" + base64.RawURLEncoding.EncodeToString(name)
 }
 
-// JoinEnvelope makes an envelope whole again from its [Envelopes.Value]. read gives what is stored under a [BeginningKey]; its error is
-// returned as it is. A beginning that is not the one which the value names is [ErrTampered], and so is a value that has none.
+// JoinEnvelope makes an envelope whole again from its [Envelopes.Value]. read gives what
+// is stored under a [BeginningKey]; its error is returned as it is. A beginning that is
+// not the one which the value names is [ErrTampered], and so is a value that has none.
 func JoinEnvelope(value []byte, read func(key string) ([]byte, error)) ([]byte, error) {
 	if len(value) == 0 || value[0] != partMark {
 		return value, nil

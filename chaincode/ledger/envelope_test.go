@@ -30,7 +30,8 @@ func readFrom(beginnings map[string][]byte) func(string) ([]byte, error) {
 	}
 }
 
-// sealedTogether makes envelopes with beginnings of the given sizes, so many of each, in random order.
+// sealedTogether makes envelopes with beginnings of the given sizes, so many of each, in
+// random order.
 func sealedTogether(r *rand.Rand, sizes, counts []int) [][]byte {
 	random := func(n int) []byte {
 		b := make([]byte, n)
@@ -88,7 +89,8 @@ func TestEnvelopesStayWhole(t *testing.T) {
 		if n := len(whole); c.beginnings == 1 && n > 2 && stored > n*1060 {
 			t.Errorf("%d envelopes take %d bytes", n, stored)
 		}
-		// Nothing that a beginning could have is left in two envelopes but a few letters that are alike by chance.
+		// Nothing that a beginning could have is left in two envelopes but a few letters
+		// that are alike by chance.
 		for i, a := range back.Parts {
 			for _, b := range back.Parts[:i] {
 				if a.Beginning >= 0 && a.Beginning == b.Beginning && alike(a.Rest, b.Rest) > 4 {
@@ -172,7 +174,8 @@ func TestBeginningsExchanged(t *testing.T) {
 	}
 }
 
-// FuzzEnvelopes holds that bytes which are taken have one form, and that taking envelopes apart loses nothing.
+// FuzzEnvelopes holds that bytes which are taken have one form, and that taking envelopes
+// apart loses nothing.
 func FuzzEnvelopes(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
 	f.Add(DivideEnvelopes(sealedTogether(r, []int{300, 900}, []int{4, 2})).Pack(), 6)

@@ -36,7 +36,8 @@ const (
 	codeSuffix = "] "
 )
 
-// An Error is a refusal by the chaincode: one of the sentinels and a sentence about this case.
+// An Error is a refusal by the chaincode: one of the sentinels and a sentence about this
+// case.
 type Error struct {
 	Kind    error  // a sentinel of this package
 	Message string // lower case, no full stop, names the object
@@ -52,8 +53,8 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap makes errors.Is find the sentinel.
 func (e *Error) Unwrap() error { return e.Kind }
 
-// Encode gives the text that carries err through a chaincode response: "[chartseal/CODE] message".
-// An error that is not an [Error] gets no code and is returned as it is.
+// Encode gives the text that carries err through a chaincode response: "[chartseal/CODE]
+// message". An error that is not an [Error] gets no code and is returned as it is.
 func Encode(err error) string {
 	var e *Error
 	if errors.As(err, &e) {
@@ -66,8 +67,9 @@ func Encode(err error) string {
 	return err.Error()
 }
 
-// Decode finds a text made by [Encode] inside text, which Fabric may have wrapped in words of its own before it,
-// and returns the Error, or nil when there is none or its code is unknown.
+// Decode finds a text made by [Encode] inside text, which Fabric may have wrapped in
+// words of its own before it, and returns the Error, or nil when there is none or its
+// code is unknown.
 func Decode(text string) *Error {
 	_, rest, found := strings.Cut(text, codePrefix)
 	if !found {

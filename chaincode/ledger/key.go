@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// The world state is laid out under simple keys, so that the reads of auditors can be ranges in order of time. Every part
-// that a caller chooses is escaped, so that a '/' always separates. Values are JSON where nothing else is said, and do not repeat
-// what their key says.
+// The world state is laid out under simple keys, so that the reads of auditors can be
+// ranges in order of time. Every part that a caller chooses is escaped, so that a '/'
+// always separates. Values are JSON where nothing else is said, and do not repeat what
+// their key says.
 //
 //	authority/<msp>                       Authority
 //	attribute/<name>                      AttributeKey, the current version
@@ -34,16 +35,19 @@ import (
 //	beginning/<hash>                      what envelopes that were sealed together begin with, see [BeginningKey]
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
-// What a submitted transaction reads is written once (or, for attributes and scopes, belongs to the one thing that the
-// transaction changes), and no submitted transaction reads a range. So two clients never conflict unless they change the
-// same thing.
+// What a submitted transaction reads is written once (or, for attributes and scopes,
+// belongs to the one thing that the transaction changes), and no submitted transaction
+// reads a range. So two clients never conflict unless they change the same thing.
 
-// Mark is the value of a key that says all it has to say by existing. Fabric takes an empty value for a deletion.
+// Mark is the value of a key that says all it has to say by existing. Fabric takes an
+// empty value for a deletion.
 var Mark = []byte{0}
 
-// IndexKey is the key of an index entry. It names hospital and label by 16 bytes of a SHA-256, so that it is no longer than a label, of
-// which there are many, in write sets and in read sets. An entry is under its own hospital's name as surely as if that were
-// spelt out: to take the key of another's label is to find a second preimage, a matter of 2^128 trials.
+// IndexKey is the key of an index entry. It names hospital and label by 16 bytes of a
+// SHA-256, so that it is no longer than a label, of which there are many, in write sets
+// and in read sets. An entry is under its own hospital's name as surely as if that were
+// spelt out: to take the key of another's label is to find a second preimage, a matter of
+// 2^128 trials.
 func IndexKey(msp string, label []byte) string {
 	name := sha256.Sum256(slices.Concat([]byte(msp), []byte{0}, label)) // no MSP ID has a zero byte
 	return "i/" + base64.RawURLEncoding.EncodeToString(name[:16])
@@ -78,8 +82,9 @@ func AccessTimeKey(accessID, target string) string {
 	return "access-time/" + accessID + "/" + esc(target)
 }
 
-// SearchableKey has the [Searchable.Generation]. Everything that changes what can be searched writes it and nothing that is submitted
-// reads it, so such writers do not conflict over it.
+// SearchableKey has the [Searchable.Generation]. Everything that changes what can be
+// searched writes it and nothing that is submitted reads it, so such writers do not
+// conflict over it.
 const SearchableKey = "searchable"
 
 // Prefixes of the ranges that are read, each ending in '/'. See [PrefixEnd].
@@ -97,7 +102,8 @@ func RecordPrefix(id string) string         { return "record/" + id + "/" }
 func AccessPrefix(target string) string     { return "access/" + esc(target) + "/" }
 func AccessActorPrefix(actor string) string { return "access-actor/" + esc(actor) + "/" }
 
-// PrefixEnd is the first key after all keys that start with prefix, which must end in '/': the exclusive end of a range.
+// PrefixEnd is the first key after all keys that start with prefix, which must end in
+// '/': the exclusive end of a range.
 func PrefixEnd(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" }
 
 func esc(part string) string { return url.PathEscape(part) }
@@ -127,7 +133,8 @@ func ParseRecordKey(key string) (id string, version int, err error) {
 	return parts[1], version, nil
 }
 
-// ParseAnyAccessKey reads a key that [AccessKey], [AccessActorKey] or [AccessTimeKey] made.
+// ParseAnyAccessKey reads a key that [AccessKey], [AccessActorKey] or [AccessTimeKey]
+// made.
 func ParseAnyAccessKey(key string) (target, accessID string, err error) {
 	parts, err := Parts(key)
 	if err != nil {
@@ -144,7 +151,8 @@ func ParseAnyAccessKey(key string) (target, accessID string, err error) {
 	return "", "", fmt.Errorf("key %q is not of an access entry", key)
 }
 
-// Actor names a person or service on the ledger, and is the GID of attribute keys: "MSPID/enrolment-id".
+// Actor names a person or service on the ledger, and is the GID of attribute keys:
+// "MSPID/enrolment-id".
 func Actor(msp, enrolmentID string) string { return msp + "/" + enrolmentID }
 
 // Organisation is the MSP of an actor. No MSP ID has a '/'.

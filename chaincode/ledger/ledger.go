@@ -1,20 +1,23 @@
-// Package ledger is the vocabulary that the chaincode and its clients share: the names of the
-// transactions, the JSON types that travel, the layout of the world state, the limits on every
-// argument, and the error codes that survive the trip through Fabric as text.
+// Package ledger is the vocabulary that the chaincode and its clients share: the names of
+// the transactions, the JSON types that travel, the layout of the world state, the limits
+// on every argument, and the error codes that survive the trip through Fabric as text.
 //
-// It holds no rules and imports nothing but the standard library, so that both sides can depend on it.
+// It holds no rules and imports nothing but the standard library, so that both sides can
+// depend on it.
 //
-// What may be in these types is fixed by one rule: the ledger is for ever, so nothing decryptable goes
-// on it. A record is an id, a content identifier and a commitment. Envelopes (the wrapped keys) are
-// never an argument or a result of a submitted transaction: they go in through the transient map and
-// the private data collection [HospitalKeys], and come out only through evaluated calls.
+// What may be in these types is fixed by one rule: the ledger is for ever, so nothing
+// decryptable goes on it. A record is an id, a content identifier and a commitment.
+// Envelopes (the wrapped keys) are never an argument or a result of a submitted
+// transaction: they go in through the transient map and the private data collection
+// [HospitalKeys], and come out only through evaluated calls.
 package ledger
 
 import "time"
 
-// Transaction names, in the form "contract:Function" that fabric-contract-api-go routes on. Those marked
-// "evaluate" must never be submitted: the response of a submitted transaction is stored in the block. Those that are submitted
-// have none: what they did is in their write set, see [ReadVersion] and [ReadAccess].
+// Transaction names, in the form "contract:Function" that fabric-contract-api-go routes
+// on. Those marked "evaluate" must never be submitted: the response of a submitted
+// transaction is stored in the block. Those that are submitted have none: what they did
+// is in their write set, see [ReadVersion] and [ReadAccess].
 const (
 	AuthorityAnnounce    = "authority:Announce"    // (Announcement)                submit, role admin or authority
 	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)              submit, role admin or authority
@@ -46,8 +49,8 @@ const (
 	AuditHistory  = "audit:History"  // (record id) []HistoryEvent evaluate, role auditor, custodian or admin
 )
 
-// HospitalKeys is the private data collection that holds every wrapped key. Hospitals are its members;
-// the regulator is not.
+// HospitalKeys is the private data collection that holds every wrapped key. Hospitals are
+// its members; the regulator is not.
 const HospitalKeys = "hospitalKeys"
 
 // Limits on arguments. The chaincode refuses what is over them with [ErrInvalid].
@@ -78,8 +81,9 @@ const (
 // Role is the name of the certificate attribute that the contracts check, beside the MSP.
 const RoleAttribute = "role"
 
-// Roles that the contracts know. Any other value is a clinical role of the hospital that gave it (doctor, nurse, ...):
-// it may seal, search and ask for access, and what it opens is decided by cryptography.
+// Roles that the contracts know. Any other value is a clinical role of the hospital that
+// gave it (doctor, nurse, ...): it may seal, search and ask for access, and what it opens
+// is decided by cryptography.
 const (
 	RoleAdmin     = "admin"
 	RoleAuditor   = "auditor"
@@ -122,8 +126,8 @@ type Scope struct {
 	Time  string `json:"time"`  // of the current epoch
 }
 
-// A Retirement says that a hospital has written its index entries of old epochs anew: searchers need not ask for those that it
-// wrote in epochs up to this one.
+// A Retirement says that a hospital has written its index entries of old epochs anew:
+// searchers need not ask for those that it wrote in epochs up to this one.
 type Retirement struct {
 	Scope string `json:"scope"`
 	MSP   string `json:"msp"`
@@ -132,7 +136,8 @@ type Retirement struct {
 	Time  string `json:"time"`
 }
 
-// A NewRecord asks for version 1 of a record. It travels in the transient map, and its envelope beside it at the same position.
+// A NewRecord asks for version 1 of a record. It travels in the transient map, and its
+// envelope beside it at the same position.
 type NewRecord struct {
 	ID         string `json:"id"`         // 32 lower-case hexadecimal digits, chosen at random by the client
 	CID        string `json:"cid"`        // CIDv1, base32, of the payload
@@ -173,8 +178,9 @@ func (r Record) Current() RecordVersion { return r.Versions[len(r.Versions)-1] }
 type Envelope struct {
 	Data string `json:"data"` // base64 (standard, padded)
 
-	// ServedBy is the MSP of the chaincode server that answered. As it differs between organisations, two
-	// endorsements of this answer never agree: the call cannot become a valid transaction by mistake.
+	// ServedBy is the MSP of the chaincode server that answered. As it differs between
+	// organisations, two endorsements of this answer never agree: the call cannot become
+	// a valid transaction by mistake.
 	ServedBy string `json:"servedBy"`
 }
 
@@ -190,7 +196,8 @@ type SearchAnswer struct {
 	Searchable Searchable `json:"searchable"`
 }
 
-// A Searchable is what there is to search. If Generation is the one that the caller knows, the rest is left out.
+// A Searchable is what there is to search. If Generation is the one that the caller
+// knows, the rest is left out.
 type Searchable struct {
 	Generation  string       `json:"generation"`  // another one after every change; empty as long as there was none
 	Scopes      []Scope      `json:"scopes"`      // in the order of their names
@@ -217,14 +224,16 @@ type RecordQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// A RecordPage is one page of record versions. Bookmark is empty on the last page, and only there: a query that has to skip
-// much may answer with a short or empty page that has one.
+// A RecordPage is one page of record versions. Bookmark is empty on the last page, and
+// only there: a query that has to skip much may answer with a short or empty page that
+// has one.
 type RecordPage struct {
 	Versions []RecordVersion `json:"versions"`
 	Bookmark string          `json:"bookmark"`
 }
 
-// An AccessQuery selects access entries for an auditor, oldest first. Record and Actor may be combined.
+// An AccessQuery selects access entries for an auditor, oldest first. Record and Actor
+// may be combined.
 type AccessQuery struct {
 	Record   string `json:"record" metadata:"record,optional"` // a target
 	Actor    string `json:"actor" metadata:"actor,optional"`
@@ -234,7 +243,8 @@ type AccessQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// An AccessPage is one page of access entries. Bookmark is empty on the last page, and only there, as in [RecordPage].
+// An AccessPage is one page of access entries. Bookmark is empty on the last page, and
+// only there, as in [RecordPage].
 type AccessPage struct {
 	Entries  []AccessEntry `json:"entries"`
 	Bookmark string        `json:"bookmark"`
@@ -250,6 +260,6 @@ type HistoryEvent struct {
 	Tx      string `json:"tx"`
 }
 
-// EventRecords is the chaincode event that Create and Amend set. Its payload are the CIDs of the payloads, see [UnpackCIDs];
-// hospitals' replicators follow it to pin them.
+// EventRecords is the chaincode event that Create and Amend set. Its payload are the CIDs
+// of the payloads, see [UnpackCIDs]; hospitals' replicators follow it to pin them.
 const EventRecords = "records"

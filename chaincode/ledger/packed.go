@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 )
 
-// What a transaction writes stands in its write set, in the block, for ever, under the signatures of the endorsers and of the
-// client that submits it. Its arguments would stand there a second time and its response a third. So what is to be written
-// travels to the endorsers in the transient map, of which a block has nothing, and in bytes that have one form only: a text has
-// several (case, spaces, order of fields), each of which would have to be refused.
+// What a transaction writes stands in its write set, in the block, for ever, under the
+// signatures of the endorsers and of the client that submits it. Its arguments would
+// stand there a second time and its response a third. So what is to be written travels to
+// the endorsers in the transient map, of which a block has nothing, and in bytes that
+// have one form only: a text has several (case, spaces, order of fields), each of which
+// would have to be refused.
 
 // Names in the transient map.
 const (
@@ -24,8 +26,8 @@ const (
 	PackedRecordSize = RecordIDSize + CIDSize + CommitmentSize
 )
 
-// PackRecords is what [TransientRecords] holds. It takes only the one form that each text of a record has; any other is
-// [ErrInvalid].
+// PackRecords is what [TransientRecords] holds. It takes only the one form that each text
+// of a record has; any other is [ErrInvalid].
 func PackRecords(records []NewRecord) ([]byte, error) {
 	packed := make([]byte, 0, len(records)*PackedRecordSize)
 	for _, r := range records {
@@ -71,9 +73,10 @@ func appendHex(b []byte, what, text string, size int) ([]byte, error) {
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// PackCID gives the bytes of a content identifier. It takes the one form that sealed payloads have, CIDv1 of raw leaves or dag-pb with
-// SHA2-256, in the one text that it has, lower-case base32: an identity hash would put data on the ledger, and two texts for
-// one payload would hide that they are the same. Any other is [ErrInvalid].
+// PackCID gives the bytes of a content identifier. It takes the one form that sealed
+// payloads have, CIDv1 of raw leaves or dag-pb with SHA2-256, in the one text that it
+// has, lower-case base32: an identity hash would put data on the ledger, and two texts
+// for one payload would hide that they are the same. Any other is [ErrInvalid].
 func PackCID(text string) ([]byte, error) {
 	if len(text) > 0 && text[0] == 'b' {
 		raw, err := lowerBase32.DecodeString(text[1:])
@@ -124,7 +127,8 @@ func PackList(items [][]byte) []byte {
 	return packed
 }
 
-// UnpackList splits what [PackList] made, without copying. Any other bytes are [ErrInvalid].
+// UnpackList splits what [PackList] made, without copying. Any other bytes are
+// [ErrInvalid].
 func UnpackList(packed []byte) ([][]byte, error) {
 	var items [][]byte
 	for len(packed) > 0 {

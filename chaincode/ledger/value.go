@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A storedVersion is the value of a [RecordKey]: what the key does not say. The home of a version is its author's organisation, as
-// nobody else may write it.
+// A storedVersion is the value of a [RecordKey]: what the key does not say. The home of a
+// version is its author's organisation, as nobody else may write it.
 type storedVersion struct {
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
@@ -18,8 +18,8 @@ type storedVersion struct {
 	Tx         string `json:"tx"`
 }
 
-// A storedAccess is the value of an [AccessKey]: what the key does not say. The key has the target and the access id, and that
-// has the time and the transaction.
+// A storedAccess is the value of an [AccessKey]: what the key does not say. The key has
+// the target and the access id, and that has the time and the transaction.
 type storedAccess struct {
 	Actor   string `json:"actor"`
 	Purpose string `json:"purpose"`
@@ -79,7 +79,8 @@ type VersionName struct {
 
 const versionNameSize = RecordIDSize + 4
 
-// VersionNames is the value of a [RecordTimeKey]: each id in 16 bytes and version in 4, big endian. The ids have been checked.
+// VersionNames is the value of a [RecordTimeKey]: each id in 16 bytes and version in 4,
+// big endian. The ids have been checked.
 func VersionNames(versions []RecordVersion) []byte {
 	packed := make([]byte, 0, len(versions)*versionNameSize)
 	for _, v := range versions {

@@ -1,6 +1,7 @@
-// Package clienttest holds what every implementation of client.Ledger and client.Blobs must do, as test suites, and
-// small implementations in memory that pass them. The suites run on the fakes, so that tests of the domain can trust
-// them, and on real servers, so that the adapters do what the domain was tested with.
+// Package clienttest holds what every implementation of client.Ledger and client.Blobs
+// must do, as test suites, and small implementations in memory that pass them. The suites
+// run on the fakes, so that tests of the domain can trust them, and on real servers, so
+// that the adapters do what the domain was tested with.
 package clienttest
 
 import (
@@ -17,7 +18,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// UnknownCID is of a payload that nobody has: SHA-256 of random bytes that were thrown away.
+// UnknownCID is of a payload that nobody has: SHA-256 of random bytes that were thrown
+// away.
 const UnknownCID = "bafkreicn3iktvyvmb4oimrz2vpljh75efa3gyaxdvz6nvqfbqeizcrhfna"
 
 // BlobsEnv is an implementation under test. Pinned and Corrupt look behind it.
@@ -27,11 +29,13 @@ type BlobsEnv struct {
 	// Pinned lists at least the CIDs of the payloads that are kept.
 	Pinned func(t *testing.T) []string
 
-	// Corrupt flips a bit in the stored form of a payload, in about its middle, behind the back of the store.
+	// Corrupt flips a bit in the stored form of a payload, in about its middle, behind
+	// the back of the store.
 	Corrupt func(t *testing.T, cid string)
 }
 
-// Blobs runs the suite. Unknown CIDs must be given up on within the test's time, so configure a short idle time.
+// Blobs runs the suite. Unknown CIDs must be given up on within the test's time, so
+// configure a short idle time.
 func Blobs(t *testing.T, env BlobsEnv) {
 	ctx := t.Context()
 	put := func(t *testing.T, data []byte) string {
@@ -128,7 +132,8 @@ func Blobs(t *testing.T, env BlobsEnv) {
 		defer cancel()
 		src := io.MultiReader(bytes.NewReader(random(2<<20)), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
 		if id, err := env.Blobs.Put(cctx, src); err == nil {
-			// It was stored before the cancellation arrived: then it is a success like any other.
+			// It was stored before the cancellation arrived: then it is a success like
+			// any other.
 			before = append(before, id)
 		} else if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)

@@ -20,7 +20,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// LedgerEnv is an implementation under test, as several people see it. The ledger may hold anything already.
+// LedgerEnv is an implementation under test, as several people see it. The ledger may
+// hold anything already.
 type LedgerEnv struct {
 	Doctor    client.Ledger // a clinical user of a hospital
 	Other     client.Ledger // a clinical user of another hospital
@@ -28,7 +29,8 @@ type LedgerEnv struct {
 	Authority client.Ledger // of Doctor's hospital
 	Auditor   client.Ledger // of an organisation that is no hospital
 
-	// PublicKey makes the encoding of a public key that the ledger accepts under the name and version.
+	// PublicKey makes the encoding of a public key that the ledger accepts under the name
+	// and version.
 	PublicKey func(name string, version int) []byte
 }
 
@@ -158,7 +160,8 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 	}
 }
 
-// recordsOf reads until the answer is as wanted, or for 5 seconds: another organisation's peer follows in its own time.
+// recordsOf reads until the answer is as wanted, or for 5 seconds: another organisation's
+// peer follows in its own time.
 func recordsOf(t *testing.T, l client.Ledger, ids []string, wanted func([]ledger.Record) bool) []ledger.Record {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {

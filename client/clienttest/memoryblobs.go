@@ -15,9 +15,11 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Blobs in memory: every payload is one raw block, whatever its size. The zero value is ready and safe for concurrent use.
+// Blobs in memory: every payload is one raw block, whatever its size. The zero value is
+// ready and safe for concurrent use.
 type MemoryBlobs struct {
-	// Fail, if set, is asked before each operation ("put", "open", "pin", "unpin"); its error is the operation's.
+	// Fail, if set, is asked before each operation ("put", "open", "pin", "unpin"); its
+	// error is the operation's.
 	Fail func(operation string) error
 
 	mu     sync.Mutex

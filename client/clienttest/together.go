@@ -27,8 +27,9 @@ func newCapsule() capsule {
 	return c
 }
 
-// ledgerTogether registers envelopes of which some begin with the same bytes. They come back whole, at the peer that took them and at another
-// hospital's, and each needs an access entry of its own.
+// ledgerTogether registers envelopes of which some begin with the same bytes. They come
+// back whole, at the peer that took them and at another hospital's, and each needs an
+// access entry of its own.
 func ledgerTogether(t *testing.T, env LedgerEnv) {
 	ctx := t.Context()
 	one, two := newCapsule(), newCapsule()
@@ -66,7 +67,8 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 		wantError(t, "the neighbour's with the access entry of one", err, client.ErrDenied)
 	}
 
-	// What envelopes begin with is written once, so these, under other ids, are not taken.
+	// What envelopes begin with is written once, so these, under other ids, are not
+	// taken.
 	var copies []ledger.NewRecord
 	var same [][]byte
 	for i, c := range capsules {

@@ -14,13 +14,14 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A World is a ledger in memory that several people share. The zero value is ready and safe for concurrent use.
+// A World is a ledger in memory that several people share. The zero value is ready and
+// safe for concurrent use.
 type World struct {
-	// Fail, if set, is asked before each transaction, by its name in package ledger; its error is the transaction's, which
-	// then has no effect.
+	// Fail, if set, is asked before each transaction, by its name in package ledger; its
+	// error is the transaction's, which then has no effect.
 	Fail func(transaction string) error
-	// Lose, if set, is asked after each submitted transaction; its error is what the caller is told of a transaction that
-	// has taken effect.
+	// Lose, if set, is asked after each submitted transaction; its error is what the
+	// caller is told of a transaction that has taken effect.
 	Lose func(transaction string) error
 
 	mu          sync.Mutex
@@ -87,7 +88,8 @@ func (p *Person) evaluate(ctx context.Context, name, roles string, run func() er
 	return run()
 }
 
-// allowed: roles is a list, "" for anybody, or "clinical" for every role that the contracts do not know, and custodians.
+// allowed: roles is a list, "" for anybody, or "clinical" for every role that the
+// contracts do not know, and custodians.
 func allowed(roles, role string) bool {
 	switch roles {
 	case "":
@@ -247,7 +249,8 @@ func (w *World) SetEnvelope(id string, version int, data []byte) {
 	w.private[ledger.EnvelopeKey(id, version)] = data
 }
 
-// GetEnvelope reads a wrapped key without an access entry, as the administrator of a peer could.
+// GetEnvelope reads a wrapped key without an access entry, as the administrator of a peer
+// could.
 func (w *World) GetEnvelope(id string, version int) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()

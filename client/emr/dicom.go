@@ -31,13 +31,15 @@ const (
 
 var errDICOM = errors.New("malformed DICOM")
 
-// dicomReader reads the elements of a DICOM part 10 file (PS3.10, PS3.5) as they stream by, and stops at the pixels.
+// dicomReader reads the elements of a DICOM part 10 file (PS3.10, PS3.5) as they stream
+// by, and stops at the pixels.
 //
-// It is our own, small, and only ever holds maxValue bytes of a value. github.com/suyashkumar/dicom, against which the tests compare it,
-// allocates whatever length an element claims, up to 4 GiB, before it reads it, and keeps every element.
+// It is our own, small, and only ever holds maxValue bytes of a value.
+// github.com/suyashkumar/dicom, against which the tests compare it, allocates whatever
+// length an element claims, up to 4 GiB, before it reads it, and keeps every element.
 //
-// Sequences are read flat: their items' elements come in line with all others. Codes are the exception that needs no more than
-// to know where an item starts.
+// Sequences are read flat: their items' elements come in line with all others. Codes are
+// the exception that needs no more than to know where an item starts.
 type dicomReader struct {
 	b        *builder
 	in       *bufio.Reader
@@ -293,8 +295,9 @@ func (d *dicomReader) decode(value []byte) string {
 	return strings.Trim(strings.ToValidUTF8(string(value), ""), " \x00")
 }
 
-// dicomCharset knows the character sets of PS3.3 C.12.1.1.2 that are one encoding. Escapes between several are not followed;
-// identifiers, codes and dates are ASCII in all.
+// dicomCharset knows the character sets of PS3.3 C.12.1.1.2 that are one encoding.
+// Escapes between several are not followed; identifiers, codes and dates are ASCII in
+// all.
 func dicomCharset(v string) *encoding.Decoder {
 	sets := map[string]encoding.Encoding{
 		"ISO_IR 100": charmap.ISO8859_1, "ISO_IR 101": charmap.ISO8859_2, "ISO_IR 109": charmap.ISO8859_3, "ISO_IR 110": charmap.ISO8859_4,

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A Document is what a record says about itself. Only what was found is set. Values are as the record writes them;
-// package index normalises.
+// A Document is what a record says about itself. Only what was found is set. Values are
+// as the record writes them; package index normalises.
 type Document struct {
 	MediaType string // such as "application/fhir+json"; never empty
 	Kind      string // see the package comment; never empty
@@ -25,7 +25,8 @@ type Document struct {
 	Modalities      []string
 	Confidentiality []string // HL7 v3 Confidentiality codes: N, R, V, ...
 
-	// Warnings say in words for people what could not be read. They name no patient and quote no content.
+	// Warnings say in words for people what could not be read. They name no patient and
+	// quote no content.
 	Warnings []string
 }
 
@@ -37,7 +38,8 @@ func (d Document) Facts() index.Facts {
 	}
 }
 
-// Bounds on what one document may yield. A record that says more of something gets a warning.
+// Bounds on what one document may yield. A record that says more of something gets a
+// warning.
 const (
 	maxEach  = 8192 // of each list
 	maxValue = 1024 // bytes of one value; longer ones are cut
@@ -120,7 +122,8 @@ func (b *builder) text(list string, to *[]string, s string) {
 	}
 }
 
-// clean cuts a value to the bound and drops white space around it and bytes that are not text.
+// clean cuts a value to the bound and drops white space around it and bytes that are not
+// text.
 func clean(s string) string {
 	if len(s) > maxValue {
 		s = s[:maxValue]
@@ -128,7 +131,8 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", " "), "")), " ")
 }
 
-// kindPart makes a part of a kind out of foreign text: short, without spaces or the separators of kinds.
+// kindPart makes a part of a kind out of foreign text: short, without spaces or the
+// separators of kinds.
 func kindPart(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' || r == ':' {

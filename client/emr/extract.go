@@ -1,5 +1,6 @@
-// Package emr reads out of a medical record what it can be found by: patient identifiers, codes, dates, authors,
-// organisations, titles. It keeps nothing else and never changes the record.
+// Package emr reads out of a medical record what it can be found by: patient identifiers,
+// codes, dates, authors, organisations, titles. It keeps nothing else and never changes
+// the record.
 //
 // The format is told from the content, never from a file's name:
 //
@@ -15,10 +16,12 @@
 //	json, xml                application/json, text/xml without extraction
 //	binary                   as detected                anything else
 //
-// A record is never refused. What is malformed, too deep, too long or cut off yields what could be read before that, and a
-// warning. Memory is bounded whatever the input: values are cut to 1 KiB while they are read, nesting is
-// limited to 256, lists to 8192 values, and all but the needed elements are skipped as they stream by. XML is
-// read up to [MaxXML] bytes, for its decoder holds one run of text at a time; other structured formats up to [MaxParsed].
+// A record is never refused. What is malformed, too deep, too long or cut off yields what
+// could be read before that, and a warning. Memory is bounded whatever the input: values
+// are cut to 1 KiB while they are read, nesting is limited to 256, lists to 8192 values,
+// and all but the needed elements are skipped as they stream by. XML is read up to
+// [MaxXML] bytes, for its decoder holds one run of text at a time; other structured
+// formats up to [MaxParsed].
 //
 // Use [Extract] on a reader, or a [Sink] beside something else that reads the record.
 package emr
@@ -46,8 +49,9 @@ const (
 	sniffed   = 4096
 )
 
-// Extract reads a record from r, as much of it as extraction needs, and returns what it says. The Document is valid even when
-// there is an error, which is only ever an error of r.
+// Extract reads a record from r, as much of it as extraction needs, and returns what it
+// says. The Document is valid even when there is an error, which is only ever an error of
+// r.
 func Extract(r io.Reader) (Document, error) {
 	in := &tracked{r: r}
 	b := extract(in)
@@ -110,7 +114,8 @@ func hasBOM(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) || bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff"))
 }
 
-// isText accepts UTF-8 and what looks like a single-byte encoding, without control characters but white space.
+// isText accepts UTF-8 and what looks like a single-byte encoding, without control
+// characters but white space.
 func isText(b []byte) bool {
 	odd := 0
 	for i := 0; i < len(b); {
@@ -149,7 +154,8 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// warn says why parsing ended early, if it did: because of the limit, or else because of err.
+// warn says why parsing ended early, if it did: because of the limit, or else because of
+// err.
 func (l *limited) warn(b *builder, format string, err error) {
 	switch {
 	case l.over:

@@ -30,8 +30,9 @@ func readJSON(r io.Reader) *builder {
 	return b
 }
 
-// fhirWalker takes from FHIR what the index wants, as elements stream by. It does not know the resources' definitions: FHIR's data
-// types can be told from the names of their parts, wherever they are.
+// fhirWalker takes from FHIR what the index wants, as elements stream by. It does not
+// know the resources' definitions: FHIR's data types can be told from the names of their
+// parts, wherever they are.
 type fhirWalker struct {
 	b      *builder
 	frames []frame
@@ -39,7 +40,8 @@ type fhirWalker struct {
 	listed bool   // resources stand in an array at the top
 }
 
-// frame is an open object or array with those of its parts that are judged when it ends, as parts come in any order.
+// frame is an open object or array with those of its parts that are judged when it ends,
+// as parts come in any order.
 type frame struct {
 	key   string // own, or that of the array it is in
 	array bool
@@ -72,7 +74,8 @@ func (w *fhirWalker) scalar(key, value string) {
 	switch key {
 	case "resourceType":
 		f.resourceType = kindPart(value)
-		// The first one at the top decides the kind, even of a record that breaks off later.
+		// The first one at the top decides the kind, even of a record that breaks off
+		// later.
 		if w.kind == "" && (len(w.frames) == 1 || len(w.frames) == 2 && w.frames[0].array) {
 			w.kind, w.listed = f.resourceType, len(w.frames) == 2
 		}
@@ -106,7 +109,8 @@ func (w *fhirWalker) scalar(key, value string) {
 	}
 }
 
-// isFHIRDate tells dates from other strings. Whole days are told by their form, a year or a month only by the element's name too.
+// isFHIRDate tells dates from other strings. Whole days are told by their form, a year or
+// a month only by the element's name too.
 func isFHIRDate(key, value string) bool {
 	if len(value) >= 10 {
 		return value[4] == '-' && value[7] == '-' && (len(value) == 10 || value[10] == 'T')
@@ -187,7 +191,8 @@ func (w *fhirWalker) coding(f frame) {
 	}
 }
 
-// in reports whether the element that holds a coding has that name; there may be lists in between.
+// in reports whether the element that holds a coding has that name; there may be lists in
+// between.
 func (w *fhirWalker) in(name string) bool {
 	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-3); i-- {
 		if w.frames[i].key == name {
@@ -197,7 +202,8 @@ func (w *fhirWalker) in(name string) bool {
 	return false
 }
 
-// reference looks whether an object is a reference to a patient, an author or an organisation.
+// reference looks whether an object is a reference to a patient, an author or an
+// organisation.
 func (w *fhirWalker) reference(f frame) {
 	id, isPatient := patientReference(f)
 	if isPatient {
@@ -215,8 +221,9 @@ func (w *fhirWalker) reference(f frame) {
 	}
 }
 
-// patientReference returns the id in a reference to a patient: "Patient/1", "https://host/fhir/Patient/1/_history/2", or "urn:uuid:1"
-// where an element can hardly refer to anyone else.
+// patientReference returns the id in a reference to a patient: "Patient/1",
+// "https://host/fhir/Patient/1/_history/2", or "urn:uuid:1" where an element can hardly
+// refer to anyone else.
 func patientReference(f frame) (id string, ok bool) {
 	ref, _, _ := strings.Cut(f.reference, "/_history/")
 	if i := strings.LastIndex(ref, "Patient/"); i == 0 || i > 0 && ref[i-1] == '/' {

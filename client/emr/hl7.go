@@ -19,7 +19,8 @@ const (
 	maxRepeats = 256      // of one field
 )
 
-// isHL7 looks for a message header, or that of a file or batch: MSH, FHS or BHS, the field separator, encoding characters.
+// isHL7 looks for a message header, or that of a file or batch: MSH, FHS or BHS, the
+// field separator, encoding characters.
 func isHL7(start []byte) bool {
 	if len(start) < 8 {
 		return false
@@ -43,7 +44,8 @@ var hl7Dates = map[string][]int{
 	"FT1": {4, 5}, "ACC": {1}, "SCH": {11}, "AIS": {4}, "PRB": {2, 7, 8}, "GOL": {2},
 }
 
-// hl7Codes are the fields that hold a code of any system. Codes of the systems that have a prefix are taken wherever they are.
+// hl7Codes are the fields that hold a code of any system. Codes of the systems that have
+// a prefix are taken wherever they are.
 var hl7Codes = map[string][]int{
 	"OBR": {4, 44}, "OBX": {3}, "DG1": {3}, "AL1": {3}, "PR1": {3}, "RXA": {5}, "RXE": {2}, "RXO": {1}, "RXD": {2}, "RXG": {4}, "IAM": {3},
 	"FT1": {7, 19, 25}, "SPM": {4}, "PRB": {3}, "GOL": {3}, "TXA": {2}, "PV2": {3},
@@ -83,7 +85,8 @@ func readHL7(r io.Reader) *builder {
 	return b
 }
 
-// readSegment reads up to a carriage return or a line feed and keeps the beginning of a long segment.
+// readSegment reads up to a carriage return or a line feed and keeps the beginning of a
+// long segment.
 func readSegment(in *bufio.Reader) ([]byte, error) {
 	var out []byte
 	for {
@@ -97,8 +100,8 @@ func readSegment(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// decode makes text of a segment. What is not UTF-8 is in the character set that the message names, or else in Latin-1, which is what
-// senders that name none mostly mean.
+// decode makes text of a segment. What is not UTF-8 is in the character set that the
+// message names, or else in Latin-1, which is what senders that name none mostly mean.
 func (h *hl7Reader) decode(b []byte) string {
 	if len(b) > 3 && string(b[:3]) == "MSH" {
 		h.charset = nil
@@ -120,8 +123,9 @@ func (h *hl7Reader) decode(b []byte) string {
 	return string(s)
 }
 
-// hl7Charset finds a character set by its name in HL7 table 0211, or by that of the IANA, which some senders write instead. It returns
-// nil for one that is not known. Of repetitions the first counts.
+// hl7Charset finds a character set by its name in HL7 table 0211, or by that of the IANA,
+// which some senders write instead. It returns nil for one that is not known. Of
+// repetitions the first counts.
 func hl7Charset(name string) encoding.Encoding {
 	name = strings.ToUpper(strings.TrimSpace(name))
 	if i := strings.IndexAny(name, "~^"); i >= 0 {
@@ -147,7 +151,8 @@ func (h *hl7Reader) segment(text string) {
 	switch name {
 	case "MSH", "FHS", "BHS":
 		h.f = text[3]
-		// Fewer of them than four are legal. What comes after them is the next field, and no separator.
+		// Fewer of them than four are legal. What comes after them is the next field, and
+		// no separator.
 		chars, _, _ := strings.Cut(text[4:], text[3:4])
 		chars += "    "
 		h.c, h.r, h.e, h.s = chars[0], chars[1], chars[2], chars[3]
@@ -204,7 +209,8 @@ func (h *hl7Reader) messageHeader(field func(int) string) {
 	}
 }
 
-// patient reads PID-2, 3 and 4 (external, internal and alternate identifiers), 7 (birth) and 19 (social security number).
+// patient reads PID-2, 3 and 4 (external, internal and alternate identifiers), 7 (birth)
+// and 19 (social security number).
 func (h *hl7Reader) patient(field func(int) string) {
 	for _, n := range []int{3, 2, 4} {
 		for _, rep := range h.repeats(field(n)) {
@@ -215,7 +221,8 @@ func (h *hl7Reader) patient(field func(int) string) {
 	h.b.born(h.part(field(7), 0))
 }
 
-// authority reads an HD: namespace & universal id & type of that. The universal id is the better name.
+// authority reads an HD: namespace & universal id & type of that. The universal id is the
+// better name.
 func (h *hl7Reader) authority(hd string) string {
 	if h.s <= ' ' {
 		return h.unescape(hd)
@@ -255,8 +262,9 @@ func (h *hl7Reader) codes(name string, fields []string) {
 	}
 }
 
-// coded reads a CE or CWE: code, text, system, and the same again for an alternate code. Unless any is set, only codes of
-// known systems are taken: elsewhere the third component may be a given name.
+// coded reads a CE or CWE: code, text, system, and the same again for an alternate code.
+// Unless any is set, only codes of known systems are taken: elsewhere the third component
+// may be a given name.
 func (h *hl7Reader) coded(rep string, any bool) {
 	for _, at := range []int{0, 3} {
 		code, system := h.part(rep, at), h.part(rep, at+2)
@@ -311,7 +319,8 @@ func (h *hl7Reader) raw(field string, n int) string {
 	return field
 }
 
-// part returns the first subcomponent of a component, unescaped. "" in quotes means that there is no value.
+// part returns the first subcomponent of a component, unescaped. "" in quotes means that
+// there is no value.
 func (h *hl7Reader) part(field string, n int) string {
 	c := h.raw(field, n)
 	if h.s > ' ' {

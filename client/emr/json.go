@@ -11,15 +11,17 @@ import (
 
 var errJSON = errors.New("malformed JSON")
 
-// jsonEvents receives a JSON text as it streams by. Keys and values are cut to maxValue bytes.
+// jsonEvents receives a JSON text as it streams by. Keys and values are cut to maxValue
+// bytes.
 type jsonEvents interface {
 	begin(key string, array bool)
 	end()
 	scalar(key, value string) // strings only
 }
 
-// jsonScanner reads JSON without holding it: a string of a gigabyte costs no more than its first kilobyte, and nesting is a bit a level.
-// encoding/json would hold every string whole. The scanner is lenient about what it skips; it is not a validator.
+// jsonScanner reads JSON without holding it: a string of a gigabyte costs no more than
+// its first kilobyte, and nesting is a bit a level. encoding/json would hold every string
+// whole. The scanner is lenient about what it skips; it is not a validator.
 type jsonScanner struct {
 	in     *bufio.Reader
 	events jsonEvents

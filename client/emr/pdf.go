@@ -13,8 +13,9 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// A PDF is scanned, not parsed: its information dictionary is found by its keys wherever it stands, in the open or in an object stream,
-// and XMP by its elements. So broken cross references do not matter, and the file streams by in constant memory.
+// A PDF is scanned, not parsed: its information dictionary is found by its keys wherever
+// it stands, in the open or in an object stream, and XMP by its elements. So broken cross
+// references do not matter, and the file streams by in constant memory.
 const (
 	pdfWindow  = 1 << 20
 	pdfOverlap = 256 << 10 // what may lie across the border of two windows
@@ -85,7 +86,8 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 	}
 }
 
-// dictAround returns the dictionary that the key at a position belongs to, and where it ends.
+// dictAround returns the dictionary that the key at a position belongs to, and where it
+// ends.
 func dictAround(buf []byte, from, at int) (map[string]string, int) {
 	before := at
 	for range 8 { // dictionaries that open and close before the key, at most
@@ -118,8 +120,8 @@ func (p *pdfReader) objectStream(rest []byte) {
 	p.scan(content, false)
 }
 
-// info takes what the information dictionary says. Annotations, file attachments and layers have dates and creators too,
-// and other keys that give them away.
+// info takes what the information dictionary says. Annotations, file attachments and
+// layers have dates and creators too, and other keys that give them away.
 func (p *pdfReader) info(dict map[string]string) {
 	for _, key := range []string{"Type", "Subtype", "Size", "CheckSum", "F", "EF", "Rect"} {
 		if _, ok := dict[key]; ok {
@@ -132,7 +134,8 @@ func (p *pdfReader) info(dict map[string]string) {
 	p.b.date(strings.TrimPrefix(dict["ModDate"], "D:"))
 }
 
-// parsePDFDict reads the keys of the dictionary at the start of b with their values if these are strings, and returns where it ends.
+// parsePDFDict reads the keys of the dictionary at the start of b with their values if
+// these are strings, and returns where it ends.
 func parsePDFDict(b []byte) (dict map[string]string, end int) {
 	dict = make(map[string]string)
 	key, depth := "", 0
@@ -243,7 +246,8 @@ func pdfHex(b []byte) (string, int) {
 	return pdfText(out), end + 1
 }
 
-// pdfText decodes UTF-16 or UTF-8 with a mark, or else PDFDocEncoding, of which Latin-1 is near enough.
+// pdfText decodes UTF-16 or UTF-8 with a mark, or else PDFDocEncoding, of which Latin-1
+// is near enough.
 func pdfText(b []byte) string {
 	if rest, ok := bytes.CutPrefix(b, []byte("\xfe\xff")); ok {
 		var units []uint16

@@ -2,5 +2,6 @@
 
 package emr
 
-// largeSize is small under the race detector, which makes parsing thirty times slower and looks for other things.
+// largeSize is small under the race detector, which makes parsing thirty times slower and
+// looks for other things.
 const largeSize = 4 << 20

@@ -10,7 +10,8 @@ import (
 
 const shared = "../../../shared/data"
 
-// Every sample record is recognised, read to the end, and yields something to be found by.
+// Every sample record is recognised, read to the end, and yields something to be found
+// by.
 func TestSharedRecords(t *testing.T) {
 	if _, err := os.Stat(shared); err != nil {
 		t.Skip("no sample records here; TestExtract has its own")
@@ -51,7 +52,8 @@ func TestSharedRecords(t *testing.T) {
 	t.Log(counts)
 }
 
-// A decoder that holds the whole document finds the same codes, patients and references as the one that streams.
+// A decoder that holds the whole document finds the same codes, patients and references
+// as the one that streams.
 func TestFHIRAgreesWithDecodedTree(t *testing.T) {
 	files, _ := filepath.Glob(shared + "/fhir*/*.json")
 	more, _ := filepath.Glob(shared + "/fhir-examples/*/*.json")

@@ -5,8 +5,9 @@ import (
 	"io"
 )
 
-// A Sink extracts from a record that something else reads, in one pass: write the record to it, for example by
-// [io.TeeReader], then call Close. It is not safe for concurrent use.
+// A Sink extracts from a record that something else reads, in one pass: write the record
+// to it, for example by [io.TeeReader], then call Close. It is not safe for concurrent
+// use.
 type Sink struct {
 	pipe *io.PipeWriter
 	done chan Document
@@ -27,7 +28,8 @@ func NewSink() *Sink {
 	return s
 }
 
-// Write takes the next bytes of the record. It never fails, and costs nothing once the extraction has seen enough.
+// Write takes the next bytes of the record. It never fails, and costs nothing once the
+// extraction has seen enough.
 func (s *Sink) Write(p []byte) (int, error) {
 	if !s.idle {
 		if _, err := s.pipe.Write(p); err != nil {

@@ -12,7 +12,8 @@ import (
 // isoDate finds days, alone or with a time after them.
 var isoDate = regexp.MustCompile(`\b(?:18|19|20|21)\d\d-\d\d-\d\d(?:\b|T\d\d)`)
 
-// readText takes the first line that is not empty as the title, and full ISO dates from the first megabyte.
+// readText takes the first line that is not empty as the title, and full ISO dates from
+// the first megabyte.
 func readText(r io.Reader) *builder {
 	b := newBuilder("text/plain", "text")
 	in := &limited{r: r, max: maxText}

@@ -25,8 +25,9 @@ type xmlWalker interface {
 
 // readXML reads a CDA document or FHIR in XML; from other XML nothing is taken.
 //
-// encoding/xml never expands the entities that a document declares, so there are no entity bombs. It holds the open
-// elements and the current run of text, which the limits on depth and length bound.
+// encoding/xml never expands the entities that a document declares, so there are no
+// entity bombs. It holds the open elements and the current run of text, which the limits
+// on depth and length bound.
 func readXML(r io.Reader) *builder {
 	in := &limited{r: r, max: MaxXML}
 	d := xml.NewDecoder(asXML10(in))
@@ -84,8 +85,8 @@ func readXML(r io.Reader) *builder {
 
 var xml11 = regexp.MustCompile(`^\s*<\?xml\s+version\s*=\s*["']1\.1`)
 
-// asXML10 lets what declares itself to be XML 1.1 pass for 1.0, the only version that the decoder takes. They differ in which control
-// characters may be written.
+// asXML10 lets what declares itself to be XML 1.1 pass for 1.0, the only version that the
+// decoder takes. They differ in which control characters may be written.
 func asXML10(r io.Reader) io.Reader {
 	head := make([]byte, 64)
 	n, _ := io.ReadFull(r, head) // an error comes again
@@ -111,7 +112,8 @@ func newXMLWalker(b *builder, root xml.StartElement) xmlWalker {
 
 func isResourceName(s string) bool { return s != "" && unicode.IsUpper(rune(s[0])) }
 
-// fhirXMLWalker turns FHIR's XML into the events of its JSON: <system value="x"/> is the member "system": "x" of its parent.
+// fhirXMLWalker turns FHIR's XML into the events of its JSON: <system value="x"/> is the
+// member "system": "x" of its parent.
 type fhirXMLWalker struct{ fhirWalker }
 
 func (w *fhirXMLWalker) start(e xml.StartElement) {

@@ -1,54 +1,69 @@
-// Package envelope is the format of what Chartseal stores: payloads, envelopes and wrapped scope keys. All are age files
-// (age-encryption.org/v1), so their chunking, authentication and seeking are age's; this package adds what is inside.
+// Package envelope is the format of what Chartseal stores: payloads, envelopes and
+// wrapped scope keys. All are age files (age-encryption.org/v1), so their chunking,
+// authentication and seeking are age's; this package adds what is inside.
 //
 // # Payload
 //
-// A payload is an age file with one stanza, which wraps the age file key under a record key of 32 random bytes:
+// A payload is an age file with one stanza, which wraps the age file key under a record
+// key of 32 random bytes:
 //
 //	-> chartseal.org/record BASE64(salt)
 //	BASE64(ChaCha20-Poly1305(HKDF-SHA256(ikm = record key, salt, info = "chartseal.org/v1/record"), nonce = 0, file key))
 //
-// with a salt of 16 random bytes, so that the nonce of zero is used once a key. The plaintext is the record and then zero
-// bytes up to [PaddedSize], so that the stored size tells the record's size only to about one part in 2*log2(size). Sealing streams in
-// constant memory and does not need the size beforehand. A record key opens exactly one payload.
+// with a salt of 16 random bytes, so that the nonce of zero is used once a key. The
+// plaintext is the record and then zero bytes up to [PaddedSize], so that the stored size
+// tells the record's size only to about one part in 2*log2(size). Sealing streams in
+// constant memory and does not need the size beforehand. A record key opens exactly one
+// payload.
 //
 // # Envelope
 //
-// An envelope is a small age file with the JSON of [Metadata], followed by spaces up to a bucket size. It holds the record
-// key. Its recipients are the policy's ABE stanzas, the home hospital's custodian and, if there is one, the patient's own age
-// recipient; see [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
+// An envelope is a small age file with the JSON of [Metadata], followed by spaces up to a
+// bucket size. It holds the record key. Its recipients are the policy's ABE stanzas, the
+// home hospital's custodian and, if there is one, the patient's own age recipient; see
+// [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
 //
-// Only the facts, by which a record was indexed, are compressed: a patient who has age and nothing else reads the rest as it is, the
-// record key included. With all of it compressed, 512 bytes would do where 768 are taken now.
+// Only the facts, by which a record was indexed, are compressed: a patient who has age
+// and nothing else reads the rest as it is, the record key included. With all of it
+// compressed, 512 bytes would do where 768 are taken now.
 //
-// Every hospital's peer sees the size of an envelope. It tells the policy, which stands there in clear text anyway, how many others can
-// open it, and the bucket of the metadata: 768 bytes, twice that, and so on. In the first are a text with up to about 20 keywords and an
-// observation with three codes and up to 7; in the second, both with up to about 100. Because facts are compressed, whoever could choose
-// a part of them and have the rest sealed with it again and again could learn from the bucket whether the two repeat each
-// other; each attempt is a record or version of its own on the ledger.
+// Every hospital's peer sees the size of an envelope. It tells the policy, which stands
+// there in clear text anyway, how many others can open it, and the bucket of the
+// metadata: 768 bytes, twice that, and so on. In the first are a text with up to about 20
+// keywords and an observation with three codes and up to 7; in the second, both with up
+// to about 100. Because facts are compressed, whoever could choose a part of them and
+// have the rest sealed with it again and again could learn from the bucket whether the
+// two repeat each other; each attempt is a record or version of its own on the ledger.
 //
 // # Why three hashes
 //
-// Opening a record hashes it three times, about half of what a client computes for a large one. Each says something that the tags of age do not,
-// because whoever may open a record holds its key and can make other tags. The CID, of the ciphertext, is what the ledger names: the
-// store compares it block by block, so it finds a fault before anything is decrypted, and it alone ties a range to the ledger. The
-// commitment ties the whole plaintext to the ledger. The digest in the metadata is what people are shown. None follows from another: a
-// salt of 32 bytes shifts the blocks of SHA-256, so that digest and commitment share no work. Both in one pass of assembly for SHA-NI
-// took 0.62 s a GiB instead of 1.08 s; that is not worth a hash of our own.
+// Opening a record hashes it three times, about half of what a client computes for a
+// large one. Each says something that the tags of age do not, because whoever may open a
+// record holds its key and can make other tags. The CID, of the ciphertext, is what the
+// ledger names: the store compares it block by block, so it finds a fault before anything
+// is decrypted, and it alone ties a range to the ledger. The commitment ties the whole
+// plaintext to the ledger. The digest in the metadata is what people are shown. None
+// follows from another: a salt of 32 bytes shifts the blocks of SHA-256, so that digest
+// and commitment share no work. Both in one pass of assembly for SHA-NI took 0.62 s a GiB
+// instead of 1.08 s; that is not worth a hash of our own.
 //
 // # What is bound to what
 //
-// The metadata names the record, the version and the payload's CID, which the reader compares with the ledger: an envelope
-// served for another record, or a CID put in place of another, is [ledger.ErrTampered]. The record key opens no other payload. The
-// ledger's commitment is SHA-256(salt || plaintext) with a salt of exactly 32 bytes from the metadata, so revealing the
-// salt later proves what the record said, and until then the ledger tells nothing about a record that can be guessed.
+// The metadata names the record, the version and the payload's CID, which the reader
+// compares with the ledger: an envelope served for another record, or a CID put in place
+// of another, is [ledger.ErrTampered]. The record key opens no other payload. The
+// ledger's commitment is SHA-256(salt || plaintext) with a salt of exactly 32 bytes from
+// the metadata, so revealing the salt later proves what the record said, and until then
+// the ledger tells nothing about a record that can be guessed.
 //
-// Anyone can encrypt to a policy. What keeps a peer from forging an envelope is that it lacks the record key and the
-// salt: a forged one fails at the payload or at the commitment. Somebody who may open the record and also controls the peer
-// that is asked can forge the descriptive metadata (name, patient, codes), not the record.
+// Anyone can encrypt to a policy. What keeps a peer from forging an envelope is that it
+// lacks the record key and the salt: a forged one fails at the payload or at the
+// commitment. Somebody who may open the record and also controls the peer that is asked
+// can forge the descriptive metadata (name, patient, codes), not the record.
 //
-// All of this measures an envelope against what the caller says is on the ledger. A peer that lies about the ledger itself, about a
-// CID and a commitment, can show its own people a record that was never sealed, and no check here can tell.
+// All of this measures an envelope against what the caller says is on the ledger. A peer
+// that lies about the ledger itself, about a CID and a commitment, can show its own
+// people a record that was never sealed, and no check here can tell.
 package envelope
 
 import (
@@ -66,7 +81,8 @@ import (
 const (
 	// KeySize is the size of record keys and scope keys.
 	KeySize = 32
-	// SaltSize is the size of a commitment's salt. It is fixed, so that salt and plaintext cannot trade bytes.
+	// SaltSize is the size of a commitment's salt. It is fixed, so that salt and
+	// plaintext cannot trade bytes.
 	SaltSize = 32
 
 	recordFormat = 2 // 1 can be read: its metadata had lists beside Facts
@@ -97,20 +113,23 @@ type Metadata struct {
 	Author    string    `json:"author"`            // actor that sealed it, see ledger.Actor
 	Sealed    time.Time `json:"sealed"`
 
-	// Scope and Facts say where and by what the version was indexed, so that its entries can be deleted and made anew. Facts
-	// is the JSON of index.Facts; an envelope has it in raw DEFLATE (RFC 1951) after a dictionary of ours, and base64.
+	// Scope and Facts say where and by what the version was indexed, so that its entries
+	// can be deleted and made anew. Facts is the JSON of index.Facts; an envelope has it
+	// in raw DEFLATE (RFC 1951) after a dictionary of ours, and base64.
 	Scope string          `json:"scope,omitempty"`
 	Epoch int             `json:"epoch,omitempty"` // of the scope
 	Facts json.RawMessage `json:"facts,omitempty"`
 
-	// An opened envelope has these only when it has no Facts, which say the same and more, or is of format 1.
+	// An opened envelope has these only when it has no Facts, which say the same and
+	// more, or is of format 1.
 	Dates    []string `json:"dates,omitempty"`
 	Codes    []string `json:"codes,omitempty"`
 	Keywords []string `json:"keywords,omitempty"`
 }
 
-// Seal wraps the metadata for the recipients. Facts that would make it larger than an envelope may be are left out; dates, codes and
-// keywords then take their place, as many as fit. Partial is set.
+// Seal wraps the metadata for the recipients. Facts that would make it larger than an
+// envelope may be are left out; dates, codes and keywords then take their place, as many
+// as fit. Partial is set.
 func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	d, err := m.Draft()
 	if err != nil {
@@ -119,8 +138,9 @@ func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	return d.Seal(recipients...)
 }
 
-// A Draft is an envelope that is written and not sealed yet: its text in clear, record key and all. Many are written one by one, as
-// their payloads are stored, and sealed together.
+// A Draft is an envelope that is written and not sealed yet: its text in clear, record
+// key and all. Many are written one by one, as their payloads are stored, and sealed
+// together.
 type Draft struct {
 	text []byte // padded
 }
@@ -138,8 +158,8 @@ func (m Metadata) Draft() (Draft, error) {
 	return Draft{pad(text)}, nil
 }
 
-// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.Group, before the others, make envelopes that begin with the
-// same bytes.
+// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.Group,
+// before the others, make envelopes that begin with the same bytes.
 func (d Draft) Seal(recipients ...age.Recipient) ([]byte, error) { return wrap(d.text, recipients) }
 
 // errLong says that something does not fit into an envelope.
@@ -178,7 +198,8 @@ func marshal(m Metadata) ([]byte, error) {
 	return text, err
 }
 
-// halve drops the second half of the longest list. It returns false when nothing is left to drop.
+// halve drops the second half of the longest list. It returns false when nothing is left
+// to drop.
 func (m *Metadata) halve() bool {
 	longest := &m.Keywords
 	for _, l := range []*[]string{&m.Codes, &m.Dates} {
@@ -212,10 +233,12 @@ func (m *Metadata) valid() error {
 	return nil
 }
 
-// Open unwraps an envelope and checks that it belongs to the version of the record that the ledger told of.
+// Open unwraps an envelope and checks that it belongs to the version of the record that
+// the ledger told of.
 //
-// When no identity unwraps it the error wraps [age.ErrIncorrectIdentity] and what the identities said, such as
-// abe.ErrNotSatisfied. When it is damaged, not an envelope, or of another record, it wraps [ledger.ErrTampered].
+// When no identity unwraps it the error wraps [age.ErrIncorrectIdentity] and what the
+// identities said, such as abe.ErrNotSatisfied. When it is damaged, not an envelope, or
+// of another record, it wraps [ledger.ErrTampered].
 func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Metadata, error) {
 	text, err := unwrap(data, identities)
 	if err != nil {

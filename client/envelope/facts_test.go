@@ -46,7 +46,8 @@ func content(t testing.TB, format int, facts string) string {
 	return string(data)
 }
 
-// TestEnvelopeStrict encrypts text that an envelope must not hold; anybody can encrypt to a policy.
+// TestEnvelopeStrict encrypts text that an envelope must not hold; anybody can encrypt to
+// a policy.
 func TestEnvelopeStrict(t *testing.T) {
 	id := newIdentity(t)
 	open := func(text string) error {
@@ -100,7 +101,8 @@ func TestEnvelopeStrict(t *testing.T) {
 	}
 }
 
-// TestFormat1 reads facts as they were kept in format 1, and seals them as they are kept now.
+// TestFormat1 reads facts as they were kept in format 1, and seals them as they are kept
+// now.
 func TestFormat1(t *testing.T) {
 	const facts = `{"Kind":"text","Patients":null,"Keywords":["troponin"]}`
 	old := content(t, 1, deflated(t, facts, ""))
@@ -153,7 +155,8 @@ func TestDictionary(t *testing.T) {
 	}
 }
 
-// TestEnvelopeSize shows that the size tells a bucket only, and that the smallest one holds 20 keywords of a usual text.
+// TestEnvelopeSize shows that the size tells a bucket only, and that the smallest one
+// holds 20 keywords of a usual text.
 func TestEnvelopeSize(t *testing.T) {
 	id := newIdentity(t)
 	words := strings.Fields("troponin infarction thrombolysis hypertension atorvastatin metformin pneumonia cardiology admission discharge " +
@@ -187,7 +190,8 @@ func TestEnvelopeSize(t *testing.T) {
 	}
 }
 
-// TestEnvelopeRich: very rich metadata fits, first without its facts and then without some of its lists.
+// TestEnvelopeRich: very rich metadata fits, first without its facts and then without
+// some of its lists.
 func TestEnvelopeRich(t *testing.T) {
 	id := newIdentity(t)
 	m := testMetadata()
@@ -221,7 +225,8 @@ func TestEnvelopeRich(t *testing.T) {
 	}
 }
 
-// FuzzParseMetadata: whatever is read can be sealed again and then says the same; anything else is ErrTampered.
+// FuzzParseMetadata: whatever is read can be sealed again and then says the same;
+// anything else is ErrTampered.
 func FuzzParseMetadata(f *testing.F) {
 	f.Add([]byte(content(f, 1, "")))
 	f.Add([]byte(content(f, 1, deflated(f, `{"Kind":"text"}`, ""))))

@@ -52,8 +52,9 @@ type Sealer struct {
 	done  bool
 }
 
-// NewSealer returns the payload of the record that src yields, under key and with the commitment's salt. It
-// reads src as it is read, and needs about 200 KiB whatever the size.
+// NewSealer returns the payload of the record that src yields, under key and with the
+// commitment's salt. It reads src as it is read, and needs about 200 KiB whatever the
+// size.
 func NewSealer(src io.Reader, key, salt []byte) (*Sealer, error) {
 	k, err := newPayloadKey(key)
 	if err != nil {
@@ -112,9 +113,10 @@ func (p *padder) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// OpenPayload writes the record inside the payload that src yields to dst. Each chunk is authenticated before it is written;
-// at the end size, digest, padding and the ledger's commitment are compared, so what was written may be used
-// only if the error is nil. What does not match wraps [ledger.ErrTampered]; an error of src or dst is returned as it is.
+// OpenPayload writes the record inside the payload that src yields to dst. Each chunk is
+// authenticated before it is written; at the end size, digest, padding and the ledger's
+// commitment are compared, so what was written may be used only if the error is nil. What
+// does not match wraps [ledger.ErrTampered]; an error of src or dst is returned as it is.
 func OpenPayload(dst io.Writer, src io.Reader, m *Metadata, commitment string) error {
 	k, err := newPayloadKey(m.Key)
 	if err != nil {
@@ -168,7 +170,8 @@ func onlyZeros(r io.Reader, n int64) error {
 	}
 }
 
-// watchedReader remembers the error of its source, so that a failing store is not taken for a forged payload.
+// watchedReader remembers the error of its source, so that a failing store is not taken
+// for a forged payload.
 type watchedReader struct {
 	r   io.Reader
 	err error
@@ -189,8 +192,9 @@ func (w *watchedReader) blame(err error) error {
 	return &damaged{"open payload", err}
 }
 
-// writeSize is how much is written at a time. A file takes 64 KiB in a call to the system for the least processor time: much smaller,
-// and the calls cost; from 256 KiB on, Linux allocates its cache in large pages, which took up to four times as long.
+// writeSize is how much is written at a time. A file takes 64 KiB in a call to the system
+// for the least processor time: much smaller, and the calls cost; from 256 KiB on, Linux
+// allocates its cache in large pages, which took up to four times as long.
 const writeSize = 64 << 10
 
 // watchedWriter remembers the error of its destination, which is not the payload's.

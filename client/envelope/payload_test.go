@@ -102,7 +102,8 @@ func TestPayloadTampered(t *testing.T) {
 	}
 }
 
-// TestPayloadEnds cuts a payload of several chunks where a chunk ends, so that what is left looks whole, and puts more behind it.
+// TestPayloadEnds cuts a payload of several chunks where a chunk ends, so that what is
+// left looks whole, and puts more behind it.
 func TestPayloadEnds(t *testing.T) {
 	const chunk = 64<<10 + 16 // of age
 	payload, m, commit := seal(t, randomBytes(200<<10))
@@ -121,8 +122,8 @@ func TestPayloadEnds(t *testing.T) {
 	}
 }
 
-// TestPayloadPadding makes payloads as a holder of the record key could: with hidden data behind the record, and
-// with more or less padding than there should be.
+// TestPayloadPadding makes payloads as a holder of the record key could: with hidden data
+// behind the record, and with more or less padding than there should be.
 func TestPayloadPadding(t *testing.T) {
 	plain := randomBytes(5000)
 	_, m, commit := seal(t, plain)
@@ -341,7 +342,8 @@ func writeVectors(t *testing.T, dir string, plain []byte) {
 	}
 }
 
-// FuzzOpenPayload starts from the frozen payload: one sealed here would be another one in each of the fuzzer's processes.
+// FuzzOpenPayload starts from the frozen payload: one sealed here would be another one in
+// each of the fuzzer's processes.
 func FuzzOpenPayload(f *testing.F) {
 	read := func(name string) []byte {
 		data, err := os.ReadFile(filepath.Join("testdata", "v1", name))

@@ -7,12 +7,14 @@ import (
 	"filippo.io/age"
 )
 
-// OpenRange writes length bytes of a record from offset on to dst, out of the payload of payloadSize bytes that src reads. It
-// reads the chunks that hold them, the header, and the last chunk, which proves the size.
+// OpenRange writes length bytes of a record from offset on to dst, out of the payload of
+// payloadSize bytes that src reads. It reads the chunks that hold them, the header, and
+// the last chunk, which proves the size.
 //
-// Each chunk is authenticated under the record key at its place before any of it is written. What takes the whole record, its
-// digest, its padding and the ledger's commitment, is not compared. What does not match wraps [ledger.ErrTampered]; an
-// error of src or dst is returned as it is. The range must lie within the record.
+// Each chunk is authenticated under the record key at its place before any of it is
+// written. What takes the whole record, its digest, its padding and the ledger's
+// commitment, is not compared. What does not match wraps [ledger.ErrTampered]; an error
+// of src or dst is returned as it is. The range must lie within the record.
 func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata, offset, length int64) error {
 	if offset < 0 || length < 0 || offset > m.Size || length > m.Size-offset {
 		return errors.New("open range: it is not within the record")
@@ -39,7 +41,8 @@ func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata,
 	return nil
 }
 
-// A jumpingReader reads at offsets, one after another and not at once as io.ReaderAt otherwise allows.
+// A jumpingReader reads at offsets, one after another and not at once as io.ReaderAt
+// otherwise allows.
 type jumpingReader struct {
 	src  watchedReader
 	seek io.Seeker

@@ -49,8 +49,9 @@ func TestOpenRange(t *testing.T) {
 	}
 }
 
-// TestRangeAttacks flips, moves and cuts what is stored. Inside the range nothing false is ever released; outside of it, a
-// flip is not seen, as the documentation says, and what is released is right all the same.
+// TestRangeAttacks flips, moves and cuts what is stored. Inside the range nothing false
+// is ever released; outside of it, a flip is not seen, as the documentation says, and
+// what is released is right all the same.
 func TestRangeAttacks(t *testing.T) {
 	const chunk, sealedChunk = 64 << 10, 64<<10 + 16
 	record, payload, m := sealedRecord(t, 10*chunk+77)

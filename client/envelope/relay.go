@@ -16,8 +16,9 @@ type part struct {
 	err  error // comes after data
 }
 
-// relay copies n bytes to out, and by the way has them measured. A large record keeps several cores busy: it is read, which is to
-// fetch and decrypt, in one goroutine, measured, if m is not nil, in another, and written here. It returns when nothing is
+// relay copies n bytes to out, and by the way has them measured. A large record keeps
+// several cores busy: it is read, which is to fetch and decrypt, in one goroutine,
+// measured, if m is not nil, in another, and written here. It returns when nothing is
 // running any more.
 func relay(out io.Writer, m *meter, plain io.Reader, n int64) error {
 	if n <= relaySize {

@@ -9,7 +9,8 @@ import (
 	"testing/iotest"
 )
 
-// TestRelay: all sizes around the buffers arrive in order, and no error of either end is lost.
+// TestRelay: all sizes around the buffers arrive in order, and no error of either end is
+// lost.
 func TestRelay(t *testing.T) {
 	data := make([]byte, (relayBuffers+3)*relaySize+3)
 	for i := range data {
@@ -50,7 +51,8 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// TestWrittenInPieces: a destination gets pieces of 64 KiB at most, and one that takes less than it was given is an error, not a gap.
+// TestWrittenInPieces: a destination gets pieces of 64 KiB at most, and one that takes
+// less than it was given is an error, not a gap.
 func TestWrittenInPieces(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), 20000)
 	for limit, want := range map[int]error{writeSize: nil, writeSize - 1: io.ErrShortWrite, 0: io.ErrShortWrite} {

@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A ScopeKey is the key of one epoch of a search domain. It travels wrapped, like an envelope.
+// A ScopeKey is the key of one epoch of a search domain. It travels wrapped, like an
+// envelope.
 type ScopeKey struct {
 	Type    string    `json:"type"`   // "scope"
 	Format  int       `json:"format"` // 1
@@ -38,7 +39,8 @@ func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
 	return wrap(pad(text), recipients)
 }
 
-// OpenScopeKey unwraps the key of the given scope and epoch. Its errors are those of [Open].
+// OpenScopeKey unwraps the key of the given scope and epoch. Its errors are those of
+// [Open].
 func OpenScopeKey(data []byte, scope string, epoch int, identities ...age.Identity) (*ScopeKey, error) {
 	text, err := unwrap(data, identities)
 	if err != nil {

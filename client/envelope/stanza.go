@@ -22,7 +22,8 @@ const (
 // b64 is the encoding of age's header: strict, so that a stanza has one form.
 var b64 = base64.RawStdEncoding.Strict()
 
-// payloadKey is the record key as age sees it: recipient and identity of exactly one payload.
+// payloadKey is the record key as age sees it: recipient and identity of exactly one
+// payload.
 type payloadKey [KeySize]byte
 
 func newPayloadKey(key []byte) (*payloadKey, error) {
@@ -52,7 +53,8 @@ func (k *payloadKey) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	return []*age.Stanza{{Type: stanzaType, Args: []string{b64.EncodeToString(salt)}, Body: body}}, nil
 }
 
-// WrapWithLabels makes age refuse any second recipient: the record key is the only way into a payload.
+// WrapWithLabels makes age refuse any second recipient: the record key is the only way
+// into a payload.
 func (k *payloadKey) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
 	s, err := k.Wrap(fileKey)
 	return s, []string{"chartseal.org/record/" + rand.Text()}, err
@@ -68,7 +70,8 @@ func (k *payloadKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if err != nil || len(salt) != stanzaSalt {
 		return nil, errors.New("malformed payload stanza")
 	}
-	// The size is checked first: ChaCha20-Poly1305 does not commit to its key, and a longer body would be decryptable under several.
+	// The size is checked first: ChaCha20-Poly1305 does not commit to its key, and a
+	// longer body would be decryptable under several.
 	if len(s.Body) != fileKeySize+chacha20poly1305.Overhead {
 		return nil, errors.New("malformed payload stanza")
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Recipients gives those of an envelope that are not the policy's, such as the custodian and the patient, from their text form (age1...,
-// age1pq1...). Empty texts are skipped.
+// Recipients gives those of an envelope that are not the policy's, such as the custodian
+// and the patient, from their text form (age1..., age1pq1...). Empty texts are skipped.
 //
-// age refuses to mix a post-quantum recipient with others, because the file is then only as strong as its weakest stanza. An
-// envelope must be readable by the policy's holders, whose stanza rests on a pairing, by the custodian and by the patient,
-// whichever kind of key each has; there is nothing to protect that the ABE stanza beside them has not already
-// given up. So the labels are removed here, knowingly.
+// age refuses to mix a post-quantum recipient with others, because the file is then only
+// as strong as its weakest stanza. An envelope must be readable by the policy's holders,
+// whose stanza rests on a pairing, by the custodian and by the patient, whichever kind of
+// key each has; there is nothing to protect that the ABE stanza beside them has not
+// already given up. So the labels are removed here, knowingly.
 func Recipients(texts ...string) ([]age.Recipient, error) {
 	var all []age.Recipient
 	for _, text := range texts {
@@ -34,7 +35,8 @@ func Recipients(texts ...string) ([]age.Recipient, error) {
 	return all, nil
 }
 
-// ParseRecipient reads a native age recipient. Its error does not repeat the text, which may be a secret key given by mistake.
+// ParseRecipient reads a native age recipient. Its error does not repeat the text, which
+// may be a secret key given by mistake.
 func ParseRecipient(text string) (age.Recipient, error) {
 	var r age.Recipient
 	var err error
@@ -84,7 +86,8 @@ func wrap(text []byte, recipients []age.Recipient) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unwrap gives an envelope's text. All of it is authenticated before any of it is returned.
+// unwrap gives an envelope's text. All of it is authenticated before any of it is
+// returned.
 func unwrap(data []byte, identities []age.Identity) ([]byte, error) {
 	if len(identities) == 0 {
 		return nil, fmt.Errorf("open envelope: no keys are held: %w", age.ErrIncorrectIdentity)
@@ -104,8 +107,8 @@ func unwrap(data []byte, identities []age.Identity) ([]byte, error) {
 	return text, nil
 }
 
-// damaged is age's refusal of a file. Its cause is told but not wrapped: that no stanza matched, say, means something
-// else for a payload than for an envelope.
+// damaged is age's refusal of a file. Its cause is told but not wrapped: that no stanza
+// matched, say, means something else for a payload than for an envelope.
 type damaged struct {
 	op    string
 	cause error

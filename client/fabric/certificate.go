@@ -8,12 +8,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// attributeExtension is where Fabric CA puts attributes: JSON {"attrs": {"name": "value"}}.
+// attributeExtension is where Fabric CA puts attributes: JSON {"attrs": {"name":
+// "value"}}.
 var attributeExtension = asn1.ObjectIdentifier{1, 2, 3, 4, 5, 6, 7, 8, 1}
 
 const enrolmentAttribute = "hf.EnrollmentID"
 
-// EnrolmentID reads the enrolment id of a certificate. As in the chaincode, attribute and common name must agree.
+// EnrolmentID reads the enrolment id of a certificate. As in the chaincode, attribute and
+// common name must agree.
 func EnrolmentID(c *x509.Certificate) (string, error) {
 	for _, e := range c.Extensions {
 		if !e.Id.Equal(attributeExtension) {

@@ -36,9 +36,10 @@ const (
 	maxCAAnswer = 1 << 20
 )
 
-// Enroll enrols a person with their organisation's Fabric CA, with the enrolment id and the one secret that the registrar gave them. Both
-// keys, for the ledger and for TLS, are made here and never leave; the CA sees certificate requests. The secret is
-// good for the identity's maximum of enrolments, of which this takes one on each of the two CAs.
+// Enroll enrols a person with their organisation's Fabric CA, with the enrolment id and
+// the one secret that the registrar gave them. Both keys, for the ledger and for TLS, are
+// made here and never leave; the CA sees certificate requests. The secret is good for the
+// identity's maximum of enrolments, of which this takes one on each of the two CAs.
 func Enroll(ctx context.Context, ca *wallet.CA, id, secret string) (wallet.Credentials, error) {
 	var none wallet.Credentials
 	c, err := newCAClient(ca)
@@ -52,7 +53,8 @@ func Enroll(ctx context.Context, ca *wallet.CA, id, secret string) (wallet.Crede
 	return c.both(ctx, enrollPath, id, login, login)
 }
 
-// Renew gets a user new certificates for new keys, authenticated by the present ones, which must still be valid.
+// Renew gets a user new certificates for new keys, authenticated by the present ones,
+// which must still be valid.
 func Renew(ctx context.Context, u *wallet.User) (wallet.Credentials, error) {
 	var none wallet.Credentials
 	if u.Profile.CA == nil {
@@ -78,7 +80,8 @@ func Renew(ctx context.Context, u *wallet.User) (wallet.Credentials, error) {
 // An authenticator proves to the CA who sends the body.
 type authenticator func(r *http.Request, body []byte) error
 
-// token is Fabric CA's own: base64(certificate) "." base64(signature), signing method, path, body and certificate.
+// token is Fabric CA's own: base64(certificate) "." base64(signature), signing method,
+// path, body and certificate.
 func token(cert []byte, key *ecdsa.PrivateKey) authenticator {
 	return func(r *http.Request, body []byte) error {
 		b64 := base64.StdEncoding.EncodeToString
@@ -93,7 +96,8 @@ func token(cert []byte, key *ecdsa.PrivateKey) authenticator {
 	}
 }
 
-// signLowS makes the one of the two valid signatures that Fabric accepts: s at most half the order.
+// signLowS makes the one of the two valid signatures that Fabric accepts: s at most half
+// the order.
 func signLowS(key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
 	r, s, err := ecdsa.Sign(rand.Reader, key, digest)
 	if err != nil {

@@ -25,7 +25,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A fakeCA signs what it is asked for, as Fabric CA does, if name and secret or the token are right.
+// A fakeCA signs what it is asked for, as Fabric CA does, if name and secret or the token
+// are right.
 type fakeCA struct {
 	t       *testing.T
 	key     *ecdsa.PrivateKey

@@ -13,12 +13,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// explain turns the error of an evaluation or endorsement, which changed nothing, into one of ours.
+// explain turns the error of an evaluation or endorsement, which changed nothing, into
+// one of ours.
 func (g *Gateway) explain(ctx context.Context, transaction string, err error) error {
 	if refusal := refusalIn(err); refusal != nil {
 		return fmt.Errorf("%s: %w", transaction, refusal)
 	}
-	// The caller's own deadline or cancellation; ours for the phase counts as a peer that does not answer.
+	// The caller's own deadline or cancellation; ours for the phase counts as a peer that
+	// does not answer.
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", transaction, ctx.Err())
 	}
@@ -38,8 +40,9 @@ func (g *Gateway) explain(ctx context.Context, transaction string, err error) er
 	return fmt.Errorf("%s at peer %s: %s", transaction, address, describe(err))
 }
 
-// refusalIn finds what our chaincode said in a gateway error: in the details that endorsers add, or in the message. If
-// endorsers disagree, a refusal for good stands before one that may pass.
+// refusalIn finds what our chaincode said in a gateway error: in the details that
+// endorsers add, or in the message. If endorsers disagree, a refusal for good stands
+// before one that may pass.
 func refusalIn(err error) *ledger.Error {
 	var found *ledger.Error
 	for _, text := range texts(err) {
@@ -70,8 +73,9 @@ func texts(err error) []string {
 	return append(all, s.Message())
 }
 
-// identityRefused tells whether a peer refused who we are. Fabric has no code for that, only this text, which its
-// endorser sends for every identity that it cannot validate or that may not write to the channel.
+// identityRefused tells whether a peer refused who we are. Fabric has no code for that,
+// only this text, which its endorser sends for every identity that it cannot validate or
+// that may not write to the channel.
 func identityRefused(err error) bool {
 	if status.Code(err) == codes.PermissionDenied || status.Code(err) == codes.Unauthenticated {
 		return true

@@ -19,15 +19,18 @@ import (
 
 // Following says what happens while [Gateway.FollowRecords] runs.
 type Following struct {
-	// Checkpoint is the path of the file that remembers the last transaction that was handled, so that the next run
-	// goes on after it. Without the file, all of the ledger is followed from its beginning.
+	// Checkpoint is the path of the file that remembers the last transaction that was
+	// handled, so that the next run goes on after it. Without the file, all of the ledger
+	// is followed from its beginning.
 	Checkpoint string
 
-	// Handle is given the payloads that one transaction registered, oldest transaction first. The next are given, and
-	// this one remembered, when it returns nil; its error ends FollowRecords.
+	// Handle is given the payloads that one transaction registered, oldest transaction
+	// first. The next are given, and this one remembered, when it returns nil; its error
+	// ends FollowRecords.
 	Handle func(ctx context.Context, cids []string) error
 
-	// Interrupted is told why the stream broke; it is tried anew after the wait. It may be nil.
+	// Interrupted is told why the stream broke; it is tried anew after the wait. It may
+	// be nil.
 	Interrupted func(err error, wait time.Duration)
 }
 
@@ -45,8 +48,8 @@ const (
 	maxWait   = 15 * time.Second
 )
 
-// FollowRecords follows the registration of records, by all hospitals, until ctx ends or f.Handle fails. A peer that is away
-// only delays it.
+// FollowRecords follows the registration of records, by all hospitals, until ctx ends or
+// f.Handle fails. A peer that is away only delays it.
 func (g *Gateway) FollowRecords(ctx context.Context, f Following) error {
 	at, err := readCheckpoint(f.Checkpoint)
 	if err != nil {
@@ -94,7 +97,8 @@ func (g *Gateway) follow(ctx context.Context, f Following, at *checkpoint) error
 	if err != nil {
 		return g.explain(ctx, "follow records", err)
 	}
-	// The goroutine behind the channel blocks on it, so it has to be drained when we leave early.
+	// The goroutine behind the channel blocks on it, so it has to be drained when we
+	// leave early.
 	defer func() {
 		go func() {
 			for range events {
@@ -116,7 +120,8 @@ func (g *Gateway) follow(ctx context.Context, f Following, at *checkpoint) error
 			return &handleError{err}
 		}
 	}
-	// The SDK closes the channel without saying why; the state of the connection tells a little.
+	// The SDK closes the channel without saying why; the state of the connection tells a
+	// little.
 	return g.explain(ctx, "follow records", status.Error(codes.Unavailable, "the stream of events ended, connection "+g.conn.GetState().String()))
 }
 

@@ -1,20 +1,25 @@
-// Package fabric is the consortium's ledger through a Fabric gateway: [Connect] makes a [Gateway], which is a client.Ledger. It
-// also enrols people with a Fabric CA ([Enroll]), reads the channel's organisations ([Gateway.ChannelMSPs]) and
-// follows the records that hospitals register ([Gateway.FollowRecords]).
+// Package fabric is the consortium's ledger through a Fabric gateway: [Connect] makes a
+// [Gateway], which is a client.Ledger. It also enrols people with a Fabric CA ([Enroll]),
+// reads the channel's organisations ([Gateway.ChannelMSPs]) and follows the records that
+// hospitals register ([Gateway.FollowRecords]).
 //
 // # How calls fail
 //
-// A refusal by our chaincode comes back as the sentinel of package ledger that it had there, whatever Fabric wrapped
-// around it. The phase of a transaction decides the rest:
+// A refusal by our chaincode comes back as the sentinel of package ledger that it had
+// there, whatever Fabric wrapped around it. The phase of a transaction decides the rest:
 //
-//   - Endorsing and evaluating change nothing. A peer that does not answer is [ledger.ErrUnavailable] with its address.
-//     Endorsers at different heights disagree for a moment; then the proposal is made anew, a few times.
-//   - What the peers endorsed is held against what was asked for before it is signed: other writes are [ledger.ErrTampered], and
-//     nothing is committed. So nothing of a call has to come back in the transaction's response, which would be in the block.
-//   - Submitting may fail although the orderers took the transaction (BFT's "request already processed"), so a transaction is
-//     never sent twice: its status is asked for under the same id, also after the caller's context has ended.
+//   - Endorsing and evaluating change nothing. A peer that does not answer is
+//     [ledger.ErrUnavailable] with its address. Endorsers at different heights disagree
+//     for a moment; then the proposal is made anew, a few times.
+//   - What the peers endorsed is held against what was asked for before it is signed:
+//     other writes are [ledger.ErrTampered], and nothing is committed. So nothing of a
+//     call has to come back in the transaction's response, which would be in the block.
+//   - Submitting may fail although the orderers took the transaction (BFT's "request
+//     already processed"), so a transaction is never sent twice: its status is asked for
+//     under the same id, also after the caller's context has ended.
 //   - A transaction found invalid wrote nothing: client.ErrConflict.
-//   - When nobody can tell in time, the error is client.ErrUnknownOutcome and names the transaction.
+//   - When nobody can tell in time, the error is client.ErrUnknownOutcome and names the
+//     transaction.
 package fabric
 
 import (
@@ -60,7 +65,8 @@ func (t Timeouts) withDefaults() Timeouts {
 	return t
 }
 
-// A Gateway acts for one user at the peer of their own organisation. It is safe for concurrent use.
+// A Gateway acts for one user at the peer of their own organisation. It is safe for
+// concurrent use.
 type Gateway struct {
 	user     *wallet.User
 	actor    string
@@ -76,9 +82,10 @@ var _ client.Ledger = (*Gateway)(nil)
 // maxMessage bounds what a peer may answer: a full read of the index is far below it.
 const maxMessage = 64 << 20
 
-// Connect prepares a connection to the peer of the user's organisation; it is made at the first call. It fails with
-// [wallet.ExpiredError] (which is ErrDenied) when the user's certificates are not valid now, and with ErrInvalid
-// when the certificate has no enrolment id. Close the Gateway when done.
+// Connect prepares a connection to the peer of the user's organisation; it is made at the
+// first call. It fails with [wallet.ExpiredError] (which is ErrDenied) when the user's
+// certificates are not valid now, and with ErrInvalid when the certificate has no
+// enrolment id. Close the Gateway when done.
 func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	if err := u.Valid(time.Now()); err != nil {
 		return nil, err
@@ -112,7 +119,8 @@ func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "peer address %s: %v", u.Profile.Peer.Address, err)
 	}
-	// With mutual TLS, events arrive only if the request names the client's TLS certificate.
+	// With mutual TLS, events arrive only if the request names the client's TLS
+	// certificate.
 	tlsHash := sha256.Sum256(u.TLS.Certificate[0])
 	gw, err := gateway.Connect(id, gateway.WithSign(sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
 		gateway.WithTLSClientCertificateHash(tlsHash[:]))
@@ -154,7 +162,8 @@ func (g *Gateway) evaluate(ctx context.Context, out any, transaction string, arg
 	return decode(transaction, answer, out)
 }
 
-// arguments encodes as contractapi reads it: strings and numbers as they are, everything else as JSON.
+// arguments encodes as contractapi reads it: strings and numbers as they are, everything
+// else as JSON.
 func arguments(args []any) ([]string, error) {
 	texts := make([]string, len(args))
 	for i, a := range args {

@@ -30,7 +30,8 @@ func writeProfile(t *testing.T, w *wallet.Wallet, ca *wallet.CA) {
 	}
 }
 
-// TestUnreachablePeer: every call names the peer, and none is an unknown outcome, since nothing was sent.
+// TestUnreachablePeer: every call names the peer, and none is an unknown outcome, since
+// nothing was sent.
 func TestUnreachablePeer(t *testing.T) {
 	_, ca := startCA(t)
 	w, err := wallet.Open(t.TempDir())

@@ -26,7 +26,8 @@ func (g *Gateway) AmendRecord(ctx context.Context, v ledger.NewVersion, envelope
 	return out[0], nil
 }
 
-// register writes new versions with their wrapped keys. What some of these begin with is sent, and stored, once.
+// register writes new versions with their wrapped keys. What some of these begin with is
+// sent, and stored, once.
 func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte, version int, transaction string, args ...any) ([]ledger.RecordVersion, error) {
 	packed, err := ledger.PackRecords(records)
 	if err == nil && len(records) != len(envelopes) {
@@ -252,7 +253,8 @@ func packLabels(batches []index.Batch) []ledger.LabelBatch {
 	return ask
 }
 
-// checkValues checks that an answer has the shape of its question, and makes what does not exist nil.
+// checkValues checks that an answer has the shape of its question, and makes what does
+// not exist nil.
 func checkValues(transaction string, batches []index.Batch, out [][][]byte) error {
 	if len(out) != len(batches) {
 		return ledger.Errorf(ledger.ErrTampered, "%s: %d answers for %d batches", transaction, len(out), len(batches))

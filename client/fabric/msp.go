@@ -17,8 +17,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// ChannelMSPs reads the application organisations of the channel's present configuration from the own peer: roots,
-// intermediates, TLS roots and CRLs, sorted by MSP ID. It has the form that authority.NewVerifier takes.
+// ChannelMSPs reads the application organisations of the channel's present configuration
+// from the own peer: roots, intermediates, TLS roots and CRLs, sorted by MSP ID. It has
+// the form that authority.NewVerifier takes.
 func (g *Gateway) ChannelMSPs(ctx context.Context) ([]authority.MSP, error) {
 	ectx, cancel := context.WithTimeout(ctx, g.timeouts.Evaluate)
 	defer cancel()

@@ -20,14 +20,16 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// How long a proposal is made anew. Peers that are at different heights agree soon. After a hospital's outage the others'
-// gossip takes seconds to stop asking it to acknowledge private data, and until then endorsement fails.
+// How long a proposal is made anew. Peers that are at different heights agree soon. After
+// a hospital's outage the others' gossip takes seconds to stop asking it to acknowledge
+// private data, and until then endorsement fails.
 const (
 	staleAttempts   = 5
 	endorsePatience = 12 * time.Second
 )
 
-// submit commits a transaction, once it is sure that it writes what is expected of it. See the package comment for how it fails.
+// submit commits a transaction, once it is sure that it writes what is expected of it.
+// See the package comment for how it fails.
 func (g *Gateway) submit(ctx context.Context, transient map[string][]byte, expect func(stamp) writes, transaction string, args ...any) (stamp, error) {
 	texts, err := arguments(args)
 	if err != nil {
@@ -55,7 +57,8 @@ func (g *Gateway) submit(ctx context.Context, transient map[string][]byte, expec
 	return s, nil
 }
 
-// endorse makes proposals until one is endorsed by enough peers. Nothing has happened on the ledger when it fails.
+// endorse makes proposals until one is endorsed by enough peers. Nothing has happened on
+// the ledger when it fails.
 func (g *Gateway) endorse(ctx context.Context, transaction string, options []gateway.ProposalOption) (*gateway.Transaction, error) {
 	patience, cancelPatience := context.WithTimeout(ctx, endorsePatience)
 	defer cancelPatience()
@@ -81,8 +84,9 @@ func (g *Gateway) endorse(ctx context.Context, transaction string, options []gat
 	}
 }
 
-// lagging tells whether the refusal may come from a peer that has not seen the newest block: results that differ, or
-// something that was not found. The gateway answers both with Aborted.
+// lagging tells whether the refusal may come from a peer that has not seen the newest
+// block: results that differ, or something that was not found. The gateway answers both
+// with Aborted.
 func lagging(err, explained error) bool {
 	if status.Code(err) != codes.Aborted {
 		return false
@@ -91,7 +95,8 @@ func lagging(err, explained error) bool {
 	return !errors.As(explained, &refusal) || refusal.Kind == ledger.ErrNotFound || refusal.Kind == ledger.ErrUnavailable
 }
 
-// pause waits a little before the next attempt, with jitter so that colliding clients part.
+// pause waits a little before the next attempt, with jitter so that colliding clients
+// part.
 func pause(ctx context.Context, attempt int) error {
 	mean := 50 * time.Millisecond << (attempt - 1)
 	n, err := rand.Int(rand.Reader, big.NewInt(int64(mean)))
@@ -111,7 +116,8 @@ func (g *Gateway) order(ctx context.Context, transaction string, tx *gateway.Tra
 	if err := ctx.Err(); err != nil {
 		return 0, err // the last moment at which giving up is known to leave nothing behind
 	}
-	// From here on the outcome matters whatever becomes of the caller, so its cancellation only shortens the wait.
+	// From here on the outcome matters whatever becomes of the caller, so its
+	// cancellation only shortens the wait.
 	octx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(g.timeouts.Grace, stop) })
@@ -193,7 +199,8 @@ func (e *invalidError) Unwrap() []error {
 	return []error{client.ErrConflict, ledger.ErrUnavailable}
 }
 
-// conflict tells whether the transaction lost against another one that wrote what it had read.
+// conflict tells whether the transaction lost against another one that wrote what it had
+// read.
 func (e *invalidError) conflict() bool {
 	return e.code == peer.TxValidationCode_MVCC_READ_CONFLICT || e.code == peer.TxValidationCode_PHANTOM_READ_CONFLICT
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// Witnesses connects the same user to the peers of all other organisations with a profile in their wallet, in random order, so
-// that what the own peer says can be confirmed. The connections are made when they are first used; close each when done.
+// Witnesses connects the same user to the peers of all other organisations with a profile
+// in their wallet, in random order, so that what the own peer says can be confirmed. The
+// connections are made when they are first used; close each when done.
 func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 	w, err := wallet.Open(filepath.Dir(u.Dir()))
 	if err != nil {
@@ -49,9 +50,11 @@ func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 	return all, nil
 }
 
-// ConfirmedMSPs is [Gateway.ChannelMSPs], confirmed by the first witness that answers: a peer that lies about the members' roots
-// could make its authority issue keys to anybody, and its people trust anybody's authority. It fails with ErrTampered when the
-// two differ, and with ErrUnavailable when no witness answers. Without witnesses it believes the own peer.
+// ConfirmedMSPs is [Gateway.ChannelMSPs], confirmed by the first witness that answers: a
+// peer that lies about the members' roots could make its authority issue keys to anybody,
+// and its people trust anybody's authority. It fails with ErrTampered when the two
+// differ, and with ErrUnavailable when no witness answers. Without witnesses it believes
+// the own peer.
 func (g *Gateway) ConfirmedMSPs(ctx context.Context, witnesses []*Gateway) ([]authority.MSP, error) {
 	var others []members
 	for _, w := range witnesses {

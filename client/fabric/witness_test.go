@@ -10,8 +10,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestConfirmMembers: a peer that adds a root of its own to a member, or withholds a revocation list, is found out by any
-// witness that answers; when none does, nothing is believed.
+// TestConfirmMembers: a peer that adds a root of its own to a member, or withholds a
+// revocation list, is found out by any witness that answers; when none does, nothing is
+// believed.
 func TestConfirmMembers(t *testing.T) {
 	honest := authority.MSP{
 		ID: "HospitalA", Roots: []*x509.Certificate{{Raw: []byte("root")}}, TLSRoots: []*x509.Certificate{{Raw: []byte("tls")}},

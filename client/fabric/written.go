@@ -19,7 +19,8 @@ import (
 // A stamp is what the ledger will know a transaction by.
 type stamp struct{ time, tx string }
 
-// Writes are what a transaction writes: public values by key, and hashes of private values by the hash of their key.
+// Writes are what a transaction writes: public values by key, and hashes of private
+// values by the hash of their key.
 type writes struct {
 	public  map[string][]byte
 	private map[string][]byte
@@ -41,8 +42,9 @@ func (w *writes) wrapped(key string, value []byte) {
 	w.private[string(k[:])] = v[:]
 }
 
-// verify holds an endorsed transaction against what was asked for. The write set is what the client is about to sign, and all that the
-// ledger will ever say of the call: peers that agree to put anything else under its name, or to leave something out, find that it
+// verify holds an endorsed transaction against what was asked for. The write set is what
+// the client is about to sign, and all that the ledger will ever say of the call: peers
+// that agree to put anything else under its name, or to leave something out, find that it
 // does not sign, and nothing is committed.
 func (g *Gateway) verify(transaction string, tx *gateway.Transaction, expect func(stamp) writes) (stamp, error) {
 	data, err := tx.Bytes()
@@ -68,7 +70,8 @@ func (g *Gateway) verify(transaction string, tx *gateway.Transaction, expect fun
 	return s, nil
 }
 
-// readWrites takes the writes out of an endorsed transaction. Namespaces of others than our chaincode may be read and not written.
+// readWrites takes the writes out of an endorsed transaction. Namespaces of others than
+// our chaincode may be read and not written.
 func readWrites(envelope *common.Envelope, chaincode string) (stamp, writes, error) {
 	var payload common.Payload
 	var header common.ChannelHeader

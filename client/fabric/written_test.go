@@ -31,7 +31,8 @@ func bytesOf(t *testing.T, m proto.Message) []byte {
 	return data
 }
 
-// endorsed is what a gateway peer gives back to be signed: a transaction with these writes in a namespace.
+// endorsed is what a gateway peer gives back to be signed: a transaction with these
+// writes in a namespace.
 func endorsed(t *testing.T, namespace string, public []*kvrwset.KVWrite, private ...*kvrwset.KVWriteHash) *common.Envelope {
 	t.Helper()
 	sets := &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
@@ -49,7 +50,8 @@ func endorsed(t *testing.T, namespace string, public []*kvrwset.KVWrite, private
 	})}
 }
 
-// TestVerify plays hospitals' peers that agree on other writes than the client asked for. It does not sign them.
+// TestVerify plays hospitals' peers that agree on other writes than the client asked for.
+// It does not sign them.
 func TestVerify(t *testing.T) {
 	conn, err := grpc.NewClient("passthrough:///127.0.0.1:1", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/plainscan"
 )
 
-// TestAnswers imports records, asks many questions of the index, and holds every answer against a plain scan of what the records say: no
-// false hit, none missed.
+// TestAnswers imports records, asks many questions of the index, and holds every answer
+// against a plain scan of what the records say: no false hit, none missed.
 func TestAnswers(t *testing.T) {
 	sources := map[string]string{"own": "testdata/records"}
 	shared := "../../../shared/data"

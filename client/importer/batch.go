@@ -9,10 +9,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// retries bounds how often a batch is tried again when a service does not answer, or ids are refused that cannot be seen.
+// retries bounds how often a batch is tried again when a service does not answer, or ids
+// are refused that cannot be seen.
 const retries = 6
 
-// batch seals items of one rule. It fails only for a reason that stops the job; what fails for an item or a rule becomes rows.
+// batch seals items of one rule. It fails only for a reason that stops the job; what
+// fails for an item or a rule becomes rows.
 func (r *run) batch(ctx context.Context, items []*item) error {
 	rule := items[0].rule
 	if err := r.brokenRule(rule); err != nil {
@@ -124,7 +126,8 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	return left, r.Journal.add(done)
 }
 
-// present asks the ledger which of the items an earlier attempt registered, and returns the others.
+// present asks the ledger which of the items an earlier attempt registered, and returns
+// the others.
 func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
 	ids := make([]string, len(items))
 	for n, i := range items {
@@ -174,8 +177,9 @@ func (r *run) brokenRule(rule *Rule) error {
 	return r.broken[rule]
 }
 
-// retriable: nothing is wrong with the records. After an outcome that nobody could tell the same ids are asked for, and sent again if
-// they are not there: the ledger takes each only once, whichever attempt arrives.
+// retriable: nothing is wrong with the records. After an outcome that nobody could tell
+// the same ids are asked for, and sent again if they are not there: the ledger takes each
+// only once, whichever attempt arrives.
 func retriable(err error) bool {
 	return errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrUnknownOutcome) || errors.Is(err, client.ErrConflict) ||
 		errors.Is(err, client.ErrExists)

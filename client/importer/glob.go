@@ -22,8 +22,9 @@ func (g globs) any(values ...string) bool {
 	return false
 }
 
-// newGlob compiles a pattern: "*" stands for any text, "?" for one character, everything else for itself in upper or lower case. In
-// a path "*" and "?" do not pass a '/', but "**" does, and "**/" may also stand for nothing; case counts.
+// newGlob compiles a pattern: "*" stands for any text, "?" for one character, everything
+// else for itself in upper or lower case. In a path "*" and "?" do not pass a '/', but
+// "**" does, and "**/" may also stand for nothing; case counts.
 func newGlob(pattern string, isPath bool) *regexp.Regexp {
 	var re strings.Builder
 	if isPath {

@@ -115,7 +115,8 @@ func (v *verified) Read(p []byte) (int, error) {
 	if err == io.EOF && [32]byte(v.h.Sum(nil)) != v.a.sum {
 		err = errChanged
 	}
-	// A Seal that was broken off for another reason closes the file, perhaps under a read.
+	// A Seal that was broken off for another reason closes the file, perhaps under a
+	// read.
 	if err != nil && err != io.EOF && !errors.Is(err, os.ErrClosed) {
 		v.a.failure.Store(&err)
 	}

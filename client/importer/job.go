@@ -26,7 +26,8 @@ type Registry interface {
 	Records(ctx context.Context, ids []string) ([]ledger.Record, error)
 }
 
-// A Job is what to import and how. Source and Rules are required, and for Run also Client, Ledger and Journal.
+// A Job is what to import and how. Source and Rules are required, and for Run also
+// Client, Ledger and Journal.
 type Job struct {
 	Source string // directory or file
 	Rules  *Rules
@@ -37,25 +38,29 @@ type Job struct {
 	Ledger  Registry
 	Journal *Journal
 
-	// Jobs is how many records are inspected at a time; zero means 4. How many are sealed is up to Client: [InFlight] times its Parallel.
+	// Jobs is how many records are inspected at a time; zero means 4. How many are sealed
+	// is up to Client: [InFlight] times its Parallel.
 	Jobs int
 
-	// Report gets a row for every item that this run dealt with, from one goroutine at a time. A row is reported before it is noted as
-	// done, so a killed run may report an item twice but leaves out none. An error ends the job.
+	// Report gets a row for every item that this run dealt with, from one goroutine at a
+	// time. A row is reported before it is noted as done, so a killed run may report an
+	// item twice but leaves out none. An error ends the job.
 	Report func(Row) error
 
 	// Progress is told the counts so far, from one goroutine at a time.
 	Progress func(Summary)
 
-	// Flush writes the index entries that Seal has put aside: from time to time those that are due, and in the end all. Nil is for a
-	// Client that puts nothing aside.
+	// Flush writes the index entries that Seal has put aside: from time to time those
+	// that are due, and in the end all. Nil is for a Client that puts nothing aside.
 	Flush func(ctx context.Context, all bool) error
 
-	// Backoff is the first wait after a service did not answer; it doubles, six times. Zero means half a second.
+	// Backoff is the first wait after a service did not answer; it doubles, six times.
+	// Zero means half a second.
 	Backoff time.Duration
 }
 
-// InFlight is how many batches are sealed at a time, so that one is encrypted while another is ordered.
+// InFlight is how many batches are sealed at a time, so that one is encrypted while
+// another is ordered.
 const InFlight = 2
 
 // Bounds on a batch, which is one transaction.
@@ -64,8 +69,9 @@ const (
 	batchBytes   = 16 << 20 // of content; large records have many terms, and their entries are held until they are registered
 )
 
-// Run imports. The Summary says how far it came also when there is an error; the same job may then be run again. Items that failed are
-// no error: they are counted and have their rows.
+// Run imports. The Summary says how far it came also when there is an error; the same job
+// may then be run again. Items that failed are no error: they are counted and have their
+// rows.
 func (j *Job) Run(ctx context.Context) (Summary, error) {
 	r := &run{Job: j, started: time.Now(), broken: make(map[*Rule]error)}
 	err := j.check()
@@ -111,7 +117,8 @@ type run struct {
 	unwritten int // index entries since the last flush
 }
 
-// sameLedger refuses marks that were made on another ledger: on this one, what they say is done is not.
+// sameLedger refuses marks that were made on another ledger: on this one, what they say
+// is done is not.
 func (r *run) sameLedger(ctx context.Context) error {
 	if r.Journal.Last == "" {
 		return nil
@@ -190,7 +197,8 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 	}
 }
 
-// group collects items of one rule, for what a Seal does is the same for all of its records.
+// group collects items of one rule, for what a Seal does is the same for all of its
+// records.
 func group(ctx context.Context, ready <-chan *item, batches chan<- []*item) error {
 	waiting := make(map[*Rule][]*item)
 	size := make(map[*Rule]int64)
@@ -221,8 +229,9 @@ func group(ctx context.Context, ready <-chan *item, batches chan<- []*item) erro
 	return ctx.Err()
 }
 
-// Plan tells for every item what Run would give it: rows of status "sealed" for what would be, and those that Run would report as failed
-// or skipped. It needs no network and changes nothing.
+// Plan tells for every item what Run would give it: rows of status "sealed" for what
+// would be, and those that Run would report as failed or skipped. It needs no network and
+// changes nothing.
 func (j *Job) Plan(ctx context.Context) (Summary, error) {
 	r := &run{Job: j, started: time.Now()}
 	secret := make([]byte, 32)

@@ -32,7 +32,8 @@ func byLabel(rows []importer.Row) map[string]importer.Row {
 	return m
 }
 
-// TestOddFiles: what is no record, or cannot be read, has a row with the reason, and the rest is sealed.
+// TestOddFiles: what is no record, or cannot be read, has a row with the reason, and the
+// rest is sealed.
 func TestOddFiles(t *testing.T) {
 	h := newHospital(t)
 	odd := "ünïcode ☃ \t\n\"quoted\" -x"
@@ -73,7 +74,8 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
-// TestChangesUnderTheReader: content that changes without a change of size or time is noticed too.
+// TestChangesUnderTheReader: content that changes without a change of size or time is
+// noticed too.
 func TestChangesUnderTheReader(t *testing.T) {
 	h := newHospital(t)
 	dir := tree(t, map[string]string{"a.txt": "before"})
@@ -99,7 +101,8 @@ const bundle = `{"resourceType":"Bundle","type":"transaction","entry":[
  {"resource":{"resourceType":"Condition","subject":{"reference":"urn:uuid:p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]}}},
  {"request":{"method":"DELETE","url":"Patient/2"}}]}`
 
-// TestSplit: bundles are taken apart, alone and in lines, and everything else stays whole.
+// TestSplit: bundles are taken apart, alone and in lines, and everything else stays
+// whole.
 func TestSplit(t *testing.T) {
 	h := newHospital(t)
 	line := strings.ReplaceAll(bundle, "\n", "")
@@ -178,7 +181,8 @@ rules:
 	}
 }
 
-// TestOneBadRecord: of a batch that is refused because of one record, the others are sealed.
+// TestOneBadRecord: of a batch that is refused because of one record, the others are
+// sealed.
 func TestOneBadRecord(t *testing.T) {
 	h := newHospital(t)
 	files := make(map[string]string)
@@ -207,7 +211,8 @@ func (s sealer) Seal(ctx context.Context, r client.SealRequest) ([]client.Sealed
 	return s(ctx, r)
 }
 
-// TestBrokenRule: an attribute that nobody has published fails the records of its rule, and those only.
+// TestBrokenRule: an attribute that nobody has published fails the records of its rule,
+// and those only.
 func TestBrokenRule(t *testing.T) {
 	h := newHospital(t)
 	rules, err := importer.ParseRules([]byte("rules:\n- {match: {path: x/*}, policy: HospitalA:role=ghost}\n- {policy: HospitalA:role=doctor}\n"))
@@ -219,7 +224,8 @@ func TestBrokenRule(t *testing.T) {
 	}
 }
 
-// TestServiceAway: a service that does not answer is waited for; one that stays away ends the job, which can be run again.
+// TestServiceAway: a service that does not answer is waited for; one that stays away ends
+// the job, which can be run again.
 func TestServiceAway(t *testing.T) {
 	for away, ends := range map[int]bool{3: false, 1000: true} {
 		h := newHospital(t)
@@ -269,7 +275,8 @@ func TestOtherLedger(t *testing.T) {
 	}
 }
 
-// TestManyLines: memory does not grow with what is imported. The records are not sealed here, which has no part in it.
+// TestManyLines: memory does not grow with what is imported. The records are not sealed
+// here, which has no part in it.
 func TestManyLines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 6 MB and waits for the disk 2000 times")

@@ -36,15 +36,17 @@ type Header struct {
 
 const journalFormat = "chartseal/import/v1"
 
-// A Journal is a job on disk: its secret, and what is done. It is text, a line an entry, each ending in the CRC-32 of what stands before
-// it; lines that a crash left unfinished do not count.
+// A Journal is a job on disk: its secret, and what is done. It is text, a line an entry,
+// each ending in the CRC-32 of what stands before it; lines that a crash left unfinished
+// do not count.
 //
 //	{header as JSON} CRC
 //	done MARK MASK CRC         some parts of a file are registered; MASK is a bit for each of 64
 //	record ID CRC              the last record registered, to tell whether this is still the same ledger
 //
-// A mark is a keyed hash of the file's path, size and time of change, and of which 64 parts it is: a file that was changed is read again.
-// It is safe for concurrent use by one process; another one is refused.
+// A mark is a keyed hash of the file's path, size and time of change, and of which 64
+// parts it is: a file that was changed is read again. It is safe for concurrent use by
+// one process; another one is refused.
 type Journal struct {
 	Header  Header
 	Resumed bool   // it was there before
@@ -58,8 +60,9 @@ type Journal struct {
 // A mark names 64 parts of a file.
 type mark [12]byte
 
-// OpenJournal opens or makes the journal at path. One that belongs to another source, person or way of splitting is ErrInvalid; one
-// that another process has open is ErrUnavailable.
+// OpenJournal opens or makes the journal at path. One that belongs to another source,
+// person or way of splitting is ErrInvalid; one that another process has open is
+// ErrUnavailable.
 func OpenJournal(path string, h Header) (*Journal, error) {
 	j, err := openJournal(path, h)
 	if err != nil {

@@ -27,9 +27,10 @@ func export(n int) (text string, want []string) {
 	return b.String(), want
 }
 
-// TestKilledAtAnyMoment kills an import at a random step, several times, resumes it, and looks for what is lost or there twice. A
-// killed process does nothing more: from that step on nothing reaches the ledger, the store or the journal. The step itself may
-// have taken effect or not.
+// TestKilledAtAnyMoment kills an import at a random step, several times, resumes it, and
+// looks for what is lost or there twice. A killed process does nothing more: from that
+// step on nothing reaches the ledger, the store or the journal. The step itself may have
+// taken effect or not.
 func TestKilledAtAnyMoment(t *testing.T) {
 	text, want := export(130)
 	dir := tree(t, map[string]string{"bulk/Observation.ndjson": text, "note.txt": "a note of 2021-05-06"})
@@ -114,7 +115,8 @@ func (h *hospital) killed(t *testing.T, dir string, rules *importer.Rules, rando
 	return false
 }
 
-// tear cuts off the end of the journal, as a crash may: what is not synced may be there in part.
+// tear cuts off the end of the journal, as a crash may: what is not synced may be there
+// in part.
 func (h *hospital) tear(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	text, err := os.ReadFile(h.journal)

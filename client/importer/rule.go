@@ -33,7 +33,8 @@ type Rule struct {
 	PatientKey string   `yaml:"patient-key"` // the patient's age recipient
 }
 
-// A Match is conditions that all have to hold; of each list one value has to. No condition at all matches everything.
+// A Match is conditions that all have to hold; of each list one value has to. No
+// condition at all matches everything.
 type Match struct {
 	Path            list `yaml:"path"`            // glob over the path below what is imported: * within a name, ** over any names
 	Kind            list `yaml:"kind"`            // glob, such as fhir:* or hl7v2:ORU^*
@@ -46,7 +47,8 @@ type Match struct {
 	codes                                []codePrefix
 }
 
-// Confidentialities are the codes of HL7 v3 Confidentiality (2.16.840.1.113883.5.25), and "none".
+// Confidentialities are the codes of HL7 v3 Confidentiality (2.16.840.1.113883.5.25), and
+// "none".
 var Confidentialities = []string{"U", "L", "M", "N", "R", "V", "none"}
 
 const noConfidentiality = "none"

@@ -89,7 +89,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestRecordIDs are frozen: another derivation would seal everything of a running job again.
+// TestRecordIDs are frozen: another derivation would seal everything of a running job
+// again.
 func TestRecordIDs(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
 	for key, want := range map[string]string{"a/b.json": "f1bb9dff6d1c509b4a34748516a0e353", "a/b.json\x001": "816b6fa39a173319f3a85fe31305c737"} {

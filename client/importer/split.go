@@ -11,7 +11,8 @@ import (
 // A section is where a record is within its file, in bytes.
 type section struct{ offset, length int64 }
 
-// lines calls each for every line that is not blank, without its end, however long a line is.
+// lines calls each for every line that is not blank, without its end, however long a line
+// is.
 func lines(r io.Reader, each func(section) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var at, start, last int64 // last: end of what is not white space
@@ -54,9 +55,11 @@ var (
 	errMalformed = errors.New("malformed JSON")
 )
 
-// resources calls each for the resource of every entry of a FHIR bundle in JSON, and returns how many entries have none (those that
-// delete, or only answer). It holds no more of the bundle than a key. It fails with errNoBundle when the text is something else, or
-// errMalformed; each may have been called before. Resources of bundles inside a bundle stay together.
+// resources calls each for the resource of every entry of a FHIR bundle in JSON, and
+// returns how many entries have none (those that delete, or only answer). It holds no
+// more of the bundle than a key. It fails with errNoBundle when the text is something
+// else, or errMalformed; each may have been called before. Resources of bundles inside a
+// bundle stay together.
 func resources(r io.Reader, each func(section) error) (without int, err error) {
 	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), each: each}
 	head, err := s.in.Peek(len(byteOrderMark))
@@ -93,7 +96,8 @@ func resources(r io.Reader, each func(section) error) (without int, err error) {
 	return s.without, err
 }
 
-// isBundle tells whether a JSON text is a FHIR bundle that [resources] can take apart, reading all of it.
+// isBundle tells whether a JSON text is a FHIR bundle that [resources] can take apart,
+// reading all of it.
 func isBundle(r io.Reader) (bool, error) {
 	_, err := resources(r, func(section) error { return nil })
 	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
@@ -139,7 +143,8 @@ func (s *bundleScanner) skipSpace() (byte, error) {
 	}
 }
 
-// object reads the rest of an object after its brace. member is called at each value's first byte, which has been read.
+// object reads the rest of an object after its brace. member is called at each value's
+// first byte, which has been read.
 func (s *bundleScanner) object(depth int, member func(key string, first byte, depth int) error) error {
 	for n := 0; ; n++ {
 		c, err := s.skipSpace()
@@ -272,7 +277,8 @@ func (s *bundleScanner) value(first byte, depth int) error {
 	return errMalformed
 }
 
-// text reads the rest of a string, of which it keeps the first part: no key or type that matters is longer.
+// text reads the rest of a string, of which it keeps the first part: no key or type that
+// matters is longer.
 func (s *bundleScanner) text() (string, error) {
 	const kept = 64
 	out := []byte{'"'}

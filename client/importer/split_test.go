@@ -104,7 +104,8 @@ func TestNoBundle(t *testing.T) {
 	}
 }
 
-// FuzzResources: what is called a bundle has the resources that encoding/json finds, if that accepts it too.
+// FuzzResources: what is called a bundle has the resources that encoding/json finds, if
+// that accepts it too.
 func FuzzResources(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":1}},{}]}`))
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":"\\\""}}]}`))

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestStopWhileReading: a walk that is told to stop reads no file to its end to find where its records are, which takes long for a large
-// one, and says nothing of it.
+// TestStopWhileReading: a walk that is told to stop reads no file to its end to find
+// where its records are, which takes long for a large one, and says nothing of it.
 func TestStopWhileReading(t *testing.T) {
 	for name, content := range map[string]string{
 		"record.json":  `{"resourceType": "Patient"}`,

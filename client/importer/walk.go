@@ -41,7 +41,8 @@ type item struct {
 
 var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
 
-// open opens the file that was found, and nothing else that has its name by now: no link, and no pipe that would never end.
+// open opens the file that was found, and nothing else that has its name by now: no link,
+// and no pipe that would never end.
 func (f *file) open() (*os.File, error) {
 	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -65,7 +66,8 @@ func (f *file) changed(now fs.FileInfo) bool {
 	return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
 }
 
-// dirChunk is how many names of a directory are held at a time: directories may have millions.
+// dirChunk is how many names of a directory are held at a time: directories may have
+// millions.
 const dirChunk = 4096
 
 // A walker finds items. Each of its functions may end the walk with an error.
@@ -201,7 +203,8 @@ func (w *walker) parts(ctx context.Context, f file, in *os.File, cut func(each f
 	return nil
 }
 
-// bundle takes a section apart if it is a bundle, and bundles are split; otherwise it gives the section.
+// bundle takes a section apart if it is a bundle, and bundles are split; otherwise it
+// gives the section.
 func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) error) error {
 	if !w.split {
 		return each(s)
@@ -234,7 +237,8 @@ func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) er
 // sniffed is how much of a file is looked at to tell a bulk export.
 const sniffed = 1 << 20
 
-// isBulk tells a bulk export: by its name, or because its first line is a whole FHIR resource and another follows.
+// isBulk tells a bulk export: by its name, or because its first line is a whole FHIR
+// resource and another follows.
 func isBulk(name string, in io.ReaderAt) (bool, error) {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".ndjson", ".jsonl":

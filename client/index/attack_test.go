@@ -193,7 +193,8 @@ func TestAlteredValuesAreReported(t *testing.T) {
 	}
 }
 
-// A writer whose chain was spoilt by a colleague's client goes to another one, and its postings are found.
+// A writer whose chain was spoilt by a colleague's client goes to another one, and its
+// postings are found.
 func TestWriterAvoidsSpoiltChains(t *testing.T) {
 	ledger := newMemory()
 	keys := deriveTermKeys(testKey.Key("word:x"))
@@ -220,8 +221,8 @@ func TestWriterAvoidsSpoiltChains(t *testing.T) {
 	}
 }
 
-// A peer that hides the entries of a chain from a writer makes it try in vain and go to another chain, and not write over
-// anything or leave a hole.
+// A peer that hides the entries of a chain from a writer makes it try in vain and go to
+// another chain, and not write over anything or leave a hole.
 func TestWriterWhosePeerHidesEntries(t *testing.T) {
 	ledger := newMemory()
 	hints := &MemoryHints{}

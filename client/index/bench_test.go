@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// BenchmarkLookup is the client's own work for a keyword with ten hits (derivations, labels, authentication): the first time, and
-// again when hints say how long the chains are.
+// BenchmarkLookup is the client's own work for a keyword with ten hits (derivations,
+// labels, authentication): the first time, and again when hints say how long the chains
+// are.
 func BenchmarkLookup(b *testing.B) {
 	ledger := newMemory()
 	for i := range 10 {

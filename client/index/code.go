@@ -24,7 +24,8 @@ type Code struct {
 	Code   string
 }
 
-// systems maps normalised names of code systems to their prefix: FHIR URIs, OIDs, HL7 v2 table 0396, DICOM designators.
+// systems maps normalised names of code systems to their prefix: FHIR URIs, OIDs, HL7 v2
+// table 0396, DICOM designators.
 var systems = map[string]string{
 	"http://hl7.org/fhir/sid/icd-10": ICD10, "http://hl7.org/fhir/sid/icd-10-cm": ICD10, "2.16.840.1.113883.6.3": ICD10,
 	"2.16.840.1.113883.6.90": ICD10, "i10": ICD10, "i10c": ICD10, "icd10": ICD10, "icd-10": ICD10, "icd10cm": ICD10, "icd-10-cm": ICD10,
@@ -52,7 +53,8 @@ func Prefix(system string) string {
 	return OtherCode
 }
 
-// normaliseSystem makes the names of one system equal: case, "urn:oid:", "https", a slash or a "|version" at the end.
+// normaliseSystem makes the names of one system equal: case, "urn:oid:", "https", a slash
+// or a "|version" at the end.
 func normaliseSystem(system string) string {
 	s := normalise(system)
 	s, _, _ = strings.Cut(s, "|")
@@ -84,7 +86,8 @@ func codeTerms(c Code) []Term {
 	return out
 }
 
-// codeTerm reads what a query says of a code: CODE, or for other systems also SYSTEM|CODE.
+// codeTerm reads what a query says of a code: CODE, or for other systems also
+// SYSTEM|CODE.
 func codeTerm(prefix, text string) Term {
 	if prefix == OtherCode {
 		if system, code, ok := cutLast(text, "|"); ok && normaliseSystem(system) != "" {
@@ -124,8 +127,9 @@ var (
 	icd10Block = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z] ?[-–] ?[A-Z][0-9][0-9A-Z]$`)
 )
 
-// normaliseICD10 puts the dot where it belongs: I214, I21.4 and I21.4- are I21.4. The daggers and asterisks of
-// ICD-10 do not count. A block stays one: I20-I25. What is neither is left alone.
+// normaliseICD10 puts the dot where it belongs: I214, I21.4 and I21.4- are I21.4. The
+// daggers and asterisks of ICD-10 do not count. A block stays one: I20-I25. What is
+// neither is left alone.
 func normaliseICD10(code string) string {
 	if icd10Block.MatchString(code) {
 		return code[:3] + "-" + code[len(code)-3:]
@@ -161,7 +165,8 @@ var icd10Runs = sync.OnceValue(func() []icd10Run {
 	return runs
 })
 
-// icd10Ancestors returns what a normalised code is part of: shorter codes, category, blocks, chapter.
+// icd10Ancestors returns what a normalised code is part of: shorter codes, category,
+// blocks, chapter.
 func icd10Ancestors(code string) []string {
 	bare := strings.ReplaceAll(code, ".", "")
 	if !icd10Code.MatchString(bare) {

@@ -7,9 +7,10 @@ import (
 	"sync"
 )
 
-// A Comparison is a [Store] that asks two peers, of two organisations, and so finds what one of them withholds, the end of a chain
-// included. It answers with what either has, and remembers where they differ. It costs privacy: the second
-// organisation's peer sees the labels of the query too.
+// A Comparison is a [Store] that asks two peers, of two organisations, and so finds what
+// one of them withholds, the end of a chain included. It answers with what either has,
+// and remembers where they differ. It costs privacy: the second organisation's peer sees
+// the labels of the query too.
 type Comparison struct {
 	First, Second Store // writes go to First
 

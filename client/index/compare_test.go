@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A peer that hides the end of a chain cannot be found out alone; beside a second one it is, and the hits are complete.
+// A peer that hides the end of a chain cannot be found out alone; beside a second one it
+// is, and the hits are complete.
 func TestComparisonFindsAHiddenEnd(t *testing.T) {
 	honest, _, real := seeded(t)
 	lying := newMemory()

@@ -8,7 +8,8 @@ import (
 // maxMonths bounds the months of a range that are asked for as composed terms.
 const maxMonths = 24
 
-// composed stands for a patient and a code, or a code and a range of whole months, answered from composed terms.
+// composed stands for a patient and a code, or a code and a range of whole months,
+// answered from composed terms.
 type composed struct {
 	direct []Term // records that have both
 	star   Term   // records that have the first, and may have the other
@@ -20,8 +21,8 @@ func (c *composed) leaves(out []*leaf) []*leaf { return append(out, c.other) }
 func (c *composed) offset() int                { return c.other.at }
 func (c *composed) write(b *strings.Builder)   { c.other.write(b) }
 
-// compose replaces pairs of large terms by their composed terms. Composed terms come after what is already read and
-// before what is not.
+// compose replaces pairs of large terms by their composed terms. Composed terms come
+// after what is already read and before what is not.
 func compose(read []sized, checked []node) ([]sized, []node) {
 	var out []sized
 	used := make(map[node]bool)

@@ -6,10 +6,12 @@ import (
 	"slices"
 )
 
-// The first round asks a chain of which nothing is known for a short run from its start, and for a few counters far beyond it.
-// The far ones tell its length within a factor, so that the next round can ask for all the rest, without a guess. Where a
-// hint says how long the chain was, the first round asks for all of that and only lookahead beyond: most chains have not grown, and
-// every label costs the peer. One that has grown is galloped along in the next round.
+// The first round asks a chain of which nothing is known for a short run from its start,
+// and for a few counters far beyond it. The far ones tell its length within a factor, so
+// that the next round can ask for all the rest, without a guess. Where a hint says how
+// long the chain was, the first round asks for all of that and only lookahead beyond:
+// most chains have not grown, and every label costs the peer. One that has grown is
+// galloped along in the next round.
 const (
 	firstWindow = 6    // counters asked for in order, beyond what is known
 	lookahead   = 2    // counters past the end that must be absent too, so that one or two withheld entries do not pass for the end
@@ -24,11 +26,13 @@ const (
 	maxHint = 1 << 32 // a longer one is nonsense, and would overflow
 )
 
-// A cursor follows one chain of one term. It finds the chain's length, and reads its postings if asked to.
+// A cursor follows one chain of one term. It finds the chain's length, and reads its
+// postings if asked to.
 //
-// What it relies on: counters of a chain have no holes. So a valid value at p says that all before p exist, and a hole
-// below the length is an entry that the peer withholds or has altered. Only values that authenticate
-// count: a peer can make a chain look short, but not long.
+// What it relies on: counters of a chain have no holes. So a valid value at p says that
+// all before p exist, and a hole below the length is an entry that the peer withholds or
+// has altered. Only values that authenticate count: a peer can make a chain look short,
+// but not long.
 type cursor struct {
 	keys  *termKeys
 	msp   string
@@ -56,7 +60,8 @@ func newCursor(keys *termKeys, msp string, slot int, read bool) *cursor {
 	}
 }
 
-// wanted returns the counters to ask for in this round, at most budget, none when the cursor is done.
+// wanted returns the counters to ask for in this round, at most budget, none when the
+// cursor is done.
 func (c *cursor) wanted(budget int) []uint64 {
 	var want []uint64
 	add := func(p uint64) {
@@ -130,8 +135,9 @@ func (c *cursor) wanted(budget int) []uint64 {
 	return want
 }
 
-// beyond is how many counters past the first absent one must be absent too. A writer needs none: it puts its entries at the end that it
-// was shown, and if its peer has hidden what is there, the endorsers refuse. So it asks, and shows its peer, less.
+// beyond is how many counters past the first absent one must be absent too. A writer
+// needs none: it puts its entries at the end that it was shown, and if its peer has
+// hidden what is there, the endorsers refuse. So it asks, and shows its peer, less.
 func (c *cursor) beyond() uint64 {
 	if c.read {
 		return lookahead
@@ -152,7 +158,8 @@ func (c *cursor) ended() bool {
 	return true
 }
 
-// unconfirmed returns the holes to ask for once more: a peer that is just catching up is not a liar.
+// unconfirmed returns the holes to ask for once more: a peer that is just catching up is
+// not a liar.
 func (c *cursor) unconfirmed(budget int) []uint64 {
 	var want []uint64
 	for p, err := range c.bad {
@@ -230,8 +237,9 @@ func (c *cursor) problems() []error {
 	return out
 }
 
-// A Problem is an entry that should be there and is not, or does not authenticate: [ErrTampered]; or one that
-// a newer version wrote: [ErrLayout]. The other entries are not affected.
+// A Problem is an entry that should be there and is not, or does not authenticate:
+// [ErrTampered]; or one that a newer version wrote: [ErrLayout]. The other entries are
+// not affected.
 type Problem struct {
 	MSP     string // whose entry
 	Slot    int

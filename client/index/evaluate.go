@@ -8,12 +8,15 @@ import (
 
 // Evaluate answers the query from src: every record once, newest first.
 //
-// An "and" is planned from what one peek at its terms shows, which is also all the reading that small terms need:
+// An "and" is planned from what one peek at its terms shows, which is also all the
+// reading that small terms need:
 //
-//   - A condition that a posting itself can decide (home, kind, and a date that all or none of the record's days
-//     satisfy) is not read at all beside another term.
-//   - When patient and code, or code and whole months, are not both small, their composed terms are read instead.
-//   - The smallest is read first, the others after it, and reading stops when nothing is left.
+//   - A condition that a posting itself can decide (home, kind, and a date that all or
+//     none of the record's days satisfy) is not read at all beside another term.
+//   - When patient and code, or code and whole months, are not both small, their composed
+//     terms are read instead.
+//   - The smallest is read first, the others after it, and reading stops when nothing is
+//     left.
 //
 // What is read for a term grows with that term's own postings, never with the index.
 func (q *Query) Evaluate(ctx context.Context, src Source) ([]Hit, error) {
@@ -75,7 +78,8 @@ func (e *evaluator) read(leaves ...*leaf) error {
 	return nil
 }
 
-// eval returns the records that a bounded node matches. The caller must not change the set.
+// eval returns the records that a bounded node matches. The caller must not change the
+// set.
 func (e *evaluator) eval(n node) (set, error) {
 	switch n := n.(type) {
 	case *leaf:
@@ -226,8 +230,8 @@ type sized struct {
 	Size
 }
 
-// plan parts the children of an "and" into drivers, which are read and intersected in order, and conditions, which are checked
-// on what the drivers leave.
+// plan parts the children of an "and" into drivers, which are read and intersected in
+// order, and conditions, which are checked on what the drivers leave.
 func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	var read, checked []node
 	for _, c := range n.children {
@@ -262,7 +266,8 @@ func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	return drivers, append(checked, conditions...), nil
 }
 
-// measure peeks at all leaves under the nodes in one round trip and sorts the nodes, the smallest first.
+// measure peeks at all leaves under the nodes in one round trip and sorts the nodes, the
+// smallest first.
 func (e *evaluator) measure(nodes []node) ([]sized, error) {
 	var terms []Term
 	for _, n := range nodes {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Facts are what a record says about itself, before any normalisation. Package emr takes them from files. Envelopes
-// keep their JSON.
+// Facts are what a record says about itself, before any normalisation. Package emr takes
+// them from files. Envelopes keep their JSON.
 type Facts struct {
 	Kind          string       `json:",omitempty"` // such as "fhir:Bundle", "hl7v2:ORU^R01", "dicom:CT"
 	Patients      []Identifier `json:",omitempty"`
@@ -20,8 +20,9 @@ type Facts struct {
 	Keywords      []string     `json:",omitempty"` // given by a person
 }
 
-// AddKeyword adds what a person gives as a keyword: free words, or a code, date or patient as a query would name it, such as
-// "icd10:I21.4", which is then indexed with all that belongs to it.
+// AddKeyword adds what a person gives as a keyword: free words, or a code, date or
+// patient as a query would name it, such as "icd10:I21.4", which is then indexed with all
+// that belongs to it.
 func (f *Facts) AddKeyword(text string) {
 	field, value, ok := strings.Cut(strings.TrimSpace(text), ":")
 	field = strings.ToLower(strings.TrimSpace(field))
@@ -145,9 +146,10 @@ func (f Facts) Expand() Expansion {
 	return x.Expansion
 }
 
-// compose adds the composed terms. For every patient there are all the pairs or the star, and for every code of a record
-// with dates all the months or the star: that makes queries over them exact. So they do not count against MaxTerms; they
-// are bounded by MaxComposed, or by the terms that they are composed of.
+// compose adds the composed terms. For every patient there are all the pairs or the star,
+// and for every code of a record with dates all the months or the star: that makes
+// queries over them exact. So they do not count against MaxTerms; they are bounded by
+// MaxComposed, or by the terms that they are composed of.
 func (x *expander) compose(patients, codes []Term, dated []string) {
 	add := func(t Term) {
 		x.Terms = append(x.Terms, t) // new: the parts are unique
@@ -192,7 +194,8 @@ func (f Facts) Days() (first, last Day) {
 	return first, last
 }
 
-// Items makes the postings of a version of a record: one for each term, without the time of writing.
+// Items makes the postings of a version of a record: one for each term, without the time
+// of writing.
 func (f Facts) Items(record [16]byte, version uint32, op Op) []Item {
 	first, last := f.Days()
 	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(f.Kind), First: first, Last: last}

@@ -37,7 +37,8 @@ func count(t *testing.T, m *memory) int {
 	return n
 }
 
-// The transaction is committed and its answer lost: the writer finds out and writes nothing twice.
+// The transaction is committed and its answer lost: the writer finds out and writes
+// nothing twice.
 func TestLostAnswer(t *testing.T) {
 	for _, lost := range []error{ledger.ErrUnavailable, ErrExists, context.DeadlineExceeded} {
 		m := newMemory()
@@ -67,7 +68,8 @@ func (f *failing) PutEntries(ctx context.Context, e []Entry) error {
 	return f.Store.PutEntries(ctx, e)
 }
 
-// When a later transaction of a call fails, the error lists exactly what is not written, and putting that again completes it.
+// When a later transaction of a call fails, the error lists exactly what is not written,
+// and putting that again completes it.
 func TestHalfFailedPutNamesWhatIsPending(t *testing.T) {
 	m := newMemory()
 	w := &Writer{Store: &failing{m.as("HospitalA"), 2, ledger.ErrUnavailable}, MSP: "HospitalA"}
@@ -150,8 +152,9 @@ func (a *attempts) PutEntries(ctx context.Context, e []Entry) error {
 	return a.Store.PutEntries(ctx, e)
 }
 
-// A transaction that collided is in a block for all to see, and so is the next attempt. They differ in the run that had to move,
-// and in nothing else: dummies that changed would tell which entries are none.
+// A transaction that collided is in a block for all to see, and so is the next attempt.
+// They differ in the run that had to move, and in nothing else: dummies that changed
+// would tell which entries are none.
 func TestAttemptsDifferOnlyInWhatMoved(t *testing.T) {
 	m := newMemory()
 	writer := func(store Store) *Writer { // all at the same slot

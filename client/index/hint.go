@@ -2,11 +2,13 @@ package index
 
 import "sync"
 
-// A HintID names a chain in a cache. It is a PRF output: it tells nothing to whoever lacks the scope key.
+// A HintID names a chain in a cache. It is a PRF output: it tells nothing to whoever
+// lacks the scope key.
 type HintID [16]byte
 
-// Hints remembers how long chains were when last seen, to save reads. It is only ever a hint: lost, stale, wrong or shared
-// between processes, it costs reads and never changes a result. Implementations are safe for concurrent use.
+// Hints remembers how long chains were when last seen, to save reads. It is only ever a
+// hint: lost, stale, wrong or shared between processes, it costs reads and never changes
+// a result. Implementations are safe for concurrent use.
 type Hints interface {
 	Load(HintID) (length uint64, ok bool)
 	Store(HintID, uint64)

@@ -28,7 +28,8 @@ func (m *memory) asked() int {
 	return n
 }
 
-// A lookup that was made before asks for what was there, and for three labels a chain to see that nothing was added.
+// A lookup that was made before asks for what was there, and for three labels a chain to
+// see that nothing was added.
 func TestHintsSaveLabels(t *testing.T) {
 	ledger, s, real := seeded(t)
 	s.Hints = &MemoryHints{}
@@ -85,8 +86,8 @@ func TestStaleHints(t *testing.T) {
 	}
 }
 
-// Hints save the far probes and not the proof: whether they are of now or older, one or two entries of a chain that has others after
-// them are not withheld unnoticed.
+// Hints save the far probes and not the proof: whether they are of now or older, one or
+// two entries of a chain that has others after them are not withheld unnoticed.
 func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 	ledger, s, _ := seeded(t)
 	hints := &MemoryHints{}

@@ -12,17 +12,20 @@ import (
 	siv "github.com/tink-crypto/tink-go/v2/daead/subtle"
 )
 
-// Suite separates the derivations of this protocol from all others, and its versions from each other.
+// Suite separates the derivations of this protocol from all others, and its versions from
+// each other.
 const Suite = "chartseal/index/v2"
 
-// Slots is the number of chains that one hospital has for one term. Writers that index the same term at once
-// need different chains; readers ask all of them. It is part of the suite: changing it needs a new one.
+// Slots is the number of chains that one hospital has for one term. Writers that index
+// the same term at once need different chains; readers ask all of them. It is part of the
+// suite: changing it needs a new one.
 const Slots = 8
 
 // ScopeKeySize is the size of a scope key in bytes.
 const ScopeKeySize = 32
 
-// A ScopeKey is the secret of one epoch of a scope. Whoever holds it can search that epoch.
+// A ScopeKey is the secret of one epoch of a scope. Whoever holds it can search that
+// epoch.
 type ScopeKey [ScopeKeySize]byte
 
 // NewScopeKey makes a random key.
@@ -32,7 +35,8 @@ func NewScopeKey() ScopeKey {
 	return k
 }
 
-// ParseScopeKey copies a key from b. It fails with [ErrInvalid] when b has not the right size.
+// ParseScopeKey copies a key from b. It fails with [ErrInvalid] when b has not the right
+// size.
 func ParseScopeKey(b []byte) (ScopeKey, error) {
 	var k ScopeKey
 	if len(b) != ScopeKeySize {
@@ -48,7 +52,8 @@ func (ScopeKey) String() string { return "scope key (secret)" }
 // GoString keeps keys out of logs.
 func (k ScopeKey) GoString() string { return k.String() }
 
-// termKeys holds what one term needs under one scope key. It is not safe for concurrent use: the MACs are reused.
+// termKeys holds what one term needs under one scope key. It is not safe for concurrent
+// use: the MACs are reused.
 type termKeys struct {
 	label hash.Hash
 	hint  hash.Hash

@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// A posting has five bytes for the kind of its record. All kinds that package emr makes of well-formed records fit exactly: one of up
-// to five bytes stands there as it is, with zeros after it, and for a longer one the first byte says what the other four are.
+// A posting has five bytes for the kind of its record. All kinds that package emr makes
+// of well-formed records fit exactly: one of up to five bytes stands there as it is, with
+// zeros after it, and for a longer one the first byte says what the other four are.
 const (
 	kindSize  = 5
 	kindNamed = 1 // the number of one of kindNames
@@ -21,14 +22,16 @@ const (
 // kindFamilies come before the first four bytes of a kind that was cut.
 var kindFamilies = [4]string{"", "fhir:", "hl7v2:", "dicom:"}
 
-// kindDigits are those of numbers to the base 37. The first one fills up: it stands for no character.
+// kindDigits are those of numbers to the base 37. The first one fills up: it stands for
+// no character.
 const kindDigits = "\x00ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 // cutMark ends a kind that was cut.
 const cutMark = "…"
 
-// ClipKind is a kind as a posting holds it. One that does not fit is cut, and ends in "…": such as "Disc…" of "Discharge letter".
-// Control characters and broken bytes are left out.
+// ClipKind is a kind as a posting holds it. One that does not fit is cut, and ends in
+// "…": such as "Disc…" of "Discharge letter". Control characters and broken bytes are
+// left out.
 func ClipKind(kind string) string {
 	text := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -92,7 +95,8 @@ func encodeKind(kind string) [kindSize]byte {
 	return b
 }
 
-// decodeKind reads what encodeKind made. It may read more; a posting's canonical form is checked as a whole.
+// decodeKind reads what encodeKind made. It may read more; a posting's canonical form is
+// checked as a whole.
 func decodeKind(b [kindSize]byte) (string, error) {
 	number := binary.BigEndian.Uint32(b[1:])
 	text := func(b []byte) string { return strings.TrimRight(string(b), "\x00") }
@@ -116,7 +120,8 @@ func decodeKind(b [kindSize]byte) (string, error) {
 	return "", fmt.Errorf("kind %x: %w", b, ErrInvalid)
 }
 
-// packKind makes one number of words of kindDigits, each filled up to the width. It reports false for other words.
+// packKind makes one number of words of kindDigits, each filled up to the width. It
+// reports false for other words.
 func packKind(width int, words ...string) (uint32, bool) {
 	number := uint32(0) // six digits are below 2^32
 	for _, word := range words {

@@ -74,7 +74,8 @@ func TestOtherKindsAreClippedAndSaySo(t *testing.T) {
 	}
 }
 
-// Whatever the kind, what a posting shows is the kind itself or a marked beginning of it, and does not change when it is written again.
+// Whatever the kind, what a posting shows is the kind itself or a marked beginning of it,
+// and does not change when it is written again.
 func FuzzClipKind(f *testing.F) {
 	for _, s := range []string{"", "text", "fhir:Observation", "hl7v2:ADT^A01", "dicom:RTSTRUCT", "Discharge letter", "größer", "\x01", "a…"} {
 		f.Add(s)
@@ -93,7 +94,8 @@ func FuzzClipKind(f *testing.F) {
 	})
 }
 
-// What a record is found by, and what it is not, in terms and by its posting alone. A posting whose kind was cut does not decide.
+// What a record is found by, and what it is not, in terms and by its posting alone. A
+// posting whose kind was cut does not decide.
 func TestQueriesForKinds(t *testing.T) {
 	for _, c := range []struct {
 		kind, find, not string

@@ -2,8 +2,9 @@ package index
 
 import "strings"
 
-// kindNames are kinds that a posting names by their number, from 1: the resource types of FHIR, in R4, then what R4B and R5 and before it
-// STU3 and DSTU2 had besides, and the modalities of DICOM that are longer than six characters. They are part of the layout: a
+// kindNames are kinds that a posting names by their number, from 1: the resource types of
+// FHIR, in R4, then what R4B and R5 and before it STU3 and DSTU2 had besides, and the
+// modalities of DICOM that are longer than six characters. They are part of the layout: a
 // number never means another name, and a name more is another layout.
 var kindNames = numbered("fhir:", `
 	ndjson

@@ -9,12 +9,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxValue bounds the bytes of one normalised value. What is longer is cut, in the record and in the query alike.
+// maxValue bounds the bytes of one normalised value. What is longer is cut, in the record
+// and in the query alike.
 const maxValue = 256
 
-// normalise brings text into the form in which values are compared: Unicode NFKC and full case folding, format characters
-// (soft hyphens, joiners, marks of direction) and broken bytes left out, all white space and control characters one
-// space each, none at the ends. It is idempotent.
+// normalise brings text into the form in which values are compared: Unicode NFKC and full
+// case folding, format characters (soft hyphens, joiners, marks of direction) and broken
+// bytes left out, all white space and control characters one space each, none at the
+// ends. It is idempotent.
 func normalise(text string) string {
 	if len(text) > 16*maxValue { // nothing after this can be in the first maxValue bytes, whatever folds to nothing
 		text = text[:16*maxValue]
@@ -44,7 +46,8 @@ func normalise(text string) string {
 	return s
 }
 
-// squeeze drops format characters and makes white space and control characters one space each.
+// squeeze drops format characters and makes white space and control characters one space
+// each.
 func squeeze(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -67,8 +70,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// words splits text into what a reader would call words, and into their parts: "covid-19" is itself, "covid" and
-// "19". Each is there once.
+// words splits text into what a reader would call words, and into their parts: "covid-19"
+// is itself, "covid" and "19". Each is there once.
 func words(text string) []string {
 	var out []string
 	seen := make(map[string]bool)

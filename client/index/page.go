@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Page returns up to limit hits (all of them when limit is 0) that come after a bookmark, and the bookmark of the next page, "" when this is the
-// last. Bookmarks stay right when newer records come in between: nothing is shown twice or left out.
+// Page returns up to limit hits (all of them when limit is 0) that come after a bookmark,
+// and the bookmark of the next page, "" when this is the last. Bookmarks stay right when
+// newer records come in between: nothing is shown twice or left out.
 func Page(hits []Hit, after string, limit int) (page []Hit, next string, err error) {
 	if after != "" {
 		mark, err := parseBookmark(after)

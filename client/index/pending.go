@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// A TermKey is K_w: it stands for one term in one epoch of a scope. It finds, reads and extends the term's chains and no others.
-// The term cannot be computed from it, but who also holds the scope key can try terms until one gives it.
+// A TermKey is K_w: it stands for one term in one epoch of a scope. It finds, reads and
+// extends the term's chains and no others. The term cannot be computed from it, but who
+// also holds the scope key can try terms until one gives it.
 type TermKey [32]byte
 
 // Key derives the key of a term.
@@ -29,14 +30,16 @@ func (TermKey) String() string { return "term key (secret)" }
 // GoString keeps keys out of logs.
 func (k TermKey) GoString() string { return k.String() }
 
-// A Pending is a posting that waits to be written, in the form that an outbox keeps: its term is not in it.
+// A Pending is a posting that waits to be written, in the form that an outbox keeps: its
+// term is not in it.
 type Pending struct {
 	Key     TermKey
 	Posting Posting
 }
 
-// Pend turns items into what an outbox keeps: times are set, kinds are clipped, and what is there twice is left out. It fails
-// with [ErrInvalid] for a posting that cannot be written.
+// Pend turns items into what an outbox keeps: times are set, kinds are clipped, and what
+// is there twice is left out. It fails with [ErrInvalid] for a posting that cannot be
+// written.
 func (k ScopeKey) Pend(items []Item) ([]Pending, error) {
 	items, err := normalItems(items)
 	if err != nil {
@@ -85,7 +88,8 @@ func normalItems(items []Item) ([]Item, error) {
 	return out, nil
 }
 
-// PendingSize is the size of an encoded [Pending]: the term's key and the plaintext of the posting.
+// PendingSize is the size of an encoded [Pending]: the term's key and the plaintext of
+// the posting.
 const PendingSize = 32 + PlaintextSize
 
 // AppendBinary implements [encoding.BinaryAppender].
@@ -106,8 +110,9 @@ func ParsePending(b []byte) (Pending, error) {
 	return Pending{Key: TermKey(b[:32]), Posting: posting}, err
 }
 
-// A Place is where a transaction put a posting. It gives the entry's bytes too, as they follow from posting and place. Who keeps it
-// can tell afterwards whether the transaction was committed, and repeat it without writing anything twice.
+// A Place is where a transaction put a posting. It gives the entry's bytes too, as they
+// follow from posting and place. Who keeps it can tell afterwards whether the transaction
+// was committed, and repeat it without writing anything twice.
 type Place struct {
 	Slot    int
 	Counter uint64
@@ -130,26 +135,30 @@ func ParsePlace(b []byte) (Place, error) {
 	return Place{Slot: int(binary.BigEndian.Uint16(b)), Counter: binary.BigEndian.Uint64(b[2:])}, nil
 }
 
-// A Transaction is one index write of up to [MaxBatch] postings that may be tried again after a crash, or after an outcome that
-// nobody could tell.
+// A Transaction is one index write of up to [MaxBatch] postings that may be tried again
+// after a crash, or after an outcome that nobody could tell.
 type Transaction struct {
 	Items []Pending
 
-	// Places are those of the last attempt, aligned with Items; nil when there was none. They are read back first: an
-	// item that is at its place is done; one whose place is free is sent again as the same bytes, which a late commit of
-	// the former attempt and this one cannot both write; only one whose place somebody else took gets another, for then the former
-	// attempt, which is written whole or not at all, can never be committed.
+	// Places are those of the last attempt, aligned with Items; nil when there was none.
+	// They are read back first: an item that is at its place is done; one whose place is
+	// free is sent again as the same bytes, which a late commit of the former attempt and
+	// this one cannot both write; only one whose place somebody else took gets another,
+	// for then the former attempt, which is written whole or not at all, can never be
+	// committed.
 	Places []Place
 
-	// Size pads the transaction to a fixed number of entries. Zero pads to the next [Bucket].
+	// Size pads the transaction to a fixed number of entries. Zero pads to the next
+	// [Bucket].
 	Size int
 
-	// Journal, if set, keeps the places before each attempt is sent. Its error ends the write, and nothing was sent.
+	// Journal, if set, keeps the places before each attempt is sent. Its error ends the
+	// write, and nothing was sent.
 	Journal func([]Place) error
 }
 
-// Write writes a transaction and returns when it is committed. After an error it may or may not be: write it again with the
-// places that went to Journal last.
+// Write writes a transaction and returns when it is committed. After an error it may or
+// may not be: write it again with the places that went to Journal last.
 func (w *Writer) Write(ctx context.Context, t Transaction) (Report, error) {
 	var report Report
 	if len(t.Items) > MaxBatch || t.Size > MaxBatch {
@@ -171,7 +180,8 @@ func (w *Writer) Dummy(ctx context.Context, size int) error {
 	return w.Store.PutEntries(ctx, entries)
 }
 
-// resume gives the runs of a former attempt their places back. The postings of a run were at consecutive counters of one chain.
+// resume gives the runs of a former attempt their places back. The postings of a run were
+// at consecutive counters of one chain.
 func resume(t Transaction, msp string) ([]*run, error) {
 	type chain struct {
 		key  TermKey

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// period reads the value of date: and born:, a date or a range FROM..TO with one end or both.
+// period reads the value of date: and born:, a date or a range FROM..TO with one end or
+// both.
 func (p *parser) period(l *leaf, t token) error {
 	const hint = "write 2019, 2019-03, 2019-03-14 or a range such as 2019-03..2020-06"
 	from, to, isRange := strings.Cut(t.value, "..")
@@ -41,13 +42,15 @@ func (p *parser) period(l *leaf, t token) error {
 	return nil
 }
 
-// parseQueryDate is [ParseDate] without times and without the form that has no hyphens, which people mistake.
+// parseQueryDate is [ParseDate] without times and without the form that has no hyphens,
+// which people mistake.
 func parseQueryDate(s string) (Date, bool) {
 	d, ok := ParseDate(s)
 	return d, ok && d.String() == s
 }
 
-// checkDate decides from the first and the last day of a record whether one of its dates is in the range.
+// checkDate decides from the first and the last day of a record whether one of its dates
+// is in the range.
 func checkDate(first, last Day) func(Hit) verdict {
 	return func(h Hit) verdict {
 		switch {

@@ -18,8 +18,8 @@ const (
 	Delete Op = 2
 )
 
-// A Day counts days since 1970-01-01 in the calendar of the record, whatever its time zone. The zero value is that very
-// day: use [NoDay] for a record without dates.
+// A Day counts days since 1970-01-01 in the calendar of the record, whatever its time
+// zone. The zero value is that very day: use [NoDay] for a record without dates.
 type Day int32
 
 // NoDay stands for no day at all.
@@ -61,7 +61,8 @@ func (d Day) String() string {
 	return d.Time().Format(time.DateOnly)
 }
 
-// A Posting says that a version of a record has a term, or has it no more. It is what a value on the ledger holds.
+// A Posting says that a version of a record has a term, or has it no more. It is what a
+// value on the ledger holds.
 type Posting struct {
 	Record  [16]byte
 	Version uint32 // from 1 to ledger.MaxVersions
@@ -103,7 +104,8 @@ func (p Posting) encode() ([PlaintextSize]byte, error) {
 	return b, nil
 }
 
-// decodePosting is strict: only what encode makes is read, so that equal postings have equal bytes.
+// decodePosting is strict: only what encode makes is read, so that equal postings have
+// equal bytes.
 func decodePosting(b [PlaintextSize]byte) (Posting, error) {
 	days := uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
 	if n := days >> (2 * dayBits); n != layout {

@@ -208,7 +208,8 @@ func TestUsualLookupIsOneOrTwoRoundTrips(t *testing.T) {
 	}
 }
 
-// Sixteen writers, some sharing a Writer, write the same hot term at once: nothing lost, nothing twice.
+// Sixteen writers, some sharing a Writer, write the same hot term at once: nothing lost,
+// nothing twice.
 func TestConcurrentWriters(t *testing.T) {
 	ledger := newMemory()
 	ledger.beforeCommit = func(string) { time.Sleep(time.Millisecond) } // so that transactions overlap
@@ -288,7 +289,8 @@ func TestEpochs(t *testing.T) {
 	}
 }
 
-// Six processes of one hospital that keep indexing the same terms, one or many, find chains of their own, and then hardly ever collide.
+// Six processes of one hospital that keep indexing the same terms, one or many, find
+// chains of their own, and then hardly ever collide.
 func TestWritersDriftApart(t *testing.T) {
 	for _, terms := range []int{1, 16} {
 		ledger := newMemory()

@@ -28,8 +28,9 @@ import (
 //	home:HospitalA                                          the hospital whose record it is
 //	word:X, or just X                                       a keyword; "quoted words" are a phrase that was given as one keyword or title
 //
-// "and" is about the record: a code and a date that are both in it, wherever. A query must name something to look for: one that only
-// says what it is not, or where, is refused.
+// "and" is about the record: a code and a date that are both in it, wherever. A query
+// must name something to look for: one that only says what it is not, or where, is
+// refused.
 type Query struct {
 	root node
 }
@@ -47,7 +48,8 @@ func (e *QueryError) Error() string { return fmt.Sprintf("query: column %d: %s",
 // Unwrap says that it is the caller's mistake: [ErrInvalid].
 func (e *QueryError) Unwrap() error { return ErrInvalid }
 
-// Caret draws the query and below it a "^" under the column. Control characters are drawn as spaces.
+// Caret draws the query and below it a "^" under the column. Control characters are drawn
+// as spaces.
 func (e *QueryError) Caret(text string) string {
 	drawn := []rune(squeezeControls(text))
 	column := min(max(e.Column-1, 0), len(drawn))
@@ -74,7 +76,8 @@ const (
 
 // node is a part of a query's syntax tree.
 type node interface {
-	// bounded reports that the node can be read from the index, and is not only a condition on what else is found.
+	// bounded reports that the node can be read from the index, and is not only a
+	// condition on what else is found.
 	bounded() bool
 	// leaves appends all leaves under the node.
 	leaves([]*leaf) []*leaf
@@ -103,7 +106,8 @@ type leaf struct {
 	text  string // normal form, for [Query.String]
 	terms []Term
 
-	// check answers from a posting of the record under another term, or says that it cannot. Nil never can.
+	// check answers from a posting of the record under another term, or says that it
+	// cannot. Nil never can.
 	check func(Hit) verdict
 
 	first, last Day // the range of a date

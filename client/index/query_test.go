@@ -130,7 +130,8 @@ type record struct {
 	facts Facts
 }
 
-// plainMatch answers a query by looking at the facts themselves, with none of the index's terms for dates, kinds and ancestors.
+// plainMatch answers a query by looking at the facts themselves, with none of the index's
+// terms for dates, kinds and ancestors.
 func plainMatch(n node, r record) bool {
 	switch n := n.(type) {
 	case *andNode:
@@ -172,8 +173,8 @@ func plainMatch(n node, r record) bool {
 	panic("unknown node")
 }
 
-// Random queries over random records give exactly what a plain scan gives, whether terms are small enough to be read at once or
-// large enough to be replaced by composed ones.
+// Random queries over random records give exactly what a plain scan gives, whether terms
+// are small enough to be read at once or large enough to be replaced by composed ones.
 func TestQueriesAgreeWithPlainScan(t *testing.T) {
 	random := mathrand.New(mathrand.NewPCG(3, 4))
 	ledger := newMemory()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// hitKey tells records apart. The hospital belongs to it: one hospital cannot speak for another's records.
+// hitKey tells records apart. The hospital belongs to it: one hospital cannot speak for
+// another's records.
 type hitKey struct {
 	home   string
 	record [16]byte
@@ -15,7 +16,8 @@ type hitKey struct {
 
 func (h Hit) key() hitKey { return hitKey{h.Home, h.Record} }
 
-// resolve applies deletes, keeps the newest live posting of each record, and sorts newest first.
+// resolve applies deletes, keeps the newest live posting of each record, and sorts newest
+// first.
 func resolve(all []Hit) []Hit {
 	deleted := make(map[hitKey]uint32)
 	for _, h := range all {
@@ -40,14 +42,16 @@ func resolve(all []Hit) []Hit {
 	return hits
 }
 
-// newer orders postings of one record, so that the outcome does not depend on the order of reading.
+// newer orders postings of one record, so that the outcome does not depend on the order
+// of reading.
 func newer(a, b Hit) bool {
 	return cmp.Or(cmp.Compare(a.Version, b.Version), a.Written.Compare(b.Written), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First)) > 0
 }
 
-// compareHits puts the newest first: by last clinical day, or the day of writing for a record without one, then by time of
-// writing. Record and hospital break ties, so that the order is total.
+// compareHits puts the newest first: by last clinical day, or the day of writing for a
+// record without one, then by time of writing. Record and hospital break ties, so that
+// the order is total.
 func compareHits(a, b Hit) int {
 	return cmp.Or(cmp.Compare(b.sortDay(), a.sortDay()), b.Written.Compare(a.Written),
 		bytes.Compare(a.Record[:], b.Record[:]), cmp.Compare(a.Home, b.Home))

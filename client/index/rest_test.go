@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// What is written for the same keyword many times looks like what is written for different ones: no label or value
-// repeats, and over all bytes neither differs from random ones (chi-squared with 255 degrees of freedom).
+// What is written for the same keyword many times looks like what is written for
+// different ones: no label or value repeats, and over all bytes neither differs from
+// random ones (chi-squared with 255 degrees of freedom).
 func TestEntriesAtRestLookRandom(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		ledger := newMemory()
@@ -67,12 +68,13 @@ func TestEntriesAtRestLookRandom(t *testing.T) {
 	}
 }
 
-// The adversary sees two batches and guesses in which one all entries share a keyword. Over sizes, order and the bits of labels
-// and values it does no better than a coin.
+// The adversary sees two batches and guesses in which one all entries share a keyword.
+// Over sizes, order and the bits of labels and values it does no better than a coin.
 func TestEqualKeywordsCannotBeTold(t *testing.T) {
 	random := mathrand.New(mathrand.NewPCG(1, 2))
 	const games = 120
-	// The strategies look for what a bad scheme would show: equal labels next to each other, close labels, equal value bytes.
+	// The strategies look for what a bad scheme would show: equal labels next to each
+	// other, close labels, equal value bytes.
 	strategies := map[string]func([]Entry) float64{
 		"closest labels": func(tx []Entry) float64 {
 			best := 129
@@ -178,7 +180,8 @@ func TestBatchesArePadded(t *testing.T) {
 	}
 }
 
-// Labels of a query are sent in order of their bytes, so that slots and counters do not show.
+// Labels of a query are sent in order of their bytes, so that slots and counters do not
+// show.
 func TestQueryLabelsAreSorted(t *testing.T) {
 	ledger, s, _ := seeded(t)
 	ledger.gets = nil

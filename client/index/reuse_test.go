@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// A transaction that is invalid stays in its block, so two values of one label can be seen: that of an attempt that failed, and
-// that of whatever took the label then. With a nonce made of the label they would be one key stream's, and their difference that of
+// A transaction that is invalid stays in its block, so two values of one label can be
+// seen: that of an attempt that failed, and that of whatever took the label then. With a
+// nonce made of the label they would be one key stream's, and their difference that of
 // the postings.
 func TestTwoPostingsUnderOneLabel(t *testing.T) {
 	keys := deriveTermKeys(testKey.Key("word:x"))
@@ -41,7 +42,8 @@ func TestTwoPostingsUnderOneLabel(t *testing.T) {
 			t.Fatalf("%d of %d bytes are the same", same, len(a))
 		}
 	}
-	// The same posting gives the same bytes: an attempt that is repeated, also after a crash, shows nothing new.
+	// The same posting gives the same bytes: an attempt that is repeated, also after a
+	// crash, shows nothing new.
 	_, a := sealed(first)
 	if _, b := sealed(first); !bytes.Equal(a, b) {
 		t.Error("sealed again, a posting has other bytes")

@@ -23,10 +23,12 @@ type question struct {
 	counter uint64
 }
 
-// round asks the store what the cursors want, once. It returns false when none wants anything.
+// round asks the store what the cursors want, once. It returns false when none wants
+// anything.
 //
-// Labels are sorted by value before they are sent, so that their order does not tell which belong to one chain. All of
-// one chain's go in the same call, which the peer answers from one snapshot, unless the chain alone fills it.
+// Labels are sorted by value before they are sent, so that their order does not tell
+// which belong to one chain. All of one chain's go in the same call, which the peer
+// answers from one snapshot, unless the chain alone fills it.
 func round(ctx context.Context, store Store, cursors []*cursor) (bool, error) {
 	var calls [][]question
 	var call []question

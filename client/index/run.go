@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// A run is the postings of one term in one transaction, at consecutive counters of one chain.
+// A run is the postings of one term in one transaction, at consecutive counters of one
+// chain.
 type run struct {
 	keys     *termKeys
 	items    []int // positions of the postings in the transaction
@@ -27,7 +28,8 @@ type run struct {
 	stuck  int         // attempts at the same place that were refused although the place looked free
 }
 
-// maxStuck is how often a place is tried that the peer shows free and the endorsers refuse. The peer may just be behind.
+// maxStuck is how often a place is tried that the peer shows free and the endorsers
+// refuse. The peer may just be behind.
 const maxStuck = 3
 
 func groupRuns(items []Pending) []*run {
@@ -46,7 +48,8 @@ func groupRuns(items []Pending) []*run {
 	return runs
 }
 
-// position gives every run that has none a chain and a place at its end, all in the same round trips.
+// position gives every run that has none a chain and a place at its end, all in the same
+// round trips.
 func (w *Writer) position(ctx context.Context, runs []*run, random *mathrand.Rand, report *Report) error {
 	for {
 		var fresh []*run
@@ -75,7 +78,8 @@ func (w *Writer) position(ctx context.Context, runs []*run, random *mathrand.Ran
 		}
 		for _, r := range fresh {
 			r.start = r.cursor.lo
-			// A value that does not authenticate at the end of a chain makes it useless: readers would stop there.
+			// A value that does not authenticate at the end of a chain makes it useless:
+			// readers would stop there.
 			if err, bad := r.cursor.bad[r.start]; bad && err != nil {
 				r.broken[r.cursor.slot], r.last = true, err
 				w.letGo(r)
@@ -84,11 +88,14 @@ func (w *Writer) position(ctx context.Context, runs []*run, random *mathrand.Ran
 	}
 }
 
-// choose picks one of the term's chains: that of the writer's own slot, or another if a transaction of this process is at that one.
+// choose picks one of the term's chains: that of the writer's own slot, or another if a
+// transaction of this process is at that one.
 //
-// A writer keeps to one slot for all terms because transactions share many of them (a ward, a month, a frequent diagnosis).
-// Two processes that chose for each term by itself would nearly always meet at some of them, and one such
-// collision costs a whole transaction. So they meet at all or at none, and the one that lost moves away, see move.
+// A writer keeps to one slot for all terms because transactions share many of them (a
+// ward, a month, a frequent diagnosis). Two processes that chose for each term by itself
+// would nearly always meet at some of them, and one such collision costs a whole
+// transaction. So they meet at all or at none, and the one that lost moves away, see
+// move.
 func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -123,8 +130,9 @@ func (w *Writer) choose(r *run, random *mathrand.Rand) error {
 	return nil
 }
 
-// move gives the writer another slot, if it met another process at its own, or cannot get on there. So processes that write the same terms drift apart, each to
-// chains of its own, and stop colliding.
+// move gives the writer another slot, if it met another process at its own, or cannot get
+// on there. So processes that write the same terms drift apart, each to chains of its
+// own, and stop colliding.
 func (w *Writer) move(r *run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,8 +141,8 @@ func (w *Writer) move(r *run) {
 	}
 }
 
-// landed looks which runs are committed after all, and returns whether all are. A run whose place was taken by
-// someone else loses it.
+// landed looks which runs are committed after all, and returns whether all are. A run
+// whose place was taken by someone else loses it.
 func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool, error) {
 	var questions []question
 	byLabel := make(map[Label]*run, len(runs))
@@ -169,9 +177,10 @@ func (w *Writer) landed(ctx context.Context, runs []*run, report *Report) (bool,
 // stay is for how many transactions a writer keeps to a slot, on average.
 const stay = 64
 
-// wander gives the writer another slot now and then. Otherwise one great import would put all of a frequent term into one chain, and a
-// reader, who asks for a limited part of each chain in a round, would read it slowly. It is seldom enough that few
-// collisions come of it, and at random, so that processes do not move in step.
+// wander gives the writer another slot now and then. Otherwise one great import would put
+// all of a frequent term into one chain, and a reader, who asks for a limited part of
+// each chain in a round, would read it slowly. It is seldom enough that few collisions
+// come of it, and at random, so that processes do not move in step.
 func (w *Writer) wander(random *mathrand.Rand) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

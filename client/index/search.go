@@ -18,7 +18,8 @@ type Searcher struct {
 	MSPs  []string // all hospitals of the consortium
 	Hints Hints    // may be nil
 
-	// Skip, if set, says that a hospital has nothing to be found under a key: it has written its entries anew under another.
+	// Skip, if set, says that a hospital has nothing to be found under a key: it has
+	// written its entries anew under another.
 	Skip func(key ScopeKey, msp string) bool
 }
 
@@ -26,14 +27,16 @@ type Searcher struct {
 type Answer struct {
 	Hits map[Term][]Hit // newest first; a key for every term asked
 
-	// Problems are proofs that the peer withheld or altered entries, each a [*Problem]. The hits are
-	// right as far as they go: every one is authenticated. Show the problems: there may be more hits.
+	// Problems are proofs that the peer withheld or altered entries, each a [*Problem].
+	// The hits are right as far as they go: every one is authenticated. Show the
+	// problems: there may be more hits.
 	Problems   []error
 	RoundTrips int
 }
 
-// Lookup finds the records that have the terms, each term for itself, over all epochs whose keys are given.
-// Terms are read together: a usual lookup is one or two round trips, whatever the number of terms.
+// Lookup finds the records that have the terms, each term for itself, over all epochs
+// whose keys are given. Terms are read together: a usual lookup is one or two round
+// trips, whatever the number of terms.
 func (s *Searcher) Lookup(ctx context.Context, keys []ScopeKey, terms ...Term) (*Answer, error) {
 	session := s.Session(keys)
 	hits, err := session.All(ctx, terms)
@@ -47,8 +50,8 @@ func (s *Searcher) Lookup(ctx context.Context, keys []ScopeKey, terms ...Term) (
 	return answer, nil
 }
 
-// A Session is the reading of one query. It keeps what it has read, so that peeking first costs nothing more. It
-// implements [Source] and is not safe for concurrent use.
+// A Session is the reading of one query. It keeps what it has read, so that peeking first
+// costs nothing more. It implements [Source] and is not safe for concurrent use.
 type Session struct {
 	searcher *Searcher
 	keys     []ScopeKey
@@ -68,7 +71,8 @@ func (s *Searcher) Session(keys []ScopeKey) *Session {
 	return &Session{searcher: s, keys: slices.Clone(keys), readings: make(map[Term]*reading)}
 }
 
-// Peek reads the first window of the terms that were not read before, all in one round, and returns a size for each term.
+// Peek reads the first window of the terms that were not read before, all in one round,
+// and returns a size for each term.
 func (s *Session) Peek(ctx context.Context, terms []Term) ([]Size, error) {
 	var fresh []*cursor
 	for _, term := range terms {
@@ -97,7 +101,8 @@ func (s *Session) Peek(ctx context.Context, terms []Term) ([]Size, error) {
 	return sizes, nil
 }
 
-// All reads the terms to the end and returns their hits, aligned with terms, newest first.
+// All reads the terms to the end and returns their hits, aligned with terms, newest
+// first.
 func (s *Session) All(ctx context.Context, terms []Term) ([][]Hit, error) {
 	for {
 		var open []*cursor
@@ -142,7 +147,8 @@ func (s *Session) Problems() []error {
 	return out
 }
 
-// RoundTrips returns how often the store was asked, counting calls made at the same time as one.
+// RoundTrips returns how often the store was asked, counting calls made at the same time
+// as one.
 func (s *Session) RoundTrips() int { return s.trips }
 
 func (s *Session) round(ctx context.Context, cursors []*cursor) (bool, error) {
@@ -188,7 +194,8 @@ func (r *reading) resolve(hints Hints) []Hit {
 	var all []Hit
 	found := slices.ContainsFunc(r.cursors, func(c *cursor) bool { return c.lo > 0 })
 	for _, c := range r.cursors {
-		// Empty chains are worth remembering beside others. Those of a term that is nowhere are not: it may be a slip of the pen.
+		// Empty chains are worth remembering beside others. Those of a term that is
+		// nowhere are not: it may be a slip of the pen.
 		if hints != nil && (c.lo != c.hint || found && !c.hinted) {
 			hints.Store(c.keys.hintID(c.chain), c.lo)
 		}

@@ -8,8 +8,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// memory is a ledger with real write-once semantics. As on a real channel, what an endorser checks and what is then
-// committed are two moments: check, wait, and check again.
+// memory is a ledger with real write-once semantics. As on a real channel, what an
+// endorser checks and what is then committed are two moments: check, wait, and check
+// again.
 type memory struct {
 	mu    sync.Mutex
 	state map[string]map[Label][]byte // by MSP

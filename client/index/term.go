@@ -2,18 +2,21 @@ package index
 
 import "strings"
 
-// A Term is one searchable statement about a record in its normal form, such as "icd10:I21.4", "date:2019-03",
-// "patient:12345" or "word:fracture". Make terms with the functions of this package: two spellings of the same
-// thing have to become the same bytes, since terms are only ever compared through a PRF.
+// A Term is one searchable statement about a record in its normal form, such as
+// "icd10:I21.4", "date:2019-03", "patient:12345" or "word:fracture". Make terms with the
+// functions of this package: two spellings of the same thing have to become the same
+// bytes, since terms are only ever compared through a PRF.
 //
-// Some terms are composed of two, joined by the control character 0x1f, which no normalised value contains:
+// Some terms are composed of two, joined by the control character 0x1f, which no
+// normalised value contains:
 //
 //	pair:patient:12345<1f>icd10:I21      the record is about that patient and has that code
 //	pair:patient:12345<1f>*              the record is about that patient, and its pairs were too many to write
 //	month:icd10:I21<1f>2019-03           the record has that code and a date in that month
 //	month:icd10:I21<1f>*                 the record has that code and dates, and the months were too many to write
 //
-// So "patient and code" is exactly: the pair, or else the star and the code. See [Facts.Expand].
+// So "patient and code" is exactly: the pair, or else the star and the code. See
+// [Facts.Expand].
 type Term string
 
 const (
@@ -55,7 +58,8 @@ type Identifier struct {
 	Value  string
 }
 
-// patientTerms returns the terms of an identifier: by value alone and, when it has a system, by system and value.
+// patientTerms returns the terms of an identifier: by value alone and, when it has a
+// system, by system and value.
 func patientTerms(id Identifier) []Term {
 	value := normalise(id.Value)
 	if value == "" {
@@ -84,8 +88,10 @@ func patientTerm(text string) Term {
 	return Term("patient:" + value)
 }
 
-// kindTerms returns the terms of a kind and what it is a part of: "hl7v2:ORU^R01" is also hl7v2 and hl7v2:oru. As nobody remembers the
-// first part, oru^r01 and oru find it too: where the rest tells the first part, by way of the query, and else by terms of their own.
+// kindTerms returns the terms of a kind and what it is a part of: "hl7v2:ORU^R01" is also
+// hl7v2 and hl7v2:oru. As nobody remembers the first part, oru^r01 and oru find it too:
+// where the rest tells the first part, by way of the query, and else by terms of their
+// own.
 func kindTerms(kind string) []Term {
 	k := normalise(kind)
 	if k == "" {
@@ -109,7 +115,8 @@ func kindTerms(kind string) []Term {
 	return out
 }
 
-// kindQuery returns the terms of which a record has one whose kind, or a part of it, is this.
+// kindQuery returns the terms of which a record has one whose kind, or a part of it, is
+// this.
 func kindQuery(kind string) []Term {
 	k := normalise(kind)
 	out := []Term{Term("kind:" + k)}
@@ -119,8 +126,9 @@ func kindQuery(kind string) []Term {
 	return out
 }
 
-// kindFamily tells what a normalised part of a kind belongs to by its looks: the resource types of FHIR, and messages of HL7 v2 with
-// or without an event. It is empty for others. Writers and searchers have to agree, so it is part of the suite.
+// kindFamily tells what a normalised part of a kind belongs to by its looks: the resource
+// types of FHIR, and messages of HL7 v2 with or without an event. It is empty for others.
+// Writers and searchers have to agree, so it is part of the suite.
 func kindFamily(detail string) string {
 	if fhirTypes[detail] {
 		return "fhir"

@@ -32,7 +32,8 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
-// A phrase is found as a whole up to a bound, and by each of its words however long it is.
+// A phrase is found as a whole up to a bound, and by each of its words however long it
+// is.
 func TestWordsOfLongText(t *testing.T) {
 	long := strings.Repeat("lorem ", maxValue/4) + "Finally covid-19"
 	if got, want := words(long), []string{"lorem", "finally", "covid-19", "covid", "19"}; !slices.Equal(got, want) {

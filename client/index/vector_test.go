@@ -33,7 +33,8 @@ type vector struct {
 	Written string `json:"written"`
 }
 
-// What was written once must stay readable for ever, by other implementations of the package comment too.
+// What was written once must stay readable for ever, by other implementations of the
+// package comment too.
 func TestFrozenVectors(t *testing.T) {
 	file := filepath.Join("testdata", "vectors.json")
 	if *update {
@@ -124,7 +125,8 @@ func writeVectors(t *testing.T, file string) {
 	}
 }
 
-// Distinct chains have distinct names: the length of the MSP ID keeps "A1", slot 0 from "A", slot 0x3100.
+// Distinct chains have distinct names: the length of the MSP ID keeps "A1", slot 0 from
+// "A", slot 0x3100.
 func TestChainNamesAreUnambiguous(t *testing.T) {
 	seen := make(map[string]string)
 	for _, msp := range []string{"", "A", "A1", "AA", "A\x00", "\x00A"} {

@@ -42,7 +42,8 @@ type Report struct {
 	Reads        int // round trips to find the ends of chains
 }
 
-// A PutError says what is not known to be written. Items may be put again: a posting that is there twice counts once.
+// A PutError says what is not known to be written. Items may be put again: a posting that
+// is there twice counts once.
 type PutError struct {
 	Pending []Item
 	Err     error
@@ -55,17 +56,19 @@ func (e *PutError) Error() string {
 // Unwrap gives the reason.
 func (e *PutError) Unwrap() error { return e.Err }
 
-// A Writer adds postings to the index under one hospital's name. It is safe for concurrent use, and any number of
-// writers, in any number of processes, may write the same terms at the same time.
+// A Writer adds postings to the index under one hospital's name. It is safe for
+// concurrent use, and any number of writers, in any number of processes, may write the
+// same terms at the same time.
 type Writer struct {
 	Store Store
 	MSP   string // the caller's organisation
 	Hints Hints  // may be nil
 
-	// Attempts bounds how often one transaction is tried anew after a collision. Zero means 12.
+	// Attempts bounds how often one transaction is tried anew after a collision. Zero
+	// means 12.
 	Attempts int
-	// Backoff is the mean wait after a collision. It doubles, up to 16 times that, while the caller's own peer does not show
-	// what it collided with. Zero means 20 ms.
+	// Backoff is the mean wait after a collision. It doubles, up to 16 times that, while
+	// the caller's own peer does not show what it collided with. Zero means 20 ms.
 	Backoff time.Duration
 
 	mu   sync.Mutex
@@ -73,11 +76,13 @@ type Writer struct {
 	slot int             // of the chains that this writer extends, see choose
 }
 
-// Put writes the items and returns when they are committed. Items of many records in one call share transactions, in
-// random order, which is what hides which belong together. Items that are there twice are written once.
-// A posting whose Written is the zero time gets the current one.
+// Put writes the items and returns when they are committed. Items of many records in one
+// call share transactions, in random order, which is what hides which belong together.
+// Items that are there twice are written once. A posting whose Written is the zero time
+// gets the current one.
 //
-// An error is a [*PutError] that lists what is not known to be written, or is [ErrInvalid] and nothing was.
+// An error is a [*PutError] that lists what is not known to be written, or is
+// [ErrInvalid] and nothing was.
 func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, error) {
 	var report Report
 	pending, err := normalItems(items)
@@ -136,7 +141,8 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 			}
 		}
 		if putErr := w.Store.PutEntries(ctx, entries); putErr != nil {
-			// Even now it may be committed: by this attempt, whose answer was lost, or by an earlier one that came in late.
+			// Even now it may be committed: by this attempt, whose answer was lost, or by
+			// an earlier one that came in late.
 			landed, err := w.landed(ctx, runs, report)
 			if err != nil || !landed && (!errors.Is(putErr, ErrExists) || attempt+1 >= attempts) {
 				return errors.Join(putErr, err)
@@ -167,11 +173,13 @@ func (w *Writer) committed(runs []*run, n int, random *mathrand.Rand, report *Re
 	w.remember(runs)
 }
 
-// seal makes the entries of a transaction: those of all runs that are not committed, dummies up to the size or bucket, in random
-// order. A run that keeps its place keeps its entries, so that they are recognised whichever attempt wrote them.
+// seal makes the entries of a transaction: those of all runs that are not committed,
+// dummies up to the size or bucket, in random order. A run that keeps its place keeps its
+// entries, so that they are recognised whichever attempt wrote them.
 //
-// The dummies of the attempt before are kept too, for one that collided may be in a block, though it has no effect: whoever compares
-// it with the next would take what changes for dummies, and count the others. When runs have landed so have their dummies.
+// The dummies of the attempt before are kept too, for one that collided may be in a
+// block, though it has no effect: whoever compares it with the next would take what
+// changes for dummies, and count the others. When runs have landed so have their dummies.
 func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Entry, error) {
 	if slices.ContainsFunc(runs, func(r *run) bool { return r.landed }) {
 		*dummies = nil
@@ -203,8 +211,9 @@ func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Ent
 	return entries, nil
 }
 
-// dummy is random bytes: a label is a PRF's output, and a value is a synthetic IV, a PRF's output as well, and what AES-CTR makes
-// under it, so without the keys nothing tells them apart.
+// dummy is random bytes: a label is a PRF's output, and a value is a synthetic IV, a
+// PRF's output as well, and what AES-CTR makes under it, so without the keys nothing
+// tells them apart.
 func dummy() Entry {
 	var e Entry
 	rand.Read(e.Label[:])
@@ -212,7 +221,8 @@ func dummy() Entry {
 	return e
 }
 
-// newRandom is a generator for shuffles and choices of slots, which an observer must not predict.
+// newRandom is a generator for shuffles and choices of slots, which an observer must not
+// predict.
 func newRandom() *mathrand.Rand {
 	var seed [32]byte
 	rand.Read(seed[:])

@@ -17,7 +17,8 @@ const forbidden = cmds.ErrForbidden
 // maxBlock is the largest block that IPFS nodes exchange.
 const maxBlock = 2 << 20
 
-// matches tells whether data is the block of a CID that accept has taken: its multihash is two bytes and a SHA-256.
+// matches tells whether data is the block of a CID that accept has taken: its multihash
+// is two bytes and a SHA-256.
 func matches(c cid.Cid, data []byte) bool {
 	sum := sha256.Sum256(data)
 	return bytes.Equal(c.Hash()[2:], sum[:])

@@ -13,9 +13,10 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// carReader yields blocks as a CAR file, version 1 (https://ipld.io/specs/transport/car/carv1/): a header in DAG-CBOR,
-// {"roots": [root], "version": 1}, and the blocks, each with its CID before it and the length of both before that. The root's CID is one
-// that accept takes, which has 36 bytes.
+// carReader yields blocks as a CAR file, version 1
+// (https://ipld.io/specs/transport/car/carv1/): a header in DAG-CBOR, {"roots": [root],
+// "version": 1}, and the blocks, each with its CID before it and the length of both
+// before that. The root's CID is one that accept takes, which has 36 bytes.
 func carReader(root cid.Cid, blocks []leafPut) io.Reader {
 	header := append([]byte("\xa2\x65roots\x81\xd8\x2a\x58\x25\x00"), root.Bytes()...)
 	header = append(header, "\x67version\x01"...)

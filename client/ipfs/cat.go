@@ -8,11 +8,14 @@ import (
 	"github.com/ipfs/kubo/client/rpc"
 )
 
-// breath is how long a reader that has emptied the connection lets more of a stream gather. At 1 GB/s that is a leaf.
+// breath is how long a reader that has emptied the connection lets more of a stream
+// gather. At 1 GB/s that is a leaf.
 const breath = time.Millisecond
 
-// streamIdle is how long a stream may stand still before its next block is asked for by itself. An opening from another hospital's node
-// was seen to take half a minute longer than others, with everybody idle, which is when the stream was given up; why it stood still is not known.
+// streamIdle is how long a stream may stand still before its next block is asked for by
+// itself. An opening from another hospital's node was seen to take half a minute longer
+// than others, with everybody idle, which is when the stream was given up; why it stood
+// still is not known.
 const streamIdle = 5 * time.Second
 
 // A catStream is a payload as the node's cat command sends it, unverified.
@@ -39,8 +42,9 @@ func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
 
 // fill reads as many bytes as fit.
 //
-// kubo sends 4 KiB at a time, whatever is asked of it. A reader that waits at the connection is woken for each of them, which
-// costs the node and us more processor time than all else that is done with the bytes, so fill takes a breath where it would wait.
+// kubo sends 4 KiB at a time, whatever is asked of it. A reader that waits at the
+// connection is woken for each of them, which costs the node and us more processor time
+// than all else that is done with the bytes, so fill takes a breath where it would wait.
 func (c *catStream) fill(buf []byte) error {
 	defer c.watch.pause()
 	for {

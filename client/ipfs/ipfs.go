@@ -1,18 +1,22 @@
-// Package ipfs keeps payloads on a hospital's kubo node, through its RPC. [New] makes a [Store], which is a
-// client.Blobs.
+// Package ipfs keeps payloads on a hospital's kubo node, through its RPC. [New] makes a
+// [Store], which is a client.Blobs.
 //
-// A payload is UnixFS: CIDv1, SHA-256, raw leaves, chunks of 1 MiB, balanced, pinned; one of a single chunk is that raw block. Reading fetches
-// block by block and compares each with its CID, because neither a kubo node (which does not hash what it reads from its own
-// disk) nor its Go client does: a flipped bit on the node's disk, or a node that lies, is [ledger.ErrTampered] before any byte of
-// that block is released.
+// A payload is UnixFS: CIDv1, SHA-256, raw leaves, chunks of 1 MiB, balanced, pinned; one
+// of a single chunk is that raw block. Reading fetches block by block and compares each
+// with its CID, because neither a kubo node (which does not hash what it reads from its
+// own disk) nor its Go client does: a flipped bit on the node's disk, or a node that
+// lies, is [ledger.ErrTampered] before any byte of that block is released.
 //
-// Payloads of one block that are put or pinned together share the pin of a node that links to them (tie.go): kubo's
-// "pin ls CID" says that they are pinned indirectly. Whoever removes the pins whose names begin with chartseal-tie- lets go of a
-// hundred payloads with each. A node may collect its garbage at any time: kubo waits with that while it pins, and a payload that is
-// removed between being stored and being pinned is missed, and put again.
+// Payloads of one block that are put or pinned together share the pin of a node that
+// links to them (tie.go): kubo's "pin ls CID" says that they are pinned indirectly.
+// Whoever removes the pins whose names begin with chartseal-tie- lets go of a hundred
+// payloads with each. A node may collect its garbage at any time: kubo waits with that
+// while it pins, and a payload that is removed between being stored and being pinned is
+// missed, and put again.
 //
-// Every call ends in bounded time when nothing moves for [Options.Idle], which is how a CID that no reachable node has
-// becomes [ledger.ErrUnavailable]. A node that does not answer, or refuses the token, is named in the error.
+// Every call ends in bounded time when nothing moves for [Options.Idle], which is how a
+// CID that no reachable node has becomes [ledger.ErrUnavailable]. A node that does not
+// answer, or refuses the token, is named in the error.
 package ipfs
 
 import (
@@ -104,7 +108,8 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 
 // putFile stores and pins a payload of several blocks.
 func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
-	// The pin gets a name that only this upload has. If the answer is lost, the name finds the pin again.
+	// The pin gets a name that only this upload has. If the answer is lost, the name
+	// finds the pin again.
 	name := "chartseal-" + rand.Text()
 	wctx, watch := newWatch(ctx, s.idle)
 	defer watch.stop()
@@ -156,8 +161,9 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 	return c.String(), nil
 }
 
-// forget unpins what an upload under the name may have pinned. The node may still be finishing it, so it looks a few
-// times. What it cannot undo stays as ciphertext without a key.
+// forget unpins what an upload under the name may have pinned. The node may still be
+// finishing it, so it looks a few times. What it cannot undo stays as ciphertext without
+// a key.
 func (s *Store) forget(ctx context.Context, name string) {
 	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()

@@ -31,8 +31,9 @@ func TestStore(t *testing.T) {
 	clienttest.Blobs(t, clienttest.BlobsEnv{Blobs: s, Pinned: k.pinned, Corrupt: k.corrupt})
 }
 
-// TestLostAnswer: the node has stored and pinned, and nobody hears of it. The pin is taken back: that of one block by its CID, that of
-// many, whose CID nobody has heard of, by its name.
+// TestLostAnswer: the node has stored and pinned, and nobody hears of it. The pin is
+// taken back: that of one block by its CID, that of many, whose CID nobody has heard of,
+// by its name.
 func TestLostAnswer(t *testing.T) {
 	k, s := newStore(t)
 	k.loseAdd = true
@@ -79,7 +80,8 @@ func TestNodeErrors(t *testing.T) {
 	}
 }
 
-// TestStandstill: a node that stops in the middle of a payload is given up on, and a caller who gives up is heard.
+// TestStandstill: a node that stops in the middle of a payload is given up on, and a
+// caller who gives up is heard.
 func TestStandstill(t *testing.T) {
 	k, s := newStore(t)
 	data := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
@@ -125,7 +127,8 @@ func TestSlowSource(t *testing.T) {
 	}
 }
 
-// TestUnverifiable: a payload that links to what cannot be checked, an identity hash, which would carry any content.
+// TestUnverifiable: a payload that links to what cannot be checked, an identity hash,
+// which would carry any content.
 func TestUnverifiable(t *testing.T) {
 	k, s := newStore(t)
 	inline, err := cid.V1Builder{Codec: cid.Raw, MhType: 0}.Sum([]byte("smuggled"))

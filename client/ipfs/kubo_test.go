@@ -27,8 +27,9 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// fakeKubo answers those calls of kubo's RPC that the adapter makes, from memory. It finds no block that it does not
-// have and, like kubo, does not check those that it has. The suite runs on a real kubo in the integration tests.
+// fakeKubo answers those calls of kubo's RPC that the adapter makes, from memory. It
+// finds no block that it does not have and, like kubo, does not check those that it has.
+// The suite runs on a real kubo in the integration tests.
 type fakeKubo struct {
 	token string
 
@@ -121,7 +122,8 @@ func refuse(w http.ResponseWriter, message string) {
 	json.NewEncoder(w).Encode(map[string]any{"Message": message, "Code": 0, "Type": "error"})
 }
 
-// block waits for what is not there, as a node does that asks its neighbours, until the caller gives up.
+// block waits for what is not there, as a node does that asks its neighbours, until the
+// caller gives up.
 func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
 	k.mu.Lock()
 	data, ok := k.blocks[c]
@@ -145,7 +147,8 @@ func (k *fakeKubo) stand(since time.Time) {
 	k.stood = max(k.stood, time.Since(since))
 }
 
-// gaveUpAfter is how long somebody has waited for what does not come. The node hears a little later than they do that they gave up.
+// gaveUpAfter is how long somebody has waited for what does not come. The node hears a
+// little later than they do that they gave up.
 func (k *fakeKubo) gaveUpAfter(t *testing.T) time.Duration {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
@@ -161,7 +164,8 @@ func (k *fakeKubo) gaveUpAfter(t *testing.T) time.Duration {
 	}
 }
 
-// cat sends a file from an offset on, unless it is told to lose the leaves behind some place.
+// cat sends a file from an offset on, unless it is told to lose the leaves behind some
+// place.
 func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid, offset string) {
 	skip, err := strconv.Atoi(offset)
 	if err != nil || k.noCat {
@@ -251,7 +255,8 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 	json.NewEncoder(w).Encode(map[string]string{"Name": "payload", "Hash": root.Cid().String()})
 }
 
-// upload gives the only file of a request, or nothing if the node is to hang or to refuse it.
+// upload gives the only file of a request, or nothing if the node is to hang or to refuse
+// it.
 func (k *fakeKubo) upload(w http.ResponseWriter, r *http.Request) []byte {
 	k.mu.Lock()
 	k.puts++
@@ -305,7 +310,8 @@ func (k *fakeKubo) putBlock(w http.ResponseWriter, r *http.Request, codec string
 	json.NewEncoder(w).Encode(map[string]any{"Key": c.String(), "Size": len(data)})
 }
 
-// importCAR stores the blocks of a CAR file, which it reads as the specification says and not as we write it.
+// importCAR stores the blocks of a CAR file, which it reads as the specification says and
+// not as we write it.
 func (k *fakeKubo) importCAR(w http.ResponseWriter, r *http.Request) {
 	car := bytes.NewBuffer(k.upload(w, r))
 	if car.Len() == 0 {

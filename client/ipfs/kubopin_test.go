@@ -54,8 +54,9 @@ func (k *fakeKubo) unpin(w http.ResponseWriter, root cid.Cid) {
 	json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
 }
 
-// update replaces a pin by another, which keeps its name. Like kubo, it lets go of its lock between looking and replacing, does not see
-// that the other has been pinned meanwhile, and refuses what has two pins for good.
+// update replaces a pin by another, which keeps its name. Like kubo, it lets go of its
+// lock between looking and replacing, does not see that the other has been pinned
+// meanwhile, and refuses what has two pins for good.
 func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	if k.beforeUpdate != nil {
 		k.beforeUpdate()
@@ -86,7 +87,8 @@ func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
 
-// list, like kubo, looks up names one after the other when it has made the list of what is pinned.
+// list, like kubo, looks up names one after the other when it has made the list of what
+// is pinned.
 func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, stream, names bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

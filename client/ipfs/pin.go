@@ -15,7 +15,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// groupIdle is how long payloads that nobody has may hold up those that are pinned with them.
+// groupIdle is how long payloads that nobody has may hold up those that are pinned with
+// them.
 const groupIdle = 5 * time.Second
 
 // Pin implements client.Blobs. It fetches what the node has not got.
@@ -27,10 +28,11 @@ func (s *Store) Pin(ctx context.Context, id string) error {
 	return s.keep(ctx, s.idle, "pin "+id, c, "")
 }
 
-// PinAll implements replica.Pinner. It gives up on payloads when nothing has come for [groupIdle].
+// PinAll implements replica.Pinner. It gives up on payloads when nothing has come for
+// [groupIdle].
 //
-// Payloads of one block are tied, which also fetches them in one session: a node that is asked for payloads one after the other asks its
-// neighbours for each.
+// Payloads of one block are tied, which also fetches them in one session: a node that is
+// asked for payloads one after the other asks its neighbours for each.
 func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 	var leaves, files []cid.Cid
 	var pinned []string
@@ -125,9 +127,10 @@ func (s *Store) pinned(ctx context.Context, root cid.Cid) (name string, ok bool,
 	return out.Keys[root.String()].Name, err == nil, err
 }
 
-// keep pins a root and fetches what the node has not got of it. It lets be what is pinned: kubo takes a pin away before it makes it anew,
-// and when that fails it is lost. Only a tie that somebody has pinned as a payload gets a new pin, as Unpin would not find the members
-// by the old one's name.
+// keep pins a root and fetches what the node has not got of it. It lets be what is
+// pinned: kubo takes a pin away before it makes it anew, and when that fails it is lost.
+// Only a tie that somebody has pinned as a payload gets a new pin, as Unpin would not
+// find the members by the old one's name.
 func (s *Store) keep(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
 	wctx, watch := newWatch(ctx, idle)
 	defer watch.stop()

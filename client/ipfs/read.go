@@ -11,8 +11,9 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Open implements client.Blobs. Reading on from where it stands streams, with at most about 8 MiB in memory; reading
-// somewhere else fetches a block or two, and streams only if the reader goes on behind them.
+// Open implements client.Blobs. Reading on from where it stands streams, with at most
+// about 8 MiB in memory; reading somewhere else fetches a block or two, and streams only
+// if the reader goes on behind them.
 func (s *Store) Open(ctx context.Context, id string) (client.Blob, error) {
 	c, err := parse(id)
 	if err != nil {
@@ -35,7 +36,8 @@ func (s *Store) Open(ctx context.Context, id string) (client.Blob, error) {
 	return b, nil
 }
 
-// keptLeaves is how many leaves stay at hand for readers that jump: an age file's header, its last chunk, and the place read.
+// keptLeaves is how many leaves stay at hand for readers that jump: an age file's header,
+// its last chunk, and the place read.
 const keptLeaves = 3
 
 // A blob reads a payload, from a stream of leaves or leaf by leaf.

@@ -17,8 +17,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestStreams: a payload whose tree has several levels is right whatever the node's cat does, and a cat that
-// works is asked for once.
+// TestStreams: a payload whose tree has several levels is right whatever the node's cat
+// does, and a cat that works is asked for once.
 func TestStreams(t *testing.T) {
 	data := make([]byte, 12<<20+345)
 	rand.NewChaCha8([32]byte{7}).Read(data)
@@ -62,7 +62,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestJumps: seeking and reading in any order gives what a reader of the bytes gives, and a jump does not start a stream.
+// TestJumps: seeking and reading in any order gives what a reader of the bytes gives, and
+// a jump does not start a stream.
 func TestJumps(t *testing.T) {
 	data := make([]byte, 9<<20+11)
 	rand.NewChaCha8([32]byte{9}).Read(data)
@@ -99,7 +100,8 @@ func TestJumps(t *testing.T) {
 	}
 }
 
-// TestStopsReading: closing in the middle of a stream leaves no goroutine behind, and a closed payload is not read.
+// TestStopsReading: closing in the middle of a stream leaves no goroutine behind, and a
+// closed payload is not read.
 func TestStopsReading(t *testing.T) {
 	_, s := newStore(t)
 	id, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 30<<20)))
@@ -124,8 +126,9 @@ func TestStopsReading(t *testing.T) {
 	}
 }
 
-// TestFalseTrees: nodes whose hashes are right and whose claims are not. They were made by who sealed the record, and
-// the reader must refuse them, not loop, crash or give other bytes.
+// TestFalseTrees: nodes whose hashes are right and whose claims are not. They were made
+// by who sealed the record, and the reader must refuse them, not loop, crash or give
+// other bytes.
 func TestFalseTrees(t *testing.T) {
 	k, s := newStore(t)
 	raw := func(n int) cid.Cid {

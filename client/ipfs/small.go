@@ -18,8 +18,9 @@ import (
 	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
-// Most records are small: their payload is one block, whose CID is known before the node has it. Those that are put at the same
-// time go in one request and share a pin, and none needs the work of kubo's add, which reads a file as if it had many blocks.
+// Most records are small: their payload is one block, whose CID is known before the node
+// has it. Those that are put at the same time go in one request and share a pin, and none
+// needs the work of kubo's add, which reads a file as if it had many blocks.
 const (
 	leafSize  = 1 << 20 // the chunker's
 	groupSize = 4 << 20 // bytes of one request
@@ -91,8 +92,9 @@ func (s *Store) sendLeaves(ctx context.Context, group []leafPut) error {
 	return err
 }
 
-// putTied pins blocks by a tie. Should the node remove unpinned blocks between the requests, it does not find one of them when it is to pin
-// the tie, and so does not pin it.
+// putTied pins blocks by a tie. Should the node remove unpinned blocks between the
+// requests, it does not find one of them when it is to pin the tie, and so does not pin
+// it.
 func (s *Store) putTied(ctx context.Context, group []leafPut, watch *watch) error {
 	members := make([]cid.Cid, len(group))
 	for i, p := range group {
@@ -125,8 +127,9 @@ func (s *Store) putBlock(ctx context.Context, codec string, pin bool, p leafPut)
 	return err
 }
 
-// retract removes the pin that a request whose answer was lost may have made. The node may still be at it, so it looks a few times. What
-// it cannot undo stays as ciphertext without a key.
+// retract removes the pin that a request whose answer was lost may have made. The node
+// may still be at it, so it looks a few times. What it cannot undo stays as ciphertext
+// without a key.
 func (s *Store) retract(ctx context.Context, root cid.Cid) {
 	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()

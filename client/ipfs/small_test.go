@@ -14,7 +14,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestOneChunk: what is put as a block has the CID that kubo's add gives a file of one chunk, on either side of the chunk's size.
+// TestOneChunk: what is put as a block has the CID that kubo's add gives a file of one
+// chunk, on either side of the chunk's size.
 func TestOneChunk(t *testing.T) {
 	k, s := newStore(t)
 	for _, size := range []int{0, 1, leafSize - 1, leafSize, leafSize + 1} {
@@ -71,7 +72,8 @@ func TestSmallTogether(t *testing.T) {
 	}
 }
 
-// TestSmallRefused: the node refuses one of the blocks that go in a request. The others are stored.
+// TestSmallRefused: the node refuses one of the blocks that go in a request. The others
+// are stored.
 func TestSmallRefused(t *testing.T) {
 	k, s := newStore(t)
 	k.refuseBlock = "poison"
@@ -97,7 +99,8 @@ func TestSmallRefused(t *testing.T) {
 	}
 }
 
-// TestSmallStandstill: a node that takes a block and never answers is given up on, and a caller who gives up is heard.
+// TestSmallStandstill: a node that takes a block and never answers is given up on, and a
+// caller who gives up is heard.
 func TestSmallStandstill(t *testing.T) {
 	k, api := startKubo(t)
 	s, err := New(Options{API: api, Token: k.token, Idle: time.Second})

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestStopWhileNodeStandsStill: whoever is told to stop does not wait for a node that answers nothing, also when what it may have pinned is
-// to be taken back.
+// TestStopWhileNodeStandsStill: whoever is told to stop does not wait for a node that
+// answers nothing, also when what it may have pinned is to be taken back.
 func TestStopWhileNodeStandsStill(t *testing.T) {
 	asked, over := make(chan struct{}, 100), make(chan struct{})
 	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

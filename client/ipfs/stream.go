@@ -12,10 +12,11 @@ const (
 	maxRestarts = 3 // of the stream, after which every block is asked for by itself
 )
 
-// An ahead delivers leaves in order. They come as one stream from the node's cat command, which reads ahead on its side and
-// costs one request instead of one a leaf. A stream is only bytes, so they are cut where the tree says that leaves end,
-// and each is compared with its CID before it is delivered. A leaf that does not match, or did not arrive, is asked for by
-// its CID: that answer, or its error, is the truth.
+// An ahead delivers leaves in order. They come as one stream from the node's cat command,
+// which reads ahead on its side and costs one request instead of one a leaf. A stream is
+// only bytes, so they are cut where the tree says that leaves end, and each is compared
+// with its CID before it is delivered. A leaf that does not match, or did not arrive, is
+// asked for by its CID: that answer, or its error, is the truth.
 type ahead struct {
 	s    *Store
 	ctx  context.Context // ends with stop
@@ -50,7 +51,8 @@ func (s *Store) readAhead(ctx context.Context, root cid.Cid, top *inner, at int6
 	return a
 }
 
-// next gives the next leaf, the first one from the position on. It is valid until the next call.
+// next gives the next leaf, the first one from the position on. It is valid until the
+// next call.
 func (a *ahead) next() ([]byte, error) {
 	if a.present != nil {
 		a.free <- a.present.data // never blocks: there are as many places as buffers

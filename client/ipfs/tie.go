@@ -18,11 +18,13 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A tie is a node that is no file and links to payloads of one block each. One pin of it keeps them all: a pin costs a kubo node
-// several writes that it waits for, more than storing a small payload does, and a tie of a hundred shares them.
+// A tie is a node that is no file and links to payloads of one block each. One pin of it
+// keeps them all: a pin costs a kubo node several writes that it waits for, more than
+// storing a small payload does, and a tie of a hundred shares them.
 //
-// kubo finds what pins a block only by going through all that is pinned. A tie's pin therefore has a name that hints at its members, by
-// which [Store.Unpin] finds the ties of a payload in a list of names.
+// kubo finds what pins a block only by going through all that is pinned. A tie's pin
+// therefore has a name that hints at its members, by which [Store.Unpin] finds the ties
+// of a payload in a list of names.
 type tie struct {
 	leafPut
 	members []cid.Cid // sorted
@@ -43,7 +45,8 @@ func freshTie(members []cid.Cid) (tie, error) {
 	return makeTie(members, []byte(tiePrefix + rand.Text())[:freshSize])
 }
 
-// tieData tells ties from files: neither nothing nor what a fresh tie has, of just that size, can be read as UnixFS.
+// tieData tells ties from files: neither nothing nor what a fresh tie has, of just that
+// size, can be read as UnixFS.
 func tieData(data []byte) bool {
 	return len(data) == 0 || len(data) == freshSize && bytes.HasPrefix(data, []byte(tiePrefix))
 }
@@ -80,7 +83,8 @@ func (t tie) name() string {
 	return b.String()
 }
 
-// mayTie tells whether a pin's name is that of a tie which one of the payloads may be a member of.
+// mayTie tells whether a pin's name is that of a tie which one of the payloads may be a
+// member of.
 func mayTie(name string, payloads []cid.Cid) bool {
 	hints, ok := strings.CutPrefix(name, tiePrefix)
 	if !ok {
@@ -96,8 +100,8 @@ func mayTie(name string, payloads []cid.Cid) bool {
 	return false
 }
 
-// tied reads the members of a pinned tie. There are none if the node is not a tie. A tie is gone if it is not pinned any more, and the node
-// has removed it.
+// tied reads the members of a pinned tie. There are none if the node is not a tie. A tie
+// is gone if it is not pinned any more, and the node has removed it.
 func (s *Store) tied(ctx context.Context, c cid.Cid) (members []cid.Cid, gone bool, err error) {
 	data, err := s.blockOnce(ctx, c, true)
 	var refusal *rpc.Error

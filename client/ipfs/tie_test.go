@@ -94,7 +94,8 @@ func TestTie(t *testing.T) {
 	}
 }
 
-// TestPinAll: one pin keeps many, what is pinned is let be, and what nobody has holds up the others only for a while.
+// TestPinAll: one pin keeps many, what is pinned is let be, and what nobody has holds up
+// the others only for a while.
 func TestPinAll(t *testing.T) {
 	k, s := newStore(t)
 	large, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
@@ -127,7 +128,8 @@ func TestPinAll(t *testing.T) {
 	}
 }
 
-// TestUnpinSiblings: a payload is let go of in every tie and by its own pin, and no other is.
+// TestUnpinSiblings: a payload is let go of in every tie and by its own pin, and no other
+// is.
 func TestUnpinSiblings(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 6)
@@ -151,7 +153,8 @@ func TestUnpinSiblings(t *testing.T) {
 	}
 }
 
-// TestUnpinForeign: what others have pinned on the node, even what holds a payload, is theirs.
+// TestUnpinForeign: what others have pinned on the node, even what holds a payload, is
+// theirs.
 func TestUnpinForeign(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 3)
@@ -168,7 +171,8 @@ func TestUnpinForeign(t *testing.T) {
 	}
 }
 
-// TestUnpinTwoProcesses: two processes let go of different members of the same ties at the same time.
+// TestUnpinTwoProcesses: two processes let go of different members of the same ties at
+// the same time.
 func TestUnpinTwoProcesses(t *testing.T) {
 	k, api := startKubo(t)
 	var stores [3]*Store
@@ -202,7 +206,8 @@ func TestUnpinTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestUnpinOvertaken: the tie changes between being read and being replaced, and pins change while they are listed.
+// TestUnpinOvertaken: the tie changes between being read and being replaced, and pins
+// change while they are listed.
 func TestUnpinOvertaken(t *testing.T) {
 	for name, other := range map[string]func(s *Store, ids []string) error{
 		"another lets go of a sibling": func(s *Store, ids []string) error { return s.Unpin(context.Background(), ids[1]) },
@@ -252,7 +257,8 @@ func TestUnpinOvertaken(t *testing.T) {
 	}
 }
 
-// TestUnpinKilled: a program that is killed at any point of Unpin has lost no sibling, and doing it again finishes.
+// TestUnpinKilled: a program that is killed at any point of Unpin has lost no sibling,
+// and doing it again finishes.
 func TestUnpinKilled(t *testing.T) {
 	for _, heard := range []bool{false, true} { // whether the node does what the program was killed at
 		killed := 0
@@ -297,7 +303,8 @@ func TestUnpinKilled(t *testing.T) {
 	}
 }
 
-// TestTieFails: those who put together do not fail, nor leave a pin behind, for what becomes of the tie.
+// TestTieFails: those who put together do not fail, nor leave a pin behind, for what
+// becomes of the tie.
 func TestTieFails(t *testing.T) {
 	k, s := newStore(t)
 	k.losePin = true
@@ -320,7 +327,8 @@ func TestTieFails(t *testing.T) {
 	}
 }
 
-// TestGivesUpInCompany: one of those who put together gives up. Its payload is let go of, the others are kept.
+// TestGivesUpInCompany: one of those who put together gives up. Its payload is let go of,
+// the others are kept.
 func TestGivesUpInCompany(t *testing.T) {
 	k, s := newStore(t)
 	ctx, cancel := context.WithCancel(t.Context())

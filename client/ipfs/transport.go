@@ -23,7 +23,8 @@ func connect(node multiaddr.Multiaddr, token string, t *http.Transport) (*rpc.Ht
 	return api, err
 }
 
-// newTransport is for requests and their answers. The client's default opens a connection for every block.
+// newTransport is for requests and their answers. The client's default opens a connection
+// for every block.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -33,8 +34,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newStreamTransport is for what is larger than a block. Its buffers move in one call to the system what the usual 4 KiB move in
-// sixty-four. A connection serves one stream: who has read enough cuts it.
+// newStreamTransport is for what is larger than a block. Its buffers move in one call to
+// the system what the usual 4 KiB move in sixty-four. A connection serves one stream: who
+// has read enough cuts it.
 func newStreamTransport() *http.Transport {
 	t := newTransport()
 	t.DisableKeepAlives = true

@@ -12,10 +12,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// maxDepth bounds how deep leaves lie. Trees of kubo have 174 links a node, so that 4 levels are 800 TiB.
+// maxDepth bounds how deep leaves lie. Trees of kubo have 174 links a node, so that 4
+// levels are 800 TiB.
 const maxDepth = 8
 
-// A leaf is a raw block and the place of its bytes in the payload, as the nodes above it claim.
+// A leaf is a raw block and the place of its bytes in the payload, as the nodes above it
+// claim.
 type leaf struct {
 	cid         cid.Cid
 	start, size int64
@@ -23,7 +25,8 @@ type leaf struct {
 
 func (l leaf) end() int64 { return l.start + l.size }
 
-// An inner node of the tree: its children and where each ends, counted from the start of the first.
+// An inner node of the tree: its children and where each ends, counted from the start of
+// the first.
 type inner struct {
 	cid      cid.Cid
 	children []cid.Cid
@@ -32,7 +35,8 @@ type inner struct {
 
 func (n *inner) size() int64 { return n.ends[len(n.ends)-1] }
 
-// parseInner reads a block that has been checked against its CID. What it says may still be nonsense.
+// parseInner reads a block that has been checked against its CID. What it says may still
+// be nonsense.
 func parseInner(c cid.Cid, data []byte) (*inner, error) {
 	bad := func(why string) error {
 		return ledger.Errorf(ledger.ErrTampered, "block %s is not of a payload: %s", c, why)
@@ -68,8 +72,8 @@ func parseInner(c cid.Cid, data []byte) (*inner, error) {
 	return n, nil
 }
 
-// A tree finds leaves. It remembers the way to the last one, which the next one mostly shares. It is not safe for
-// concurrent use.
+// A tree finds leaves. It remembers the way to the last one, which the next one mostly
+// shares. It is not safe for concurrent use.
 type tree struct {
 	s    *Store
 	root *inner

@@ -16,10 +16,12 @@ import (
 	"github.com/chartseal/chartseal/client/internal/convoy"
 )
 
-// Unpin implements client.Blobs. A payload that is tied to others is let go of in all of its ties, and the others stay pinned at every
-// moment, whatever is done at the same time with this node and whenever this program is killed: a tie is replaced by one without the
-// payload in one step, and of two who replace the same tie one is refused and looks again. When Unpin fails, the payload may still be
-// pinned, and calling it again finishes.
+// Unpin implements client.Blobs. A payload that is tied to others is let go of in all of
+// its ties, and the others stay pinned at every moment, whatever is done at the same time
+// with this node and whenever this program is killed: a tie is replaced by one without
+// the payload in one step, and of two who replace the same tie one is refused and looks
+// again. When Unpin fails, the payload may still be pinned, and calling it again
+// finishes.
 //
 // What is pinned as a tie is no payload, whoever registers it as one, and stays pinned.
 //
@@ -96,8 +98,9 @@ func (s *Store) unpin(ctx context.Context, root cid.Cid) (bool, error) {
 
 // untie replaces all ties that payloads are members of.
 //
-// The names of pins do not come from one moment: a pin that is replaced while they are listed may be missing, and so may its replacement.
-// The list without names is of one moment. What is in it and was not among the names is looked at too.
+// The names of pins do not come from one moment: a pin that is replaced while they are
+// listed may be missing, and so may its replacement. The list without names is of one
+// moment. What is in it and was not among the names is looked at too.
 func (s *Store) untie(ctx context.Context, payloads []cid.Cid, watch *watch) error {
 	for {
 		var named, late []cid.Cid
@@ -141,7 +144,8 @@ func (s *Store) releaseAll(ctx context.Context, ties, payloads []cid.Cid, watch 
 	return overtaken, nil
 }
 
-// release replaces a tie by one without the payloads, if they are in it, and tells whether somebody else has changed it meanwhile.
+// release replaces a tie by one without the payloads, if they are in it, and tells
+// whether somebody else has changed it meanwhile.
 func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (overtaken bool, err error) {
 	members, gone, err := s.tied(ctx, root)
 	if err != nil || gone {
@@ -155,8 +159,9 @@ func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (
 		removed, err := s.unpin(ctx, root)
 		return !removed, err
 	}
-	// Nobody else pins this tie: kubo lets go of its lock while it replaces a pin, and should the new root be pinned meanwhile, gives it two
-	// pins, and refuses from then on to replace it.
+	// Nobody else pins this tie: kubo lets go of its lock while it replaces a pin, and
+	// should the new root be pinned meanwhile, gives it two pins, and refuses from then
+	// on to replace it.
 	t, err := freshTie(rest)
 	if err != nil {
 		return false, err
@@ -164,8 +169,8 @@ func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (
 	if err := s.putTie(ctx, t); err != nil {
 		return false, err
 	}
-	// One step of the node, which it refuses when the old pin is not there any more. The new one has the old one's name, which hints at
-	// too many.
+	// One step of the node, which it refuses when the old pin is not there any more. The
+	// new one has the old one's name, which hints at too many.
 	err = s.api.Request("pin/update", root.String(), t.cid.String()).Option("unpin", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if !errors.As(err, &refusal) {

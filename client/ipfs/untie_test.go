@@ -8,7 +8,8 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// once makes a hook that does what it is to do the first time only, and tells whether it did.
+// once makes a hook that does what it is to do the first time only, and tells whether it
+// did.
 func once(do func()) (hook func(), done *atomic.Bool) {
 	done = new(atomic.Bool)
 	return func() {
@@ -18,8 +19,8 @@ func once(do func()) (hook func(), done *atomic.Bool) {
 	}, done
 }
 
-// TestUntieSameRest: two ties of which the same is left are replaced at once. kubo gives one root that both are replaced by two pins, and
-// then never replaces it.
+// TestUntieSameRest: two ties of which the same is left are replaced at once. kubo gives
+// one root that both are replaced by two pins, and then never replaces it.
 func TestUntieSameRest(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 4)
@@ -45,8 +46,8 @@ func TestUntieSameRest(t *testing.T) {
 	}
 }
 
-// TestUntieCollected: a tie that was pinned while the names were listed is replaced when Unpin is about to read it, and the node has
-// removed it.
+// TestUntieCollected: a tie that was pinned while the names were listed is replaced when
+// Unpin is about to read it, and the node has removed it.
 func TestUntieCollected(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 4)
@@ -79,7 +80,8 @@ func TestUntieCollected(t *testing.T) {
 	}
 }
 
-// TestUnpinTieByName: anyone can register a record whose payload is said to be a tie. To let go of that lets go of none of the members.
+// TestUnpinTieByName: anyone can register a record whose payload is said to be a tie. To
+// let go of that lets go of none of the members.
 func TestUnpinTieByName(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 4)
@@ -100,7 +102,8 @@ func TestUnpinTieByName(t *testing.T) {
 	}
 }
 
-// TestPinTieByName: a tie is pinned as if it was a payload, before those that it ties are. They can still be let go of.
+// TestPinTieByName: a tie is pinned as if it was a payload, before those that it ties
+// are. They can still be let go of.
 func TestPinTieByName(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 4)

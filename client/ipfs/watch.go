@@ -49,7 +49,8 @@ func (w *watch) expired() bool {
 	return w.fired
 }
 
-// watchedReader blames the node for time between reads, and the source for time and errors within them.
+// watchedReader blames the node for time between reads, and the source for time and
+// errors within them.
 type watchedReader struct {
 	r     io.Reader
 	watch *watch

@@ -15,12 +15,15 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// issuedVersions is how many of an attribute's newest versions are issued; the same as the authority's server does.
+// issuedVersions is how many of an attribute's newest versions are issued; the same as
+// the authority's server does.
 const issuedVersions = 64
 
-// Issue makes the keys of whom a certificate names, as the authority's server would: the certificate is checked against the
-// channel's members and their revocation lists, and the rules decide. The keys are those of the attributes' newest
-// versions, as what was sealed before a rotation is opened with older ones. Its JSON is what [Parse] reads, and as secret as the keys in it.
+// Issue makes the keys of whom a certificate names, as the authority's server would: the
+// certificate is checked against the channel's members and their revocation lists, and
+// the rules decide. The keys are those of the attributes' newest versions, as what was
+// sealed before a rotation is opened with older ones. Its JSON is what [Parse] reads, and
+// as secret as the keys in it.
 func Issue(ctx context.Context, l client.Ledger, members func(context.Context) ([]authority.MSP, error),
 	master *abe.MasterKey, rules *authority.Mapping, certificate *x509.Certificate) (*authority.KeysResponse, error) {
 	holder, err := authority.NewVerifier(members).Verify(ctx, certificate)
@@ -55,8 +58,8 @@ func Issue(ctx context.Context, l client.Ledger, members func(context.Context) (
 	return response, nil
 }
 
-// Parse reads what [Issue] made: at least one key, all of one authority. Use them only after [Check]. Its errors are
-// ErrInvalid.
+// Parse reads what [Issue] made: at least one key, all of one authority. Use them only
+// after [Check]. Its errors are ErrInvalid.
 func Parse(text []byte) ([]*abe.UserKey, error) {
 	var response authority.KeysResponse
 	if err := json.Unmarshal(text, &response); err != nil {

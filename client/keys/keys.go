@@ -1,9 +1,10 @@
-// Package keys is what happens between attribute authorities, the ledger and people: an authority publishes its public keys
-// ([Publish]) and tells where it is ([Announce]); a person asks all authorities for their attribute keys ([Requester]) and
-// accepts only keys that fit the public ones that the ledger pins.
+// Package keys is what happens between attribute authorities, the ledger and people: an
+// authority publishes its public keys ([Publish]) and tells where it is ([Announce]); a
+// person asks all authorities for their attribute keys ([Requester]) and accepts only
+// keys that fit the public ones that the ledger pins.
 //
-// It moves keys and checks them. Who gets which key is decided by package abe/authority, where keys are kept by package
-// client/wallet.
+// It moves keys and checks them. Who gets which key is decided by package abe/authority,
+// where keys are kept by package client/wallet.
 package keys
 
 import (
@@ -18,8 +19,9 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Announce puts the address of the caller's authority and the recipient of its hospital's custodian on the ledger, unless they
-// are there. An empty custodian keeps the announced one. It reports whether anything changed.
+// Announce puts the address of the caller's authority and the recipient of its hospital's
+// custodian on the ledger, unless they are there. An empty custodian keeps the announced
+// one. It reports whether anything changed.
 func Announce(ctx context.Context, l client.Ledger, a ledger.Announcement) (changed bool, err error) {
 	announced, err := l.Authorities(ctx)
 	if err != nil {
@@ -42,9 +44,10 @@ func Announce(ctx context.Context, l client.Ledger, a ledger.Announcement) (chan
 	return true, nil
 }
 
-// Publish puts the public keys of those of the named attributes on the ledger that are not there, in version 1, and returns
-// their names. Attributes that were published before must have been so under the same master key: if not, it fails with
-// ErrTampered before it writes anything, since keys issued from this master key would open nothing.
+// Publish puts the public keys of those of the named attributes on the ledger that are
+// not there, in version 1, and returns their names. Attributes that were published before
+// must have been so under the same master key: if not, it fails with ErrTampered before
+// it writes anything, since keys issued from this master key would open nothing.
 func Publish(ctx context.Context, l client.Ledger, master *abe.MasterKey, names []string) (published []string, err error) {
 	current, err := Versions(l)(ctx, names)
 	if err != nil {
@@ -117,9 +120,11 @@ func publicKey(master *abe.MasterKey, name string, version int) (ledger.Attribut
 	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(b)}, nil
 }
 
-// Issuable is [Versions] for whoever issues from the master key: every version must come with the public key that the master key gives
-// it, which only the authority can have made. So a peer cannot announce versions that are not published, whose keys would be
-// good after the rotations that are to shut their holders out. What does not fit is ErrTampered.
+// Issuable is [Versions] for whoever issues from the master key: every version must come
+// with the public key that the master key gives it, which only the authority can have
+// made. So a peer cannot announce versions that are not published, whose keys would be
+// good after the rotations that are to shut their holders out. What does not fit is
+// ErrTampered.
 func Issuable(l client.Ledger, master *abe.MasterKey) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
 		claimed, err := Versions(l)(ctx, names)

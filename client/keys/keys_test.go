@@ -63,7 +63,8 @@ func TestPublish(t *testing.T) {
 		t.Fatalf("published again %v, %v", published, err)
 	}
 
-	// Another master key must not pass for this one, and adds nothing before that is found out.
+	// Another master key must not pass for this one, and adds nothing before that is
+	// found out.
 	_, err = Publish(ctx, l, newMaster(t), append(names, hospital+":junior"))
 	if !errors.Is(err, client.ErrTampered) {
 		t.Fatalf("published under another master key: %v", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// pins are the public keys that the ledger pins, read when they are first needed: many at a time, as a holder of attributes
-// with several versions needs all of them.
+// pins are the public keys that the ledger pins, read when they are first needed: many at
+// a time, as a holder of attributes with several versions needs all of them.
 type pins struct {
 	ctx    context.Context // of the request that the pins are read for
 	ledger client.Ledger
@@ -26,7 +26,8 @@ func newPins(ctx context.Context, l client.Ledger) *pins {
 
 var errNotPinned = errors.New("the ledger pins no such key")
 
-// get is an authority.Pinned. A key that is not pinned, or is not what it is pinned as, is ErrTampered.
+// get is an authority.Pinned. A key that is not pinned, or is not what it is pinned as,
+// is ErrTampered.
 func (p *pins) get(name string, version int) (*abe.PublicKey, error) {
 	want := ledger.AttributeName{Name: name, Version: version}
 	if !p.asked[want] {

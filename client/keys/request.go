@@ -28,9 +28,9 @@ type Grant struct {
 	Err       error // wraps a sentinel of package client; Nothing(Err) when it only grants nothing
 }
 
-// Request asks the named authorities, or all that are announced when none is named, one after the other. A failure of one
-// does not stop the others: it stands in its Grant. An authority that is named but not announced is ErrNotFound, and then nobody is
-// asked.
+// Request asks the named authorities, or all that are announced when none is named, one
+// after the other. A failure of one does not stop the others: it stands in its Grant. An
+// authority that is named but not announced is ErrNotFound, and then nobody is asked.
 func (r Requester) Request(ctx context.Context, names ...string) ([]Grant, error) {
 	announced, err := r.Ledger.Authorities(ctx)
 	if err != nil {
@@ -73,8 +73,8 @@ func (r Requester) ask(ctx context.Context, a ledger.Authority, members []author
 	return keys, Translate(err)
 }
 
-// Check accepts keys that came by another way than from the authority's server, such as a file: they must be for gid, and made
-// with the exponents of the pinned public keys.
+// Check accepts keys that came by another way than from the authority's server, such as a
+// file: they must be for gid, and made with the exponents of the pinned public keys.
 func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserKey) error {
 	pinned := newPins(ctx, l)
 	var versions []ledger.AttributeName
@@ -99,13 +99,15 @@ func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserK
 	return nil
 }
 
-// Nothing tells whether an authority refused only because none of its rules grants the person anything.
+// Nothing tells whether an authority refused only because none of its rules grants the
+// person anything.
 func Nothing(err error) bool {
 	var refusal *authority.DeniedError
 	return errors.As(err, &refusal) && refusal.Code == authority.CodeNothing
 }
 
-// Translate gives an error of package authority the sentinel of package client, and leaves its words as they are.
+// Translate gives an error of package authority the sentinel of package client, and
+// leaves its words as they are.
 func Translate(err error) error {
 	var refusal *authority.DeniedError
 	switch {

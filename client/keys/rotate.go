@@ -11,15 +11,18 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Rotate publishes the next version of each named attribute's public key, or of all that the caller's authority has published
-// when none is named, and returns the new versions in the order of names.
+// Rotate publishes the next version of each named attribute's public key, or of all that
+// the caller's authority has published when none is named, and returns the new versions
+// in the order of names.
 //
-// From then on sealers use the new version. The authority's server issues it to whoever asks and is entitled; people who are
-// not any more keep what they have, which opens what was sealed to earlier versions and nothing else. Rotation takes no record
-// back: that takes sealing it again.
+// From then on sealers use the new version. The authority's server issues it to whoever
+// asks and is entitled; people who are not any more keep what they have, which opens what
+// was sealed to earlier versions and nothing else. Rotation takes no record back: that
+// takes sealing it again.
 //
-// A name that is not published is ErrNotFound, and keys of another master key are ErrTampered; nothing is published then. When it
-// fails later, the versions that it returns have been published, in transactions of up to ledger.MaxKeysPerCall.
+// A name that is not published is ErrNotFound, and keys of another master key are
+// ErrTampered; nothing is published then. When it fails later, the versions that it
+// returns have been published, in transactions of up to ledger.MaxKeysPerCall.
 func Rotate(ctx context.Context, l client.Ledger, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
 	all, err := l.Attributes(ctx)
 	if err != nil {

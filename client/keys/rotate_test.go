@@ -18,8 +18,8 @@ import (
 	"github.com/chartseal/chartseal/client/clienttest"
 )
 
-// TestRotate: after a rotation an entitled person opens what was sealed before and after it, and somebody who left in between
-// opens only what was sealed before.
+// TestRotate: after a rotation an entitled person opens what was sealed before and after
+// it, and somebody who left in between opens only what was sealed before.
 func TestRotate(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
@@ -179,7 +179,8 @@ func opens(t *testing.T, file []byte, keys []*abe.UserKey) error {
 	return err
 }
 
-// A boaster is a peer that tells of a version of an attribute which nobody has published, with whatever key.
+// A boaster is a peer that tells of a version of an attribute which nobody has published,
+// with whatever key.
 type boaster struct {
 	*clienttest.Person
 	version int
@@ -200,7 +201,8 @@ func (b boaster) AttributeKeys(ctx context.Context, names []string) ([]ledger.At
 	return keys, err
 }
 
-// TestKeysOfTheFuture: somebody who is about to leave has a friend at the peer, and wants keys that the rotation will not shut out.
+// TestKeysOfTheFuture: somebody who is about to leave has a friend at the peer, and wants
+// keys that the rotation will not shut out.
 func TestKeysOfTheFuture(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)

@@ -15,7 +15,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// seal does what a client does with a box: it prepares, registers, notes and flushes, and ends at the first error.
+// seal does what a client does with a box: it prepares, registers, notes and flushes, and
+// ends at the first error.
 func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	j.Now = now
 	if err := b.Prepare(j); err != nil {
@@ -29,8 +30,9 @@ func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	return err
 }
 
-// TestCrashAtEveryWrite crashes at every write to the disk, before it, in its middle, and after it; and before and after every
-// transaction. Then another process takes over: every record that came on the ledger is in the index, once.
+// TestCrashAtEveryWrite crashes at every write to the disk, before it, in its middle, and
+// after it; and before and after every transaction. Then another process takes over:
+// every record that came on the ledger is in the index, once.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, now := range []bool{true, false} {
 		for _, how := range []string{"before", "torn", "after"} {
@@ -94,7 +96,8 @@ func TestCrashAroundTransactions(t *testing.T) {
 	}
 }
 
-// TestLateCommit: a transaction whose outcome was unknown is committed after all, just before the retry: nothing is there twice.
+// TestLateCommit: a transaction whose outcome was unknown is committed after all, just
+// before the retry: nothing is there twice.
 func TestLateCommit(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
@@ -130,7 +133,8 @@ func (l *lateStore) PutEntries(_ context.Context, entries []index.Entry) error {
 	return ledger.ErrUnavailable
 }
 
-// TestTakenMeanwhile: while a transaction was in doubt somebody else took one of its places. Only the entries of that chain move.
+// TestTakenMeanwhile: while a transaction was in doubt somebody else took one of its
+// places. Only the entries of that chain move.
 func TestTakenMeanwhile(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
@@ -214,8 +218,8 @@ func takeOver(t *testing.T, what, dir string, w *world, sealed []*Job) {
 	}
 }
 
-// TestNeverRegistered: a record that did not come on the ledger is dropped when that is certain and not before; one whose version
-// somebody else has taken at once.
+// TestNeverRegistered: a record that did not come on the ledger is dropped when that is
+// certain and not before; one whose version somebody else has taken at once.
 func TestNeverRegistered(t *testing.T) {
 	w, b := newWorld(), Memory()
 	lost, rival := job(t, 1, 1), job(t, 2, 1)
@@ -253,7 +257,8 @@ func TestNeverRegistered(t *testing.T) {
 	}
 }
 
-// TestSharedBox: goroutines and boxes of one directory, as of several processes, seal and flush at once.
+// TestSharedBox: goroutines and boxes of one directory, as of several processes, seal and
+// flush at once.
 func TestSharedBox(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	const workers, each = 6, 5
@@ -275,7 +280,8 @@ func TestSharedBox(t *testing.T) {
 	takeOver(t, "shared", dir, w, jobs)
 }
 
-// TestKilled kills a real process that seals without end (-test.run picks the helper below), again and again.
+// TestKilled kills a real process that seals without end (-test.run picks the helper
+// below), again and again.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 6 {

@@ -9,7 +9,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// waiting is a box with so many registered jobs of so many records, each with so many terms.
+// waiting is a box with so many registered jobs of so many records, each with so many
+// terms.
 func waiting(created time.Time, jobs, records, terms int) *state {
 	s := &state{jobs: make(map[ID]*jobState)}
 	for i := range jobs {
@@ -24,7 +25,8 @@ func waiting(created time.Time, jobs, records, terms int) *state {
 	return s
 }
 
-// TestFewDummies: of many records that wait, as many are written as fill transactions, and the rest has company the next time.
+// TestFewDummies: of many records that wait, as many are written as fill transactions,
+// and the rest has company the next time.
 func TestFewDummies(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct{ records, terms, want int }{
@@ -105,7 +107,8 @@ func TestIdle(t *testing.T) {
 	idle(b, false, "with one that has waited long")
 }
 
-// TestWholeRecords: of a job of many records as many are written as fill transactions, none in part, and the rest the next time.
+// TestWholeRecords: of a job of many records as many are written as fill transactions,
+// none in part, and the rest the next time.
 func TestWholeRecords(t *testing.T) {
 	now := time.Now()
 	s := waiting(now, 2, 30, 12)
@@ -137,7 +140,8 @@ func TestWholeRecords(t *testing.T) {
 	}
 }
 
-// TestSizes: large transactions take no more dummies than those of the default size would, so they show no more.
+// TestSizes: large transactions take no more dummies than those of the default size
+// would, so they show no more.
 func TestSizes(t *testing.T) {
 	p := Policy{}.withDefaults()
 	for n := 1; n <= 3*index.MaxBatch; n++ {
@@ -159,7 +163,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestMoreToCome: while more entries are coming only full transactions are written, unless what waits has waited for a while.
+// TestMoreToCome: while more entries are coming only full transactions are written,
+// unless what waits has waited for a while.
 func TestMoreToCome(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -191,7 +196,8 @@ func TestMoreToCome(t *testing.T) {
 	}
 }
 
-// TestReportOfParts: a job whose records are written by several flushes is told of by each as far as it wrote it.
+// TestReportOfParts: a job whose records are written by several flushes is told of by
+// each as far as it wrote it.
 func TestReportOfParts(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()

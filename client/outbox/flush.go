@@ -26,9 +26,11 @@ const (
 
 // A Policy says when entries have waited long enough. The zero value is ready.
 //
-// Whole records are written, so that no record is found by some of its words and not by others: when enough wait, the entries of
-// the oldest go, shuffled together, in transactions of a few fixed sizes, of which dummies fill the last. Of how many is chosen so that
-// an entry costs the network least: there are few dummies, and few transactions.
+// Whole records are written, so that no record is found by some of its words and not by
+// others: when enough wait, the entries of the oldest go, shuffled together, in
+// transactions of a few fixed sizes, of which dummies fill the last. Of how many is
+// chosen so that an entry costs the network least: there are few dummies, and few
+// transactions.
 type Policy struct {
 	Records int           // entries of so many records hide each other; zero means DefaultRecords
 	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
@@ -49,8 +51,9 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
-// size is that of the next transaction when n entries are left. An entry costs the peers less in a larger one; how many entries there
-// are altogether shows the number of real ones as if all transactions were of DefaultSize.
+// size is that of the next transaction when n entries are left. An entry costs the peers
+// less in a larger one; how many entries there are altogether shows the number of real
+// ones as if all transactions were of DefaultSize.
 func (p Policy) size(n int) int {
 	size := p.full()
 	for p.Size <= 0 && size > DefaultSize && n <= size-DefaultSize {
@@ -67,8 +70,8 @@ func (p Policy) full() int {
 	return index.MaxBatch
 }
 
-// A Flush asks to write what is due: whatever was sent and has no known outcome, the entries of registered Now jobs, and the others
-// when the Policy says so.
+// A Flush asks to write what is due: whatever was sent and has no known outcome, the
+// entries of registered Now jobs, and the others when the Policy says so.
 type Flush struct {
 	Writer  *index.Writer
 	Records func(ctx context.Context, ids []string) ([]ledger.Record, error) // as client.Ledger has it
@@ -126,8 +129,8 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 	}), b.compact())
 }
 
-// Idle tells that a flush of what is due would do nothing, by what this process knows of the box. What other processes have added is
-// theirs to flush.
+// Idle tells that a flush of what is due would do nothing, by what this process knows of
+// the box. What other processes have added is theirs to flush.
 func (b *Box) Idle(f Flush) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -195,7 +198,8 @@ type work struct {
 	jobs    map[ID]int // of the jobs that it touches: how many records had entries that were not written
 }
 
-// compose gives the transactions to send: those that were sent before, and new ones out of what is due.
+// compose gives the transactions to send: those that were sent before, and new ones out
+// of what is due.
 func (b *Box) compose(f Flush) (*work, error) {
 	w := &work{entries: make(map[ref]index.Pending), jobs: make(map[ID]int)}
 	return w, b.locked(func(s *state) error {
@@ -243,8 +247,9 @@ func (w *work) take(j *jobState, n int) {
 	}
 }
 
-// due gives how many entries, the first ones, of which jobs have waited for company enough: all when the oldest has waited too long; and
-// when there are enough records, those of as many records, the oldest first, as cost the least for each. The others have
+// due gives how many entries, the first ones, of which jobs have waited for company
+// enough: all when the oldest has waited too long; and when there are enough records,
+// those of as many records, the oldest first, as cost the least for each. The others have
 // company the next time.
 func (s *state) due(f Flush) map[ID]int {
 	due := make(map[ID]int)
@@ -300,7 +305,8 @@ func (p Policy) cost(n int) float64 {
 	return float64(total)
 }
 
-// cut makes transactions of entries in random order. Size gives that of the next one when so many are left.
+// cut makes transactions of entries in random order. Size gives that of the next one when
+// so many are left.
 func (w *work) cut(entries []ref, size func(left int) int) {
 	random := newRandom()
 	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })

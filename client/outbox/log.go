@@ -12,8 +12,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// The log is a header, magic and 16 random bytes that change whenever it is made anew, and then frames: u32 length of the
-// payload, u8 type, payload, u32 CRC-32C of all that. Integers are big endian.
+// The log is a header, magic and 16 random bytes that change whenever it is made anew,
+// and then frames: u32 length of the payload, u8 type, payload, u32 CRC-32C of all that.
+// Integers are big endian.
 //
 //	1 prepared     id[16]  u32 length  JSON of the job  entries, each index.PendingSize
 //	2 registered   id[16]
@@ -110,13 +111,15 @@ func (j *jobState) waits(n int) bool {
 	return !sent && !j.written[n]
 }
 
-// A share is the entries of one record that wait, of those of its job that come before end.
+// A share is the entries of one record that wait, of those of its job that come before
+// end.
 type share struct {
 	job       ID
 	end, left int
 }
 
-// shares are those of the job's records that have any. A record's entries follow each other.
+// shares are those of the job's records that have any. A record's entries follow each
+// other.
 func (j *jobState) shares() []share {
 	var out []share
 	for n := range j.Entries {
@@ -132,7 +135,8 @@ func (j *jobState) shares() []share {
 	return out
 }
 
-// waiting counts the records of the job that have entries which are not written. Entries name their record by its id.
+// waiting counts the records of the job that have entries which are not written. Entries
+// name their record by its id.
 func (j *jobState) waiting() int {
 	records := make(map[[16]byte]bool)
 	for i, e := range j.Entries {
@@ -174,7 +178,8 @@ func parseHeader(head []byte) (*state, error) {
 
 func (s *state) continues(head []byte) bool { return bytes.Equal(head, s.header()) }
 
-// read applies the frames that follow what was read before. It reports whether the last one is torn.
+// read applies the frames that follow what was read before. It reports whether the last
+// one is torn.
 func (s *state) read(b []byte) (torn bool, err error) {
 	for len(b) > 0 {
 		if len(b) < frameExtra {
@@ -183,7 +188,8 @@ func (s *state) read(b []byte) (torn bool, err error) {
 		n := int(binary.BigEndian.Uint32(b))
 		whole := n + frameExtra
 		if whole > len(b) || crc32.Checksum(b[:whole-4], castagnoli) != binary.BigEndian.Uint32(b[whole-4:]) {
-			// Every frame is synced before the next is written, so only the last can be torn, its length and all.
+			// Every frame is synced before the next is written, so only the last can be
+			// torn, its length and all.
 			if n > maxFrame || whole >= len(b) || len(bytes.Trim(b, "\x00")) == 0 {
 				return true, nil
 			}

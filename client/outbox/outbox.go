@@ -1,8 +1,10 @@
-// Package outbox keeps index entries between the seal of a record and their writing to the ledger, on disk, so that a crash at any
-// moment loses none of them and writes none twice.
+// Package outbox keeps index entries between the seal of a record and their writing to
+// the ledger, on disk, so that a crash at any moment loses none of them and writes none
+// twice.
 //
-// Most callers [Open] a [Box], [Box.Prepare] the entries of records that they are about to register, say [Box.Registered] or
-// [Box.Drop] when they know the outcome, and call [Box.Flush] at times.
+// Most callers [Open] a [Box], [Box.Prepare] the entries of records that they are about
+// to register, say [Box.Registered] or [Box.Drop] when they know the outcome, and call
+// [Box.Flush] at times.
 //
 // # What happens to an entry
 //
@@ -11,22 +13,25 @@
 //	sent          it has its place in a transaction, and that, from which its bytes follow, is on disk, before the transaction is submitted
 //	written       the transaction is committed; the entry is forgotten
 //
-// After a crash, or an outcome that nobody could tell, a flush asks the ledger. Records that are there were registered; those
-// whose version is there with another payload never will be; and those that are not there [Settle] after they were
-// prepared never will be either, since orderers forget requests long before. Sent entries are read back: see
+// After a crash, or an outcome that nobody could tell, a flush asks the ledger. Records
+// that are there were registered; those whose version is there with another payload never
+// will be; and those that are not there [Settle] after they were prepared never will be
+// either, since orderers forget requests long before. Sent entries are read back: see
 // [index.Transaction] for why none is written twice.
 //
 // # The file
 //
-// A directory, mode 0700, holds "log", mode 0600: a header and frames, each synced before the next step is taken. A torn frame
-// at the end was never acted on, and is cut off. "lock" is held for each change and "flushing" for the time of a flush
-// (flock), so any number of processes may share a box. The log is made anew when most of it is history.
+// A directory, mode 0700, holds "log", mode 0600: a header and frames, each synced before
+// the next step is taken. A torn frame at the end was never acted on, and is cut off.
+// "lock" is held for each change and "flushing" for the time of a flush (flock), so any
+// number of processes may share a box. The log is made anew when most of it is history.
 //
 // # What a thief of it learns
 //
-// Keys of terms, not terms, but also postings: which record ids wait, their kind and days. With a scope key, which is cached in
-// the same wallet, the terms can be found by trying. A box holds what is not written yet: hours, not years. It is protected
-// as the wallet is, by the file system.
+// Keys of terms, not terms, but also postings: which record ids wait, their kind and
+// days. With a scope key, which is cached in the same wallet, the terms can be found by
+// trying. A box holds what is not written yet: hours, not years. It is protected as the
+// wallet is, by the file system.
 package outbox
 
 import (
@@ -40,8 +45,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Settle is how long after it was prepared a record that is not on the ledger counts as never registered. Orderers keep a request for
-// minutes at most.
+// Settle is how long after it was prepared a record that is not on the ledger counts as
+// never registered. Orderers keep a request for minutes at most.
 const Settle = time.Hour
 
 // An ID names a job or a batch.
@@ -74,14 +79,16 @@ type Job struct {
 	Entries []index.Pending `json:"-"`
 }
 
-// A Box is an outbox. It is safe for concurrent use, also by several processes with one directory each their own Box.
+// A Box is an outbox. It is safe for concurrent use, also by several processes with one
+// directory each their own Box.
 type Box struct {
 	medium medium
 
 	mu    sync.Mutex
 	state *state
 
-	// registering are the jobs that this process prepared and will say more of. A flush need not ask the ledger about them.
+	// registering are the jobs that this process prepared and will say more of. A flush
+	// need not ask the ledger about them.
 	registering map[ID]bool
 }
 
@@ -97,7 +104,8 @@ func Open(dir string) (*Box, error) {
 // Memory is a box that ends with the process.
 func Memory() *Box { return &Box{medium: &memory{}} }
 
-// Prepare keeps a job. Its ID is made if it is zero. The caller has to say what became of it: Registered, Drop or Unknown.
+// Prepare keeps a job. Its ID is made if it is zero. The caller has to say what became of
+// it: Registered, Drop or Unknown.
 func (b *Box) Prepare(j *Job) error {
 	if j.ID == (ID{}) {
 		j.ID = NewID()
@@ -134,7 +142,8 @@ func (b *Box) Drop(jobs ...ID) error {
 	return b.append(idFrames(frameDropped, jobs))
 }
 
-// Unknown says that nobody could tell whether the records of jobs are on the ledger: a flush will ask.
+// Unknown says that nobody could tell whether the records of jobs are on the ledger: a
+// flush will ask.
 func (b *Box) Unknown(jobs ...ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,7 +214,8 @@ func (b *Box) refresh() error {
 	return nil
 }
 
-// compact makes the log anew when most of it is history. Only the holder of the flushing lock may: it numbers entries anew.
+// compact makes the log anew when most of it is history. Only the holder of the flushing
+// lock may: it numbers entries anew.
 func (b *Box) compact() error {
 	return b.locked(func(s *state) error {
 		const small = 64 << 10
@@ -269,7 +279,8 @@ func (b *Box) Status() (Status, error) {
 	return out, err
 }
 
-// unregistered are the jobs whose outcome is not known, and of which nobody in this process will say more.
+// unregistered are the jobs whose outcome is not known, and of which nobody in this
+// process will say more.
 func (b *Box) unregistered() ([]Job, error) {
 	var out []Job
 	err := b.locked(func(s *state) error {

@@ -15,8 +15,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestPolicy: entries wait for those of enough records, or until the oldest has waited long enough, and go in transactions of
-// one size.
+// TestPolicy: entries wait for those of enough records, or until the oldest has waited
+// long enough, and go in transactions of one size.
 func TestPolicy(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()
@@ -68,7 +68,8 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestOneFlushAtATime: a flush that does not want to wait leaves it to the one on its way.
+// TestOneFlushAtATime: a flush that does not want to wait leaves it to the one on its
+// way.
 func TestOneFlushAtATime(t *testing.T) {
 	for name, boxes := range map[string]func(t *testing.T) (*Box, *Box){
 		"memory": func(*testing.T) (*Box, *Box) { b := Memory(); return b, b },
@@ -146,7 +147,8 @@ func entryOf(t *testing.T, dir string) os.DirEntry {
 	return all[slices.IndexFunc(all, func(e os.DirEntry) bool { return e.Name() == filepath.Base(dir) })]
 }
 
-// TestDamaged: a byte that flips in the middle of the log is told, and nothing is guessed.
+// TestDamaged: a byte that flips in the middle of the log is told, and nothing is
+// guessed.
 func TestDamaged(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
@@ -181,8 +183,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestCompact: the log does not grow for ever, and making it anew keeps what waits, also for another process that had read the
-// former one.
+// TestCompact: the log does not grow for ever, and making it anew keeps what waits, also
+// for another process that had read the former one.
 func TestCompact(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b, other := open(t, dir), open(t, dir)

@@ -114,7 +114,8 @@ func (w *world) flush() Flush {
 	return Flush{Writer: &index.Writer{Store: w, MSP: "HospitalA"}, Records: w.Records, Wait: true}
 }
 
-// once requires that every entry of the jobs is in the index, once, and that no chain has a hole.
+// once requires that every entry of the jobs is in the index, once, and that no chain has
+// a hole.
 func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 	t.Helper()
 	want := make(map[index.Term]int)
@@ -157,7 +158,8 @@ func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 	}
 }
 
-// dying counts down the writes of a medium, and crashes at one: before it, in the middle of it, or after it.
+// dying counts down the writes of a medium, and crashes at one: before it, in the middle
+// of it, or after it.
 type dying struct {
 	medium
 	left int

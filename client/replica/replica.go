@@ -1,11 +1,13 @@
-// Package replica keeps a copy of every payload on a hospital's own store, so that no single hospital's failure loses a
-// record. A [Replicator] follows the ledger from its first block on and pins each payload it hears of; most callers make
-// one and call [Replicator.Run] for as long as the hospital is up.
+// Package replica keeps a copy of every payload on a hospital's own store, so that no
+// single hospital's failure loses a record. A [Replicator] follows the ledger from its
+// first block on and pins each payload it hears of; most callers make one and call
+// [Replicator.Run] for as long as the hospital is up.
 //
-// What it guarantees: a payload that was registered on the ledger is asked for until it is pinned, also across restarts
-// and crashes, in any order and possibly more than once. Payloads that nobody can serve at the moment are tried again, ever
-// less often, and hold up nobody else. What it does not: it does not tell whether other hospitals hold a copy, and it never
-// reads a payload, which it could not open.
+// What it guarantees: a payload that was registered on the ledger is asked for until it
+// is pinned, also across restarts and crashes, in any order and possibly more than once.
+// Payloads that nobody can serve at the moment are tried again, ever less often, and hold
+// up nobody else. What it does not: it does not tell whether other hospitals hold a copy,
+// and it never reads a payload, which it could not open.
 package replica
 
 import (
@@ -22,23 +24,26 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// A Feed gives the CIDs of the payloads that each transaction on the ledger registered to handle, oldest first, from where it was the last
-// time on: it remembers a transaction once handle has returned nil. It bridges failures of the connection, and ends when ctx does
-// or when handle fails. Package client/fabric has one: fabric.Gateway.FollowRecords.
+// A Feed gives the CIDs of the payloads that each transaction on the ledger registered to
+// handle, oldest first, from where it was the last time on: it remembers a transaction
+// once handle has returned nil. It bridges failures of the connection, and ends when ctx
+// does or when handle fails. Package client/fabric has one: fabric.Gateway.FollowRecords.
 type Feed func(ctx context.Context, handle func(ctx context.Context, cids []string) error) error
 
 // A Pinner is the part of client.Blobs that is needed.
 type Pinner interface {
 	Pin(ctx context.Context, cid string) error
 
-	// PinAll pins several, which costs less than one by one, and gives up soon on those that do not come. It returns those that are
-	// pinned, and an error unless these are all.
+	// PinAll pins several, which costs less than one by one, and gives up soon on those
+	// that do not come. It returns those that are pinned, and an error unless these are
+	// all.
 	PinAll(ctx context.Context, cids []string) (pinned []string, err error)
 }
 
 // A Config is what a Replicator works with. Feed, Store and Memory are required.
 //
-// What the feed has handed over and what the memory holds belong together: losing the memory loses what was still pending.
+// What the feed has handed over and what the memory holds belong together: losing the
+// memory loses what was still pending.
 type Config struct {
 	Feed   Feed
 	Store  Pinner
@@ -71,10 +76,12 @@ type retry struct {
 	next  time.Time
 }
 
-// pendingName is the item of the memory that holds the pending payloads, a JSON array of CIDs.
+// pendingName is the item of the memory that holds the pending payloads, a JSON array of
+// CIDs.
 const pendingName = "replica/pending"
 
-// maxWaiting bounds how far reading the ledger runs ahead of fetching, and maxTogether how many payloads are pinned at once.
+// maxWaiting bounds how far reading the ledger runs ahead of fetching, and maxTogether
+// how many payloads are pinned at once.
 const (
 	maxWaiting  = 256
 	maxTogether = 100
@@ -114,8 +121,8 @@ func New(c Config) (*Replicator, error) {
 	return r, nil
 }
 
-// Run follows the ledger until ctx ends, which is no error: it then returns nil, with what is pending saved. Failures of
-// the store are logged and tried again.
+// Run follows the ledger until ctx ends, which is no error: it then returns nil, with
+// what is pending saved. Failures of the store are logged and tried again.
 func (r *Replicator) Run(ctx context.Context) error {
 	r.c.Log.Info("replicator started", "pending", len(r.pending))
 	told := ctx
@@ -145,7 +152,8 @@ func (r *Replicator) Run(ctx context.Context) error {
 	return err
 }
 
-// keepSaving saves every second what changes. A crash costs that second: payloads are pinned again, which changes nothing.
+// keepSaving saves every second what changes. A crash costs that second: payloads are
+// pinned again, which changes nothing.
 func (r *Replicator) keepSaving(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -16,7 +16,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A chain is a ledger of transactions, each with the payloads it registered. It remembers what was handled.
+// A chain is a ledger of transactions, each with the payloads it registered. It remembers
+// what was handled.
 type chain struct {
 	mu   sync.Mutex
 	txs  [][]string
@@ -230,11 +231,13 @@ func (s *slowStore) PinAll(ctx context.Context, cids []string) ([]string, error)
 	return nil, s.Pin(ctx, cids[0])
 }
 
-// TestStopWhileFetching: a replicator stops at once while payloads are on their way, and keeps them for the next time.
+// TestStopWhileFetching: a replicator stops at once while payloads are on their way, and
+// keeps them for the next time.
 func TestStopWhileFetching(t *testing.T) {
 	for name, cids := range map[string][]string{"alone": {"a"}, "together": {"a", "b"}} {
 		t.Run(name, func(t *testing.T) {
-			// In a bubble: every worker stands still, in its request or in wait of one, before the replicator is told to stop.
+			// In a bubble: every worker stands still, in its request or in wait of one,
+			// before the replicator is told to stop.
 			synctest.Test(t, func(t *testing.T) {
 				c, s, m := &chain{}, &slowStore{}, &memory{}
 				c.add(cids...)
@@ -262,7 +265,8 @@ func TestStopWhileFetching(t *testing.T) {
 	}
 }
 
-// TestKilled takes what a process that is killed leaves: transactions that were handled, and payloads that were not pinned.
+// TestKilled takes what a process that is killed leaves: transactions that were handled,
+// and payloads that were not pinned.
 func TestKilled(t *testing.T) {
 	c, s, m := &chain{}, newStore("gone"), &memory{}
 	c.add("gone", "a")
@@ -294,7 +298,8 @@ func TestFeedFails(t *testing.T) {
 	}
 }
 
-// TestFeedGivesUp: an end that nobody asked for is a failure, also when the feed's own time is what ended.
+// TestFeedGivesUp: an end that nobody asked for is a failure, also when the feed's own
+// time is what ended.
 func TestFeedGivesUp(t *testing.T) {
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 		r, err := New(Config{Store: newStore(), Memory: &memory{}, Feed: func(context.Context, func(context.Context, []string) error) error { return end }})
@@ -322,7 +327,8 @@ func TestPendingThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-// TestCompany: payloads of transactions that follow each other soon are fetched together, and none waits long.
+// TestCompany: payloads of transactions that follow each other soon are fetched together,
+// and none waits long.
 func TestCompany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, m := &chain{}, newStore(), &memory{}
@@ -355,7 +361,8 @@ func TestCompany(t *testing.T) {
 	})
 }
 
-// TestNodeAway: when the node does not answer for a moment, what it missed is pinned together, and what is missing for good by itself.
+// TestNodeAway: when the node does not answer for a moment, what it missed is pinned
+// together, and what is missing for good by itself.
 func TestNodeAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, m := &chain{}, &memory{}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// hear notes the payloads of a transaction, once there is room, and returns when that is saved.
+// hear notes the payloads of a transaction, once there is room, and returns when that is
+// saved.
 func (r *Replicator) hear(ctx context.Context, cids []string) error {
 	for r.waiting() >= maxWaiting {
 		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
@@ -40,7 +41,8 @@ func (r *Replicator) expect() {
 	time.AfterFunc(r.c.Linger, r.signal)
 }
 
-// waiting counts pending payloads that have not failed yet: those that failed must not hold up the rest.
+// waiting counts pending payloads that have not failed yet: those that failed must not
+// hold up the rest.
 func (r *Replicator) waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,8 +110,9 @@ func (r *Replicator) one(ctx context.Context, cid string) {
 	}
 }
 
-// take gives payloads that are due, or none: those that were never tried, or else those that have failed, the first time once more
-// together, as it may have been the node, and then one by one. Only half of the workers try again what has failed, so that whoever
+// take gives payloads that are due, or none: those that were never tried, or else those
+// that have failed, the first time once more together, as it may have been the node, and
+// then one by one. Only half of the workers try again what has failed, so that whoever
 // registers payloads that do not exist delays the others little.
 func (r *Replicator) take() (chosen []string, again bool) {
 	r.mu.Lock()

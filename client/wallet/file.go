@@ -8,7 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// writeFile replaces a file for the owner alone. Readers see the old content or the new one, also after a crash.
+// writeFile replaces a file for the owner alone. Readers see the old content or the new
+// one, also after a crash.
 func writeFile(path string, data []byte) error {
 	temp, err := writeTemp(path, data)
 	if err != nil {
@@ -18,8 +19,8 @@ func writeFile(path string, data []byte) error {
 	return os.Rename(temp, path)
 }
 
-// createFile makes a file for the owner alone, and fails with [fs.ErrExist] if there is one. Of several processes one makes
-// it, and nobody ever sees a part of it.
+// createFile makes a file for the owner alone, and fails with [fs.ErrExist] if there is
+// one. Of several processes one makes it, and nobody ever sees a part of it.
 func createFile(path string, data []byte) error {
 	temp, err := writeTemp(path, data)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Hints keeps the lengths of index chains in a file, to save reads. It implements index.Hints: lost, stale, damaged or shared
-// between processes, it only costs reads. Changes go to the file with [Hints.Save].
+// Hints keeps the lengths of index chains in a file, to save reads. It implements
+// index.Hints: lost, stale, damaged or shared between processes, it only costs reads.
+// Changes go to the file with [Hints.Save].
 //
-// The file is a CRC-32C of what follows, and then 24 bytes a chain: its name (a PRF's output under the term's key) and its length. Who
-// steals it with the scope key from the same wallet can try for which terms this user has searched or sealed.
+// The file is a CRC-32C of what follows, and then 24 bytes a chain: its name (a PRF's
+// output under the term's key) and its length. Who steals it with the scope key from the
+// same wallet can try for which terms this user has searched or sealed.
 type Hints struct {
 	path string
 
@@ -54,7 +56,8 @@ func (h *Hints) load() {
 	h.loaded, h.known, h.fresh = true, readHints(h.path), make(map[index.HintID]uint64)
 }
 
-// Save writes what is new to the file, beside what other processes have written. It does nothing when nothing is new.
+// Save writes what is new to the file, beside what other processes have written. It does
+// nothing when nothing is new.
 func (h *Hints) Save() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

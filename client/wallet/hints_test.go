@@ -8,7 +8,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestHints: what was saved is read by the next process; what is damaged, or of another process, does no harm.
+// TestHints: what was saved is read by the next process; what is damaged, or of another
+// process, does no harm.
 func TestHints(t *testing.T) {
 	u := &User{dir: t.TempDir()}
 	id := func(n byte) index.HintID { return index.HintID{n} }

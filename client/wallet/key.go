@@ -16,7 +16,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// An AttributeKey is a user's secret key for one attribute, in the encoding of package abe.
+// An AttributeKey is a user's secret key for one attribute, in the encoding of package
+// abe.
 type AttributeKey struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"` // of the attribute's public key
@@ -33,7 +34,8 @@ func byName(a, b AttributeKey) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// StoreKeys replaces the keys that an authority gave, one file an authority. gid is the actor they were issued to.
+// StoreKeys replaces the keys that an authority gave, one file an authority. gid is the
+// actor they were issued to.
 func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	if !mspName.MatchString(authority) {
 		return ledger.Errorf(ledger.ErrInvalid, "%q is not an authority", authority)
@@ -50,8 +52,9 @@ func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	return nil
 }
 
-// Keys reads the attribute keys from all authorities, sorted by name and version. gid must be the caller's actor: keys that were issued to
-// another, say because the directory was copied, are refused, as they would only fail to open.
+// Keys reads the attribute keys from all authorities, sorted by name and version. gid
+// must be the caller's actor: keys that were issued to another, say because the directory
+// was copied, are refused, as they would only fail to open.
 func (u *User) Keys(gid string) ([]AttributeKey, error) {
 	paths, err := filepath.Glob(filepath.Join(globEscape(u.dir), "keys", "*.json"))
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Profile says how an organisation's services are reached. It is YAML; unknown fields are refused:
+// A Profile says how an organisation's services are reached. It is YAML; unknown fields
+// are refused:
 //
 //	msp: HospitalA
 //	channel: chartseal
@@ -26,8 +27,9 @@ import (
 //	ca:   {url: "https://127.0.0.1:7054", name: ca, tlsName: tlsca, tlsRoots: tls/HospitalA-ca.pem}
 //	index: batched
 //
-// tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca may be absent.
-// index is when sealed records are indexed unless the user says otherwise: now, batched or none.
+// tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca
+// may be absent. index is when sealed records are indexed unless the user says otherwise:
+// now, batched or none.
 type Profile struct {
 	MSP       string
 	Channel   string

@@ -134,7 +134,8 @@ func parseKey(data []byte) (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// An ExpiredError says that a certificate is outside its validity. It is [ledger.ErrDenied].
+// An ExpiredError says that a certificate is outside its validity. It is
+// [ledger.ErrDenied].
 type ExpiredError struct {
 	User string
 	What string // "enrolment certificate" or "TLS certificate"
@@ -174,8 +175,9 @@ type Credentials struct {
 	TLSCertificate, TLSKey []byte
 }
 
-// Save writes the credentials of a user, new or renewed. Attribute keys and the rest of the directory stay. It fails with
-// [ledger.ErrInvalid] and writes nothing when the parts do not fit together.
+// Save writes the credentials of a user, new or renewed. Attribute keys and the rest of
+// the directory stay. It fails with [ledger.ErrInvalid] and writes nothing when the parts
+// do not fit together.
 func (w *Wallet) Save(user string, c Credentials) error {
 	if _, _, err := SplitUser(user); err != nil {
 		return err

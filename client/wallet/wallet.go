@@ -1,4 +1,5 @@
-// Package wallet is where a person's secrets are on disk, and how their hospital is reached:
+// Package wallet is where a person's secrets are on disk, and how their hospital is
+// reached:
 //
 //	<wallet>/
 //	  HospitalA.yaml          organisation profile, see [Profile]
@@ -10,11 +11,13 @@
 //	    state/                        pinned public keys and scope keys, see [User.Memory]; index entries that wait, see
 //	                                  [User.Outbox]; lengths of index chains, see [User.Hints]
 //
-// [Open] the wallet, take a [User] out of it, and give it to client/fabric. All files of a user are secret: the package
-// writes them for the owner alone and refuses to read a key that others may read. Every write is atomic. Two processes
-// may use a wallet at the same time; of two writes of one file the last wins.
+// [Open] the wallet, take a [User] out of it, and give it to client/fabric. All files of
+// a user are secret: the package writes them for the owner alone and refuses to read a
+// key that others may read. Every write is atomic. Two processes may use a wallet at the
+// same time; of two writes of one file the last wins.
 //
-// Nothing here is encrypted: protect the directory like an SSH key, or put it on an encrypted file system.
+// Nothing here is encrypted: protect the directory like an SSH key, or put it on an
+// encrypted file system.
 package wallet
 
 import (
@@ -33,7 +36,8 @@ import (
 // A Wallet is a directory. It is safe for concurrent use.
 type Wallet struct{ dir string }
 
-// Open refers to the wallet in dir. It fails with [ledger.ErrNotFound] when there is no such directory.
+// Open refers to the wallet in dir. It fails with [ledger.ErrNotFound] when there is no
+// such directory.
 func Open(dir string) (*Wallet, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -107,8 +111,8 @@ func (w *Wallet) Profile(org string) (*Profile, error) {
 	return p, err
 }
 
-// User reads a user and the profile of their organisation. It fails with [ledger.ErrNotFound], naming those there
-// are, when the user is not in the wallet.
+// User reads a user and the profile of their organisation. It fails with
+// [ledger.ErrNotFound], naming those there are, when the user is not in the wallet.
 func (w *Wallet) User(user string) (*User, error) {
 	name, org, err := SplitUser(user)
 	if err != nil {

@@ -1,11 +1,13 @@
-// Bench measures this package's abe side by side with gofe's MAABE and FAME and with circl's tkn20, in one run, on policies
-// that are an "and" of n attributes, of which the one who opens holds all.
+// Bench measures this package's abe side by side with gofe's MAABE and FAME and with
+// circl's tkn20, in one run, on policies that are an "and" of n attributes, of which the
+// one who opens holds all.
 //
 //	go run ./abe/internal/bench -json build/bench-abe.json -table docs/bench-abe.md
 //
-// What is compared: sealing and opening one small secret, from objects in memory to the secret, and making one user's n keys. Ours
-// includes the AEAD, the encodings and all checks of points; the others do less (gofe's are unauthenticated and unchecked;
-// tkn20 has one authority). "Ours, first use" seals with public keys that have no tables yet.
+// What is compared: sealing and opening one small secret, from objects in memory to the
+// secret, and making one user's n keys. Ours includes the AEAD, the encodings and all
+// checks of points; the others do less (gofe's are unauthenticated and unchecked; tkn20
+// has one authority). "Ours, first use" seals with public keys that have no tables yet.
 package main
 
 import (
@@ -115,8 +117,9 @@ func write(path string, b []byte) {
 	}
 }
 
-// medians runs all operations in turn, so that a busy machine slows all of them alike, each for about the given time and at least
-// three times, and gives their median durations.
+// medians runs all operations in turn, so that a busy machine slows all of them alike,
+// each for about the given time and at least three times, and gives their median
+// durations.
 func medians(spend time.Duration, operations []func()) []time.Duration {
 	took := make([][]time.Duration, len(operations))
 	spent := make([]time.Duration, len(operations))
@@ -146,7 +149,8 @@ func medians(spend time.Duration, operations []func()) []time.Duration {
 	return out
 }
 
-// A row compares ours with another implementation; ratio is how many times better ours is.
+// A row compares ours with another implementation; ratio is how many times better ours
+// is.
 type row struct {
 	Row    string  `json:"row"`
 	Ours   float64 `json:"ours"`

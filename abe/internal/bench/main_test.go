@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestRun measures next to nothing, to see that all systems work and that the report is whole.
+// TestRun measures next to nothing, to see that all systems work and that the report is
+// whole.
 func TestRun(t *testing.T) {
 	rows, table := run([]int{1, 2}, time.Microsecond)
 	if len(rows) != 2*3*4 {
@@ -44,7 +45,8 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestTargets compares results that are made up: a target that is missed must be seen to be missed.
+// TestTargets compares results that are made up: a target that is missed must be seen to
+// be missed.
 func TestTargets(t *testing.T) {
 	results := map[string]map[int]result{}
 	for name, speed := range map[string]int64{"ours": 1, "ours, first use": 1, "gofe MAABE": 3, "gofe FAME": 1, "circl tkn20": 2} {

@@ -27,7 +27,8 @@ func scalarsToTry(t *testing.T, n int) []*big.Int {
 
 func mod(k *big.Int) *big.Int { return new(big.Int).Mod(k, Order) }
 
-// TestPartsAddUp checks k0 + k1·λ + k2·λ² + k3·λ³ ≡ k and that the parts are as short as the tables assume.
+// TestPartsAddUp checks k0 + k1·λ + k2·λ² + k3·λ³ ≡ k and that the parts are as short as
+// the tables assume.
 func TestPartsAddUp(t *testing.T) {
 	for _, k := range scalarsToTry(t, 2000) {
 		sum := new(big.Int)

@@ -2,10 +2,11 @@ package group
 
 import "math/big"
 
-// Arithmetic in GT. An element is xω + y over GF(p⁶); bn256's fields X and Y are reached through GT.P, whose type has no
-// name outside that package, so temporaries are copies.
+// Arithmetic in GT. An element is xω + y over GF(p⁶); bn256's fields X and Y are reached
+// through GT.P, whose type has no name outside that package, so temporaries are copies.
 
-// mulT sets e = a·b with three multiplications in GF(p⁶) (Karatsuba) where bn256 uses four. e may be a or b.
+// mulT sets e = a·b with three multiplications in GF(p⁶) (Karatsuba) where bn256 uses
+// four. e may be a or b.
 func mulT(e, a, b *GT) {
 	sum, other := a.P.X, b.P.X
 	sum.Add(&sum, &a.P.Y)
@@ -20,7 +21,8 @@ func mulT(e, a, b *GT) {
 	e.P.Y.Add(&yy, &xx)
 }
 
-// mulConjugateT sets e = a·b⁻¹ for b in the cyclotomic subgroup, where the inverse is the conjugate -xω + y.
+// mulConjugateT sets e = a·b⁻¹ for b in the cyclotomic subgroup, where the inverse is the
+// conjugate -xω + y.
 func mulConjugateT(e, a, b *GT) {
 	sum, other := a.P.X, b.P.Y
 	sum.Add(&sum, &a.P.Y)
@@ -35,8 +37,8 @@ func mulConjugateT(e, a, b *GT) {
 	e.P.Y.Sub(&yy, &xx)
 }
 
-// squareT sets e = e² for e in the cyclotomic subgroup (Granger and Scott, eprint 2009/565). With s = ω³ and s² = ξ, e is
-// A + Bω + Cω² over GF(p⁴) = GF(p²)(s), and
+// squareT sets e = e² for e in the cyclotomic subgroup (Granger and Scott, eprint
+// 2009/565). With s = ω³ and s² = ξ, e is A + Bω + Cω² over GF(p⁴) = GF(p²)(s), and
 //
 //	e² = (3A² - 2Ā) + (3sC² + 2B̄)ω + (3B² - 2C̄)ω²
 func squareT(e *GT) {
@@ -151,9 +153,11 @@ func expU(a *GT) *GT {
 	return e
 }
 
-// InGT tells whether a has order r: it is in the cyclotomic subgroup, a^(p⁴)·a = a^(p²), is not one, and
-// a^((u+1) + u·p + u·p² - 2u·p³) = 1. On the cyclotomic subgroup, of order p⁴-p²+1, the last holds exactly for the elements of order
-// r, because the greatest common divisor of that exponent and p⁴-p²+1 is r; a test computes it (see Dai et al., eprint 2022/348).
+// InGT tells whether a has order r: it is in the cyclotomic subgroup, a^(p⁴)·a = a^(p²),
+// is not one, and a^((u+1) + u·p + u·p² - 2u·p³) = 1. On the cyclotomic subgroup, of
+// order p⁴-p²+1, the last holds exactly for the elements of order r, because the greatest
+// common divisor of that exponent and p⁴-p²+1 is r; a test computes it (see Dai et al.,
+// eprint 2022/348).
 func InGT(a *GT) bool {
 	if a.P.IsZero() || isOne(a) {
 		return false

@@ -9,7 +9,8 @@ import (
 	"github.com/fentec-project/bn256"
 )
 
-// TestSubgroupExponent computes the number theory on which the fast membership checks stand, from u alone.
+// TestSubgroupExponent computes the number theory on which the fast membership checks
+// stand, from u alone.
 func TestSubgroupExponent(t *testing.T) {
 	u := paramU
 	poly := func(coefficients ...int64) *big.Int { // in u, constant term first
@@ -30,7 +31,8 @@ func TestSubgroupExponent(t *testing.T) {
 		return new(big.Int).GCD(nil, nil, new(big.Int).Abs(a), new(big.Int).Abs(b))
 	}
 
-	// GT: the exponent (u+1) + u·p + u·p² - 2u·p³ against the order p⁴-p²+1 of the cyclotomic subgroup.
+	// GT: the exponent (u+1) + u·p + u·p² - 2u·p³ against the order p⁴-p²+1 of the
+	// cyclotomic subgroup.
 	p2 := mul(p, p)
 	exponent := sub(add(add(poly(1, 1), mul(u, p)), mul(u, p2)), mul(poly(0, 2), mul(p2, p)))
 	order := add(sub(mul(p2, p2), p2), big.NewInt(1))
@@ -38,8 +40,8 @@ func TestSubgroupExponent(t *testing.T) {
 		t.Error("GT: the common divisor is not r")
 	}
 
-	// G2: ψ² = t·ψ - p, so (u+1) + uψ + uψ² - 2uψ³ = a + bψ, whose norm a² + a·b·t + b²·p kills every point that passes.
-	// ψ³ = (t²-p)ψ - t·p.
+	// G2: ψ² = t·ψ - p, so (u+1) + uψ + uψ² - 2uψ³ = a + bψ, whose norm a² + a·b·t + b²·p
+	// kills every point that passes. ψ³ = (t²-p)ψ - t·p.
 	a := add(sub(poly(1, 1), mul(u, p)), mul(poly(0, 2), mul(trace, p)))
 	b := sub(add(u, mul(u, trace)), mul(poly(0, 2), sub(mul(trace, trace), p)))
 	norm := add(add(mul(a, a), mul(mul(a, b), trace)), mul(mul(b, b), p))
@@ -65,14 +67,16 @@ func TestSubgroupExponent(t *testing.T) {
 	}
 }
 
-// TestMembershipAgainstOrder compares the fast checks with the multiplication by r, for members and for others.
+// TestMembershipAgainstOrder compares the fast checks with the multiplication by r, for
+// members and for others.
 func TestMembershipAgainstOrder(t *testing.T) {
 	for i := range int64(8) {
 		g2 := new(G2).ScalarBaseMult(big.NewInt(i*i + 1))
 		if !InG2(normal2(g2)) {
 			t.Errorf("g2·%d is not in G2", i*i+1)
 		}
-		// Junk in GF(p¹²), raised to the easy parts of the final exponentiation, is in the cyclotomic subgroup; to all of it, in GT.
+		// Junk in GF(p¹²), raised to the easy parts of the final exponentiation, is in
+		// the cyclotomic subgroup; to all of it, in GT.
 		junk := new(GT)
 		if _, err := junk.Unmarshal(bytes.Repeat([]byte{byte(i + 1)}, SizeGT)); err != nil {
 			t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"github.com/fentec-project/bn256"
 )
 
-// PairProduct is the product of the pairings e(p[i], q[i]), with one final exponentiation for all of them. Pairs with the
-// identity count as one.
+// PairProduct is the product of the pairings e(p[i], q[i]), with one final exponentiation
+// for all of them. Pairs with the identity count as one.
 func PairProduct(p []*G1, q []*G2) *GT {
 	loops := make([]*GT, min(len(p), runtime.GOMAXPROCS(0)))
 	var wait sync.WaitGroup
@@ -25,14 +25,16 @@ func PairProduct(p []*G1, q []*G2) *GT {
 	return finalExponentiation(product)
 }
 
-// sixUPlus2 is 6u+2 in non-adjacent form, least significant digit first: the length of Miller's loop.
+// sixUPlus2 is 6u+2 in non-adjacent form, least significant digit first: the length of
+// Miller's loop.
 var sixUPlus2 = func() []int8 {
 	k := new(big.Int).Mul(paramU, big.NewInt(6))
 	return newPart(k.Add(k, big.NewInt(2))).naf(2)
 }()
 
-// miller is the product of the Miller loops of the optimal ate pairing over all pairs. The loops share their squarings.
-// It is algorithm 1 of http://cryptojedi.org/papers/dclxvi-20100714.pdf, as bn256 has it for one pair.
+// miller is the product of the Miller loops of the optimal ate pairing over all pairs.
+// The loops share their squarings. It is algorithm 1 of
+// http://cryptojedi.org/papers/dclxvi-20100714.pdf, as bn256 has it for one pair.
 func miller(p []*G1, q []*G2) *GT {
 	type pair struct {
 		p        *G1 // affine
@@ -80,8 +82,9 @@ func miller(p []*G1, q []*G2) *GT {
 	return f
 }
 
-// doubleLine doubles r and puts the line through it, at p, into line: coefficients a, b, c in X.X, X.Y, X.Z stand for
-// (aτ + b)ω + c. See http://arxiv.org/pdf/0904.0854v3.pdf, doubling for a = 0.
+// doubleLine doubles r and puts the line through it, at p, into line: coefficients a, b,
+// c in X.X, X.Y, X.Z stand for (aτ + b)ω + c. See http://arxiv.org/pdf/0904.0854v3.pdf,
+// doubling for a = 0.
 func doubleLine(line *GT, r *G2, p *G1) {
 	x, y, z, zz := r.P.X, r.P.Y, r.P.Z, r.P.T
 	la, lb, lc := &line.P.X.X, &line.P.X.Y, &line.P.X.Z
@@ -135,8 +138,8 @@ func doubleLine(line *GT, r *G2, p *G1) {
 	lc.MulScalar(lc, &p.P.Y)
 }
 
-// addLine adds q, which is affine, to r and puts the line through both, at p, into line as [doubleLine] does.
-// See http://arxiv.org/pdf/0904.0854v3.pdf, mixed addition.
+// addLine adds q, which is affine, to r and puts the line through both, at p, into line
+// as [doubleLine] does. See http://arxiv.org/pdf/0904.0854v3.pdf, mixed addition.
 func addLine(line *GT, r, q *G2, p *G1) {
 	la, lb, lc := &line.P.X.X, &line.P.X.Y, &line.P.X.Z
 	qyy := q.P.Y
@@ -241,8 +244,9 @@ func mulLine(f, line *GT) {
 	fy.Add(fy, &low)
 }
 
-// finalExponentiation raises to the power (p¹²-1)/r: steps 13 to 15 of the same algorithm, as in bn256, but with the
-// squarings of the cyclotomic subgroup, where everything is after the first step.
+// finalExponentiation raises to the power (p¹²-1)/r: steps 13 to 15 of the same
+// algorithm, as in bn256, but with the squarings of the cyclotomic subgroup, where
+// everything is after the first step.
 func finalExponentiation(f *GT) *GT {
 	// f^(p⁶-1), then ^(p²+1)
 	t := newT(f)

@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Each calls f(0) to f(n-1), on as many goroutines as there are processors, and returns when all calls have.
+// Each calls f(0) to f(n-1), on as many goroutines as there are processors, and returns
+// when all calls have.
 func Each(n int, f func(i int)) {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers <= 1 {

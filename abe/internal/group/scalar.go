@@ -7,9 +7,10 @@ import (
 	"github.com/fentec-project/bn256"
 )
 
-// The curve's parameter u and its consequences. On G2 (through the endomorphism ψ) and on GT (through the Frobenius map) raising to
-// the p-th power is cheap, and p ≡ λ = 6u² modulo r, so an exponent of 256 bits can be written as four of about 66 bits:
-// k ≡ k0 + k1·λ + k2·λ² + k3·λ³ (Galbraith and Scott, eprint 2008/117).
+// The curve's parameter u and its consequences. On G2 (through the endomorphism ψ) and on
+// GT (through the Frobenius map) raising to the p-th power is cheap, and p ≡ λ = 6u²
+// modulo r, so an exponent of 256 bits can be written as four of about 66 bits: k ≡ k0 +
+// k1·λ + k2·λ² + k3·λ³ (Galbraith and Scott, eprint 2008/117).
 var (
 	paramU = mustInt("6518589491078791937")
 	lambda = new(big.Int).Mul(big.NewInt(6), new(big.Int).Mul(paramU, paramU))
@@ -27,8 +28,8 @@ func mustInt(s string) *big.Int {
 // dims is the number of parts of an exponent.
 const dims = 4
 
-// A lattice holds a basis of integer vectors a with Σ a[i]·λ^i ≡ 0 modulo r. Subtracting the lattice vector nearest to
-// (k, 0, 0, 0) leaves short parts of k.
+// A lattice holds a basis of integer vectors a with Σ a[i]·λ^i ≡ 0 modulo r. Subtracting
+// the lattice vector nearest to (k, 0, 0, 0) leaves short parts of k.
 type lattice struct {
 	basis [dims][dims]*big.Int
 	round [dims]*big.Int // numerators: the nearest vector is Σ round(k·round[i]/det)·basis[i]
@@ -75,7 +76,8 @@ func (l *lattice) cofactor(row int) *big.Int {
 	return d
 }
 
-// A part is one of the four short parts of an exponent: a magnitude below 2^72 and a sign.
+// A part is one of the four short parts of an exponent: a magnitude below 2^72 and a
+// sign.
 type part struct {
 	lo, hi   uint64
 	negative bool
@@ -92,7 +94,8 @@ func parts(k *big.Int) [dims]part {
 	t := new(big.Int)
 	twice := new(big.Int).Lsh(split.det, 1)
 	for i, row := range split.basis {
-		// c = floor((2·k·round[i] + det) / (2·det)), k·round[i]/det to the nearest integer
+		// c = floor((2·k·round[i] + det) / (2·det)), k·round[i]/det to the nearest
+		// integer
 		c := new(big.Int).Mul(k, split.round[i])
 		c.Lsh(c, 1).Add(c, split.det)
 		c.Div(c, twice)
@@ -125,7 +128,8 @@ func clearInt(x *big.Int) {
 	clear(words[:cap(words)])
 }
 
-// naf gives the digits of p in width-w non-adjacent form, least significant first: zero or odd, below 2^(w-1) in magnitude.
+// naf gives the digits of p in width-w non-adjacent form, least significant first: zero
+// or odd, below 2^(w-1) in magnitude.
 func (p part) naf(w uint) []int8 {
 	var out []int8
 	lo, hi := p.lo, p.hi
@@ -148,7 +152,8 @@ func (p part) naf(w uint) []int8 {
 	return out
 }
 
-// windows gives the digits of p in base 2^w, least significant first, each from -2^(w-1) to 2^(w-1).
+// windows gives the digits of p in base 2^w, least significant first, each from -2^(w-1)
+// to 2^(w-1).
 func (p part) windows(w uint) []int8 {
 	var out []int8
 	lo, hi := p.lo, p.hi
@@ -180,8 +185,9 @@ func subtract(lo, hi uint64, digit int64) (uint64, uint64) {
 // nafU is u in non-adjacent form of width 4, for the checks of subgroup membership.
 var nafU = newPart(paramU).naf(4)
 
-// bn256's String, Marshal and pairing functions write to their arguments to make them affine. Everything that this package
-// returns is affine already, so that elements can be shared between goroutines.
+// bn256's String, Marshal and pairing functions write to their arguments to make them
+// affine. Everything that this package returns is affine already, so that elements can be
+// shared between goroutines.
 func normal1(e *G1) *G1 { e.P.MakeAffine(); return e }
 func normal2(e *G2) *G2 { e.P.MakeAffine(); return e }
 

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestSmallOrderPoints makes points of the twist of the small orders that there are, which an attacker would pair with a secret to
-// learn it modulo those orders: the cofactor 2p-r is 13·7369·q with a prime q of 239 bits.
+// TestSmallOrderPoints makes points of the twist of the small orders that there are,
+// which an attacker would pair with a secret to learn it modulo those orders: the
+// cofactor 2p-r is 13·7369·q with a prime q of 239 bits.
 func TestSmallOrderPoints(t *testing.T) {
 	p, _ := new(big.Int).SetString("65000549695646603732796438742359905742825358107623003571877145026864184071783", 10)
 	cofactor := new(big.Int).Sub(new(big.Int).Lsh(p, 1), Order)

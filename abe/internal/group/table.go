@@ -5,15 +5,17 @@ import (
 	"sync"
 )
 
-// Tables hold the multiples d·2^(wj) of a base for digits d up to 2^(w-1). One table serves all four parts of an exponent: what the
-// i-th part contributes is the i-th power of the endomorphism of what the table gives.
+// Tables hold the multiples d·2^(wj) of a base for digits d up to 2^(w-1). One table
+// serves all four parts of an exponent: what the i-th part contributes is the i-th power
+// of the endomorphism of what the table gives.
 const (
 	window      = 6
 	tableDigits = 1 << (window - 1)
 	tableRows   = 12 // parts are below 2^72
 )
 
-// A TableT makes powers of one element of GT fast. It is immutable, safe for concurrent use, and takes about 170 KiB.
+// A TableT makes powers of one element of GT fast. It is immutable, safe for concurrent
+// use, and takes about 170 KiB.
 type TableT struct{ rows [tableRows][tableDigits]*GT }
 
 // NewTableT costs about as much as three exponentiations.
@@ -53,7 +55,8 @@ func (t *TableT) Exp(k *big.Int) *GT {
 	return e
 }
 
-// A Table2 makes multiples of one element of G2 fast. It is immutable, safe for concurrent use, and takes about 120 KiB.
+// A Table2 makes multiples of one element of G2 fast. It is immutable, safe for
+// concurrent use, and takes about 120 KiB.
 type Table2 struct{ rows [tableRows][tableDigits]*G2 }
 
 // NewTable2 costs about as much as six multiplications.
@@ -130,7 +133,8 @@ func (t *Table2) mul(k *big.Int) *G2 {
 
 // addAffine2 adds b, an affine point that is not the identity, or its negative, to e.
 func addAffine2(e, b *G2, negative bool) {
-	// madd-2007-bl: http://hyperelliptic.org/EFD/g1p/auto-shortw-jacobian-0.html#addition-madd-2007-bl
+	// madd-2007-bl:
+	// http://hyperelliptic.org/EFD/g1p/auto-shortw-jacobian-0.html#addition-madd-2007-bl
 	p, q := e.P, b.P
 	y := q.Y
 	if negative {

@@ -1,5 +1,7 @@
-// Command chartseal-bench-chaincode is chartseal-chaincode with one contract more, the plain put and get that benchmarks are measured
-// against: a topology names it as its chaincodeProgram. Nobody should run it with records that matter, as assets have no rules.
+// Command chartseal-bench-chaincode is chartseal-chaincode with one contract more, the
+// plain put and get that benchmarks are measured against: a topology names it as its
+// chaincodeProgram. Nobody should run it with records that matter, as assets have no
+// rules.
 package main
 
 import (

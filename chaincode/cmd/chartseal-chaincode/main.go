@@ -1,5 +1,6 @@
-// Command chartseal-chaincode is the chaincode server: it holds one organisation's copy of the contracts, and that
-// organisation's peer connects to it (chaincode as a service). It takes its configuration from the environment, see package server.
+// Command chartseal-chaincode is the chaincode server: it holds one organisation's copy
+// of the contracts, and that organisation's peer connects to it (chaincode as a service).
+// It takes its configuration from the environment, see package server.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package asset is the plain contract that benchmarks hold the others against: what anybody who begins with Fabric writes first, like
-// the asset transfer of fabric-samples, with no rule of ours in it. It is in the benchmarks' chaincode server only.
+// Package asset is the plain contract that benchmarks hold the others against: what
+// anybody who begins with Fabric writes first, like the asset transfer of fabric-samples,
+// with no rule of ours in it. It is in the benchmarks' chaincode server only.
 package asset
 
 import (
@@ -24,7 +25,8 @@ func (*Contract) Put(ctx contractapi.TransactionContextInterface, key, value str
 	return ctx.GetStub().PutState(key, []byte(value))
 }
 
-// PutMany writes the keys and values of a JSON object of texts, in one message to the peer.
+// PutMany writes the keys and values of a JSON object of texts, in one message to the
+// peer.
 func (*Contract) PutMany(ctx contractapi.TransactionContextInterface, assets string) error {
 	var values map[string]string
 	if err := json.Unmarshal([]byte(assets), &values); err != nil {

@@ -21,8 +21,9 @@ const (
 	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // roots of the peer's certificate; when given, the peer must have one
 )
 
-// A config is what the environment says. The TLS variables are PEM or the name of a PEM file. Without a certificate the
-// server speaks plain text, and does so on the loopback interface only.
+// A config is what the environment says. The TLS variables are PEM or the name of a PEM
+// file. Without a certificate the server speaks plain text, and does so on the loopback
+// interface only.
 type config struct {
 	address   string
 	packageID string
@@ -31,7 +32,8 @@ type config struct {
 	tls       *tls.Config // nil for plain text
 }
 
-// fromEnv reads and checks the configuration. Its error names every variable that is missing.
+// fromEnv reads and checks the configuration. Its error names every variable that is
+// missing.
 func fromEnv(getenv func(string) string) (config, error) {
 	c := config{address: getenv(envAddress), packageID: getenv(envPackage), msp: getenv(envMSP)}
 	for _, h := range strings.Split(getenv(envHospitals), ",") {

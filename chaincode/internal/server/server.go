@@ -1,5 +1,6 @@
-// Package server serves contracts to a peer (chaincode as a service). [Main] is a whole program; it takes its configuration from the
-// environment, which is where external builders and service managers put it, see [config].
+// Package server serves contracts to a peer (chaincode as a service). [Main] is a whole
+// program; it takes its configuration from the environment, which is where external
+// builders and service managers put it, see [config].
 package server
 
 import (
@@ -22,14 +23,15 @@ import (
 	"github.com/chartseal/chartseal/chaincode/contract"
 )
 
-// drainTime is how long a server that is told to stop waits for running transactions. It is below the ten seconds that
-// service managers usually give.
+// drainTime is how long a server that is told to stop waits for running transactions. It
+// is below the ten seconds that service managers usually give.
 const drainTime = 5 * time.Second
 
 // maxGRPC is the greatest message, as in Fabric's own server.
 const maxGRPC = 100 << 20
 
-// Main serves the chaincode that build makes until the process is told to stop, and returns the program's exit code.
+// Main serves the chaincode that build makes until the process is told to stop, and
+// returns the program's exit code.
 func Main(program string, build func(contract.Config) (shim.Chaincode, error)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -60,8 +62,8 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	return serve(ctx, listener, c, chaincode, log)
 }
 
-// serve answers peers on the listener until the context ends, and then lets running transactions end. The shim's own
-// server cannot be stopped.
+// serve answers peers on the listener until the context ends, and then lets running
+// transactions end. The shim's own server cannot be stopped.
 func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.Chaincode, log *slog.Logger) error {
 	counted := &counter{Chaincode: chaincode}
 	options := []grpc.ServerOption{

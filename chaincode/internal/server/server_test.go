@@ -28,7 +28,8 @@ type fakePeer struct {
 	stream peer.Chaincode_ConnectClient
 }
 
-// startServer runs serve with mutual TLS until the test ends or stop is called; done says how it ended.
+// startServer runs serve with mutual TLS until the test ends or stop is called; done says
+// how it ended.
 func startServer(t *testing.T, ca *authority, cc shim.Chaincode) (address string, stop func(), done chan error) {
 	t.Helper()
 	cert, key := ca.issue("chaincode")

@@ -1,5 +1,6 @@
-// Command age-plugin-chartseal lets the age tool seal to a policy and open with a wallet's attribute keys. Put it on
-// the PATH; see "age-plugin-chartseal --help" and package plugin.
+// Command age-plugin-chartseal lets the age tool seal to a policy and open with a
+// wallet's attribute keys. Put it on the PATH; see "age-plugin-chartseal --help" and
+// package plugin.
 package main
 
 import (

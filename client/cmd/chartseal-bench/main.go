@@ -1,5 +1,5 @@
-// Command chartseal-bench holds Chartseal against the bare systems under it. "chartseal-bench search" measures search and import, see package
-// benchsearch.
+// Command chartseal-bench holds Chartseal against the bare systems under it.
+// "chartseal-bench search" measures search and import, see package benchsearch.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command chartseal-demo runs the main job on a real network and says at each step what happened. See package demo.
+// Command chartseal-demo runs the main job on a real network and says at each step what
+// happened. See package demo.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Command chartseal seals, finds and opens medical records that a consortium of hospitals shares. See package
-// client for what it guarantees, and "chartseal help" for how to use it.
+// Command chartseal seals, finds and opens medical records that a consortium of hospitals
+// shares. See package client for what it guarantees, and "chartseal help" for how to use
+// it.
 package main
 
 import (

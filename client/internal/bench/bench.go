@@ -1,7 +1,9 @@
-// Package bench measures what Chartseal does against the bare systems that it stands on, on the same machine in the same run.
+// Package bench measures what Chartseal does against the bare systems that it stands on,
+// on the same machine in the same run.
 //
-// Most callers measure with [Alternate], which runs ours and the bare yardstick in turns so that whatever else the machine does
-// falls on both, make a [Row] of the two, and collect rows in a [Report], which is a table for people and JSON for programs.
+// Most callers measure with [Alternate], which runs ours and the bare yardstick in turns
+// so that whatever else the machine does falls on both, make a [Row] of the two, and
+// collect rows in a [Report], which is a table for people and JSON for programs.
 package bench
 
 import (
@@ -19,7 +21,8 @@ import (
 // Times are how long something took, each time it was done.
 type Times []time.Duration
 
-// Quantile is the time below which the share q of all times lies; 0.5 is the median. It is 0 for no times.
+// Quantile is the time below which the share q of all times lies; 0.5 is the median. It
+// is 0 for no times.
 func (t Times) Quantile(q float64) time.Duration {
 	if len(t) == 0 {
 		return 0
@@ -31,7 +34,8 @@ func (t Times) Quantile(q float64) time.Duration {
 // Median is the quantile of one half.
 func (t Times) Median() time.Duration { return t.Quantile(0.5) }
 
-// Spread is half the distance between the quartiles, as a share of the median: how far a median can be trusted.
+// Spread is half the distance between the quartiles, as a share of the median: how far a
+// median can be trusted.
 func (t Times) Spread() float64 {
 	if t.Median() == 0 {
 		return 0
@@ -39,14 +43,16 @@ func (t Times) Spread() float64 {
 	return float64(t.Quantile(0.75)-t.Quantile(0.25)) / 2 / float64(t.Median())
 }
 
-// Alternate does every side n times, in turns, each second turn in the opposite order: ours, bare, bare, ours. The first turn only
-// warms up. It returns the times of each side.
+// Alternate does every side n times, in turns, each second turn in the opposite order:
+// ours, bare, bare, ours. The first turn only warms up. It returns the times of each
+// side.
 func Alternate(ctx context.Context, n int, sides ...func(context.Context) error) ([]Times, error) {
 	times, _, err := AlternateUsing(ctx, n, func() (Usage, error) { return nil, nil }, sides...)
 	return times, err
 }
 
-// Concurrently does the work n times over by workers at once and returns how long it took in all and each time.
+// Concurrently does the work n times over by workers at once and returns how long it took
+// in all and each time.
 func Concurrently(ctx context.Context, workers, n int, work func(ctx context.Context, i int) error) (time.Duration, Times, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,7 +132,8 @@ type Row struct {
 	BareProcessor string `json:"bareProcessor,omitempty"`
 }
 
-// Costs says what one of each side took; oursEach and bareEach are how many are done in a turn.
+// Costs says what one of each side took; oursEach and bareEach are how many are done in a
+// turn.
 func (r *Row) Costs(ours Account, oursEach int, bare Account, bareEach int) {
 	r.Processor, r.BareProcessor = ours.Each(oursEach), bare.Each(bareEach)
 }

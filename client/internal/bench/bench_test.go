@@ -64,7 +64,8 @@ func TestAlternateUsing(t *testing.T) {
 	accounts[0].Took, accounts[1].Took = 80*time.Millisecond/time.Duration(runtime.NumCPU()), 0
 	var row Row
 	row.Costs(accounts[0], 2, accounts[1], 1)
-	// Forty milliseconds in five turns of two, of a wall-clock time in which the processors had eighty.
+	// Forty milliseconds in five turns of two, of a wall-clock time in which the
+	// processors had eighty.
 	if row.Processor != fmt.Sprintf("4.00 ms, 50 %% of %d processors (peer 3.00, client 1.00)", runtime.NumCPU()) || row.BareProcessor != "" {
 		t.Errorf("%+v", row)
 	}

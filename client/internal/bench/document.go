@@ -25,8 +25,8 @@ func Machine() string {
 	return fmt.Sprintf("%s, %s/%s, %s", text, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// ReplaceSection puts text into a document, between the lines "<!-- NAME -->" and "<!-- /NAME -->", in place of what is there. The
-// rest, which people write, stays.
+// ReplaceSection puts text into a document, between the lines "<!-- NAME -->" and "<!--
+// /NAME -->", in place of what is there. The rest, which people write, stays.
 func ReplaceSection(file, name, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Usage is processor time by kind of process. On a machine whose processors are all busy it tells what bounds a throughput, and on
-// one whose processors are not, that something else does: rounds of messages, timers, the disk.
+// Usage is processor time by kind of process. On a machine whose processors are all busy
+// it tells what bounds a throughput, and on one whose processors are not, that something
+// else does: rounds of messages, timers, the disk.
 type Usage map[string]time.Duration
 
 // An Account is what one side of a comparison has taken.
@@ -21,7 +22,8 @@ type Account struct {
 	Done int           // how often
 }
 
-// Each says what one of n that are done in each turn took: "12.3 ms, 85 % of 2 processors (peer 6.1, client 3.2)".
+// Each says what one of n that are done in each turn took: "12.3 ms, 85 % of 2 processors
+// (peer 6.1, client 3.2)".
 func (a Account) Each(n int) string {
 	if a.Done == 0 || a.Took == 0 {
 		return ""
@@ -70,8 +72,9 @@ func (a *Account) Do(ctx context.Context, use func() (Usage, error), something f
 	return took, nil
 }
 
-// AlternateUsing is [Alternate] with the processor time of each side, which use reads between the turns. What a side leaves to be done
-// after it has returned falls on the next one, of which the order of the turns makes the other as often as itself.
+// AlternateUsing is [Alternate] with the processor time of each side, which use reads
+// between the turns. What a side leaves to be done after it has returned falls on the
+// next one, of which the order of the turns makes the other as often as itself.
 func AlternateUsing(ctx context.Context, n int, use func() (Usage, error), sides ...func(context.Context) error) ([]Times, []Account, error) {
 	times, accounts := make([]Times, len(sides)), make([]Account, len(sides))
 	for turn := range n + 1 {

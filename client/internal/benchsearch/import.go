@@ -101,7 +101,8 @@ func madeUpBundle(n int) string {
 	return b.String() + "]}"
 }
 
-// importResult is what the program says of an import, and what the system says of the program.
+// importResult is what the program says of an import, and what the system says of the
+// program.
 type importResult struct {
 	Sealed, Failed, Entries                     int
 	Bytes                                       int64

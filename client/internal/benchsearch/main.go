@@ -1,5 +1,6 @@
-// Package benchsearch measures the search and the bulk import of Chartseal on a network of its own: queries as the index grows, writing of
-// index entries, many writers of one hot keyword, and the import of records.
+// Package benchsearch measures the search and the bulk import of Chartseal on a network
+// of its own: queries as the index grows, writing of index entries, many writers of one
+// hot keyword, and the import of records.
 package benchsearch
 
 import (

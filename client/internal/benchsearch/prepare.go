@@ -13,7 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/bench"
 )
 
-// What the measured queries ask for: ten records have both words, forty more have the second.
+// What the measured queries ask for: ten records have both words, forty more have the
+// second.
 const (
 	tenWord   = "ten"
 	fiftyWord = "fifty"
@@ -48,8 +49,9 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fill writes random entries until the index has n of them. To a peer they are what all entries are: labels and values are outputs of
-// pseudorandom functions, so the state and its cost are the same. Many submitters send large transactions.
+// fill writes random entries until the index has n of them. To a peer they are what all
+// entries are: labels and values are outputs of pseudorandom functions, so the state and
+// its cost are the same. Many submitters send large transactions.
 func (r *run) fill(ctx context.Context, n int) error {
 	missing := n - r.entries
 	if missing <= 0 {

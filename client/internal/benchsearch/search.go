@@ -9,8 +9,9 @@ import (
 	"github.com/chartseal/chartseal/client/internal/bench/chart"
 )
 
-// searches measures queries at each size of the index. What is measured is all of [client.Client.Search], with the record of each hit
-// checked on the ledger; the yardstick is an evaluate of one key, in turns with it.
+// searches measures queries at each size of the index. What is measured is all of
+// [client.Client.Search], with the record of each hit checked on the ledger; the
+// yardstick is an evaluate of one key, in turns with it.
 func (r *run) searches(ctx context.Context) error {
 	first := make(map[string]bench.Times)
 	curves := []chart.Curve{{Name: "one keyword"}, {Name: "two terms with and"}, {Name: "bare evaluate of one key"}}
@@ -80,7 +81,8 @@ func tenHits(ctx context.Context, c *client.Client, query string) error {
 	return nil
 }
 
-// bareRead asks the peer of the searcher for one asset, which has the size of an index entry.
+// bareRead asks the peer of the searcher for one asset, which has the size of an index
+// entry.
 func (r *run) bareRead(ctx context.Context) (func(context.Context) error, error) {
 	searcher := r.members[1].Bare
 	key, value := asset()

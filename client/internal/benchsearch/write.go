@@ -15,8 +15,9 @@ import (
 	"github.com/chartseal/chartseal/client/internal/bench"
 )
 
-// indexing compares writing entries with a raw batch put of as many keys of the same length, with values of the same size, by as many
-// submitters at once. What the put leaves out is ours: finding the ends of chains, labels, encryption, padding.
+// indexing compares writing entries with a raw batch put of as many keys of the same
+// length, with values of the same size, by as many submitters at once. What the put
+// leaves out is ours: finding the ends of chains, labels, encryption, padding.
 func (r *run) indexing(ctx context.Context) error {
 	const submitters, each = 4, index.MaxBatch
 	key := index.NewScopeKey()
@@ -51,7 +52,8 @@ func (r *run) indexing(ctx context.Context) error {
 	return nil
 }
 
-// asset is a random one that has the sizes of an index entry, its key as that stands in the world state.
+// asset is a random one that has the sizes of an index entry, its key as that stands in
+// the world state.
 func asset() (key, value string) {
 	var label [ledger.LabelSize]byte
 	var text [ledger.EntryValueSize]byte
@@ -71,7 +73,8 @@ func assets(n int) map[string]string {
 
 func rate(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
-// recordItems makes terms of records: half of a record's are its own, and half many others have too.
+// recordItems makes terms of records: half of a record's are its own, and half many
+// others have too.
 func recordItems(records, terms int, name string) []index.Item {
 	var items []index.Item
 	for i := range records {
@@ -89,14 +92,16 @@ func recordItems(records, terms int, name string) []index.Item {
 	return items
 }
 
-// Writers of one hot keyword: so many, over the three hospitals, each a program of its own with its own caches.
+// Writers of one hot keyword: so many, over the three hospitals, each a program of its
+// own with its own caches.
 const (
 	hotWriters = 16
 	hotTerms   = 20 // terms of each record, one of which is hot
 	hotPuts    = 4  // records that each writes in a turn
 )
 
-// hot compares writers that all index the same keyword, beside others of their own, with writers of distinct keywords.
+// hot compares writers that all index the same keyword, beside others of their own, with
+// writers of distinct keywords.
 func (r *run) hot(ctx context.Context) error {
 	key := index.NewScopeKey()
 	var writers []*index.Writer
@@ -176,7 +181,8 @@ func transactions(all []index.Report) (n int) {
 	return n
 }
 
-// hotSeals lets 16 people seal records with the same keyword at the same time, each to be found at once.
+// hotSeals lets 16 people seal records with the same keyword at the same time, each to be
+// found at once.
 func (r *run) hotSeals(ctx context.Context) error {
 	word := "hotseal"
 	var clients []*client.Client

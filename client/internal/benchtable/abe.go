@@ -16,7 +16,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/bench/bare"
 )
 
-// A conjunction is a policy of n attributes all of which are wanted, and somebody who has them.
+// A conjunction is a policy of n attributes all of which are wanted, and somebody who has
+// them.
 type conjunction struct {
 	recipient *abe.Recipient
 	identity  *abe.Identity
@@ -66,7 +67,8 @@ func (c *conjunction) unwrap(file []byte) error {
 	return err
 }
 
-// encryption compares attribute-based encryption with gofe's, in what an envelope takes of it: a file key. bench-abe.md has more.
+// encryption compares attribute-based encryption with gofe's, in what an envelope takes
+// of it: a file key. bench-abe.md has more.
 func (r *run) encryption(ctx context.Context) error {
 	const n = 10
 	ours, err := newConjunction(n)
@@ -101,13 +103,15 @@ func (r *run) encryption(ctx context.Context) error {
 	return nil
 }
 
-// quiet waits until large records have been copied to the other hospitals: what has the processors to itself is measured without them.
+// quiet waits until large records have been copied to the other hospitals: what has the
+// processors to itself is measured without them.
 func (r *run) quiet(ctx context.Context) error {
 	_, err := r.Rest(ctx, 2*time.Minute)
 	return err
 }
 
-// policies draws the time of wrapping and unwrapping a key against the number of attributes that must be held.
+// policies draws the time of wrapping and unwrapping a key against the number of
+// attributes that must be held.
 func (r *run) policies(ctx context.Context) error {
 	if err := r.quiet(ctx); err != nil {
 		return err

@@ -120,7 +120,8 @@ func (r *run) large(ctx context.Context) error {
 	return r.inMemory(ctx)
 }
 
-// remote measures sides before each of which the other hospital's node has lost the payload, so that it comes from the first.
+// remote measures sides before each of which the other hospital's node has lost the
+// payload, so that it comes from the first.
 func (r *run) remote(ctx context.Context, cid string, sides ...func(context.Context) error) ([]bench.Times, []bench.Account, error) {
 	times, accounts := make([]bench.Times, len(sides)), make([]bench.Account, len(sides))
 	for range of(r, 3, 2) {
@@ -239,7 +240,8 @@ func (r *run) program(ctx context.Context, args ...string) (stdout string, peak 
 			}
 			return out.String(), peak, err
 		case <-time.After(20 * time.Millisecond):
-			// Not rusage, whose maximum counts what the process had of ours before it became the program.
+			// Not rusage, whose maximum counts what the process had of ours before it
+			// became the program.
 			peak = max(peak, stage.Memory(cmd.Process.Pid, "VmHWM"))
 		}
 	}

@@ -10,13 +10,15 @@ import (
 	"github.com/chartseal/chartseal/client/internal/bench/stage"
 )
 
-// What commit 258c7d5 took, before anything was done about it, measured as here: KiB a record.
+// What commit 258c7d5 took, before anything was done about it, measured as here: KiB a
+// record.
 const (
 	firstBlocks = 10.58
 	firstState  = 11.04 // state 7.02, private data 3.15, history 0.87
 )
 
-// ledgerBytes measures what a record with 20 keywords adds to a peer's disk, when its databases have written it where it stays.
+// ledgerBytes measures what a record with 20 keywords adds to a peer's disk, when its
+// databases have written it where it stays.
 func (r *run) ledgerBytes(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {

@@ -1,9 +1,12 @@
-// Package benchtable measures Chartseal against the bare systems under it, on a network of its own: [Main] makes the table of all
-// targets and its plots, [Soak] a mixed load at a fixed rate. Search as the index grows is package benchsearch's.
+// Package benchtable measures Chartseal against the bare systems under it, on a network
+// of its own: [Main] makes the table of all targets and its plots, [Soak] a mixed load at
+// a fixed rate. Search as the index grows is package benchsearch's.
 //
-// The client library runs in this process, as a long-running program would use it. The yardsticks are a fabric-gateway client, kubo's RPC
-// and age with nothing of ours around them. The bare submit is a put of a plain contract that only the benchmarks' chaincode program has,
-// of as many bytes as what it is compared with adds to the ledger, measured in the run itself; the bare evaluate is its get.
+// The client library runs in this process, as a long-running program would use it. The
+// yardsticks are a fabric-gateway client, kubo's RPC and age with nothing of ours around
+// them. The bare submit is a put of a plain contract that only the benchmarks' chaincode
+// program has, of as many bytes as what it is compared with adds to the ledger, measured
+// in the run itself; the bare evaluate is its get.
 package benchtable
 
 import (
@@ -70,7 +73,8 @@ func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
 	return true
 }
 
-// Main is the command "table" of chartseal-bench. A target that is missed is no error: the table says so.
+// Main is the command "table" of chartseal-bench. A target that is missed is no error:
+// the table says so.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command(ctx, "table", args, stdout, stderr, (*run).table)
 }

@@ -18,7 +18,8 @@ type other struct {
 	bare   yardstick
 }
 
-// elsewhere measures on a network that is made for it, while that of the run stands still.
+// elsewhere measures on a network that is made for it, while that of the run stands
+// still.
 func (r *run) elsewhere(ctx context.Context, topology string, measure func(*other) error) (err error) {
 	if err := r.Chartnet(ctx, "down"); err != nil {
 		return err
@@ -56,7 +57,8 @@ func (r *run) compare(ctx context.Context, o *other, name string) (bench.Row, er
 	return row, nil
 }
 
-// hospitals draws throughput against the number of hospitals, all of which are on this one machine.
+// hospitals draws throughput against the number of hospitals, all of which are on this
+// one machine.
 func (r *run) hospitals(ctx context.Context) error {
 	sealing, putting := named("seal"), named("bare put")
 	for n := 2; n <= 5; n++ {

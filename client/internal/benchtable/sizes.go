@@ -27,7 +27,8 @@ func (r *run) draw(file, title, x, y string, log bool, curves ...*chart.Curve) {
 	r.charts = append(r.charts, c)
 }
 
-// sizes draws the time of seal and open, and that of kubo's add and cat, against the size of a record.
+// sizes draws the time of seal and open, and that of kubo's add and cat, against the size
+// of a record.
 func (r *run) sizes(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {

@@ -30,7 +30,8 @@ type sample struct {
 	Disk      float64            `json:"disk"`   // MiB of the whole network
 }
 
-// soak puts a mixed load on at a fixed rate, whether or not what was asked before has been answered.
+// soak puts a mixed load on at a fixed rate, whether or not what was asked before has
+// been answered.
 func (r *run) soak(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
@@ -115,7 +116,8 @@ type load struct {
 	lastError string
 }
 
-// do performs the i-th operation: of ten, four seal, three open, two search and one audits.
+// do performs the i-th operation: of ten, four seal, three open, two search and one
+// audits.
 func (l *load) do(ctx context.Context, i int) {
 	name, operation := "seal", l.seal
 	switch i % 10 {

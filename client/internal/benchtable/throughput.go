@@ -15,7 +15,8 @@ import (
 
 const many = 50 // concurrent callers
 
-// sealMany is n seals by so many callers at once, and then the index entries that still wait.
+// sealMany is n seals by so many callers at once, and then the index entries that still
+// wait.
 func sealMany(c *client.Client, callers, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, i int) error {
@@ -37,8 +38,8 @@ func (y yardstick) puts(callers, n int) func(context.Context) error {
 	}
 }
 
-// programs is n seals by so many programs at once. Each has a Client of its own, so none shares a transaction with another, and index
-// entries wait in each one's outbox.
+// programs is n seals by so many programs at once. Each has a Client of its own, so none
+// shares a transaction with another, and index entries wait in each one's outbox.
 func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 	clients := make([]*client.Client, programs)
 	for i := range clients {
@@ -63,8 +64,9 @@ func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 	}, nil
 }
 
-// importing seals n records as an import does: in batches of a transaction each, of which some are on their way at once, and with index
-// entries that are written in between and all in the end.
+// importing seals n records as an import does: in batches of a transaction each, of which
+// some are on their way at once, and with index entries that are written in between and
+// all in the end.
 func importing(c *client.Client, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, importer.InFlight, n/ledger.MaxNewRecords, func(ctx context.Context, batch int) error {
@@ -111,7 +113,8 @@ func (r *run) throughput(ctx context.Context) error {
 	return nil
 }
 
-// apart lets as many programs seal at once, of which none shares a transaction with another.
+// apart lets as many programs seal at once, of which none shares a transaction with
+// another.
 func (r *run) apart(ctx context.Context) error {
 	n := of(r, 400, 150)
 	programs, err := r.programs(many, n)

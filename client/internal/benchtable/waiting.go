@@ -36,7 +36,8 @@ func (r *run) waiting(ctx context.Context) error {
 	return nil
 }
 
-// few is how many registrations are measured for a yardstick: fewer than make the outbox write index entries, which p50 does not have.
+// few is how many registrations are measured for a yardstick: fewer than make the outbox
+// write index entries, which p50 does not have.
 const few = 6
 
 func (r *run) seals(ctx context.Context, rounds int) error {

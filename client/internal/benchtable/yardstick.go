@@ -26,9 +26,10 @@ func put(ctx context.Context, p *stage.Person, size int) error {
 	return p.Bare.Put(ctx, rand.Text(), base64.StdEncoding.EncodeToString(value)[:size])
 }
 
-// calibrate finds the put for work of ours that is done n times, by so many callers at once: the work is done and what it adds to a peer's
-// block files and private data store is divided; then puts of two sizes tell what a put of any size adds to the block files. A put has
-// the value twice in a block, as an argument and as a write.
+// calibrate finds the put for work of ours that is done n times, by so many callers at
+// once: the work is done and what it adds to a peer's block files and private data store
+// is divided; then puts of two sizes tell what a put of any size adds to the block files.
+// A put has the value twice in a block, as an argument and as a write.
 func calibrate(ctx context.Context, s *stage.Stage, p *stage.Person, callers, n int, work func(context.Context) error) (yardstick, error) {
 	msp := p.User.Profile.MSP
 	each := func(work func() error) (blocks, private float64, err error) {

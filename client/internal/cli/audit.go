@@ -60,7 +60,8 @@ type versionRow struct {
 	Tx         string `json:"tx"`
 }
 
-// An accessRow is what 'audit log --json' prints for one access entry. Record is empty when the target is a scope's key.
+// An accessRow is what 'audit log --json' prints for one access entry. Record is empty
+// when the target is a scope's key.
 type accessRow struct {
 	ledger.AccessEntry
 	Record string `json:"record"`
@@ -233,7 +234,8 @@ func (a *app) auditHistoryCommand() *cobra.Command {
 	return cmd
 }
 
-// collect reads pages until the last one, or until there are limit rows. The result is never nil.
+// collect reads pages until the last one, or until there are limit rows. The result is
+// never nil.
 func collect[T any](limit int, page func(bookmark string) ([]T, string, error)) ([]T, error) {
 	all := []T{}
 	for bookmark := ""; ; {

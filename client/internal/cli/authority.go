@@ -115,8 +115,8 @@ func (a *app) authorityInit(f authorityFlags, rules string) error {
 	return a.printAuthority(msp, f.dir, !exists)
 }
 
-// checkMaster tells whether the existing master secret is the one that the caller thinks. Where it is sealed to keys that
-// are elsewhere it cannot be opened, and need not be.
+// checkMaster tells whether the existing master secret is the one that the caller thinks.
+// Where it is sealed to keys that are elsewhere it cannot be opened, and need not be.
 func (a *app) checkMaster(f authorityFlags, msp string) error {
 	if len(f.lock.recipients) > 0 && len(f.lock.identities) == 0 {
 		return nil
@@ -142,7 +142,8 @@ func (a *app) createMaster(f authorityFlags, msp string) error {
 	return authorityDir{f.dir}.create(m, to)
 }
 
-// An authorityRow is what 'authority init --json' prints, and what restore and combine do.
+// An authorityRow is what 'authority init --json' prints, and what restore and combine
+// do.
 type authorityRow struct {
 	Authority string `json:"authority"`
 	Dir       string `json:"dir"`

@@ -150,8 +150,8 @@ passphrase of the new master secret.`,
 	return cmd
 }
 
-// rebuild makes an authority's directory out of a master secret that comes from somewhere. The rules decide who gets what:
-// they are never guessed.
+// rebuild makes an authority's directory out of a master secret that comes from
+// somewhere. The rules decide who gets what: they are never guessed.
 func (a *app) rebuild(f authorityFlags, rules string, open func() (master, error), from string) error {
 	u, err := a.user()
 	if err != nil {

@@ -22,7 +22,8 @@ type (
 	mapping = *authority.Mapping
 )
 
-// An authorityDir is where an authority keeps its files: master.age, the master secret, sealed, and rules.yaml.
+// An authorityDir is where an authority keeps its files: master.age, the master secret,
+// sealed, and rules.yaml.
 type authorityDir struct{ path string }
 
 func (d authorityDir) masterPath() string { return filepath.Join(d.path, "master.age") }
@@ -61,7 +62,8 @@ func (d authorityDir) open(l lock, with []age.Identity) (master, error) {
 	return m, opened(err, d.masterPath(), l)
 }
 
-// putRules replaces the rules when some are given; otherwise it writes the default ones if there are none.
+// putRules replaces the rules when some are given; otherwise it writes the default ones
+// if there are none.
 func (d authorityDir) putRules(rules []byte) error {
 	if rules != nil {
 		return put(d.rulesPath(), rules, true)

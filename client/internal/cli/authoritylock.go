@@ -18,8 +18,8 @@ import (
 	"github.com/chartseal/chartseal/client/envelope"
 )
 
-// A lock says how a secret file is sealed and opened: under a passphrase, or to age keys. A passphrase stands alone, as age
-// wants it.
+// A lock says how a secret file is sealed and opened: under a passphrase, or to age keys.
+// A passphrase stands alone, as age wants it.
 type lock struct {
 	what       string // that is locked, for messages
 	prefix     string // of its flags
@@ -87,7 +87,8 @@ func (a *app) opening(l lock) ([]age.Identity, error) {
 	return []age.Identity{identity}, nil
 }
 
-// sealing gives what a new file is sealed to. An identity file that does not exist is made.
+// sealing gives what a new file is sealed to. An identity file that does not exist is
+// made.
 func (a *app) sealing(l lock) ([]age.Recipient, error) {
 	if err := l.check(); err != nil {
 		return nil, err
@@ -139,7 +140,8 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 	return to, nil
 }
 
-// readIdentities reads age identity files. What they hold is told nowhere, not even in an error.
+// readIdentities reads age identity files. What they hold is told nowhere, not even in an
+// error.
 func (a *app) readIdentities(paths []string) ([]age.Identity, error) {
 	var all []age.Identity
 	for _, path := range paths {
@@ -160,7 +162,8 @@ func (a *app) readIdentities(paths []string) ([]age.Identity, error) {
 	return all, nil
 }
 
-// makeIdentity makes an identity file, with mode 0600 and as age-keygen writes it, unless it exists.
+// makeIdentity makes an identity file, with mode 0600 and as age-keygen writes it, unless
+// it exists.
 func (a *app) makeIdentity(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

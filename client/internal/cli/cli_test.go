@@ -14,8 +14,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"chartseal": func() { os.Exit(Main()) }})
 }
 
-// TestStories runs the stories that need no network: one file a story, under testdata/script. Those on a network are in
-// package e2e.
+// TestStories runs the stories that need no network: one file a story, under
+// testdata/script. Those on a network are in package e2e.
 func TestStories(t *testing.T) {
 	commands := maps.Clone(story.Commands)
 	commands["person"] = person

@@ -43,8 +43,8 @@ const hintTampered = "the stored data is not what the ledger says it is; nothing
 
 const hintLimit = "let an authority grant one attribute that stands for several, and seal under that"
 
-// classes is the one table from errors to exit codes and hints. The first match decides, so what an attacker could
-// cause stands before what an attacker could use to hide it.
+// classes is the one table from errors to exit codes and hints. The first match decides,
+// so what an attacker could cause stands before what an attacker could use to hide it.
 var classes = []class{
 	{ledger.ErrTampered, "tampered", exitTampered, hintTampered},
 	{abe.ErrTampered, "tampered", exitTampered, hintTampered},
@@ -90,8 +90,8 @@ func classify(err error) class {
 	return otherClass
 }
 
-// A talkError adds to an error what only people need: a hint that fits better than the table's, or lines that point
-// into the text that was wrong.
+// A talkError adds to an error what only people need: a hint that fits better than the
+// table's, or lines that point into the text that was wrong.
 type talkError struct {
 	err   error
 	hint  string

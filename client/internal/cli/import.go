@@ -29,7 +29,8 @@ type importFlags struct {
 	dryRun  bool
 }
 
-// maxJobs keeps an import below 150 MiB of memory: each record that is on its way has buffers of about 3 MiB.
+// maxJobs keeps an import below 150 MiB of memory: each record that is on its way has
+// buffers of about 3 MiB.
 const maxJobs = 32
 
 const importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
@@ -164,7 +165,8 @@ func (a *app) planImport(ctx context.Context, job *importer.Job) error {
 	return importFailures(job.Source, sum)
 }
 
-// memoryLimit is more than an import holds at any time; beyond it the collector works harder instead of letting garbage pile up.
+// memoryLimit is more than an import holds at any time; beyond it the collector works
+// harder instead of letting garbage pile up.
 const memoryLimit = 88 << 20
 
 // limitMemory bounds the program's memory, unless GOMEMLIMIT does.

@@ -87,7 +87,8 @@ func fileOf(r importer.Row) string {
 	return r.File
 }
 
-// progress draws a line on a terminal: how much there is in all is not known before it has been read.
+// progress draws a line on a terminal: how much there is in all is not known before it
+// has been read.
 func (p *importPrinter) progress(s importer.Summary) {
 	if p.a.global.quiet || !isTerminal(p.a.stderr) || time.Since(p.shown) < 200*time.Millisecond {
 		return

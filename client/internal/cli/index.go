@@ -169,7 +169,8 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 	}
 }
 
-// flushDue writes what earlier commands left, before a command that reads. It is not the command's business if that fails.
+// flushDue writes what earlier commands left, before a command that reads. It is not the
+// command's business if that fails.
 func (a *app) flushDue(ctx context.Context, s *session) {
 	waits, err := s.client.IndexStatus()
 	if err == nil && waits != (outbox.Status{}) {

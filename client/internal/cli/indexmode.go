@@ -32,8 +32,8 @@ func (f *sealFlags) checkIndex() error {
 	return nil
 }
 
-// applyIndex decides where and when to index: what the command line says, then the configuration, then the organisation's
-// profile.
+// applyIndex decides where and when to index: what the command line says, then the
+// configuration, then the organisation's profile.
 func (f *sealFlags) applyIndex(a *app, s *session, r *client.SealRequest) {
 	mode := cmp.Or(f.index, a.set.index, s.user.Profile.Index, indexBatched)
 	if mode == indexNone && f.scope == "" {

@@ -65,13 +65,15 @@ which open what was sealed to them. The same request always gives the same keys.
 	return cmd
 }
 
-// enrolmentTLS is the enrolment certificate in the form that proves possession of its key to an authority.
+// enrolmentTLS is the enrolment certificate in the form that proves possession of its key
+// to an authority.
 func enrolmentTLS(u *wallet.User) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{u.Certificate.Raw}, PrivateKey: u.Key(), Leaf: u.Certificate}
 }
 
-// storeGrants keeps what was granted and says what was not. The error is the first failure that counts; if anything was granted
-// at all, an authority that merely cannot be reached is a warning, since the next request can make up for it.
+// storeGrants keeps what was granted and says what was not. The error is the first
+// failure that counts; if anything was granted at all, an authority that merely cannot be
+// reached is a warning, since the next request can make up for it.
 func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow, error) {
 	rows := []keyRow{}
 	var failures []error

@@ -12,7 +12,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// An app is one run of the program: its streams, its environment and what was asked of it.
+// An app is one run of the program: its streams, its environment and what was asked of
+// it.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
@@ -27,7 +28,8 @@ type app struct {
 
 // Main runs the command line of this process and returns its exit code.
 //
-// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one ends the process at once, and so does lastTime.
+// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one
+// ends the process at once, and so does lastTime.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -47,8 +49,10 @@ func Main() int {
 	}
 }
 
-// lastTime is how long a program that is told to stop may go on. It is below the ten seconds that service managers usually give, and above
-// what cleaning up takes; but no context ends a write to a pipe that nobody reads, nor the opening of one that nobody writes to.
+// lastTime is how long a program that is told to stop may go on. It is below the ten
+// seconds that service managers usually give, and above what cleaning up takes; but no
+// context ends a write to a pipe that nobody reads, nor the opening of one that nobody
+// writes to.
 const lastTime = 8 * time.Second
 
 // run is the command line in a process that is told to stop by ctx.

@@ -31,7 +31,8 @@ type openedRow struct {
 	Access    string   `json:"access"` // id of the access entry
 	Purpose   string   `json:"purpose"`
 
-	// Range is there with --range: the bytes of Output. Then nothing was compared with SHA256 or the ledger's commitment.
+	// Range is there with --range: the bytes of Output. Then nothing was compared with
+	// SHA256 or the ledger's commitment.
 	Range *rangeRow `json:"range,omitempty"`
 }
 
@@ -96,8 +97,8 @@ digest and the ledger's commitment are of the whole record and cannot be checked
 	return cmd
 }
 
-// A target is where an opened record goes: nothing is visible there before Commit, and nothing is left after Close
-// without it.
+// A target is where an opened record goes: nothing is visible there before Commit, and
+// nothing is left after Close without it.
 type target interface {
 	io.Writer
 	Commit() error

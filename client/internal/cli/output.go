@@ -14,7 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// printJSON writes v to stdout. The fields of what is printed are part of the interface: they may be added to.
+// printJSON writes v to stdout. The fields of what is printed are part of the interface:
+// they may be added to.
 func (a *app) printJSON(v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -50,7 +51,8 @@ func newTable(heading ...string) *table {
 	return t
 }
 
-// row adds a row; an empty cell is shown as "-", so that columns can be counted by tools such as awk.
+// row adds a row; an empty cell is shown as "-", so that columns can be counted by tools
+// such as awk.
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		if i > 0 {

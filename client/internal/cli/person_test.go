@@ -17,8 +17,9 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// person enrols somebody by hand: person WALLET NAME@ORG DAYS makes certificates that are valid for so many days from yesterday
-// on; with 0 days they have expired. There is also a profile for the organisation, whose peer does not answer.
+// person enrols somebody by hand: person WALLET NAME@ORG DAYS makes certificates that are
+// valid for so many days from yesterday on; with 0 days they have expired. There is also
+// a profile for the organisation, whose peer does not answer.
 func person(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: person WALLET NAME@ORG DAYS")

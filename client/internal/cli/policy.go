@@ -14,7 +14,8 @@ func (a *app) policyCommand() *cobra.Command {
 	return group("policy", "Find out what a policy means", groupPeople, a.policyCheckCommand(), a.policyExplainCommand())
 }
 
-// anyPrime compiles a policy only to see whether and into how many stanzas it can be; any prime over policy.MaxAttributes does.
+// anyPrime compiles a policy only to see whether and into how many stanzas it can be; any
+// prime over policy.MaxAttributes does.
 var anyPrime = big.NewInt(65537)
 
 // parsePolicy reads a policy; a mistake in it is shown with a caret.

@@ -72,7 +72,8 @@ nobody has published.`,
 		}),
 	}
 	fs := cmd.Flags()
-	// This --user takes the place of the global one, so that several can be compared. The first is also the identity.
+	// This --user takes the place of the global one, so that several can be compared. The
+	// first is also the identity.
 	fs.StringArrayVar(&users, "user", nil, "does `NAME@ORG` satisfy it? (repeatable)")
 	fs.BoolVar(&offline, "offline", false, "do not ask the ledger which attributes are published")
 	fs.StringVar(&file, "policy-file", "", "read the policy from a `file`")
@@ -91,8 +92,8 @@ func (a *app) policyArgument(args []string, file string) (string, error) {
 	return "", usagef("chartseal policy check needs one policy TEXT (in quotes)")
 }
 
-// checkUsers looks at the attribute keys of users in the wallet: those named, or all. A key counts if it is of the
-// published version, or of any when the ledger was not asked.
+// checkUsers looks at the attribute keys of users in the wallet: those named, or all. A
+// key counts if it is of the published version, or of any when the ledger was not asked.
 func (a *app) checkUsers(p *policy.Policy, named []string, published map[string]int) ([]userCheck, error) {
 	checks := []userCheck{}
 	users := named
@@ -138,7 +139,8 @@ func checkUser(p *policy.Policy, user string, held map[string][]int, published m
 	return check
 }
 
-// heldVersions are the versions of attribute keys that a user of the wallet holds, rising, by attribute.
+// heldVersions are the versions of attribute keys that a user of the wallet holds,
+// rising, by attribute.
 func (a *app) heldVersions(name string) (map[string][]int, error) {
 	u, err := a.walletUser(name, "--user")
 	if err != nil {
@@ -158,8 +160,8 @@ func (a *app) heldVersions(name string) (map[string][]int, error) {
 	return held, nil
 }
 
-// publishedAttributes asks the ledger, with the first of users as identity if there are any. It returns nil when that
-// cannot be done, which is said but is no failure.
+// publishedAttributes asks the ledger, with the first of users as identity if there are
+// any. It returns nil when that cannot be done, which is said but is no failure.
 func (a *app) publishedAttributes(ctx context.Context, users []string) map[string]int {
 	if len(users) > 0 {
 		a.set.user, a.set.userFrom = users[0], "--user"

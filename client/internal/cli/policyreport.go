@@ -64,13 +64,15 @@ type unknownCheck struct {
 	Suggestions []string `json:"suggestions"`
 }
 
-// maxSets bounds how many ways to satisfy a policy are listed, and maxPairs how many pairs are told to people.
+// maxSets bounds how many ways to satisfy a policy are listed, and maxPairs how many
+// pairs are told to people.
 const (
 	maxSets  = 12
 	maxPairs = 6
 )
 
-// newPolicyReport says all of a policy but who of the wallet satisfies it. published is nil when the ledger was not asked.
+// newPolicyReport says all of a policy but who of the wallet satisfies it. published is
+// nil when the ledger was not asked.
 func newPolicyReport(text string, p *policy.Policy, spans []*policy.Span, published map[string]int) policyReport {
 	var names []string
 	if published != nil {
@@ -114,7 +116,8 @@ func parts(text string, found []policy.Part) []partCheck {
 	return out
 }
 
-// reused are the attributes that stand in more than one span program: why there are several.
+// reused are the attributes that stand in more than one span program: why there are
+// several.
 func reused(spans []*policy.Span) []string {
 	count := make(map[string]int)
 	for _, s := range spans {

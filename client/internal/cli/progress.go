@@ -12,8 +12,9 @@ import (
 // progressDelay keeps quick work free of flicker.
 const progressDelay = 300 * time.Millisecond
 
-// progress draws one bar on stderr for all sources together, when stderr is a terminal. stop takes it away and must be
-// called before anything else is written; it may be called twice.
+// progress draws one bar on stderr for all sources together, when stderr is a terminal.
+// stop takes it away and must be called before anything else is written; it may be called
+// twice.
 func (a *app) progress(label string) (report client.Progress, stop func()) {
 	if a.global.quiet || !isTerminal(a.stderr) {
 		return nil, func() {}

@@ -8,7 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// recordID checks that an argument looks like a record's id, so that a slip is told before anything is logged.
+// recordID checks that an argument looks like a record's id, so that a slip is told
+// before anything is logged.
 func recordID(arg string) (string, error) {
 	id := strings.ToLower(arg)
 	if b, err := hex.DecodeString(id); err != nil || len(b) != ledger.RecordIDSize {

@@ -124,7 +124,8 @@ func childNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// onlySubcommands refuses arguments: what is left over after a group's name is a command that does not exist.
+// onlySubcommands refuses arguments: what is left over after a group's name is a command
+// that does not exist.
 func onlySubcommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -135,7 +136,8 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
 }
 
-// takes checks the number of arguments; what names them in the message. max < 0 means any number.
+// takes checks the number of arguments; what names them in the message. max < 0 means any
+// number.
 func takes(min, max int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {

@@ -183,8 +183,9 @@ func (a *app) printSealed(rows []sealedRow) error {
 	return a.printTable(t)
 }
 
-// printBatch prints what was sealed. Of more files than fit into one transaction some may be sealed although there was an
-// error; they are printed as well, since they are on the ledger.
+// printBatch prints what was sealed. Of more files than fit into one transaction some may
+// be sealed although there was an error; they are printed as well, since they are on the
+// ledger.
 func (a *app) printBatch(files []string, sealed []client.Sealed, err error) error {
 	if err != nil && len(sealed) == 0 {
 		return sealHint(err)

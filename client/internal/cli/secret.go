@@ -11,8 +11,9 @@ import (
 // maxSecret is the largest passphrase or enrolment secret that is read.
 const maxSecret = 4096
 
-// A secretSource says where a secret comes from: a file, an environment variable, or a question on the terminal.
-// A secret is never an argument, which other users of the machine could see.
+// A secretSource says where a secret comes from: a file, an environment variable, or a
+// question on the terminal. A secret is never an argument, which other users of the
+// machine could see.
 type secretSource struct {
 	what string // for messages, such as "enrolment secret"
 	flag string // the flag that names a file
@@ -65,8 +66,8 @@ func (s secretSource) checked(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// ask reads a line from the terminal without showing it. When the program is to end before there is one, the terminal shows again what is
-// typed.
+// ask reads a line from the terminal without showing it. When the program is to end
+// before there is one, the terminal shows again what is typed.
 func (a *app) ask(in *input, prompt string) ([]byte, error) {
 	terminal := int(in.file.Fd())
 	before, err := term.GetState(terminal)

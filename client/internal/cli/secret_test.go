@@ -12,7 +12,8 @@ import (
 	"github.com/chartseal/chartseal/abe"
 )
 
-// secret prints what tells two master secrets apart, a digest of keys that they make: secret DIR IDENTITY-FILE.
+// secret prints what tells two master secrets apart, a digest of keys that they make:
+// secret DIR IDENTITY-FILE.
 func secret(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: secret DIR IDENTITY-FILE")

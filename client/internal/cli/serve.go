@@ -19,8 +19,8 @@ import (
 // stopTime is how long a stopping server lets requests finish.
 const stopTime = 5 * time.Second
 
-// log makes the log of a long-running command: one line an event on stderr, in JSON with --json. Errors and names go there,
-// never keys or what is in records.
+// log makes the log of a long-running command: one line an event on stderr, in JSON with
+// --json. Errors and names go there, never keys or what is in records.
 func (a *app) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if a.global.quiet {

@@ -25,7 +25,8 @@ type session struct {
 	client    *client.Client
 }
 
-// connect makes a session of the user that the settings name. Connections are made when they are first needed.
+// connect makes a session of the user that the settings name. Connections are made when
+// they are first needed.
 func (a *app) connect(context.Context) (*session, error) {
 	u, err := a.user()
 	if err != nil {
@@ -90,7 +91,8 @@ func (s *session) members(ctx context.Context) ([]authority.MSP, error) {
 	return s.ledger.ConfirmedMSPs(ctx, s.witnesses)
 }
 
-// identities are what a user can open with: attribute keys, and the custodian's own identity.
+// identities are what a user can open with: attribute keys, and the custodian's own
+// identity.
 func identities(u *wallet.User) ([]age.Identity, error) {
 	stored, err := attributeKeys(u)
 	if err != nil {

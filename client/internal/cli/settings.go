@@ -9,7 +9,8 @@ import (
 	shared "github.com/chartseal/chartseal/client/internal/settings"
 )
 
-// settings are what flags, environment, configuration file and defaults together say, in this order of precedence.
+// settings are what flags, environment, configuration file and defaults together say, in
+// this order of precedence.
 type settings struct {
 	user    string // NAME@ORG; "" when nothing names one
 	wallet  string

@@ -6,8 +6,9 @@ import (
 	"os"
 )
 
-// An input is standard input that stops waiting when the program is to end. A read of a pipe or a terminal cannot be
-// interrupted otherwise, and then the first SIGINT would do nothing to a `seal -` whose writer is slow.
+// An input is standard input that stops waiting when the program is to end. A read of a
+// pipe or a terminal cannot be interrupted otherwise, and then the first SIGINT would do
+// nothing to a `seal -` whose writer is slow.
 type input struct {
 	ctx     context.Context
 	file    *os.File
@@ -25,7 +26,8 @@ func newInput(ctx context.Context, f *os.File) *input {
 	return &input{ctx: ctx, file: f, reads: make(chan read, 1)}
 }
 
-// Read reads ahead by at most one block, which a later Read returns when the context ends this one.
+// Read reads ahead by at most one block, which a later Read returns when the context ends
+// this one.
 func (in *input) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -39,8 +39,8 @@ func terminal(t *testing.T) (people, programs *os.File) {
 	return people, programs
 }
 
-// TestSecretStopsWaiting: a program that is told to stop while it asks for a secret does not wait for it, and leaves a terminal that shows
-// what is typed.
+// TestSecretStopsWaiting: a program that is told to stop while it asks for a secret does
+// not wait for it, and leaves a terminal that shows what is typed.
 func TestSecretStopsWaiting(t *testing.T) {
 	people, programs := terminal(t)
 	shows := func() bool {
@@ -79,7 +79,8 @@ func TestSecretStopsWaiting(t *testing.T) {
 	}
 }
 
-// TestStopsWhateverItWaitsFor: SIGTERM ends also a program that waits for somebody who does not read or write, which no context can end.
+// TestStopsWhateverItWaitsFor: SIGTERM ends also a program that waits for somebody who
+// does not read or write, which no context can end.
 func TestStopsWhateverItWaitsFor(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {

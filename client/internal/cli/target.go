@@ -15,9 +15,10 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// An outFile is a new file that appears, whole, under its name only when it is committed. Until then it has no name, so that
-// not even a killed process leaves what was not verified on the disk; where a file system cannot do that, it is a hidden
-// file beside it that only its owner can read.
+// An outFile is a new file that appears, whole, under its name only when it is committed.
+// Until then it has no name, so that not even a killed process leaves what was not
+// verified on the disk; where a file system cannot do that, it is a hidden file beside it
+// that only its owner can read.
 type outFile struct {
 	*os.File
 	path  string
@@ -77,9 +78,10 @@ func (o *outFile) Commit() error {
 	return nil
 }
 
-// place gives the file its name. A link, unlike a rename, never replaces a file that appeared meanwhile; file systems
-// without links get the rename after a last look. Only a rename replaces a file in one step, so a file without a name is
-// first given a hidden one.
+// place gives the file its name. A link, unlike a rename, never replaces a file that
+// appeared meanwhile; file systems without links get the rename after a last look. Only a
+// rename replaces a file in one step, so a file without a name is first given a hidden
+// one.
 func (o *outFile) place() error {
 	if o.named == "" {
 		if !o.force {
@@ -119,11 +121,13 @@ func (o *outFile) Close() error {
 	return os.Remove(o.named)
 }
 
-// spoolMemory is how much of a record is kept in memory before it goes to a temporary file.
+// spoolMemory is how much of a record is kept in memory before it goes to a temporary
+// file.
 const spoolMemory = 8 << 20
 
-// A spool holds back what is written to it until it is committed, and then copies it to a stream. What does not fit into
-// memory is in a temporary file that has no name any more, so that it ends with the process whatever happens.
+// A spool holds back what is written to it until it is committed, and then copies it to a
+// stream. What does not fit into memory is in a temporary file that has no name any more,
+// so that it ends with the process whatever happens.
 type spool struct {
 	to       io.Writer
 	terminal bool // show nothing that could harm a terminal

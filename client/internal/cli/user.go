@@ -21,7 +21,8 @@ func (a *app) openWallet() (*wallet.Wallet, error) {
 	return w, nil
 }
 
-// user reads the user that the settings name. Whether their certificates are still valid is for whoever uses them.
+// user reads the user that the settings name. Whether their certificates are still valid
+// is for whoever uses them.
 func (a *app) user() (*wallet.User, error) {
 	if a.set.user == "" {
 		err := usagef("who are you? no user is named")
@@ -68,7 +69,8 @@ func (a *app) walletUsers() ([]string, error) {
 	return w.Users()
 }
 
-// attributeKeys reads the attribute keys of a user. Those that were issued to somebody else are refused.
+// attributeKeys reads the attribute keys of a user. Those that were issued to somebody
+// else are refused.
 func attributeKeys(u *wallet.User) ([]wallet.AttributeKey, error) {
 	id, err := fabric.EnrolmentID(u.Certificate)
 	if err != nil {

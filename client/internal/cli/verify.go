@@ -70,7 +70,8 @@ func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error)
 		"get the profile of another hospital, a file such as HospitalB.yaml, and put it into %s", w.Dir())
 }
 
-// problems turns proofs that a peer withholds or has altered entries into an error, after what was found is printed.
+// problems turns proofs that a peer withholds or has altered entries into an error, after
+// what was found is printed.
 func (a *app) problems(found client.Results) error {
 	var tampered []error
 	for _, p := range found.Problems {

@@ -1,9 +1,11 @@
-// Package convoy lets calls that run at the same time share what each would cost alone: a transaction's signatures, a request's
-// round trip. It is the group commit of databases. [Convoy.Go] sends an item; most of its callers never learn that others travelled
-// with them.
+// Package convoy lets calls that run at the same time share what each would cost alone: a
+// transaction's signatures, a request's round trip. It is the group commit of databases.
+// [Convoy.Go] sends an item; most of its callers never learn that others travelled with
+// them.
 //
-// Nobody waits for company that may not come: while few convoys are under way an item goes at once, and otherwise with all that have
-// come when one of those arrives. So one caller alone has no delay, and the more there are the fewer convoys each pays for.
+// Nobody waits for company that may not come: while few convoys are under way an item
+// goes at once, and otherwise with all that have come when one of those arrives. So one
+// caller alone has no delay, and the more there are the fewer convoys each pays for.
 package convoy
 
 import (
@@ -14,17 +16,19 @@ import (
 
 // A Convoy is safe for concurrent use. Its fields must not change once it is used.
 type Convoy[T any] struct {
-	// Flights is how many are under way at once before others wait for company; zero means 2.
+	// Flights is how many are under way at once before others wait for company; zero
+	// means 2.
 	Flights int
 
 	// Fits tells whether an item may join a group, which is not empty. Nil lets all join.
 	Fits func(group []T, next T) bool
 
-	// Send sends a group. Its error is that of all of them. The context ends when those of all callers have ended.
+	// Send sends a group. Its error is that of all of them. The context ends when those
+	// of all callers have ended.
 	Send func(ctx context.Context, group []T) error
 
-	// Part tells whether a group of several that failed with an error is to be sent again item by item, so that nobody fails for
-	// what another has brought. Nil parts none.
+	// Part tells whether a group of several that failed with an error is to be sent again
+	// item by item, so that nobody fails for what another has brought. Nil parts none.
 	Part func(group []T, err error) bool
 
 	mu      sync.Mutex
@@ -38,8 +42,9 @@ type passenger[T any] struct {
 	done chan error // has room for one
 }
 
-// Go sends an item and returns when it is known what became of it. An item whose context ends before it is under way does not go;
-// with others under way, its outcome is waited for.
+// Go sends an item and returns when it is known what became of it. An item whose context
+// ends before it is under way does not go; with others under way, its outcome is waited
+// for.
 func (c *Convoy[T]) Go(ctx context.Context, item T) error {
 	p := &passenger[T]{ctx: ctx, item: item, done: make(chan error, 1)}
 	if c.board(p) {
@@ -96,8 +101,9 @@ func (c *Convoy[T]) land() {
 	}
 }
 
-// next takes those who fit together from the front of the queue, without those whose context has ended and who have not left yet. When
-// there is nobody it gives the flight back.
+// next takes those who fit together from the front of the queue, without those whose
+// context has ended and who have not left yet. When there is nobody it gives the flight
+// back.
 func (c *Convoy[T]) next() []*passenger[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -86,7 +86,8 @@ func TestFits(t *testing.T) {
 	})
 }
 
-// TestPart shows that only who brought what is refused fails, if groups part, and that all do otherwise.
+// TestPart shows that only who brought what is refused fails, if groups part, and that
+// all do otherwise.
 func TestPart(t *testing.T) {
 	refused := errors.New("refused")
 	for _, part := range []bool{true, false} {
@@ -117,7 +118,8 @@ func TestPart(t *testing.T) {
 	}
 }
 
-// TestLeave cancels some that wait, some that are under way with others, and one that is under way alone.
+// TestLeave cancels some that wait, some that are under way with others, and one that is
+// under way alone.
 func TestLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &road{}
@@ -176,7 +178,8 @@ func TestAllLeave(t *testing.T) {
 	})
 }
 
-// TestLeaveWhileLanding: who is cancelled with those under way does not go when they land.
+// TestLeaveWhileLanding: who is cancelled with those under way does not go when they
+// land.
 func TestLeaveWhileLanding(t *testing.T) {
 	for range 50 { // whether those that wait hear of it before the first has landed is chance
 		synctest.Test(t, func(t *testing.T) {

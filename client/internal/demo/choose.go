@@ -26,7 +26,8 @@ const eachFormat = 6
 // errNoRecords tells of a directory that has none.
 var errNoRecords = errors.New("no records")
 
-// choose takes a few files of each format from the directory of records, or writes the demonstration's own.
+// choose takes a few files of each format from the directory of records, or writes the
+// demonstration's own.
 func (d *demo) choose() error {
 	if d.Data == "" {
 		paths, err := writeSamples(filepath.Join(d.Work, "records"))
@@ -67,7 +68,8 @@ func (d *demo) choose() error {
 	return nil
 }
 
-// survey walks a directory and sorts its files by format. FHIR bundles count as a format of their own.
+// survey walks a directory and sorts its files by format. FHIR bundles count as a format
+// of their own.
 func survey(dir string) (formats map[string][]sample, total int, err error) {
 	formats = make(map[string][]sample)
 	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -135,8 +137,8 @@ func look(path string) (sample, error) {
 	return s, nil
 }
 
-// blockFile finds the file in which a hospital's IPFS node keeps the first block of a CID: the node's blockstore names files by
-// the multihash in upper-case base32.
+// blockFile finds the file in which a hospital's IPFS node keeps the first block of a
+// CID: the node's blockstore names files by the multihash in upper-case base32.
 func (d *demo) blockFile(hospital, cid string) (string, error) {
 	encoding := base32.StdEncoding.WithPadding(base32.NoPadding)
 	raw, err := encoding.DecodeString(strings.ToUpper(strings.TrimPrefix(cid, "b")))

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestChooseTakesDirectories: what DATA= names is walked through, and told from its content; where there is nothing to seal, the
-// demonstration says so before it makes a network.
+// TestChooseTakesDirectories: what DATA= names is walked through, and told from its
+// content; where there is nothing to seal, the demonstration says so before it makes a
+// network.
 func TestChooseTakesDirectories(t *testing.T) {
 	empty, full := t.TempDir(), t.TempDir()
 	deep := filepath.Join(full, "a b", "c")
@@ -32,7 +33,8 @@ func TestChooseTakesDirectories(t *testing.T) {
 	}
 }
 
-// TestGoOn: the words at the end name the network that was used, so that they can be copied.
+// TestGoOn: the words at the end name the network that was used, so that they can be
+// copied.
 func TestGoOn(t *testing.T) {
 	for dir, want := range map[string][]string{
 		"/b/network": {"/b/chartseal --user ", "make down "},

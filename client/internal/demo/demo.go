@@ -1,6 +1,7 @@
-// Package demo runs Chartseal's main job on a real network, as its users would: it starts the programs chartnet and
-// chartseal and looks only at what they print, what they write and how they exit. Each step says what happened and how
-// long it took; the first that is not as it should be ends the demonstration with an error.
+// Package demo runs Chartseal's main job on a real network, as its users would: it starts
+// the programs chartnet and chartseal and looks only at what they print, what they write
+// and how they exit. Each step says what happened and how long it took; the first that is
+// not as it should be ends the demonstration with an error.
 package demo
 
 import (
@@ -158,7 +159,8 @@ func (d *demo) chartseal(user string, args ...string) (result, error) {
 	return r, err
 }
 
-// succeed runs the client and demands exit code 0; its JSON answer goes into v when v is not nil.
+// succeed runs the client and demands exit code 0; its JSON answer goes into v when v is
+// not nil.
 func (d *demo) succeed(v any, user string, args ...string) error {
 	r, err := d.chartseal(user, args...)
 	if err != nil {
@@ -176,7 +178,8 @@ func (d *demo) succeed(v any, user string, args ...string) error {
 	return nil
 }
 
-// fail runs the client and demands the given exit code, words on stderr and nothing on stdout.
+// fail runs the client and demands the given exit code, words on stderr and nothing on
+// stdout.
 func (d *demo) fail(code int, user string, args ...string) error {
 	r, err := d.chartseal(user, args...)
 	if err != nil {

@@ -24,7 +24,8 @@ var patients = []struct {
 	{"cs-1005", "Tanaka", "Hana", "1977-09-03", "I21.4", "Non-ST elevation myocardial infarction", "89579-7", "Troponin I", 96, "ng/L", "2025-06-14"},
 }
 
-// largeSize is the size in bytes of the one large record: a stand-in for an imaging study.
+// largeSize is the size in bytes of the one large record: a stand-in for an imaging
+// study.
 const largeSize = 48 << 20
 
 // writeSamples writes the demonstration's own records into dir and returns their paths.

@@ -16,7 +16,8 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// author is doctor@HospitalA with an outbox of their own. What is written from now on begins where mark says.
+// author is doctor@HospitalA with an outbox of their own. What is written from now on
+// begins where mark says.
 func author(t *testing.T) (c *client.Client, mark begin) {
 	t.Helper()
 	level(t) // nothing that was written before is taken for something of this test
@@ -84,7 +85,8 @@ func registration(t *testing.T, record string) begin {
 	}
 }
 
-// since gives what a peer has in its blocks from a beginning on, when so many index transactions are among it.
+// since gives what a peer has in its blocks from a beginning on, when so many index
+// transactions are among it.
 func since(t *testing.T, organisation string, mark begin, puts int) []transaction {
 	t.Helper()
 	from := func(all []transaction) []transaction {
@@ -100,8 +102,9 @@ func putsOf(all []transaction) []transaction {
 	return slices.DeleteFunc(slices.Clone(all), func(tx transaction) bool { return tx.function != ledger.IndexPut })
 }
 
-// TestEqualKeywordsAtRest: the adversary has the regulator's block files and a guess which two records share all their keywords. By
-// whatever distance between the entries of two records, pairs that share them look like pairs that do not.
+// TestEqualKeywordsAtRest: the adversary has the regulator's block files and a guess
+// which two records share all their keywords. By whatever distance between the entries of
+// two records, pairs that share them look like pairs that do not.
 func TestEqualKeywordsAtRest(t *testing.T) {
 	const pairs = 12 // so that the test below can tell: 8 pairs give no p below 7.8e-4
 	c, mark := author(t)
@@ -148,12 +151,14 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 				scores[1] = append(scores[1], score)
 			}
 		}
-		// Under the hypothesis that the kinds look alike, every order of scores is as likely as any other.
+		// Under the hypothesis that the kinds look alike, every order of scores is as
+		// likely as any other.
 		if p := rankTest(scores[0], scores[1]); p < 1e-4 {
 			t.Errorf("%s tell equal keywords from different ones: p = %g, %v and %v", what, p, scores[0], scores[1])
 		}
 	}
-	// The same test does tell them apart when labels are made in the naive way, as a hash of the keyword.
+	// The same test does tell them apart when labels are made in the naive way, as a hash
+	// of the keyword.
 	var naive [2][]float64
 	for i, same := range equal {
 		a, b := puts[2*i].entries(t), slices.Clone(puts[2*i+1].entries(t))
@@ -169,10 +174,12 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 	}
 }
 
-// TestKeywordCountAtRest: records with few and with many keywords leave transactions of one size in the blocks, up to the bucket.
+// TestKeywordCountAtRest: records with few and with many keywords leave transactions of
+// one size in the blocks, up to the bucket.
 func TestKeywordCountAtRest(t *testing.T) {
 	c, mark := author(t)
-	// Every note also has terms of its own kind: 55 keywords and these are just below the bucket of 64.
+	// Every note also has terms of its own kind: 55 keywords and these are just below the
+	// bucket of 64.
 	counts := []int{1, 7, 25, 55}
 	for _, n := range append(counts, 90) {
 		record(t, c, client.IndexNow, words(n)...)
@@ -209,9 +216,11 @@ type sighting struct {
 	truth    int   // of the round's records in order of registration
 }
 
-// TestBatchedEntriesCannotBeAttributed: eight records a round are sealed one after the other, and their entries are written together.
-// The adversary knows of each entry its place in the write set, its transaction, the times, the creator, and all
-// bytes. Trained on half of the rounds with the truth, it attributes the entries of the others no better than by guessing.
+// TestBatchedEntriesCannotBeAttributed: eight records a round are sealed one after the
+// other, and their entries are written together. The adversary knows of each entry its
+// place in the write set, its transaction, the times, the creator, and all bytes. Trained
+// on half of the rounds with the truth, it attributes the entries of the others no better
+// than by guessing.
 func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	const rounds, each = 12, 40
 	truth := newOracle(t)
@@ -267,7 +276,8 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	}
 	check("neighbours", same, len(test)-1, float64(each-1)/float64(each*outbox.DefaultRecords-1))
 
-	// The same adversary reads records off at once when their entries stand one after the other.
+	// The same adversary reads records off at once when their entries stand one after the
+	// other.
 	sorted := func(data []sighting) []sighting {
 		data = slices.Clone(data)
 		for i := range data {
@@ -281,7 +291,8 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	}
 }
 
-// TestNowEntriesCanBeAttributed is the control: the same adversary attributes what is written at once.
+// TestNowEntriesCanBeAttributed is the control: the same adversary attributes what is
+// written at once.
 func TestNowEntriesCanBeAttributed(t *testing.T) {
 	c, mark := author(t)
 	ids, marks := make([]string, 6), make([][]string, 6)
@@ -291,7 +302,8 @@ func TestNowEntriesCanBeAttributed(t *testing.T) {
 	}
 	txs := since(t, "HospitalC", mark, len(ids))
 	truth := newOracle(t).of(marks)
-	// One user's client seals one call after the other: by its own clock, the n-th index transaction is of the n-th registration.
+	// One user's client seals one call after the other: by its own clock, the n-th index
+	// transaction is of the n-th registration.
 	mine := slices.DeleteFunc(slices.Clone(txs), func(tx transaction) bool { return tx.creator != txs[0].creator })
 	slices.SortFunc(mine, func(a, b transaction) int { return a.time.Compare(b.time) })
 	registered := slices.DeleteFunc(slices.Clone(mine), func(tx transaction) bool { return tx.function != ledger.RecordCreate })

@@ -13,7 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// nearest is the least number of bits by which a part of an entry of a differs from one of b.
+// nearest is the least number of bits by which a part of an entry of a differs from one
+// of b.
 func nearest(a, b []index.Entry, part func(index.Entry) []byte) float64 {
 	best := math.MaxInt
 	for _, x := range a {
@@ -28,8 +29,9 @@ func nearest(a, b []index.Entry, part func(index.Entry) []byte) float64 {
 	return float64(best)
 }
 
-// rankTest is the two-sided p-value of Mann and Whitney's test, by the normal approximation without a correction for ties, which
-// makes it err on the side of no difference.
+// rankTest is the two-sided p-value of Mann and Whitney's test, by the normal
+// approximation without a correction for ties, which makes it err on the side of no
+// difference.
 func rankTest(a, b []float64) float64 {
 	u := 0.0
 	for _, x := range a {

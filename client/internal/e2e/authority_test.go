@@ -13,8 +13,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestAuthorityStories runs the stories that put another server in the place of HospitalA's authority. They share that
-// place, so no other test runs at the same time, and it is given back at the end.
+// TestAuthorityStories runs the stories that put another server in the place of
+// HospitalA's authority. They share that place, so no other test runs at the same time,
+// and it is given back at the end.
 func TestAuthorityStories(t *testing.T) {
 	buildStoryPrograms(t)
 	authority := connect(t, "authority@HospitalA")
@@ -37,8 +38,10 @@ func TestAuthorityStories(t *testing.T) {
 	})
 }
 
-// spare is an address for another authority beside the one at a URL: ten ports on, in the block of ports that is the network's, where it
-// has no server itself. A port that the kernel gives could go to an outgoing connection of the network before the authority listens.
+// spare is an address for another authority beside the one at a URL: ten ports on, in the
+// block of ports that is the network's, where it has no server itself. A port that the
+// kernel gives could go to an outgoing connection of the network before the authority
+// listens.
 func spare(authority string) (string, error) {
 	u, err := url.Parse(authority)
 	if err != nil {

@@ -33,8 +33,9 @@ type transaction struct {
 	writes   []*kvrwset.KVWrite
 }
 
-// entries are those of an index:Put, in the order of the write set, which is that of their keys. What stands for a label is the name
-// that the key has of it, see ledger.IndexKey.
+// entries are those of an index:Put, in the order of the write set, which is that of
+// their keys. What stands for a label is the name that the key has of it, see
+// ledger.IndexKey.
 func (tx transaction) entries(t *testing.T) []index.Entry {
 	t.Helper()
 	if len(tx.args) > 0 {
@@ -67,7 +68,8 @@ func (tx transaction) records(t *testing.T) []string {
 	return ids
 }
 
-// transactions decodes the block files of an organisation's peer, from a block on, and waits until want says that all are there.
+// transactions decodes the block files of an organisation's peer, from a block on, and
+// waits until want says that all are there.
 func transactions(t *testing.T, organisation string, want func([]transaction) bool) []transaction {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -113,7 +115,8 @@ func chunk(b []byte) (head, rest []byte, ok bool) {
 	return b[used : used+int(n)], b[used+int(n):], true
 }
 
-// readBlock reads the peer's own layout of a block: number, two hashes, and the transactions, each after its length.
+// readBlock reads the peer's own layout of a block: number, two hashes, and the
+// transactions, each after its length.
 func readBlock(t *testing.T, b []byte) []transaction {
 	t.Helper()
 	number, used := binary.Uvarint(b)
@@ -141,7 +144,8 @@ func readBlock(t *testing.T, b []byte) []transaction {
 	return out
 }
 
-// readTransaction reads an endorsed call of our chaincode; there are others, which configure the channel.
+// readTransaction reads an endorsed call of our chaincode; there are others, which
+// configure the channel.
 func readTransaction(t *testing.T, raw []byte) (transaction, bool) {
 	t.Helper()
 	decode := func(b []byte, into proto.Message) {

@@ -60,7 +60,8 @@ func TestBlobsConformance(t *testing.T) {
 	})
 }
 
-// blockFile is where a hospital's IPFS node keeps the first block of a CID: the file's name is the multihash in base32.
+// blockFile is where a hospital's IPFS node keeps the first block of a CID: the file's
+// name is the multihash in base32.
 func blockFile(t *testing.T, hospital, id string) string {
 	t.Helper()
 	c, err := cid.Decode(id)

@@ -17,8 +17,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// raw gives the chaincode to an attacker who has a user's keys and does not use our client, at the peer of any
-// organisation.
+// raw gives the chaincode to an attacker who has a user's keys and does not use our
+// client, at the peer of any organisation.
 func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	t.Helper()
 	u := user(t, name)
@@ -48,8 +48,9 @@ func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	return gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode)
 }
 
-// TestEnvelopeNeedsOwnAccessEntry: a wrapped key is handed out to nobody but the actor of a committed access entry for that
-// record, and the refusal is the same sentinel on this side of a real peer.
+// TestEnvelopeNeedsOwnAccessEntry: a wrapped key is handed out to nobody but the actor of
+// a committed access entry for that record, and the refusal is the same sentinel on this
+// side of a real peer.
 func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
 	ctx := t.Context()
 	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), write(t, "b.txt", []byte("b")), "--policy", twoDoctors)
@@ -94,8 +95,8 @@ func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
 	}
 }
 
-// TestEnvelopeCannotBeSubmitted: asking for an envelope with a transaction, whose response would be stored in the block, does
-// not get the endorsements of two hospitals.
+// TestEnvelopeCannotBeSubmitted: asking for an envelope with a transaction, whose
+// response would be stored in the block, does not get the endorsements of two hospitals.
 func TestEnvelopeCannotBeSubmitted(t *testing.T) {
 	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)
 	entries, err := connect(t, doctorB).RequestAccess(t.Context(), []string{rows[0].Record}, "TREAT")
@@ -127,7 +128,8 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestCorruptedBlock: a bit that flips on the own IPFS node is found, exit code 5, and no output is left.
+// TestCorruptedBlock: a bit that flips on the own IPFS node is found, exit code 5, and no
+// output is left.
 func TestCorruptedBlock(t *testing.T) {
 	content := make([]byte, 3<<20) // several blocks
 	for i := range content {

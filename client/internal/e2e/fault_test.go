@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// TestFullDisk opens and seals where there is no room: an error, and nothing half-written.
+// TestFullDisk opens and seals where there is no room: an error, and nothing
+// half-written.
 func TestFullDisk(t *testing.T) {
 	content := make([]byte, 1<<20)
 	rand.Read(content)
@@ -30,7 +31,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// smallDisk mounts a file system of the given size, which takes root as in CI and in containers.
+// smallDisk mounts a file system of the given size, which takes root as in CI and in
+// containers.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -101,7 +103,8 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-// TestFailedSealLeavesNothing: when IPFS is gone in the middle of several files, no record is on the ledger.
+// TestFailedSealLeavesNothing: when IPFS is gone in the middle of several files, no
+// record is on the ledger.
 func TestFailedSealLeavesNothing(t *testing.T) {
 	level(t)
 	before := strings.Count(expect(t, exitDone, auditor, "audit", "records", "--json").stdout, `"record"`)
@@ -146,8 +149,8 @@ func kill(t *testing.T, process, organisation string, signal syscall.Signal) {
 	t.Fatalf("%s/%s does not run", organisation, process)
 }
 
-// TestHospitalDown stops one whole hospital, whichever it is: the others seal, search and open, also what the missing one had
-// sealed, and afterwards it has missed nothing.
+// TestHospitalDown stops one whole hospital, whichever it is: the others seal, search and
+// open, also what the missing one had sealed, and afterwards it has missed nothing.
 func TestHospitalDown(t *testing.T) {
 	content := []byte("sealed while all were up")
 	rows := seal(t, doctorA, write(t, "before.txt", content), "--policy", twoDoctors, "--keyword", "before-the-outage")

@@ -36,8 +36,8 @@ func ruleFile(t *testing.T, keyword string) string {
 	return write(t, "rules.yaml", fmt.Appendf(nil, "rules:\n- {policy: %s, keywords: [%s]}\n", twoDoctors, keyword))
 }
 
-// TestImportKilled kills the program with SIGKILL in the middle of an import, again and again, runs it again, and looks for what is
-// lost or there twice.
+// TestImportKilled kills the program with SIGKILL in the middle of an import, again and
+// again, runs it again, and looks for what is lost or there twice.
 func TestImportKilled(t *testing.T) {
 	const n = 600
 	word := "killed" + strings.ToLower(randomText(8))
@@ -83,7 +83,8 @@ func TestImportKilled(t *testing.T) {
 	if unique := len(slices.Compact(slices.Clone(ids))); len(ids) != n || unique != n {
 		t.Fatalf("%d records are found, %d different ones, want %d", len(ids), unique, n)
 	}
-	// Every record is in the report, which is written before the journal says that it is done.
+	// Every record is in the report, which is written before the journal says that it is
+	// done.
 	text, err := os.ReadFile(report)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,8 @@ func TestImportKilled(t *testing.T) {
 	}
 }
 
-// awaitGrowth waits until a file grows, or a process has ended; it leaves what ended says for others.
+// awaitGrowth waits until a file grows, or a process has ended; it leaves what ended says
+// for others.
 func awaitGrowth(path string, ended chan error) {
 	size := func() int64 {
 		info, err := os.Stat(path)
@@ -131,7 +133,8 @@ func awaitGrowth(path string, ended chan error) {
 	}
 }
 
-// TestImportAnswers imports records on the real network, asks questions of the index at another hospital, and compares with a plain scan.
+// TestImportAnswers imports records on the real network, asks questions of the index at
+// another hospital, and compares with a plain scan.
 func TestImportAnswers(t *testing.T) {
 	dir := "../../importer/testdata/records"
 	if files, err := filepath.Glob("../../../../shared/data/fhir/[A-C]*.json"); err == nil && len(files) > 0 {
@@ -190,7 +193,8 @@ func TestImportAnswers(t *testing.T) {
 	t.Logf("%d records, %d keywords, %d of 40 questions with an answer", sum.Sealed, sum.Entries, answered)
 }
 
-// contents gives what each record of a report was made of, cut out by this test's own means.
+// contents gives what each record of a report was made of, cut out by this test's own
+// means.
 func contents(t *testing.T, dir, report string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(report)

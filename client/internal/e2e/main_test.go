@@ -1,6 +1,7 @@
-// Package e2e tests Chartseal on a consortium of real servers: Fabric peers, BFT orderers, Fabric CAs, kubo nodes and
-// attribute authorities, which it starts on free ports in a directory of its own and stops by their process ids. A server
-// that cannot be started is a failure, never a skipped test.
+// Package e2e tests Chartseal on a consortium of real servers: Fabric peers, BFT
+// orderers, Fabric CAs, kubo nodes and attribute authorities, which it starts on free
+// ports in a directory of its own and stops by their process ids. A server that cannot be
+// started is a failure, never a skipped test.
 package e2e
 
 import (
@@ -79,7 +80,8 @@ func connect(t *testing.T, name string) *fabric.Gateway {
 	return g
 }
 
-// store gives the IPFS node of a hospital, with the time that it may stand still; zero is what everybody has.
+// store gives the IPFS node of a hospital, with the time that it may stand still; zero is
+// what everybody has.
 func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	t.Helper()
 	p := profile(t, hospital).IPFS

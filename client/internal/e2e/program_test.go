@@ -69,8 +69,9 @@ func start(t *testing.T, stdin *os.File, user string, args ...string) result {
 	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), memory: <-memory}
 }
 
-// watchMemory gives a process's greatest resident size once it has ended. The rusage of a child would count the memory of
-// the test program too, which the child shares until it executes chartseal.
+// watchMemory gives a process's greatest resident size once it has ended. The rusage of a
+// child would count the memory of the test program too, which the child shares until it
+// executes chartseal.
 func watchMemory(pid int) <-chan int64 {
 	result := make(chan int64, 1)
 	go func() {
@@ -109,8 +110,9 @@ type sealed struct {
 	CID    string `json:"cid"`
 }
 
-// level waits until the peers that run have the same blocks. A command has its transaction committed at one peer when it ends; the
-// others follow when their processors let them.
+// level waits until the peers that run have the same blocks. A command has its
+// transaction committed at one peer when it ends; the others follow when their processors
+// let them.
 func level(t *testing.T) {
 	t.Helper()
 	if err := awaitLevel(t.Context()); err != nil {

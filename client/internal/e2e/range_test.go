@@ -11,8 +11,8 @@ import (
 	"github.com/ipfs/boxo/ipld/merkledag"
 )
 
-// TestCorruptedRange flips a bit of one block on the own IPFS node. A range that needs the block is refused and leaves no output;
-// a range beside it is right.
+// TestCorruptedRange flips a bit of one block on the own IPFS node. A range that needs
+// the block is refused and leaves no output; a range beside it is right.
 func TestCorruptedRange(t *testing.T) {
 	const leaf, bad = 1 << 20, 2
 	content := make([]byte, 5*leaf)

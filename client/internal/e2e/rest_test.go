@@ -17,9 +17,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
-// TestNothingDecryptableAtRest plays the curious administrator with a copy of a peer's disk: in the block files and the state of
-// every peer there is no keyword, patient, file name, plaintext or wrapped key; and in those of the regulator's peer
-// no wrapped key in private data either.
+// TestNothingDecryptableAtRest plays the curious administrator with a copy of a peer's
+// disk: in the block files and the state of every peer there is no keyword, patient, file
+// name, plaintext or wrapped key; and in those of the regulator's peer no wrapped key in
+// private data either.
 func TestNothingDecryptableAtRest(t *testing.T) {
 	const (
 		word    = "Quetzalcoatlus-keyword"
@@ -40,8 +41,9 @@ func TestNothingDecryptableAtRest(t *testing.T) {
 		"file name":          []byte(name),
 		"plaintext":          []byte("Vibrissae"),
 	}
-	// What every wrapped key begins with; and what the custodian's stanza begins with, which is in what is left of those that were sealed
-	// together and share their beginning.
+	// What every wrapped key begins with; and what the custodian's stanza begins with,
+	// which is in what is left of those that were sealed together and share their
+	// beginning.
 	wrapped := []string{"age-encryption.org/v1", "\n-> X25519 "}
 	for _, o := range consortium.Topology().Organisations() {
 		dir := filepath.Join(consortium.LedgerDirectory(o.Name), "ledgersData")
@@ -88,8 +90,8 @@ func TestNothingDecryptableAtRest(t *testing.T) {
 	}
 }
 
-// forms gives the ways in which a secret could stand in a file: as it is, in hexadecimal, and in base64 at each of the three
-// positions within a longer text.
+// forms gives the ways in which a secret could stand in a file: as it is, in hexadecimal,
+// and in base64 at each of the three positions within a longer text.
 func forms(secret []byte) map[string][]byte {
 	f := map[string][]byte{"plain": secret, "hex": []byte(hex.EncodeToString(secret))}
 	for shift := range 3 {
@@ -122,8 +124,8 @@ func readAll(t *testing.T, dir string) []byte {
 	return all
 }
 
-// undisturbed looks at the files of a server that runs, all over again when one of them, which the server has merged into another,
-// was gone before it was read.
+// undisturbed looks at the files of a server that runs, all over again when one of them,
+// which the server has merged into another, was gone before it was read.
 func undisturbed(t *testing.T, look func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -137,8 +139,9 @@ func undisturbed(t *testing.T, look func() error) {
 	}
 }
 
-// readLevelDB joins all keys and values of a database, which a peer may have open: it reads a copy. The files themselves may be
-// compressed, so looking for text in them would prove nothing.
+// readLevelDB joins all keys and values of a database, which a peer may have open: it
+// reads a copy. The files themselves may be compressed, so looking for text in them would
+// prove nothing.
 func readLevelDB(t *testing.T, dir string) []byte {
 	t.Helper()
 	var copied string

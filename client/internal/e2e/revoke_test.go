@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestRevokedCertificate: a person who left the hospital neither transacts nor gets attribute keys, as soon as the revocation is
-// in the channel's configuration; what they are told is one clear line.
+// TestRevokedCertificate: a person who left the hospital neither transacts nor gets
+// attribute keys, as soon as the revocation is in the channel's configuration; what they
+// are told is one clear line.
 func TestRevokedCertificate(t *testing.T) {
 	const leaver = "leaver@HospitalA"
 	secret, err := consortium.Register(t.Context(), "HospitalA", "leaver", map[string]string{"role": "doctor"}, 2)

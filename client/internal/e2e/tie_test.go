@@ -13,8 +13,9 @@ import (
 	"github.com/chartseal/chartseal/client/ipfs"
 )
 
-// TestTies: on a real node, payloads that share a pin are let go of one by one, by two programs at once, some of which are
-// killed on the way. No sibling is lost, none comes back, and the node's garbage collection agrees.
+// TestTies: on a real node, payloads that share a pin are let go of one by one, by two
+// programs at once, some of which are killed on the way. No sibling is lost, none comes
+// back, and the node's garbage collection agrees.
 func TestTies(t *testing.T) {
 	const hospital, n, gone = "HospitalC", 120, 80
 	stores := [2]*ipfs.Store{store(t, hospital, 0), store(t, hospital, 0)}

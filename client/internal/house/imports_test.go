@@ -12,8 +12,9 @@ import (
 
 const module = "github.com/chartseal/chartseal"
 
-// A rule says what one room may import. Standard-library packages are always allowed unless denied; of everything
-// else a room gets only what its rule allows. A pattern ends in "/..." to mean the path and all below it.
+// A rule says what one room may import. Standard-library packages are always allowed
+// unless denied; of everything else a room gets only what its rule allows. A pattern ends
+// in "/..." to mean the path and all below it.
 type rule struct {
 	room  string   // pattern of our packages, relative to the module
 	allow []string // patterns outside std: relative to the module when they start with "./"
@@ -21,7 +22,8 @@ type rule struct {
 	never []string // patterns that may not be reached even through other packages
 }
 
-// rules is the table "The house" of the design, most special room first: the first rule that matches decides.
+// rules is the table "The house" of the design, most special room first: the first rule
+// that matches decides.
 var rules = []rule{
 	{
 		room:  "abe/policy",
@@ -165,7 +167,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestMatches keeps the matcher honest: a matcher that matches nothing would pass every package.
+// TestMatches keeps the matcher honest: a matcher that matches nothing would pass every
+// package.
 func TestMatches(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
@@ -184,7 +187,8 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// load lists the module's packages (without their tests) and which of their imports are standard.
+// load lists the module's packages (without their tests) and which of their imports are
+// standard.
 func load(t *testing.T) (ours []pkg, standard map[string]bool) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", module+"/...")

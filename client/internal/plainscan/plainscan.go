@@ -1,6 +1,8 @@
-// Package plainscan answers queries by reading records in the clear, one by one: what a search of the encrypted index has to find,
-// and nothing else. Tests and benchmarks hold the index against it. It shares the extraction and the names of code systems
-// with the index, but neither its terms, nor its composed terms, nor its planner: each question is asked of the facts.
+// Package plainscan answers queries by reading records in the clear, one by one: what a
+// search of the encrypted index has to find, and nothing else. Tests and benchmarks hold
+// the index against it. It shares the extraction and the names of code systems with the
+// index, but neither its terms, nor its composed terms, nor its planner: each question is
+// asked of the facts.
 package plainscan
 
 import (
@@ -20,8 +22,9 @@ type Question struct {
 	Match func(emr.Document) bool
 }
 
-// Questions makes n questions about the documents, of all the forms that the language has: single terms, ranges, and, or, not,
-// parentheses. Many have answers, as what they ask for is in the documents. Equal seeds make equal questions.
+// Questions makes n questions about the documents, of all the forms that the language
+// has: single terms, ranges, and, or, not, parentheses. Many have answers, as what they
+// ask for is in the documents. Equal seeds make equal questions.
 func Questions(docs []emr.Document, n int, seed uint64) []Question {
 	a := newAsker(docs, rand.New(rand.NewPCG(seed, 1)))
 	var all []Question

@@ -29,8 +29,8 @@ func TestAge(t *testing.T) {
 	stories(t, buildAge(t))
 }
 
-// TestDebianAge runs the stories with an age of another version that is on the PATH, such as Debian's. Where
-// CHARTSEAL_DEBIAN_AGE is 1 it must be there.
+// TestDebianAge runs the stories with an age of another version that is on the PATH, such
+// as Debian's. Where CHARTSEAL_DEBIAN_AGE is 1 it must be there.
 func TestDebianAge(t *testing.T) {
 	path, err := exec.LookPath("age")
 	if err == nil {
@@ -154,7 +154,8 @@ func furnish(dir string, w *world, patient *age.X25519Identity) error {
 	return nil
 }
 
-// abeOpen opens with package abe alone: abe-open USER FILE prints it, ! abe-open requires that USER cannot.
+// abeOpen opens with package abe alone: abe-open USER FILE prints it, ! abe-open requires
+// that USER cannot.
 func abeOpen(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: abe-open USER FILE")
@@ -173,7 +174,8 @@ func abeOpen(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// ageTo is age with a recipient out of a file, as a shell would put it on the command line: age-to RECIPIENT OUT IN.
+// ageTo is age with a recipient out of a file, as a shell would put it on the command
+// line: age-to RECIPIENT OUT IN.
 func ageTo(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: age-to RECIPIENT OUT IN")

@@ -14,12 +14,13 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A directory finds public keys as one user: on the ledger, and when the ledger does not answer among those that it gave
-// this user earlier.
+// A directory finds public keys as one user: on the ledger, and when the ledger does not
+// answer among those that it gave this user earlier.
 //
-// An attribute key that was kept may be out of date: if the authority has rotated it since, people who were to lose
-// the attribute with that rotation can still open what is sealed with it. So it is used only when the ledger cannot be
-// asked, never against a newer version that any program of this user has seen, and the user is told its age.
+// An attribute key that was kept may be out of date: if the authority has rotated it
+// since, people who were to lose the attribute with that rotation can still open what is
+// sealed with it. So it is used only when the ledger cannot be asked, never against a
+// newer version that any program of this user has seen, and the user is told its age.
 type directory struct {
 	user    *wallet.User
 	memory  client.Memory
@@ -27,7 +28,8 @@ type directory struct {
 	tell    func(string)
 }
 
-// A connector reaches the ledger as a user, at their own peer and at those of other organisations.
+// A connector reaches the ledger as a user, at their own peer and at those of other
+// organisations.
 type connector func(*wallet.User) (l client.Ledger, witnesses []client.Ledger, closeIt func(), err error)
 
 // keptItem is where the public keys are in the user's memory.

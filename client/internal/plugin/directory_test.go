@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// TestOffline seals with kept keys when the ledger does not answer, says so, and asks it again as soon as it does.
+// TestOffline seals with kept keys when the ledger does not answer, says so, and asks it
+// again as soon as it does.
 func TestOffline(t *testing.T) {
 	w := newWorld(t)
 	to := recipientOf(t, w.program(""), "HospitalA:role=doctor")
@@ -40,7 +41,8 @@ func TestOffline(t *testing.T) {
 	}
 }
 
-// TestRotationSeen: once any program of the user has seen a newer version, the older one is not sealed to, kept or embedded.
+// TestRotationSeen: once any program of the user has seen a newer version, the older one
+// is not sealed to, kept or embedded.
 func TestRotationSeen(t *testing.T) {
 	w := newWorld(t)
 	to := recipientOf(t, w.program(""), "HospitalA:role=doctor")
@@ -62,7 +64,8 @@ func TestRotationSeen(t *testing.T) {
 	sealed(t, w.program(""), embedded)
 }
 
-// TestSubstitution puts a key of a rogue authority in the place of a pinned one: on the ledger, and in a recipient.
+// TestSubstitution puts a key of a rogue authority in the place of a pinned one: on the
+// ledger, and in a recipient.
 func TestSubstitution(t *testing.T) {
 	w, rogue := newWorld(t), newWorld(t)
 	to := recipientOf(t, w.program(""), "HospitalA:role=doctor")

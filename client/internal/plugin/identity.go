@@ -13,8 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// identity makes what the protocol asks for. It touches no file: age also asks identities that have nothing to do with a file,
-// and those must not fail it.
+// identity makes what the protocol asks for. It touches no file: age also asks identities
+// that have nothing to do with a file, and those must not fail it.
 func (p *program) identity(data []byte) (age.Identity, error) {
 	ref, err := parseIdentity(data)
 	if err != nil {
@@ -38,8 +38,9 @@ type walletIdentity struct {
 
 // Unwrap implements age.Identity.
 //
-// A policy that is not satisfied is told as a message and is no error of the protocol, because age gives up at an error, and
-// an identity that comes later may open the file. age itself then says that no identity matched.
+// A policy that is not satisfied is told as a message and is no error of the protocol,
+// because age gives up at an error, and an identity that comes later may open the file.
+// age itself then says that no identity matched.
 func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if !slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return s.Type == abe.StanzaType }) {
 		return nil, age.ErrIncorrectIdentity

@@ -165,8 +165,9 @@ func (p *program) printIdentity() (string, error) {
 	return b.String(), nil
 }
 
-// printRecordKey turns the metadata of an envelope into an identity. Whoever sealed the envelope chose its texts, so none of
-// them stands in a command that is meant to be copied, and none can end its comment.
+// printRecordKey turns the metadata of an envelope into an identity. Whoever sealed the
+// envelope chose its texts, so none of them stands in a command that is meant to be
+// copied, and none can end its comment.
 func (p *program) printRecordKey() (string, error) {
 	text, err := io.ReadAll(io.LimitReader(p.stdin, ledger.MaxEnvelope+1))
 	if err != nil {

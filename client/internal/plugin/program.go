@@ -20,7 +20,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A program is one run of the plugin: its streams, its environment and what was asked of it.
+// A program is one run of the plugin: its streams, its environment and what was asked of
+// it.
 type program struct {
 	stdin  io.Reader
 	stdout io.Writer
@@ -159,7 +160,8 @@ func (p *program) settings() (settings.Settings, error) {
 	return s, nil
 }
 
-// relative refuses a path that leads elsewhere than its author thinks: age runs plugins in the temporary directory.
+// relative refuses a path that leads elsewhere than its author thinks: age runs plugins
+// in the temporary directory.
 func relative(from, path string) error {
 	return &settings.Error{
 		Message: fmt.Sprintf("%s is the relative path %s, but age runs plugins in another directory", from, path),
@@ -167,7 +169,8 @@ func relative(from, path string) error {
 	}
 }
 
-// user reads a user of the wallet: the named one, or when named is "" whoever the settings name.
+// user reads a user of the wallet: the named one, or when named is "" whoever the
+// settings name.
 func (p *program) user(named string) (*wallet.User, error) {
 	s, err := p.settings()
 	if err != nil {

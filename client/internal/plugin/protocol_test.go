@@ -58,8 +58,9 @@ func readStanza(r *bufio.Reader) (stanza, error) {
 	return s, err
 }
 
-// converse plays age's side of the protocol as the specification has it: it sends all of say and "done", and then answers what
-// comes. It returns what came but for grease, and the exit code.
+// converse plays age's side of the protocol as the specification has it: it sends all of
+// say and "done", and then answers what comes. It returns what came but for grease, and
+// the exit code.
 func converse(t *testing.T, p *program, machine string, say ...stanza) ([]stanza, int) {
 	t.Helper()
 	toPlugin, in := io.Pipe()
@@ -133,7 +134,8 @@ func recipientOf(t *testing.T, p *program, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// TestProtocol seals and opens over the protocol, several times because its grease is random.
+// TestProtocol seals and opens over the protocol, several times because its grease is
+// random.
 func TestProtocol(t *testing.T) {
 	w := newWorld(t)
 	to := recipientOf(t, w.program(""), "HospitalA:role=doctor or HospitalC:role=nurse")
@@ -153,7 +155,8 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// TestProtocolSeveral gives several identities to one process, as other implementations of age do: one is enough.
+// TestProtocolSeveral gives several identities to one process, as other implementations
+// of age do: one is enough.
 func TestProtocolSeveral(t *testing.T) {
 	w := newWorld(t)
 	stanzas := sealed(t, w.program("clerk@HospitalA"), recipientOf(t, w.program(""), "HospitalA:role=doctor"))
@@ -219,7 +222,8 @@ func TestProtocolErrors(t *testing.T) {
 	}
 }
 
-// TestBystander: identities that have nothing to do with a file do not fail it, even when there is no wallet.
+// TestBystander: identities that have nothing to do with a file do not fail it, even when
+// there is no wallet.
 func TestBystander(t *testing.T) {
 	nowhere := &program{getenv: func(string) string { return "" }}
 	foreign := stanza{words: []string{"recipient-stanza", "0", "X25519", "AAAA"}, body: make([]byte, 32)}

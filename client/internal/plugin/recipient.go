@@ -12,7 +12,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// recipient makes what the protocol asks for. Keys are looked up only when something is sealed.
+// recipient makes what the protocol asks for. Keys are looked up only when something is
+// sealed.
 func (p *program) recipient(data []byte) (age.Recipient, error) {
 	ref, err := parseRecipient(data)
 	if err != nil {
@@ -89,8 +90,9 @@ func (p *program) patience() time.Duration {
 	return 20 * time.Second
 }
 
-// contradicted fails when keys that came inside a recipient are not those that the acting user has seen on the ledger. Whoever
-// has no wallet has only the word of whoever made the recipient, as with any recipient of age.
+// contradicted fails when keys that came inside a recipient are not those that the acting
+// user has seen on the ledger. Whoever has no wallet has only the word of whoever made
+// the recipient, as with any recipient of age.
 func (p *program) contradicted(keys []*abe.PublicKey) error {
 	if s, err := p.settings(); err != nil || s.User == "" {
 		return nil

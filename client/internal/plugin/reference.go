@@ -28,7 +28,8 @@ const (
 
 var errEncoding = errors.New("malformed")
 
-// A recipientRef is what an age1chartseal1... recipient says. It has exactly one encoding.
+// A recipientRef is what an age1chartseal1... recipient says. It has exactly one
+// encoding.
 type recipientRef struct {
 	policy *policy.Policy
 	keys   []*abe.PublicKey // of all attributes that are sealed to, sorted by name; nil when they are to be looked up
@@ -106,7 +107,8 @@ func parseKeys(p *policy.Policy, data []byte) ([]*abe.PublicKey, error) {
 	return keys, nil
 }
 
-// anyPrime compiles a policy only to see which attributes its span programs have; any prime over policy.MaxAttributes does.
+// anyPrime compiles a policy only to see which attributes its span programs have; any
+// prime over policy.MaxAttributes does.
 var anyPrime = big.NewInt(65537)
 
 // sealedTo lists the attributes whose public keys sealing to the policy takes, sorted.
@@ -141,7 +143,8 @@ func (i identityRef) String() string {
 	return plugin.EncodeIdentity(name, nil)
 }
 
-// parseIdentity reads the data of an identity. No data at all is what "age -j chartseal" sends.
+// parseIdentity reads the data of an identity. No data at all is what "age -j chartseal"
+// sends.
 func parseIdentity(data []byte) (*identityRef, error) {
 	if len(data) == 0 {
 		return &identityRef{}, nil

@@ -22,7 +22,8 @@ func withHint(err error, format string, args ...any) error {
 	return &hinted{err, fmt.Sprintf(format, args...)}
 }
 
-// explain gives an error and its hint, if it has one, in words for people: one line each, safe on a terminal.
+// explain gives an error and its hint, if it has one, in words for people: one line each,
+// safe on a terminal.
 func explain(err error) (message, hint string) {
 	var h *hinted
 	var setting *settings.Error
@@ -38,7 +39,8 @@ func explain(err error) (message, hint string) {
 	return words.OneLine(err.Error()), words.OneLine(hint)
 }
 
-// A saying is an error as one clean line, which is all that the plugin protocol carries. It stays what it was for errors.Is.
+// A saying is an error as one clean line, which is all that the plugin protocol carries.
+// It stays what it was for errors.Is.
 type saying struct{ err error }
 
 func (s saying) Error() string {

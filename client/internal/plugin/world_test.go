@@ -28,7 +28,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A world is a consortium without machines: authorities, what they published, and a wallet whose peers do not answer.
+// A world is a consortium without machines: authorities, what they published, and a
+// wallet whose peers do not answer.
 type world struct {
 	t         testing.TB
 	dir       string // of the wallet
@@ -38,7 +39,8 @@ type world struct {
 	asked     int  // how often the ledger was asked for keys
 }
 
-// wards is how many wards HospitalA has: more than a line of a recipients file has room for their keys.
+// wards is how many wards HospitalA has: more than a line of a recipients file has room
+// for their keys.
 const wards = 12
 
 func newWorld(t testing.TB) *world {
@@ -49,7 +51,8 @@ func newWorld(t testing.TB) *world {
 		must(t, err)
 		w.masters[msp] = m
 		_, cert := credential(t, msp+" roots")
-		// Nothing listens on port 1: whoever asks the ledger through a real connection finds that it does not answer.
+		// Nothing listens on port 1: whoever asks the ledger through a real connection
+		// finds that it does not answer.
 		profile := fmt.Sprintf("msp: %s\nchannel: c\nchaincode: c\npeer:\n  address: 127.0.0.1:1\n  tlsRoots: |\n    %s\n",
 			msp, strings.ReplaceAll(string(cert), "\n", "\n    "))
 		must(t, os.WriteFile(filepath.Join(w.dir, msp+".yaml"), []byte(profile), 0o600))

@@ -1,8 +1,10 @@
-// Package settings finds out who is acting and with which wallet. Every program of this module looks in the same places,
-// in the same order: flags, environment, configuration file, defaults.
+// Package settings finds out who is acting and with which wallet. Every program of this
+// module looks in the same places, in the same order: flags, environment, configuration
+// file, defaults.
 //
-// The configuration file is the one that --config or CHARTSEAL_CONFIG names, which must exist, or the first of
-// $XDG_CONFIG_HOME/chartseal/config.yaml (by default in ~/.config) and chartseal.yaml beside the executable.
+// The configuration file is the one that --config or CHARTSEAL_CONFIG names, which must
+// exist, or the first of $XDG_CONFIG_HOME/chartseal/config.yaml (by default in ~/.config)
+// and chartseal.yaml beside the executable.
 package settings
 
 import (
@@ -56,7 +58,8 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Resolve finds every setting. It fails with an [*Error], or because a file cannot be read.
+// Resolve finds every setting. It fails with an [*Error], or because a file cannot be
+// read.
 func Resolve(f Flags, env Environment) (Settings, error) {
 	path, file, err := env.config(f)
 	if err != nil {
@@ -92,7 +95,8 @@ func Resolve(f Flags, env Environment) (Settings, error) {
 	return s, nil
 }
 
-// pick gives the first of flag, environment, file and default that is not empty, and a word for where it comes from.
+// pick gives the first of flag, environment, file and default that is not empty, and a
+// word for where it comes from.
 func (env Environment) pick(flag, name, variable, inFile, path, def string) (value, from string) {
 	switch {
 	case flag != "":
@@ -136,7 +140,8 @@ func (env Environment) usualConfigs() []string {
 	return paths
 }
 
-// configHome follows the XDG base directory specification, in which a relative path is not valid.
+// configHome follows the XDG base directory specification, in which a relative path is
+// not valid.
 func (env Environment) configHome() string {
 	if dir := env.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return dir

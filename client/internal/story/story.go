@@ -1,4 +1,5 @@
-// Package story has the commands that testscript stories of the command line use beyond testscript's own.
+// Package story has the commands that testscript stories of the command line use beyond
+// testscript's own.
 package story
 
 import (
@@ -18,7 +19,8 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"field": field,
 }
 
-// field puts a value out of a JSON file into a variable: field FILE PATH VARIABLE. The path has keys and indices, joined by dots.
+// field puts a value out of a JSON file into a variable: field FILE PATH VARIABLE. The
+// path has keys and indices, joined by dots.
 func field(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: field FILE PATH VARIABLE")

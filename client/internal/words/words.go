@@ -1,4 +1,5 @@
-// Package words is how programs of this module put names and foreign text in front of people.
+// Package words is how programs of this module put names and foreign text in front of
+// people.
 package words
 
 import (
@@ -7,8 +8,8 @@ import (
 	"unicode"
 )
 
-// Nearest is the candidate that name was probably meant to be, or "" when none is near: a third of its characters differ,
-// or two of a short one.
+// Nearest is the candidate that name was probably meant to be, or "" when none is near: a
+// third of its characters differ, or two of a short one.
 func Nearest(name string, candidates []string) string {
 	best, bestDistance := "", max(len(name)/3, min(2, len(name)/2))+1
 	for _, c := range candidates {
@@ -49,8 +50,8 @@ func List(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Clean makes text safe to show: control and formatting characters, which could move a terminal's cursor, change its
-// title or reorder text, are shown escaped.
+// Clean makes text safe to show: control and formatting characters, which could move a
+// terminal's cursor, change its title or reorder text, are shown escaped.
 func Clean(s string) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	if !strings.ContainsFunc(s, unprintable) {

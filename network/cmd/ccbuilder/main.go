@@ -1,12 +1,14 @@
-// Ccbuilder is the external builder that a peer runs for a chaincode package of type chartseal: three programs of Fabric's
-// external builder protocol in one, told apart by the name under which it is called.
+// Ccbuilder is the external builder that a peer runs for a chaincode package of type
+// chartseal: three programs of Fabric's external builder protocol in one, told apart by
+// the name under which it is called.
 //
 //	detect  SOURCE METADATA          exit status 0 when the package is one of ours
 //	build   SOURCE METADATA OUTPUT   copies this peer's connection.json from $CHARTSEAL_CONNECTION
 //	release OUTPUT RELEASE           shows it to the peer
 //
-// The package holds nothing but a name, so that it has one id at every organisation; where this peer's chaincode server is
-// and the keys to speak to it come from the peer's own directory.
+// The package holds nothing but a name, so that it has one id at every organisation;
+// where this peer's chaincode server is and the keys to speak to it come from the peer's
+// own directory.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Chartnet brings up, shows and stops a Chartseal development network. Package network does the work.
+// Chartnet brings up, shows and stops a Chartseal development network. Package network
+// does the work.
 package main
 
 import (
@@ -143,8 +144,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return do(ctx)
 }
 
-// switches takes known switches out of the arguments, wherever they are, and makes sure that between low and high others
-// are left.
+// switches takes known switches out of the arguments, wherever they are, and makes sure
+// that between low and high others are left.
 func (c *command) switches(low, high int, known map[string]*bool) error {
 	var rest []string
 	for _, a := range c.args {

@@ -1,10 +1,11 @@
-// Command icd10gen writes the table of ICD-10-CM blocks and chapters that package index embeds, from the tabular list
-// of the public-domain release by CDC and CMS:
+// Command icd10gen writes the table of ICD-10-CM blocks and chapters that package index
+// embeds, from the tabular list of the public-domain release by CDC and CMS:
 //
 //	go run ./client/index/internal/icd10gen < icd10cm_tabular_2021.xml > client/index/icd10.txt
 //
-// Each line is a run of neighbouring categories with the same ancestors: first category, last category, and the ancestors
-// from the innermost block to the chapter. Runs, not ranges, because C7A stands between C79 and C80 and belongs to neither's block.
+// Each line is a run of neighbouring categories with the same ancestors: first category,
+// last category, and the ancestors from the innermost block to the chapter. Runs, not
+// ranges, because C7A stands between C79 and C80 and belongs to neither's block.
 package main
 
 import (
@@ -83,8 +84,9 @@ func outer(id string, ids []string) []string {
 	around := []string{id}
 	for _, other := range ids {
 		f, l := ends(other)
-		// A block of one category is not inside one that merely surrounds its letters, such as C7A in C76-C80: the release
-		// lists blocks of blocks before their parts, and C76-C80 after C7A.
+		// A block of one category is not inside one that merely surrounds its letters,
+		// such as C7A in C76-C80: the release lists blocks of blocks before their parts,
+		// and C76-C80 after C7A.
 		if other != id && f <= first && last <= l && slices.Index(ids, other) < slices.Index(ids, id) {
 			around = append(around, other)
 		}

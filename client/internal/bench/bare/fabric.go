@@ -1,4 +1,5 @@
-// Package bare is the yardsticks: the systems under Chartseal as anybody would call them, with nothing of ours around the call.
+// Package bare is the yardsticks: the systems under Chartseal as anybody would call them,
+// with nothing of ours around the call.
 package bare
 
 import (
@@ -59,8 +60,9 @@ func ConnectFabric(u *wallet.User) (*Fabric, error) {
 	return &Fabric{conn: conn, gateway: gw, contract: gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode), channel: u.Profile.Channel}, nil
 }
 
-// Submit returns when the transaction is committed. Under load BFT orderers take some transactions and say "request already processed",
-// which a gateway client sees as a failure; so it asks for the status of the same transaction, as a careful program must.
+// Submit returns when the transaction is committed. Under load BFT orderers take some
+// transactions and say "request already processed", which a gateway client sees as a
+// failure; so it asks for the status of the same transaction, as a careful program must.
 func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string) error {
 	proposal, err := f.contract.NewProposal(transaction, gateway.WithArguments(args...))
 	if err != nil {
@@ -89,7 +91,8 @@ func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string)
 	return nil
 }
 
-// patience is how long a transaction may take of which the orderers did not say that they took it.
+// patience is how long a transaction may take of which the orderers did not say that they
+// took it.
 const patience = 20 * time.Second
 
 // commitOf makes the question for a transaction's status out of its id.

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Kubo is plain HTTP to a kubo node's RPC, with the settings that payloads are added with. It is safe for concurrent use.
+// Kubo is plain HTTP to a kubo node's RPC, with the settings that payloads are added
+// with. It is safe for concurrent use.
 type Kubo struct {
 	base, token string
 	http        http.Client
@@ -84,7 +85,8 @@ func (k *Kubo) Cat(ctx context.Context, cid string, w io.Writer) error {
 	return err
 }
 
-// Evict makes the node lose a CID, after waiting until it has pinned it if it is going to.
+// Evict makes the node lose a CID, after waiting until it has pinned it if it is going
+// to.
 func (k *Kubo) Evict(ctx context.Context, cid string, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ctx.Err() == nil && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if k.run(ctx, "pin/ls", url.Values{"arg": {cid}, "type": {"recursive"}}) == nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/fentec-project/gofe/abe"
 )
 
-// MAABE is gofe's scheme, with a policy of n attributes of one authority, all of which are wanted, and somebody who has them.
+// MAABE is gofe's scheme, with a policy of n attributes of one authority, all of which
+// are wanted, and somebody who has them.
 type MAABE struct {
 	scheme *abe.MAABE
 	policy *abe.MSP
@@ -35,7 +36,8 @@ func NewMAABE(n int) (*MAABE, error) {
 		return nil, err
 	}
 	m.public = []*abe.MAABEPubKey{authority.PubKeys()}
-	// As gofe's users make it. Its faults, for which nothing else here calls it, are of other policies than these.
+	// As gofe's users make it. Its faults, for which nothing else here calls it, are of
+	// other policies than these.
 	if m.policy, err = abe.BooleanToMSP(text, true); err != nil {
 		return nil, err
 	}

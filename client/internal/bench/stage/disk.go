@@ -22,7 +22,8 @@ func (d Disk) Minus(before Disk) Disk {
 	return Disk{d.Blocks - before.Blocks, d.State - before.State, d.Private - before.Private, d.History - before.History, d.All - before.All}
 }
 
-// Disk measures. What a peer has written lately is in its databases' journals; [Stage.Settle] makes it go where it stays.
+// Disk measures. What a peer has written lately is in its databases' journals;
+// [Stage.Settle] makes it go where it stays.
 func (s *Stage) Disk(organisation string) Disk {
 	data := filepath.Join(s.Dir, "orgs", organisation, "peer", "data", "ledgersData")
 	return Disk{
@@ -31,13 +32,15 @@ func (s *Stage) Disk(organisation string) Disk {
 	}
 }
 
-// journals names the journal of a peer's private data: another one means that the sizes before and after cannot be compared.
+// journals names the journal of a peer's private data: another one means that the sizes
+// before and after cannot be compared.
 func (s *Stage) journals(organisation string) []string {
 	files, _ := filepath.Glob(filepath.Join(s.Dir, "orgs", organisation, "peer", "data", "ledgersData", "pvtdataStore", "*.log")) // the pattern is well-formed
 	return files
 }
 
-// Growth does work and tells what it adds to the block files and the private data of an organisation's peer.
+// Growth does work and tells what it adds to the block files and the private data of an
+// organisation's peer.
 func (s *Stage) Growth(organisation string, work func() error) (blocks, private int64, err error) {
 	for range 3 {
 		journals, before := s.journals(organisation), s.Disk(organisation)
@@ -66,7 +69,8 @@ func Size(dir, prefix string) (total int64) {
 	return total
 }
 
-// Settle restarts an organisation's servers: its peer's databases then write what is in their journals where it stays.
+// Settle restarts an organisation's servers: its peer's databases then write what is in
+// their journals where it stays.
 func (s *Stage) Settle(ctx context.Context, organisation string) error {
 	if err := s.Chartnet(ctx, "stop", organisation); err != nil {
 		return err

@@ -83,7 +83,8 @@ func (s *Stage) connect(p *Person) (err error) {
 	return nil
 }
 
-// Client makes a Client with caches of its own, as a program that has just started, and an outbox on disk.
+// Client makes a Client with caches of its own, as a program that has just started, and
+// an outbox on disk.
 func (p *Person) Client() (*client.Client, error) {
 	p.clients++
 	box, err := outbox.Open(filepath.Join(p.Dir, fmt.Sprint(p.clients)))

@@ -18,7 +18,8 @@ type Server struct {
 	PID                int
 }
 
-// Servers are the processes of the network that were started last, as its records have them.
+// Servers are the processes of the network that were started last, as its records have
+// them.
 func (s *Stage) Servers() ([]Server, error) {
 	files, err := filepath.Glob(filepath.Join(s.Dir, "run", "*", "*.pid"))
 	if err != nil {
@@ -40,7 +41,8 @@ func (s *Stage) Servers() ([]Server, error) {
 	return all, nil
 }
 
-// Usage is the processor time that the network's processes have used until now, by kind; "client" is this process.
+// Usage is the processor time that the network's processes have used until now, by kind;
+// "client" is this process.
 func (s *Stage) Usage() (bench.Usage, error) {
 	all, err := s.Servers()
 	if err != nil {
@@ -71,7 +73,8 @@ func processorTime(pid int) time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// Memory reads a field of a process's status, such as VmRSS or VmHWM, in bytes; 0 when it is gone.
+// Memory reads a field of a process's status, such as VmRSS or VmHWM, in bytes; 0 when it
+// is gone.
 func Memory(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -87,8 +90,9 @@ func Memory(pid int, field string) int64 {
 	return kib << 10
 }
 
-// SettledUsage is Usage once nothing is being done any more, such as copying payloads to other hospitals. So what a side of a comparison
-// leaves to be done is on its own account and does not slow the other. It waits a quarter of a minute at most.
+// SettledUsage is Usage once nothing is being done any more, such as copying payloads to
+// other hospitals. So what a side of a comparison leaves to be done is on its own account
+// and does not slow the other. It waits a quarter of a minute at most.
 func (s *Stage) SettledUsage() (bench.Usage, error) {
 	return s.Rest(context.Background(), 15*time.Second)
 }

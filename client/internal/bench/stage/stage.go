@@ -1,5 +1,6 @@
-// Package stage is where benchmarks play: a network of their own with the benchmarks' chaincode, people at its hospitals who have a
-// connection through our client and a bare one, and what its processes take of the machine.
+// Package stage is where benchmarks play: a network of their own with the benchmarks'
+// chaincode, people at its hospitals who have a connection through our client and a bare
+// one, and what its processes take of the machine.
 package stage
 
 import (
