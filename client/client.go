@@ -43,8 +43,8 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/groupcommit"
 	"github.com/chartseal/chartseal/client/index"
-	"github.com/chartseal/chartseal/client/internal/convoy"
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
@@ -109,7 +109,7 @@ type Client struct {
 	writer     *index.Writer
 	accesses   accesses
 	views      views
-	registrar  *convoy.Convoy[*shipment]
+	registrar  *groupcommit.Committer[*shipment]
 	gathering  gathering
 	seats      fresh[*seat]        // by policy and further recipients
 	scopesNow  fresh[ledger.Scope] // by name

@@ -9,7 +9,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/internal/convoy"
+	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
 // A shipment is the parcels of one call of Seal that are registered together, at most
@@ -23,8 +23,8 @@ type shipment struct {
 // transaction costs is mostly its signatures, which the number of records in it does not
 // change. Its records are visibly one person's, of one moment; so are those of
 // transactions that follow each other at once.
-func newRegistrar() *convoy.Convoy[*shipment] {
-	return &convoy.Convoy[*shipment]{
+func newRegistrar() *groupcommit.Committer[*shipment] {
+	return &groupcommit.Committer[*shipment]{
 		Fits: func(group []*shipment, next *shipment) bool {
 			n := len(next.parcels)
 			for _, s := range group {
@@ -32,8 +32,8 @@ func newRegistrar() *convoy.Convoy[*shipment] {
 			}
 			return n <= ledger.MaxNewRecords && next.job.indexesLike(group[0].job)
 		},
-		Send: commitTogether,
-		Part: func(group []*shipment, err error) bool {
+		Commit: commitTogether,
+		Retry: func(group []*shipment, err error) bool {
 			return !group[0].job.keep && !errors.Is(err, ErrUnavailable)
 		},
 	}

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/cleanup"
 	"github.com/chartseal/chartseal/client/index"
-	"github.com/chartseal/chartseal/client/internal/undo"
 )
 
 // What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop,
@@ -66,7 +66,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, j.abandon(ctx, err)
 	}
 	for batch := range slices.Chunk(j.parcels, ledger.MaxNewRecords) {
-		if err := c.registrar.Go(ctx, &shipment{j, batch}); err != nil {
+		if err := c.registrar.Do(ctx, &shipment{j, batch}); err != nil {
 			return j.sealed(), j.abandon(ctx, err)
 		}
 	}
@@ -223,7 +223,7 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	if j.keep {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
-	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	var mu sync.Mutex
 	var left []error

@@ -11,7 +11,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/importer"
-	"github.com/chartseal/chartseal/client/internal/plainscan"
+	"github.com/chartseal/chartseal/client/index/indextest"
 )
 
 // TestAnswers imports records, asks many questions of the index, and holds every answer
@@ -75,7 +75,7 @@ func compareAnswers(t *testing.T, dir string, split bool) {
 		all = append(all, d)
 	}
 	answered := 0
-	for _, q := range plainscan.Questions(all, 240, 4) {
+	for _, q := range indextest.Questions(all, 240, 4) {
 		var want []string
 		for id, d := range docs {
 			if q.Match(d) {

@@ -38,8 +38,8 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
-	"github.com/chartseal/chartseal/client/internal/convoy"
-	"github.com/chartseal/chartseal/client/internal/undo"
+	"github.com/chartseal/chartseal/client/cleanup"
+	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
 // Options say which node to use.
@@ -56,8 +56,8 @@ type Store struct {
 	address string
 	idle    time.Duration
 	blocks  chan struct{} // bounds concurrent block requests
-	small   *convoy.Convoy[leafPut]
-	unpins  *convoy.Convoy[cid.Cid]
+	small   *groupcommit.Committer[leafPut]
+	unpins  *groupcommit.Committer[cid.Cid]
 }
 
 var _ client.Blobs = (*Store)(nil)
@@ -165,7 +165,7 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 // finishing it, so it looks a few times. What it cannot undo stays as ciphertext without
 // a key.
 func (s *Store) forget(ctx context.Context, name string) {
-	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
 		var out struct {

@@ -14,8 +14,8 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/internal/convoy"
-	"github.com/chartseal/chartseal/client/internal/undo"
+	"github.com/chartseal/chartseal/client/cleanup"
+	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
 // Most records are small: their payload is one block, whose CID is known before the node
@@ -38,9 +38,9 @@ func newLeafPut(data []byte) (leafPut, error) {
 }
 
 // smallPuts shares requests.
-func (s *Store) smallPuts() *convoy.Convoy[leafPut] {
-	return &convoy.Convoy[leafPut]{
-		Flights: 1, // more would share what waits, and each costs the node a pin
+func (s *Store) smallPuts() *groupcommit.Committer[leafPut] {
+	return &groupcommit.Committer[leafPut]{
+		Parallel: 1, // more would share what waits, and each costs the node a pin
 		Fits: func(group []leafPut, next leafPut) bool {
 			size := len(next.data)
 			for _, p := range group {
@@ -48,8 +48,8 @@ func (s *Store) smallPuts() *convoy.Convoy[leafPut] {
 			}
 			return size <= groupSize && len(group) < maxTied
 		},
-		Send: s.sendLeaves,
-		Part: func([]leafPut, error) bool { return true },
+		Commit: s.sendLeaves,
+		Retry:  func([]leafPut, error) bool { return true },
 	}
 }
 
@@ -59,7 +59,7 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hash payload: %w", err)
 	}
-	err = s.small.Go(ctx, p)
+	err = s.small.Do(ctx, p)
 	var refusal *rpc.Error
 	switch {
 	case err == nil && ctx.Err() == nil:
@@ -131,7 +131,7 @@ func (s *Store) putBlock(ctx context.Context, codec string, pin bool, p leafPut)
 // may still be at it, so it looks a few times. What it cannot undo stays as ciphertext
 // without a key.
 func (s *Store) retract(ctx context.Context, root cid.Cid) {
-	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; wait < time.Second; wait *= 3 {
 		if err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil); err == nil {
@@ -147,7 +147,7 @@ func (s *Store) retract(ctx context.Context, root cid.Cid) {
 
 // abandon lets go of a payload whose caller has given up.
 func (s *Store) abandon(ctx context.Context, c cid.Cid) {
-	ctx, cancel := undo.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
 	defer cancel()
-	s.unpins.Go(ctx, c)
+	s.unpins.Do(ctx, c)
 }

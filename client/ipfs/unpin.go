@@ -13,7 +13,7 @@ import (
 	"github.com/ipfs/kubo/client/rpc"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/internal/convoy"
+	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
 // Unpin implements client.Blobs. A payload that is tied to others is let go of in all of
@@ -31,7 +31,7 @@ func (s *Store) Unpin(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	err = s.unpins.Go(ctx, c)
+	err = s.unpins.Do(ctx, c)
 	switch {
 	case err == nil:
 		return nil
@@ -41,10 +41,10 @@ func (s *Store) Unpin(ctx context.Context, id string) error {
 	return s.explain("unpin "+id, err, nil)
 }
 
-func (s *Store) sharedUnpins() *convoy.Convoy[cid.Cid] {
-	return &convoy.Convoy[cid.Cid]{
-		Send: s.unpinAll,
-		Part: func([]cid.Cid, error) bool { return true },
+func (s *Store) sharedUnpins() *groupcommit.Committer[cid.Cid] {
+	return &groupcommit.Committer[cid.Cid]{
+		Commit: s.unpinAll,
+		Retry:  func([]cid.Cid, error) bool { return true },
 	}
 }
 

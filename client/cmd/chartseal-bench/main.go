@@ -1,5 +1,5 @@
 // Command chartseal-bench holds Chartseal against the bare systems under it.
-// "chartseal-bench search" measures search and import, see package benchsearch.
+// "chartseal-bench search" measures search and import, see package search.
 package main
 
 import (
@@ -10,14 +10,14 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/chartseal/chartseal/client/internal/benchsearch"
-	"github.com/chartseal/chartseal/client/internal/benchtable"
+	"github.com/chartseal/chartseal/client/bench/search"
+	"github.com/chartseal/chartseal/client/bench/table"
 )
 
 var commands = map[string]func(ctx context.Context, args []string, stdout, stderr io.Writer) int{
-	"table":  benchtable.Main,
-	"soak":   benchtable.Soak,
-	"search": benchsearch.Main,
+	"table":  table.Main,
+	"soak":   table.Soak,
+	"search": search.Main,
 }
 
 func main() {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/chartseal/chartseal/client/internal/story"
+	"github.com/chartseal/chartseal/client/clienttest/story"
 )
 
 func TestMain(m *testing.M) {

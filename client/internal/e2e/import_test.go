@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/client/emr"
-	"github.com/chartseal/chartseal/client/internal/plainscan"
+	"github.com/chartseal/chartseal/client/index/indextest"
 )
 
 // An importResult is what import --json prints.
@@ -173,7 +173,7 @@ func TestImportAnswers(t *testing.T) {
 		t.Fatalf("%d rows for %d records", len(docs), sum.Sealed)
 	}
 	answered := 0
-	for _, q := range plainscan.Questions(all, 40, 9) {
+	for _, q := range indextest.Questions(all, 40, 9) {
 		var want []string
 		for id, d := range docs {
 			if q.Match(d) {

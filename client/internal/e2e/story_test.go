@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/chartseal/chartseal/client/internal/story"
+	"github.com/chartseal/chartseal/client/clienttest/story"
 )
 
 // TestStories runs the stories of testdata/story: one file a story, on the real network.

@@ -1,0 +1,201 @@
+// Package table measures Chartseal against the bare systems under it, on a network
+// of its own: [Main] makes the table of all targets and its plots, [Soak] a mixed load at
+// a fixed rate. Search as the index grows is package bench/search's.
+//
+// The client library runs in this process, as a long-running program would use it. The
+// yardsticks are a fabric-gateway client, kubo's RPC and age with nothing of ours around
+// them. The bare submit is a put of a plain contract that only the benchmarks' chaincode
+// program has, of as many bytes as what it is compared with adds to the ledger, measured
+// in the run itself; the bare evaluate is its get.
+package table
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chartseal/chartseal/client/bench"
+	"github.com/chartseal/chartseal/client/bench/chart"
+	"github.com/chartseal/chartseal/client/bench/stage"
+)
+
+// Options say what to measure and where things are.
+type Options struct {
+	Bin     string // directory of the programs
+	Dir     string // of the network, which is made, and removed in the end
+	JSON    string // file for the rows
+	Plots   string // directory for the plots; empty draws none
+	Page    string // document whose section is replaced by what was measured; empty for none
+	Quick   bool   // smaller and less often, within five minutes
+	Minutes int    // of a soak
+	Rate    float64
+	Profile string // file for a CPU profile of this process, while small records are sealed; empty makes none
+	Only    string // parts of the table to make, separated by commas; empty makes all
+
+	Out io.Writer
+}
+
+func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
+	fs := flag.NewFlagSet("chartseal-bench "+name, flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.Bin, "bin", "build", "`directory` of the programs")
+	fs.StringVar(&o.Dir, "dir", "build/bench-"+name, "`directory` for the network, which is removed afterwards")
+	if name == "table" {
+		fs.StringVar(&o.JSON, "json", "build/bench.json", "`file` for the rows")
+		fs.StringVar(&o.Plots, "plots", "", "`directory` for plots as SVG")
+		fs.StringVar(&o.Profile, "cpuprofile", "", "`file` for a CPU profile of sealing small records in batches")
+		fs.StringVar(&o.Only, "only", "", "make only these `parts` of the table, separated by commas")
+		fs.BoolVar(&o.Quick, "quick", false, "measure less, within five minutes")
+	} else {
+		fs.StringVar(&o.JSON, "json", "build/soak.json", "`file` for the samples")
+		fs.IntVar(&o.Minutes, "minutes", 20, "how long, in `minutes`")
+		fs.Float64Var(&o.Rate, "rate", 4, "`operations` a second")
+	}
+	fs.StringVar(&o.Page, "page", "", "`document` to put the figures in")
+	if err := fs.Parse(args); err != nil {
+		return false
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "chartseal-bench %s: unexpected argument %q\n", name, fs.Arg(0))
+		return false
+	}
+	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run elsewhere
+		if abs, err := filepath.Abs(*dir); err == nil {
+			*dir = abs
+		}
+	}
+	return true
+}
+
+// Main is the command "table" of chartseal-bench. A target that is missed is no error:
+// the table says so.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return command(ctx, "table", args, stdout, stderr, (*run).table)
+}
+
+// Soak is the command "soak".
+func Soak(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return command(ctx, "soak", args, stdout, stderr, (*run).soak)
+}
+
+func command(ctx context.Context, name string, args []string, stdout, stderr io.Writer, do func(*run, context.Context) error) int {
+	o := Options{Out: stdout}
+	if !o.parse(name, args, stderr) {
+		return 2
+	}
+	r := &run{Options: o, report: &bench.Report{Out: stdout}, started: time.Now()}
+	err := r.up(ctx)
+	if err == nil {
+		err = errors.Join(do(r, ctx), r.Close())
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "chartseal-bench %s: error: %v\n", name, err)
+		return 1
+	}
+	return 0
+}
+
+// page puts something into the document, if there is to be one.
+func (r *run) page(section string, write func(io.Writer) error) error {
+	if r.Page == "" {
+		return nil
+	}
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		return err
+	}
+	return bench.ReplaceSection(r.Page, section, text.String())
+}
+
+// machine says when and on what.
+func (r *run) machine() string {
+	return r.started.UTC().Format("2 January 2006") + ", " + bench.Machine()
+}
+
+// A run is one run of the benchmark.
+type run struct {
+	Options
+	*stage.Stage
+	a, b    *stage.Person // doctors at two hospitals
+	report  *bench.Report
+	started time.Time
+	charts  []chart.Chart
+}
+
+// The scope of the development network, and who may open what is sealed.
+const (
+	scope      = "consortium"
+	policyText = "HospitalA:role=doctor or HospitalB:role=doctor"
+)
+
+func (r *run) up(ctx context.Context) (err error) {
+	if r.Stage, err = stage.Up(ctx, stage.Options{Bin: r.Bin, Dir: r.Dir}); err != nil {
+		return err
+	}
+	row := bench.Just("network up from nothing, servers and programs built", "s", r.Took.Seconds())
+	row.Require(row.Ours <= 10, "at most 10 s")
+	r.report.Add(row)
+	if r.a, err = r.Person("doctor@HospitalA"); err == nil {
+		r.b, err = r.Person("doctor@HospitalB")
+	}
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	return nil
+}
+
+// of takes one of two numbers: for a whole run and for a quick one.
+func of[T any](r *run, whole, quick T) T {
+	if r.Quick {
+		return quick
+	}
+	return whole
+}
+
+type part struct {
+	name  string
+	do    func(context.Context) error
+	whole bool // not in a quick run, unless it is asked for by name
+}
+
+func (r *run) table(ctx context.Context) error {
+	named := strings.Split(r.Only, ",")
+	for _, part := range []part{
+		{name: "waiting", do: r.waiting}, {name: "throughput", do: r.throughput}, {"apart", r.apart, true}, {name: "concurrency", do: r.concurrency},
+		{name: "ledger bytes", do: r.ledgerBytes}, {name: "large records", do: r.large}, {name: "memory of the program", do: r.programMemory},
+		{name: "record sizes", do: r.sizes}, {name: "policy sizes", do: r.policies}, {name: "abe", do: r.encryption},
+		{name: "processes", do: r.processes}, {name: "start", do: r.warmStart},
+		{"hospitals", r.hospitals, true}, {"ordering", r.ordering, true}, // last, as they stop the network of the others
+	} {
+		if r.Only != "" && !slices.Contains(named, part.name) || r.Only == "" && r.Quick && part.whole {
+			continue
+		}
+		if err := part.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	r.report.Say("")
+	if err := r.report.Table(r.Out); err != nil {
+		return err
+	}
+	if missed := r.report.Missed(); len(missed) > 0 {
+		r.report.Say("\ntargets missed: %s", strings.Join(missed, "; "))
+	}
+	if r.Plots != "" {
+		if err := chart.Draw(r.Plots, r.charts...); err != nil {
+			return err
+		}
+	}
+	took := time.Since(r.started).Round(time.Second)
+	r.report.Say("\n%d rows in %s, written to %s", len(r.report.Rows), took, r.JSON)
+	return errors.Join(r.report.WriteJSON(r.JSON), r.page("table", func(w io.Writer) error {
+		fmt.Fprintf(w, "%s, in one run of %s.\n\n", r.machine(), took)
+		return r.report.Markdown(w)
+	}))
+}
