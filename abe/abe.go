@@ -27,7 +27,7 @@
 //
 //	p, err := policy.Parse(text)                   // who may open
 //	r, err := abe.NewRecipient(p, pinnedKey)       // an age.Recipient
-//	w, err := age.Encrypt(file, r)                 // or r.Group() for files that are sealed together
+//	w, err := age.Encrypt(file, r)                 // or r.Shared() for files that are sealed together
 //
 //	id, err := abe.NewIdentity(myKeys)             // an age.Identity
 //	plain, err := age.Decrypt(file, id)
@@ -53,7 +53,8 @@
 // that is the collusion resistance. The secret e(g1,g2)^s is used as a key encapsulation:
 // HKDF turns it, the hash of the policy and all of the ciphertext, and a random salt into
 // the key of the AEAD that wraps age's file key, with all these as associated data. Each
-// file of a [Group] has another salt, and so another key, under one encapsulation.
+// file of a [SharedRecipient] has another salt, and so another key, under one
+// encapsulation.
 // FORMAT.md has every byte.
 //
 // # gofe

@@ -9,13 +9,13 @@ import (
 // BenchmarkWrap seals a file key to policies of which every attribute must be held.
 func BenchmarkWrap(b *testing.B) { bySize(b, benchmarkWrap) }
 
-// BenchmarkGroup seals a hundred file keys in one group.
-func BenchmarkGroup(b *testing.B) {
+// BenchmarkShared seals a hundred file keys with one encapsulation.
+func BenchmarkShared(b *testing.B) {
 	bySize(b, func(b *testing.B, w *world, names []string) {
 		const n = 100
 		recipient, fileKey := w.recipient(strings.Join(names, " and ")), make([]byte, fileKeySize)
 		for b.Loop() {
-			g := recipient.Group()
+			g := recipient.Shared()
 			for range n {
 				if _, err := g.Wrap(fileKey); err != nil {
 					b.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // A Recipient seals to a policy. It implements age.Recipient and gives one stanza for
 // each span program of the policy. It is safe for concurrent use. Files that are sealed
-// together are sealed faster by its [Recipient.Group].
+// together are sealed faster by its [Recipient.Shared].
 type Recipient struct {
 	policy string
 	spans  []*policy.Span
@@ -77,5 +77,5 @@ func (r *Recipient) Equal(other *Recipient) bool {
 	return r.policy == other.policy && maps.EqualFunc(r.keys, other.keys, (*PublicKey).Equal)
 }
 
-// Wrap implements age.Recipient: a group of one file.
-func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) { return r.Group().Wrap(fileKey) }
+// Wrap implements age.Recipient: an encapsulation for one file.
+func (r *Recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) { return r.Shared().Wrap(fileKey) }

@@ -67,7 +67,7 @@ func commitTogether(ctx context.Context, group []*shipment) error {
 func sealTogether(ctx context.Context, group []*shipment) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	policies := map[*abe.Recipient]*abe.Group{}
+	policies := map[*abe.Recipient]*abe.SharedRecipient{}
 	for _, s := range group {
 		to := s.job.seat.recipients(groupOf(policies, s.job.seat.abe))
 		for _, p := range s.parcels {
@@ -85,12 +85,12 @@ func sealTogether(ctx context.Context, group []*shipment) error {
 
 // groupOf finds the group of a policy, or starts it. Two calls may have compiled the same
 // policy each for itself.
-func groupOf(policies map[*abe.Recipient]*abe.Group, to *abe.Recipient) *abe.Group {
+func groupOf(policies map[*abe.Recipient]*abe.SharedRecipient, to *abe.Recipient) *abe.SharedRecipient {
 	for other, group := range policies {
 		if other == to || other.Equal(to) {
 			return group
 		}
 	}
-	policies[to] = to.Group()
+	policies[to] = to.Shared()
 	return policies[to]
 }

@@ -34,7 +34,7 @@ const (
 // entries were put in the outbox. With more sources than that and a failure between two
 // transactions, the records that are registered are returned beside the error. Calls that
 // run at the same time may share a transaction, and none fails for another's fault. The
-// envelopes of one transaction and policy are sealed together, see abe.Group.
+// envelopes of one transaction and policy are sealed together, see abe.SharedRecipient.
 //
 // Once the records are registered a failure to write their index entries is only a
 // warning: the entries stay in the outbox, and the next call that flushes it writes them.

@@ -158,7 +158,7 @@ func (m Metadata) Draft() (Draft, error) {
 	return Draft{pad(text)}, nil
 }
 
-// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.Group,
+// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.SharedRecipient,
 // before the others, make envelopes that begin with the same bytes.
 func (d Draft) Seal(recipients ...age.Recipient) ([]byte, error) { return wrap(d.text, recipients) }
 

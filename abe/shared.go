@@ -14,24 +14,24 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A Group seals any number of files to one policy with one encapsulation, which is most
-// of what sealing costs, in time and in bytes. It implements age.Recipient: each file
-// gets stanzas of its own, complete in themselves, which begin with the same bytes and
-// differ from the salt on. It is safe for concurrent use.
+// A SharedRecipient seals any number of files to one policy with one encapsulation, which
+// is most of the cost of sealing, in time and in bytes. It implements age.Recipient. Each
+// file gets complete stanzas of its own; they begin with the same bytes and differ from
+// the salt on. It is safe for concurrent use.
 //
-// Who can open one file of a group can open all others, and nobody else can. That is so
-// without a group too, as policy and versions of keys are the same, but here it needs no
-// key any more: what an opener learns of the encapsulation, together with another file's
-// stanza, gives that file. So whoever may keep some stanza from some reader should not
-// group it with one that they give out, unless the reader satisfies the policy anyway. A
-// file key tells nothing of the other file keys.
+// The same people can open all files of a SharedRecipient, and nobody else can open any.
+// That also holds for files sealed apart to one policy and key versions. But here, an
+// opener of one file needs no key for the others: the secret of the encapsulation and
+// another file's stanza are enough. So do not share an encapsulation between a stanza
+// that a reader gets and one that the reader must not get, unless the reader satisfies
+// the policy anyway. A file key reveals nothing about the other file keys.
 //
-// A Group holds the secret in memory, so let go of it when the files are sealed.
-type Group struct {
+// A SharedRecipient holds the secret in memory: drop it when the files are sealed.
+type SharedRecipient struct {
 	capsules func() ([]capsule, error)
 }
 
-var _ age.Recipient = (*Group)(nil)
+var _ age.Recipient = (*SharedRecipient)(nil)
 
 // A capsule is the encapsulation of one span program, in which any number of file keys
 // can be wrapped.
@@ -40,9 +40,9 @@ type capsule struct {
 	root   []byte // what the keys that wrap are expanded from
 }
 
-// Group starts a group. The encapsulation is computed when the first file is sealed.
-func (r *Recipient) Group() *Group {
-	return &Group{sync.OnceValues(func() ([]capsule, error) { return r.encapsulate(rand.Reader) })}
+// Shared starts a shared encapsulation. It is computed when the first file is sealed.
+func (r *Recipient) Shared() *SharedRecipient {
+	return &SharedRecipient{sync.OnceValues(func() ([]capsule, error) { return r.encapsulate(rand.Reader) })}
 }
 
 func (r *Recipient) encapsulate(random io.Reader) ([]capsule, error) {
@@ -80,11 +80,11 @@ func newCapsule(whole string, span *policy.Span, keys []*PublicKey, random io.Re
 }
 
 // Wrap implements age.Recipient.
-func (g *Group) Wrap(fileKey []byte) ([]*age.Stanza, error) {
+func (s *SharedRecipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	if len(fileKey) != fileKeySize {
 		return nil, errors.New("wrap: file key has the wrong size")
 	}
-	capsules, err := g.capsules()
+	capsules, err := s.capsules()
 	if err != nil {
 		return nil, err
 	}

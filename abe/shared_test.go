@@ -11,10 +11,10 @@ import (
 	"filippo.io/age"
 )
 
-// grouped seals n random file keys to a policy in one group.
-func (w *world) grouped(text string, n int) (fileKeys [][]byte, stanzas [][]*age.Stanza) {
+// shared seals n random file keys to a policy with one encapsulation.
+func (w *world) shared(text string, n int) (fileKeys [][]byte, stanzas [][]*age.Stanza) {
 	w.t.Helper()
-	g := w.recipient(text).Group()
+	g := w.recipient(text).Shared()
 	fileKeys, stanzas = make([][]byte, n), make([][]*age.Stanza, n)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -31,7 +31,7 @@ func (w *world) grouped(text string, n int) (fileKeys [][]byte, stanzas [][]*age
 	return fileKeys, stanzas
 }
 
-func TestGroup(t *testing.T) {
+func TestShared(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, c := range []struct {
 		policy  string
@@ -42,7 +42,7 @@ func TestGroup(t *testing.T) {
 		{"A:x and (B:y or A:z)", 1, []string{"A:x", "A:z"}},
 		{"A:x and B:y or A:x and B:z or B:y and B:z", 2, []string{"B:y", "B:z"}},
 	} {
-		fileKeys, all := w.grouped(c.policy, 8)
+		fileKeys, all := w.shared(c.policy, 8)
 		mine, others := w.identity(w.issue("H/d", c.keys...)), w.identity(w.issue("H/e", "A:other"))
 		for i, stanzas := range all {
 			if len(stanzas) != c.stanzas {
@@ -66,22 +66,22 @@ func TestGroup(t *testing.T) {
 				}
 			}
 		}
-		_, apart := w.grouped(c.policy, 1)
+		_, apart := w.shared(c.policy, 1)
 		if cut := len(apart[0][0].Body) - tailSize; bytes.Equal(apart[0][0].Body[:cut], all[0][0].Body[:cut]) {
-			t.Errorf("%s: two groups have one encapsulation", c.policy)
+			t.Errorf("%s: two shared recipients have one encapsulation", c.policy)
 		}
 	}
-	if _, err := w.recipient("A:x").Group().Wrap(make([]byte, 32)); err == nil {
+	if _, err := w.recipient("A:x").Shared().Wrap(make([]byte, 32)); err == nil {
 		t.Error("a file key of another size")
 	}
 }
 
-// TestGroupOfAPatient plays a patient who opens their own record with a key of their own,
-// so that they know its file key, and reads the neighbour's wrapped key off a peer. Were
-// the two wrapped under one key, their difference would be that of the file keys.
-func TestGroupOfAPatient(t *testing.T) {
+// TestSharedOfAPatient plays a patient who opens their own record with a key of their
+// own, so that they know its file key, and reads the neighbour's wrapped key off a peer.
+// Were the two wrapped under one key, their difference would be that of the file keys.
+func TestSharedOfAPatient(t *testing.T) {
 	w := newWorld(t, "A")
-	fileKeys, all := w.grouped("A:x", 2)
+	fileKeys, all := w.shared("A:x", 2)
 	wrapped := func(i int) []byte { return all[i][0].Body[len(all[i][0].Body)-wrappedSize:][:fileKeySize] }
 	xor := func(a, b []byte) []byte {
 		out := slices.Clone(a)
@@ -111,13 +111,13 @@ func TestGroupOfAPatient(t *testing.T) {
 	}
 }
 
-// TestGroupCollusion lets two people who do not satisfy a policy, and do together, work
-// on two files of one group: on both encapsulations as on one, and with the tails
+// TestSharedCollusion lets two people who do not satisfy a policy, and do together, work
+// on two files of one encapsulation: on both encapsulations as on one, and with the tails
 // exchanged.
-func TestGroupCollusion(t *testing.T) {
+func TestSharedCollusion(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, c := range collusions {
-		fileKeys, all := w.grouped(c.policy, 2)
+		fileKeys, all := w.shared(c.policy, 2)
 		one, two := all[0][0].Body, all[1][0].Body
 		cut := len(one) - tailSize
 		bodies := [][]byte{one, two, slices.Concat(one[:cut], two[cut:]), slices.Concat(one[:cut+saltSize], two[cut+saltSize:])}
@@ -145,13 +145,13 @@ func TestGroupCollusion(t *testing.T) {
 	}
 }
 
-// TestGroupTailsExchanged: who serves the tail of one file with the rest of another's
+// TestSharedTailsExchanged: who serves the tail of one file with the rest of another's
 // gives the other's whole stanza, which age refuses in that file, as the MAC of its
 // header is under another file key.
-func TestGroupTailsExchanged(t *testing.T) {
+func TestSharedTailsExchanged(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))
-	g := w.recipient("A:x").Group()
+	g := w.recipient("A:x").Shared()
 	one, two := encrypt(t, []byte("one"), g), encrypt(t, []byte("two"), g)
 	for i, sealed := range [][]byte{one, two} {
 		if got, err := decrypt(sealed, id); err != nil || string(got) != []string{"one", "two"}[i] {
