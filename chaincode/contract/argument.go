@@ -28,8 +28,8 @@ func isHex(s string, size int) bool {
 }
 
 func checkRecordID(id string) error {
-	if !isHex(id, ledger.RecordIDSize) {
-		return refuse(ledger.ErrInvalid, "record id %.64q: needs %d lower-case hexadecimal digits", id, 2*ledger.RecordIDSize)
+	if _, err := ledger.ParseRecordID(id); err != nil {
+		return refuse(ledger.ErrInvalid, "%v", err)
 	}
 	return nil
 }

@@ -53,6 +53,20 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap makes errors.Is find the sentinel.
 func (e *Error) Unwrap() error { return e.Kind }
 
+// WithKind makes err also an error of the given kind, for errors.Is. It keeps the text
+// of err and everything that err wraps. A nil err stays nil.
+func WithKind(err, kind error) error {
+	if err == nil {
+		return nil
+	}
+	return &kindError{err, kind}
+}
+
+type kindError struct{ err, kind error }
+
+func (e *kindError) Error() string   { return e.err.Error() }
+func (e *kindError) Unwrap() []error { return []error{e.err, e.kind} }
+
 // Encode gives the text that carries err through a chaincode response: "[chartseal/CODE]
 // message". An error that is not an [Error] gets no code and is returned as it is.
 func Encode(err error) string {

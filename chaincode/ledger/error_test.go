@@ -18,6 +18,17 @@ func TestErrorsCrossTheWire(t *testing.T) {
 	}
 }
 
+func TestWithKind(t *testing.T) {
+	cause := fmt.Errorf("read state: %w", ErrNotFound)
+	err := WithKind(cause, ErrTampered)
+	if !errors.Is(err, ErrTampered) || !errors.Is(err, ErrNotFound) || !errors.Is(err, cause) || err.Error() != cause.Error() {
+		t.Errorf("got %v", err)
+	}
+	if err := WithKind(nil, ErrTampered); err != nil {
+		t.Errorf("no error became %v", err)
+	}
+}
+
 func TestErrorsWithoutACode(t *testing.T) {
 	if got := Encode(errors.New("plain")); got != "plain" {
 		t.Errorf("got %q", got)

@@ -31,17 +31,19 @@ const (
 func PackRecords(records []NewRecord) ([]byte, error) {
 	packed := make([]byte, 0, len(records)*PackedRecordSize)
 	for _, r := range records {
-		var err error
-		if packed, err = appendHex(packed, "record id", r.ID, RecordIDSize); err != nil {
+		id, err := ParseRecordID(r.ID)
+		if err != nil {
 			return nil, err
+		}
+		commitment, err := hex.DecodeString(r.Commitment)
+		if err != nil || len(commitment) != CommitmentSize || hex.EncodeToString(commitment) != r.Commitment {
+			return nil, Errorf(ErrInvalid, "commitment %.80q: needs %d lower-case hexadecimal digits", r.Commitment, 2*CommitmentSize)
 		}
 		cid, err := PackCID(r.CID)
 		if err != nil {
 			return nil, err
 		}
-		if packed, err = appendHex(append(packed, cid...), "commitment", r.Commitment, CommitmentSize); err != nil {
-			return nil, err
-		}
+		packed = append(append(append(packed, id[:]...), cid...), commitment...)
 	}
 	return packed, nil
 }
@@ -58,17 +60,9 @@ func UnpackRecords(packed []byte) ([]NewRecord, error) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, NewRecord{ID: hex.EncodeToString(id), CID: text, Commitment: hex.EncodeToString(commitment)})
+		records = append(records, NewRecord{ID: FormatRecordID([RecordIDSize]byte(id)), CID: text, Commitment: hex.EncodeToString(commitment)})
 	}
 	return records, nil
-}
-
-func appendHex(b []byte, what, text string, size int) ([]byte, error) {
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != size || hex.EncodeToString(raw) != text {
-		return nil, Errorf(ErrInvalid, "%s %.80q: needs %d lower-case hexadecimal digits", what, text, 2*size)
-	}
-	return append(b, raw...), nil
 }
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

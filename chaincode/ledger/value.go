@@ -97,7 +97,7 @@ func ReadVersionNames(packed []byte) ([]VersionName, error) {
 	}
 	names := make([]VersionName, 0, len(packed)/versionNameSize)
 	for ; len(packed) > 0; packed = packed[versionNameSize:] {
-		names = append(names, VersionName{hex.EncodeToString(packed[:RecordIDSize]), int(binary.BigEndian.Uint32(packed[RecordIDSize:]))})
+		names = append(names, VersionName{FormatRecordID([RecordIDSize]byte(packed)), int(binary.BigEndian.Uint32(packed[RecordIDSize:]))})
 	}
 	return names, nil
 }

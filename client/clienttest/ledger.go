@@ -61,9 +61,9 @@ func Ledger(t *testing.T, env LedgerEnv) {
 
 // NewID is a new record id.
 func NewID() string {
-	id := make([]byte, ledger.RecordIDSize)
-	rand.Read(id)
-	return hex.EncodeToString(id)
+	var id [ledger.RecordIDSize]byte
+	rand.Read(id[:])
+	return ledger.FormatRecordID(id)
 }
 
 func newRecord(t *testing.T) (ledger.NewRecord, []byte) {

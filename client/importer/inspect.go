@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -66,7 +65,7 @@ func recordID(secret []byte, key string, sum [32]byte) string {
 	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(key))))
 	mac.Write([]byte(key))
 	mac.Write(sum[:])
-	return hex.EncodeToString(mac.Sum(nil)[:ledger.RecordIDSize])
+	return ledger.FormatRecordID([ledger.RecordIDSize]byte(mac.Sum(nil)))
 }
 
 // An attempt is one reading of an item by Seal, which must find what was inspected.

@@ -114,22 +114,13 @@ func Translate(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refusal) && refusal.Code == authority.CodeRevoked:
-		return &markedError{err, client.ErrRevoked}
+		return ledger.WithKind(err, client.ErrRevoked)
 	case errors.Is(err, authority.ErrDenied):
-		return &markedError{err, client.ErrDenied}
+		return ledger.WithKind(err, client.ErrDenied)
 	case errors.Is(err, authority.ErrUntrusted):
-		return &markedError{err, client.ErrTampered}
+		return ledger.WithKind(err, client.ErrTampered)
 	case errors.Is(err, authority.ErrUnavailable):
-		return &markedError{err, client.ErrUnavailable}
+		return ledger.WithKind(err, client.ErrUnavailable)
 	}
 	return err
 }
-
-// markedError is an error that is also a sentinel of package client.
-type markedError struct {
-	err  error
-	mark error
-}
-
-func (e *markedError) Error() string   { return e.err.Error() }
-func (e *markedError) Unwrap() []error { return []error{e.err, e.mark} }

@@ -109,15 +109,10 @@ func withHint(err error, format string, args ...any) error {
 	return &talkError{err: err, hint: fmt.Sprintf(format, args...)}
 }
 
-// usageError marks an error as a mistake on the command line without adding words to it.
-type usageError struct{ err error }
+// usage marks an error as a mistake on the command line and keeps its text.
+func usage(err error) error { return ledger.WithKind(err, errUsage) }
 
-func (e usageError) Error() string   { return e.err.Error() }
-func (e usageError) Unwrap() []error { return []error{errUsage, e.err} }
-
-func usage(err error) error { return usageError{err} }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
 // An errorReport is an error as --json prints it.
 type errorReport struct {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/hex"
 	"errors"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 // before anything is logged.
 func recordID(arg string) (string, error) {
 	id := strings.ToLower(arg)
-	if b, err := hex.DecodeString(id); err != nil || len(b) != ledger.RecordIDSize {
+	if _, err := ledger.ParseRecordID(id); err != nil {
 		return "", withHint(usagef("%q is not a record id", arg),
 			"a record id is %d hexadecimal digits, as seal and search print it", 2*ledger.RecordIDSize)
 	}
