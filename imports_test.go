@@ -97,6 +97,12 @@ var rules = []rule{
 		never: []string{"./client/fabric", "github.com/hyperledger/..."},
 	},
 	{
+		room:  "client/session", // made of services; whoever prints or reads flags stands on it
+		allow: []string{"./abe/...", "./chaincode/ledger", "./client", "./client/fabric", "./client/ipfs", "./client/keys", "./client/trust", "./client/wallet", "filippo.io/age"},
+		deny:  []string{"flag", "log", "log/slog", "os"},
+		never: []string{"github.com/spf13/...", "./client/internal/..."},
+	},
+	{
 		room:  "client/bench/bare", // the yardsticks of benchmarks
 		allow: []string{"./client/wallet", "github.com/fentec-project/gofe/abe", "github.com/hyperledger/fabric-gateway/...", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
 	},
@@ -113,8 +119,10 @@ var rules = []rule{
 		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "github.com/spf13/...", "go.yaml.in/yaml/v3", "golang.org/x/...", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"},
 	},
 	{
-		room:  "client/bench/...",
+		room:  "client/bench/...", // programs stand on benchmarks, and not the other way round
 		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "golang.org/x/..."},
+		deny:  []string{"./client/internal/...", "./client/cmd/..."},
+		never: []string{"github.com/spf13/..."},
 	},
 	{
 		room:  "client/cmd/...",

@@ -5,14 +5,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"filippo.io/age"
-
-	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/bench/bare"
 	"github.com/chartseal/chartseal/client/fabric"
-	"github.com/chartseal/chartseal/client/ipfs"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -21,13 +18,12 @@ type Person struct {
 	Name   string // of the wallet
 	User   *wallet.User
 	Ledger *fabric.Gateway
-	Blobs  *ipfs.Store
 	Bare   *bare.Fabric
 	Kubo   *bare.Kubo
 	Dir    string // for what the person keeps; removed with the stage
 
-	identities []age.Identity
-	clients    int
+	session *session.Session
+	clients int
 }
 
 // Person connects somebody of the network.
@@ -48,48 +44,30 @@ func (s *Stage) connect(p *Person) (err error) {
 		return err
 	}
 	s.tidy = append(s.tidy, func() error { return os.RemoveAll(p.Dir) })
-	if p.Ledger, err = fabric.Connect(p.User, fabric.Timeouts{}); err != nil {
+	if p.session, err = session.Open(p.User, session.Options{}); err != nil {
 		return err
 	}
-	s.tidy = append(s.tidy, p.Ledger.Close)
+	s.tidy = append(s.tidy, p.session.Close)
+	p.Ledger = p.session.Ledger
 	if p.Bare, err = bare.ConnectFabric(p.User); err != nil {
 		return err
 	}
 	s.tidy = append(s.tidy, p.Bare.Close)
 	node := p.User.Profile.IPFS
-	if p.Blobs, err = ipfs.New(ipfs.Options{API: node.API, Token: node.Token}); err != nil {
-		return err
-	}
-	if p.Kubo, err = bare.ConnectKubo(node.API, node.Token); err != nil {
-		return err
-	}
-	stored, err := p.User.Keys(p.Ledger.Actor())
-	if err != nil {
-		return err
-	}
-	var own []*abe.UserKey
-	for _, k := range stored {
-		key, err := abe.ParseUserKey(k.Key)
-		if err != nil {
-			return err
-		}
-		own = append(own, key)
-	}
-	attributes, err := abe.NewIdentity(own)
-	if err != nil {
-		return err
-	}
-	p.identities = []age.Identity{attributes}
-	return nil
+	p.Kubo, err = bare.ConnectKubo(node.API, node.Token)
+	return err
 }
 
-// Client makes a Client with caches of its own, as a program that has just started, and
-// an outbox on disk.
+// Client makes a Client with empty caches, as in a program that has just started, and with
+// an outbox of its own on disk. It does not ask witnesses, which the bare side does not
+// either.
 func (p *Person) Client() (*client.Client, error) {
 	p.clients++
 	box, err := outbox.Open(filepath.Join(p.Dir, fmt.Sprint(p.clients)))
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.Config{Ledger: p.Ledger, Blobs: p.Blobs, Identities: p.identities, Outbox: box})
+	c := p.session.Config()
+	c.Outbox, c.Memory, c.Hints, c.Witnesses = box, nil, nil, nil
+	return client.New(c)
 }

@@ -89,7 +89,7 @@ func (a *app) auditRecordsCommand() *cobra.Command {
 			defer s.Close()
 			rows, err := collect(f.limit, func(bookmark string) ([]ledger.RecordVersion, string, error) {
 				q.Bookmark, q.PageSize = bookmark, ledger.MaxPageSize
-				page, err := s.ledger.AuditRecords(ctx, q)
+				page, err := s.Ledger.AuditRecords(ctx, q)
 				return page.Versions, page.Bookmark, err
 			})
 			if err != nil {
@@ -143,7 +143,7 @@ func (a *app) auditLogCommand() *cobra.Command {
 			defer s.Close()
 			rows, err := collect(f.limit, func(bookmark string) ([]ledger.AccessEntry, string, error) {
 				q.Bookmark, q.PageSize = bookmark, ledger.MaxPageSize
-				page, err := s.ledger.AuditAccesses(ctx, q)
+				page, err := s.Ledger.AuditAccesses(ctx, q)
 				return page.Entries, page.Bookmark, err
 			})
 			if err != nil {
@@ -205,7 +205,7 @@ func (a *app) auditHistoryCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			all, err := s.ledger.AuditHistory(ctx, id)
+			all, err := s.Ledger.AuditHistory(ctx, id)
 			if err != nil {
 				return auditHint(err)
 			}

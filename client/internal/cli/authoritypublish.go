@@ -33,7 +33,7 @@ published by naming it with --attribute.`,
 				return err
 			}
 			defer s.Close()
-			master, mapping, err := a.unlock(f, s.user.Profile.MSP)
+			master, mapping, err := a.unlock(f, s.User.Profile.MSP)
 			if err != nil {
 				return err
 			}
@@ -45,18 +45,18 @@ published by naming it with --attribute.`,
 				}
 				names = append(names, name)
 			}
-			announced, err := keys.Announce(ctx, s.ledger, announcement)
+			announced, err := keys.Announce(ctx, s.Ledger, announcement)
 			if err != nil {
 				return err
 			}
-			published, err := keys.Publish(ctx, s.ledger, master, names)
+			published, err := keys.Publish(ctx, s.Ledger, master, names)
 			if err != nil {
 				return masterHint(err, f.dir)
 			}
 			if a.global.json {
-				return a.printJSON(publishedRow{Authority: s.ledger.MSP(), Announced: announced, Published: append([]string{}, published...)})
+				return a.printJSON(publishedRow{Authority: s.Ledger.MSP(), Announced: announced, Published: append([]string{}, published...)})
 			}
-			a.note("%d attributes of %s are published, %d of them now", len(names), s.ledger.MSP(), len(published))
+			a.note("%d attributes of %s are published, %d of them now", len(names), s.Ledger.MSP(), len(published))
 			return a.printLines(published)
 		}),
 	}

@@ -44,13 +44,13 @@ them so.`,
 				return err
 			}
 			defer s.Close()
-			m, err := a.openMaster(f, s.user.Profile.MSP)
+			m, err := a.openMaster(f, s.User.Profile.MSP)
 			if err != nil {
 				return err
 			}
 			defer m.Destroy()
-			rotated, err := keys.Rotate(ctx, s.ledger, m, attributes...)
-			if printErr := a.printRotated(s.ledger.MSP(), rotated, err == nil); printErr != nil {
+			rotated, err := keys.Rotate(ctx, s.Ledger, m, attributes...)
+			if printErr := a.printRotated(s.Ledger.MSP(), rotated, err == nil); printErr != nil {
 				return printErr
 			}
 			return masterHint(err, f.dir)

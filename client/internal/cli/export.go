@@ -93,7 +93,7 @@ func (a *app) export(ctx context.Context, id string, r client.ExportRequest, env
 	var stop func()
 	r.Progress, stop = a.progress("exporting")
 	defer stop()
-	e, err := s.client.Export(ctx, id, envelope, payload, r)
+	e, err := s.Client.Export(ctx, id, envelope, payload, r)
 	stop()
 	if err != nil {
 		return recordHint(err)

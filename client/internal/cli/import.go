@@ -187,9 +187,9 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 	defer s.Close()
 	path := f.job
 	if path == "" {
-		path = journalPath(s.user.Dir(), job.Source)
+		path = journalPath(s.User.Dir(), job.Source)
 	}
-	job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.ledger.Actor(), Source: job.Source, Split: job.Split})
+	job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split})
 	if errors.Is(err, client.ErrUnavailable) {
 		return withHint(err, "wait until the other one has ended; the same command then seals what it has left")
 	}
@@ -197,12 +197,12 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 		return err
 	}
 	defer job.Journal.Close()
-	if f.scope == "" && cmp.Or(a.set.index, s.user.Profile.Index) == indexNone {
+	if f.scope == "" && cmp.Or(a.set.index, s.User.Profile.Index) == indexNone {
 		job.Scope = ""
 	}
-	job.Client, job.Ledger = s.client, s.ledger
+	job.Client, job.Ledger = s.Client, s.Ledger
 	job.Flush = func(ctx context.Context, all bool) error {
-		_, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+		_, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
 		return err
 	}
 	out, err := a.newImportPrinter(f.report)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) indexCommand() *cobra.Command {
@@ -119,7 +120,7 @@ func (a *app) flushOnce(ctx context.Context, all bool) error {
 		return err
 	}
 	defer s.Close()
-	report, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+	report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
 	if err != nil {
 		return withHint(err, "nothing is lost: what could not be written stays in the outbox; flush again")
 	}
@@ -148,9 +149,9 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		report, err := s.client.FlushIndex(ctx, client.FlushOptions{All: all})
+		report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
 		if err == nil && cover && report.Transactions == 0 {
-			err = s.client.CoverIndex(ctx)
+			err = s.Client.CoverIndex(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -160,7 +161,7 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 		case report.Entries > 0:
 			log.Info("index written", "records", report.Records, "entries", report.Entries, "transactions", report.Transactions)
 		}
-		s.hints.Save() // see session.Close
+		s.SaveHints() // they are only hints: a full disk costs reads
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -171,10 +172,10 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 
 // flushDue writes what earlier commands left, before a command that reads. It is not the
 // command's business if that fails.
-func (a *app) flushDue(ctx context.Context, s *session) {
-	waits, err := s.client.IndexStatus()
+func (a *app) flushDue(ctx context.Context, s *session.Session) {
+	waits, err := s.Client.IndexStatus()
 	if err == nil && waits != (outbox.Status{}) {
-		_, err = s.client.FlushIndex(ctx, client.FlushOptions{Leave: true})
+		_, err = s.Client.FlushIndex(ctx, client.FlushOptions{Leave: true})
 	}
 	if err != nil && ctx.Err() == nil {
 		a.warn("index entries of sealed records still wait in the outbox: %v", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 // The words of --index.
@@ -34,8 +35,8 @@ func (f *sealFlags) checkIndex() error {
 
 // applyIndex decides where and when to index: what the command line says, then the
 // configuration, then the organisation's profile.
-func (f *sealFlags) applyIndex(a *app, s *session, r *client.SealRequest) {
-	mode := cmp.Or(f.index, a.set.index, s.user.Profile.Index, indexBatched)
+func (f *sealFlags) applyIndex(a *app, s *session.Session, r *client.SealRequest) {
+	mode := cmp.Or(f.index, a.set.index, s.User.Profile.Index, indexBatched)
 	if mode == indexNone && f.scope == "" {
 		r.Scope = ""
 		return
@@ -51,11 +52,11 @@ func (f *sealFlags) applyIndex(a *app, s *session, r *client.SealRequest) {
 }
 
 // noteWaiting says when batched records will be found.
-func (a *app) noteWaiting(s *session, r client.SealRequest) {
+func (a *app) noteWaiting(s *session.Session, r client.SealRequest) {
 	if r.Scope == "" || r.Index != client.IndexBatched {
 		return
 	}
-	if waits, err := s.client.IndexStatus(); err == nil && waits.Records > 0 {
+	if waits, err := s.Client.IndexStatus(); err == nil && waits.Records > 0 {
 		a.note("%d sealed records wait to be indexed together, and are not found by keywords before; 'chartseal index flush' writes what is due", waits.Records)
 	}
 }

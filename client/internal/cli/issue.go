@@ -11,6 +11,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client/keys"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) authorityIssueCommand() *cobra.Command {
@@ -45,12 +46,12 @@ import FILE'.`,
 				return err
 			}
 			defer s.Close()
-			master, mapping, err := a.unlock(f, s.user.Profile.MSP)
+			master, mapping, err := a.unlock(f, s.User.Profile.MSP)
 			if err != nil {
 				return err
 			}
 			defer master.Destroy()
-			issued, err := keys.Issue(ctx, s.ledger, s.members, master, mapping, certificate)
+			issued, err := keys.Issue(ctx, s.Ledger, s.Members, master, mapping, certificate)
 			if err != nil {
 				return err
 			}
@@ -109,11 +110,11 @@ func (a *app) keysImportCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			if err := keys.Check(ctx, s.ledger, s.ledger.Actor(), issued); err != nil {
+			if err := keys.Check(ctx, s.Ledger, s.Ledger.Actor(), issued); err != nil {
 				return err
 			}
 			from := issued[0].Attribute().Authority
-			if err := storeKeys(s.user, from, s.ledger.Actor(), issued); err != nil {
+			if err := session.StoreAttributeKeys(s.User, from, issued); err != nil {
 				return err
 			}
 			rows := []keyRow{}

@@ -5,14 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/keys"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -47,7 +46,7 @@ which open what was sealed to them. The same request always gives the same keys.
 				return err
 			}
 			defer s.Close()
-			r := keys.Requester{Ledger: s.ledger, Certificate: enrolmentTLS(s.user), Members: s.members}
+			r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members}
 			grants, err := r.Request(ctx, authorities...)
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "name one of these with --authority, or none to ask all")
@@ -74,7 +73,7 @@ func enrolmentTLS(u *wallet.User) tls.Certificate {
 // storeGrants keeps what was granted and says what was not. The error is the first
 // failure that counts; if anything was granted at all, an authority that merely cannot be
 // reached is a warning, since the next request can make up for it.
-func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow, error) {
+func (a *app) storeGrants(s *session.Session, grants []keys.Grant, named bool) ([]keyRow, error) {
 	rows := []keyRow{}
 	var failures []error
 	for _, g := range grants {
@@ -83,7 +82,7 @@ func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow
 		case g.Err != nil:
 			failures = append(failures, g.Err)
 		default:
-			if err := storeKeys(s.user, g.Authority, s.ledger.Actor(), g.Keys); err != nil {
+			if err := session.StoreAttributeKeys(s.User, g.Authority, g.Keys); err != nil {
 				return rows, err
 			}
 			for _, k := range g.Keys {
@@ -93,7 +92,7 @@ func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow
 	}
 	switch {
 	case len(failures) == 0 && len(rows) == 0:
-		return rows, withHint(ledger.Errorf(ledger.ErrDenied, "no authority grants %s anything", s.user), grantHint)
+		return rows, withHint(ledger.Errorf(ledger.ErrDenied, "no authority grants %s anything", s.User), grantHint)
 	case len(failures) == 0:
 		return rows, nil
 	case named || len(rows) == 0:
@@ -114,18 +113,6 @@ func (a *app) storeGrants(s *session, grants []keys.Grant, named bool) ([]keyRow
 
 const grantHint = "authorities grant by the attributes in your certificate, such as role; ask your hospital's administrator"
 
-func storeKeys(u *wallet.User, authority, gid string, issued []*abe.UserKey) error {
-	stored := make([]wallet.AttributeKey, len(issued))
-	for i, k := range issued {
-		b, err := k.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		stored[i] = wallet.AttributeKey{Name: k.Name(), Version: k.Version(), Key: b}
-	}
-	return u.StoreKeys(authority, gid, stored)
-}
-
 func (a *app) keysListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -142,8 +129,7 @@ func (a *app) keysListCommand() *cobra.Command {
 			}
 			rows := []keyRow{}
 			for _, k := range stored {
-				authority, _, _ := strings.Cut(k.Name, ":")
-				rows = append(rows, keyRow{authority, k.Name, k.Version})
+				rows = append(rows, keyRow{k.Attribute().Authority, k.Name(), k.Version()})
 			}
 			if len(rows) == 0 {
 				a.note("%s has no attribute keys; 'chartseal keys request' asks for them", u)

@@ -128,9 +128,9 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted 
 	defer stop()
 	var opened client.Opened
 	if wanted == nil {
-		opened, err = s.client.Open(ctx, id, out, o)
+		opened, err = s.Client.Open(ctx, id, out, o)
 	} else {
-		opened, err = s.client.OpenRange(ctx, id, out, wanted.Offset, wanted.Length, o)
+		opened, err = s.Client.OpenRange(ctx, id, out, wanted.Offset, wanted.Length, o)
 	}
 	stop()
 	if err != nil {

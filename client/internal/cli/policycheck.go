@@ -152,7 +152,7 @@ func (a *app) heldVersions(name string) (map[string][]int, error) {
 	}
 	held := make(map[string][]int)
 	for _, k := range keys {
-		held[k.Name] = append(held[k.Name], k.Version)
+		held[k.Name()] = append(held[k.Name()], k.Version())
 	}
 	for _, versions := range held {
 		slices.Sort(versions)
@@ -176,7 +176,7 @@ func (a *app) publishedAttributes(ctx context.Context, users []string) map[strin
 		return nil
 	}
 	defer s.Close()
-	list, err := s.ledger.Attributes(ctx)
+	list, err := s.Ledger.Attributes(ctx)
 	if err != nil {
 		a.note("the published attributes were not looked up: %v", err)
 		return nil

@@ -43,7 +43,7 @@ The exit code is 0 if you can open the record and 4 if not.`,
 				return err
 			}
 			defer s.Close()
-			e, err := s.client.Explain(ctx, id, r)
+			e, err := s.Client.Explain(ctx, id, r)
 			if err != nil {
 				return recordHint(err)
 			}

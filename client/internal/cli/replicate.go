@@ -33,15 +33,15 @@ again. One is enough for a hospital.`,
 				return err
 			}
 			defer s.Close()
-			if s.blobs == nil {
-				return fmt.Errorf("the profile of %s names no IPFS node: %w", s.user.Profile.MSP, client.ErrInvalid)
+			if s.Blobs == nil {
+				return fmt.Errorf("the profile of %s names no IPFS node: %w", s.User.Profile.MSP, client.ErrInvalid)
 			}
 			log := a.log()
 			r, err := replica.New(replica.Config{
-				Store: s.blobs, Memory: s.user.Memory(), Log: log, Parallel: parallel,
+				Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
 				Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
-					return s.ledger.FollowRecords(ctx, fabric.Following{
-						Checkpoint: filepath.Join(s.user.Dir(), "state", "replica", "followed"),
+					return s.Ledger.FollowRecords(ctx, fabric.Following{
+						Checkpoint: filepath.Join(s.User.Dir(), "state", "replica", "followed"),
 						Handle:     handle,
 						Interrupted: func(err error, wait time.Duration) {
 							log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) scopeCommand() *cobra.Command {
@@ -54,7 +55,7 @@ administrators.`,
 				}
 			}
 			if row.Created {
-				row.Policy, err = s.client.CreateScope(ctx, args[0], text)
+				row.Policy, err = s.Client.CreateScope(ctx, args[0], text)
 				if ifAbsent && errors.Is(err, client.ErrExists) { // somebody was faster
 					row.Created, err = false, nil
 				}
@@ -78,8 +79,8 @@ administrators.`,
 	return cmd
 }
 
-func absent(ctx context.Context, s *session, name string) (bool, error) {
-	all, err := s.ledger.Scopes(ctx)
+func absent(ctx context.Context, s *session.Session, name string) (bool, error) {
+	all, err := s.Ledger.Scopes(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -112,7 +113,7 @@ func (a *app) scopeListCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			scopes, err := s.ledger.Scopes(ctx)
+			scopes, err := s.Ledger.Scopes(ctx)
 			if err != nil {
 				return err
 			}

@@ -45,7 +45,7 @@ made the scope can.`,
 			}
 			defer s.Close()
 			row := rolledRow{Name: args[0]}
-			if row.Epoch, row.Policy, err = s.client.RollScope(ctx, args[0], text); err != nil {
+			if row.Epoch, row.Policy, err = s.Client.RollScope(ctx, args[0], text); err != nil {
 				return scopeHint(err)
 			}
 			if a.global.json {
@@ -79,12 +79,12 @@ before it.`,
 				return err
 			}
 			defer s.Close()
-			done, err := s.client.CompactScope(ctx, args[0], o)
+			done, err := s.Client.CompactScope(ctx, args[0], o)
 			switch {
 			case errors.Is(err, client.ErrDenied):
-				return withHint(err, "compaction is for the records custodian: --user custodian@%s", s.user.Profile.MSP)
+				return withHint(err, "compaction is for the records custodian: --user custodian@%s", s.User.Profile.MSP)
 			case errors.Is(err, client.ErrNotSatisfied):
-				return withHint(err, "your attribute keys do not open the scope's key: roll it with a policy that admits you, such as '... or %s:role=custodian'", s.user.Profile.MSP)
+				return withHint(err, "your attribute keys do not open the scope's key: roll it with a policy that admits you, such as '... or %s:role=custodian'", s.User.Profile.MSP)
 			case err != nil:
 				return withHint(scopeHint(err), "run it again: it goes on where it was")
 			}

@@ -236,7 +236,7 @@ many keywords these have; not which. With --index none records are found only by
 			var stop func()
 			req.Progress, stop = a.progress("sealing")
 			defer stop()
-			sealed, err := s.client.Seal(ctx, req)
+			sealed, err := s.Client.Seal(ctx, req)
 			stop()
 			a.noteWaiting(s, req)
 			return a.printBatch(files, sealed, err)
@@ -283,7 +283,7 @@ their own policies name. Only the hospital that sealed the record may amend it.`
 			var stop func()
 			req.Progress, stop = a.progress("sealing")
 			defer stop()
-			sealed, err := s.client.Amend(ctx, client.AmendRequest{ID: id, SealRequest: req})
+			sealed, err := s.Client.Amend(ctx, client.AmendRequest{ID: id, SealRequest: req})
 			stop()
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "check the record id, the attributes with 'chartseal policy check', the scope with 'chartseal scope list'")

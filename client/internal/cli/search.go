@@ -77,13 +77,11 @@ own learns at every search: which entries of the index belong to the query.`,
 			if o.Scope == "" {
 				o.Scope = a.set.scope
 			}
-			if closeOther, err := verify.connect(a, s, &o); err != nil {
+			if err := verify.connect(a, s, &o); err != nil {
 				return err
-			} else if closeOther != nil {
-				defer closeOther()
 			}
 			a.flushDue(ctx, s)
-			found, err := s.client.Search(ctx, query, o)
+			found, err := s.Client.Search(ctx, query, o)
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "'chartseal scope list' shows the scopes")
 			} else if err != nil {

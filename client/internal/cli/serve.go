@@ -65,14 +65,14 @@ changed need a restart.`,
 				return err
 			}
 			defer s.Close()
-			master, mapping, err := a.unlock(f, s.user.Profile.MSP)
+			master, mapping, err := a.unlock(f, s.User.Profile.MSP)
 			if err != nil {
 				return err
 			}
 			defer master.Destroy()
 			handler, err := authority.NewServer(authority.Config{
-				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.members),
-				Versions: keys.Issuable(s.ledger, master), Log: a.log(), Limit: limit,
+				Master: master, Mapping: mapping, Verifier: authority.NewVerifier(s.Members),
+				Versions: keys.Issuable(s.Ledger, master), Log: a.log(), Limit: limit,
 			})
 			if err != nil {
 				return err

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -69,16 +69,8 @@ func (a *app) walletUsers() ([]string, error) {
 	return w.Users()
 }
 
-// attributeKeys reads the attribute keys of a user. Those that were issued to somebody
-// else are refused.
-func attributeKeys(u *wallet.User) ([]wallet.AttributeKey, error) {
-	id, err := fabric.EnrolmentID(u.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("attribute keys of %s: %w", u, err)
-	}
-	keys, err := u.Keys(ledger.Actor(u.Profile.MSP, id))
-	if err != nil {
-		return nil, withHint(err, "get them again with 'chartseal --user %s keys request'", u)
-	}
-	return keys, nil
+// attributeKeys reads the attribute keys of a user.
+func attributeKeys(u *wallet.User) ([]*abe.UserKey, error) {
+	keys, err := session.AttributeKeys(u)
+	return keys, walletHint(err, u)
 }

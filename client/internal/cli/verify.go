@@ -8,7 +8,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
-	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -24,30 +24,26 @@ func (f *verifyFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.with, "verify-with", "", "the `organisation` whose peer to compare with (default the first other one with a profile in the wallet)")
 }
 
-// connect makes the second connection, if one is wanted, and a function that ends it.
-func (f *verifyFlags) connect(a *app, s *session, o *client.SearchOptions) (func(), error) {
+// connect makes the second connection, if one is wanted.
+func (f *verifyFlags) connect(a *app, s *session.Session, o *client.SearchOptions) error {
 	if !f.verify && f.with == "" {
-		return nil, nil
+		return nil
 	}
-	w, err := wallet.Open(a.set.wallet)
+	w, err := a.openWallet()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	name, err := f.organisation(w, s.user.Profile.MSP)
+	name, err := f.organisation(w, s.User.Profile.MSP)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	other, err := w.Profile(name)
+	other, err := s.At(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	g, err := fabric.Connect(s.user.At(other.Peer), fabric.Timeouts{})
-	if err != nil {
-		return nil, err
-	}
-	o.Verify = g
+	o.Verify = other
 	a.note("comparing with the peer of %s, which thereby learns which index entries belong to this query", name)
-	return func() { g.Close() }, nil
+	return nil
 }
 
 func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error) {

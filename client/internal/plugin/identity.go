@@ -8,8 +8,8 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
-	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -71,15 +71,12 @@ func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 // attributeIdentity gathers the attribute keys that a user holds.
 func attributeIdentity(u *wallet.User) (*abe.Identity, error) {
-	stored, err := u.Keys(ledger.Actor(u.Profile.MSP, u.Name))
+	keys, err := session.AttributeKeys(u)
+	if broken := new(session.KeysError); errors.As(err, &broken) {
+		return nil, withHint(err, "run chartseal --user %s keys request", u)
+	}
 	if err != nil {
 		return nil, err
-	}
-	keys := make([]*abe.UserKey, len(stored))
-	for i, s := range stored {
-		if keys[i], err = abe.ParseUserKey(s.Key); err != nil {
-			return nil, withHint(fmt.Errorf("attribute key %s of %s: %w", s.Name, u, err), "run chartseal --user %s keys request", u)
-		}
 	}
 	return abe.NewIdentity(keys)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/settings"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -65,25 +66,11 @@ func Main() int {
 }
 
 func connectFabric(u *wallet.User) (client.Ledger, []client.Ledger, func(), error) {
-	gateway, err := fabric.Connect(u, fabric.Timeouts{Evaluate: 10 * time.Second})
+	s, err := session.Open(u, session.Options{LedgerOnly: true, Timeouts: fabric.Timeouts{Evaluate: 10 * time.Second}})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	others, err := fabric.Witnesses(u, fabric.Timeouts{Evaluate: 5 * time.Second})
-	if err != nil {
-		gateway.Close()
-		return nil, nil, nil, err
-	}
-	var witnesses []client.Ledger
-	for _, o := range others {
-		witnesses = append(witnesses, o)
-	}
-	return gateway, witnesses, func() {
-		gateway.Close()
-		for _, o := range others {
-			o.Close()
-		}
-	}, nil
+	return s.Ledger, s.Witnesses(), func() { s.Close() }, nil
 }
 
 func (p *program) main(args []string) int {

@@ -3,17 +3,10 @@ package plugin
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +19,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/wallet"
+	"github.com/chartseal/chartseal/client/wallet/wallettest"
 )
 
 // A world is a consortium without machines: authorities, what they published, and a
@@ -50,12 +44,6 @@ func newWorld(t testing.TB) *world {
 		m, err := abe.NewMasterKey(msp, rand.Reader)
 		must(t, err)
 		w.masters[msp] = m
-		_, cert := credential(t, msp+" roots")
-		// Nothing listens on port 1: whoever asks the ledger through a real connection
-		// finds that it does not answer.
-		profile := fmt.Sprintf("msp: %s\nchannel: c\nchaincode: c\npeer:\n  address: 127.0.0.1:1\n  tlsRoots: |\n    %s\n",
-			msp, strings.ReplaceAll(string(cert), "\n", "\n    "))
-		must(t, os.WriteFile(filepath.Join(w.dir, msp+".yaml"), []byte(profile), 0o600))
 	}
 	w.publish("HospitalA:role=doctor", 1)
 	w.publish("HospitalB:role=doctor", 1)
@@ -81,10 +69,7 @@ func (w *world) publish(attribute string, version int) {
 func (w *world) enrol(user string, attributes ...string) {
 	name, msp, err := wallet.SplitUser(user)
 	must(w.t, err)
-	key, cert := credential(w.t, name)
-	store, err := wallet.Open(w.dir)
-	must(w.t, err)
-	must(w.t, store.Save(user, wallet.Credentials{Certificate: cert, Key: key, TLSCertificate: cert, TLSKey: key}))
+	must(w.t, wallettest.Enrol(w.dir, user, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
 	u := w.user(user)
 	var keys []wallet.AttributeKey
 	for _, a := range attributes {
@@ -174,24 +159,6 @@ func (p *program) run(args ...string) (stdout, stderr string, exit int) {
 	p.stdout, p.stderr = &out, &talk
 	exit = p.main(args)
 	return out.String(), talk.String(), exit
-}
-
-// credential makes a key and a certificate such as Fabric CA gives, both PEM.
-func credential(t testing.TB, commonName string) (key, cert []byte) {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: commonName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3, 4, 5, 6, 7, 8, 1},
-			Value: fmt.Appendf(nil, `{"attrs":{"hf.EnrollmentID":%q}}`, commonName)}},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	must(t, err)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
-	must(t, err)
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func must(t testing.TB, err error) {

@@ -1,0 +1,166 @@
+// Package session connects a wallet's user to the services of their hospital: the ledger
+// at their own peer and at those of other organisations, the IPFS node, and the state that
+// the wallet keeps. Its result is a [client.Client] that is ready for use.
+//
+// Programs read a user from the wallet, [Open] a session, use [Session.Client], and
+// [Session.Close] it. A program that only asks the ledger sets [Options.LedgerOnly].
+//
+// A session makes each connection when it is first used, so Open does not fail because a
+// server is down. It reads no flags and no environment, and prints nothing. Its errors are
+// typed; a program adds its own advice to them.
+package session
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/ipfs"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// Options refine a session. The zero value suits a program that seals, searches and opens.
+type Options struct {
+	// Timeouts bound calls to the own peer. Zero fields have the defaults of package
+	// fabric.
+	Timeouts fabric.Timeouts
+
+	// Parallel is [client.Config.Parallel].
+	Parallel int
+
+	// LedgerOnly connects to peers only. It reads no attribute keys, and Client and Blobs
+	// are nil.
+	LedgerOnly bool
+}
+
+// witnessTimeout bounds an answer of another organisation's peer. It is short, as further
+// organisations can be asked.
+const witnessTimeout = 5 * time.Second
+
+// A Session is a user with their hospital's services.
+type Session struct {
+	User   *wallet.User
+	Ledger *fabric.Gateway // at the peer of the user's organisation
+	Client *client.Client  // nil with LedgerOnly
+	Blobs  *ipfs.Store     // nil with LedgerOnly, and for organisations without an IPFS node
+
+	witnesses []*fabric.Gateway
+	others    []*fabric.Gateway // made by At
+	hints     *wallet.Hints
+	config    client.Config
+}
+
+// Open prepares the connections of a user.
+//
+// Errors:
+//   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not valid
+//     now.
+//   - [KeysError] if the attribute keys in the wallet cannot be used.
+//   - ErrInvalid if a profile, the certificate or the state in the wallet is damaged.
+func Open(u *wallet.User, o Options) (*Session, error) {
+	s := &Session{User: u}
+	if err := s.open(o); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) open(o Options) (err error) {
+	if s.Ledger, err = fabric.Connect(s.User, o.Timeouts); err != nil {
+		return err
+	}
+	if s.witnesses, err = fabric.Witnesses(s.User, fabric.Timeouts{Evaluate: witnessTimeout}); err != nil {
+		return err
+	}
+	if o.LedgerOnly {
+		return nil
+	}
+	s.hints = s.User.Hints()
+	s.config = client.Config{Ledger: s.Ledger, Witnesses: s.Witnesses(), Memory: s.User.Memory(), Hints: s.hints, Parallel: o.Parallel}
+	if s.config.Outbox, err = s.User.Outbox(); err != nil {
+		return err
+	}
+	if node := s.User.Profile.IPFS; node != nil {
+		if s.Blobs, err = ipfs.New(ipfs.Options{API: node.API, Token: node.Token}); err != nil {
+			return err
+		}
+		s.config.Blobs = s.Blobs
+	}
+	if s.config.Identities, err = Identities(s.User); err != nil {
+		return err
+	}
+	s.Client, err = client.New(s.config)
+	return err
+}
+
+// Config is what Client was made with. A caller changes it to make a Client of its own
+// over the same connections.
+func (s *Session) Config() client.Config { return s.config }
+
+// Witnesses are the ledger at the peers of other organisations.
+func (s *Session) Witnesses() []client.Ledger {
+	var all []client.Ledger
+	for _, w := range s.witnesses {
+		all = append(all, w)
+	}
+	return all
+}
+
+// Members returns the channel's organisations, as the own peer and a witness state them.
+//
+// Errors:
+//   - ErrTampered if the two differ.
+//   - ErrUnavailable if there are witnesses and none answers.
+func (s *Session) Members(ctx context.Context) ([]authority.MSP, error) {
+	return s.Ledger.ConfirmedMSPs(ctx, s.witnesses)
+}
+
+// At connects the user to the peer of another organisation, whose profile is in the
+// wallet. The connection ends with the session.
+//
+// Errors:
+//   - ErrNotFound if the wallet has no profile of the organisation.
+func (s *Session) At(organisation string) (*fabric.Gateway, error) {
+	w, err := wallet.Open(filepath.Dir(s.User.Dir()))
+	if err != nil {
+		return nil, err
+	}
+	profile, err := w.Profile(organisation)
+	if err != nil {
+		return nil, err
+	}
+	g, err := fabric.Connect(s.User.At(profile.Peer), fabric.Timeouts{})
+	if err == nil {
+		s.others = append(s.others, g)
+	}
+	return g, err
+}
+
+// SaveHints writes the lengths of index chains to the wallet. Close does so too; a program
+// that runs for long calls it at times. Without them later searches only read more.
+func (s *Session) SaveHints() error {
+	if s.hints == nil {
+		return nil
+	}
+	return s.hints.Save()
+}
+
+// Close saves what the wallet keeps and ends the connections. The session is of no use
+// after it. It may be called more than once.
+func (s *Session) Close() error {
+	errs := []error{s.SaveHints()}
+	for _, g := range slices.Concat(s.witnesses, s.others) {
+		errs = append(errs, g.Close())
+	}
+	if s.Ledger != nil {
+		errs = append(errs, s.Ledger.Close())
+	}
+	s.witnesses, s.others, s.Ledger, s.hints = nil, nil, nil, nil
+	return errors.Join(errs...)
+}
