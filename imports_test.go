@@ -1,244 +1,197 @@
-// Package chartseal_test holds the rules of the house as tests: which room may import which.
+// Package chartseal_test checks which package of the module imports which.
 package chartseal_test
 
-import (
-	"encoding/json"
-	"io"
-	"os/exec"
-	"slices"
-	"strings"
-	"testing"
-)
+import "testing"
 
 const module = "github.com/chartseal/chartseal"
 
-// A rule says what one room may import. Standard-library packages are always allowed
-// unless denied; of everything else a room gets only what its rule allows. A pattern ends
-// in "/..." to mean the path and all below it.
-type rule struct {
-	room  string   // pattern of our packages, relative to the module
-	allow []string // patterns outside std: relative to the module when they start with "./"
-	deny  []string // direct imports that are refused although std or allowed would let them in
-	never []string // patterns that may not be reached even through other packages
-}
+// Reasons that several rules share.
+var (
+	noFabric = ban{"the scheme and the formats outlive the ledger below them: only client/fabric speaks to Fabric",
+		[]string{"github.com/hyperledger/..."}}
+	noIPFS = ban{"the scheme and the formats outlive the store below them: only client/ipfs speaks to IPFS",
+		[]string{"github.com/ipfs/..."}}
+	noFiles = ban{"it is a library: its caller opens files and reads the environment",
+		[]string{"os", "io/ioutil"}}
+	noPlaintext = ban{"the chaincode handles ciphertext only: code that opens records stays out of it",
+		[]string{"./abe/...", "./client/..."}}
+)
 
-// rules is the table "The house" of the design, most special room first: the first rule
-// that matches decides.
+// rules has the most special rule first: the first one that matches a package decides.
 var rules = []rule{
 	{
-		room:  "abe/policy",
-		never: []string{"github.com/fentec-project/..."},
+		packages: "abe/policy",
+		why:      "a policy is text and a syntax tree, which need no library",
+		never: []ban{{"the language does not depend on the scheme: another curve takes the same policies",
+			[]string{"github.com/fentec-project/..."}}},
 	},
 	{
-		room:  "abe/authority",
-		allow: []string{"./abe", "./abe/policy", "filippo.io/age/...", "golang.org/x/time/rate"},
-		deny:  []string{"os", "io/ioutil"},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
+		packages: "abe/authority",
+		why:      "an authority issues keys: it needs the scheme, policies and a rate limit",
+		allow:    []string{"./abe", "./abe/policy", "golang.org/x/time/rate"},
+		deny:     []ban{noFiles},
+		never:    []ban{noFabric, noIPFS},
 	},
 	{
-		room: "abe/...",
+		packages: "abe/internal/bench",
+		why:      "the benchmark compares package abe with the libraries it could stand on",
+		allow:    []string{"./abe/...", "filippo.io/age", "github.com/fentec-project/...", "github.com/cloudflare/circl/..."},
+		never:    []ban{noFabric, noIPFS},
+	},
+	{
+		packages: "abe/...",
+		why:      "attribute-based encryption needs age and libraries of cryptography, nothing else",
 		allow: []string{"./abe/...", "filippo.io/age/...", "github.com/fentec-project/...", "github.com/cloudflare/circl/...",
 			"golang.org/x/crypto/..."},
-		deny:  []string{"io/ioutil"},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
+		deny:  []ban{noFiles},
+		never: []ban{noFabric, noIPFS},
 	},
 	{
-		room: "chaincode/ledger",
+		packages: "chaincode/ledger",
+		why:      "the chaincode and every client share it, so it needs the standard library only",
 	},
 	{
-		room: "chaincode/contract",
+		packages: "chaincode/contract",
+		why:      "the contracts run inside Fabric: every library there is one more that endorsers must agree on",
 		allow: []string{"./chaincode/ledger", "github.com/hyperledger/fabric-contract-api-go/v2/...",
-			"github.com/hyperledger/fabric-chaincode-go/v2/...", "github.com/hyperledger/fabric-protos-go-apiv2/...",
-			"github.com/ipfs/go-cid", "github.com/multiformats/go-multihash", "github.com/multiformats/go-multibase",
-			"google.golang.org/protobuf/..."},
-		deny:  []string{"math/rand", "math/rand/v2", "crypto/rand", "os"},
-		never: []string{"./abe/...", "./client/..."},
+			"github.com/hyperledger/fabric-chaincode-go/v2/...", "github.com/hyperledger/fabric-protos-go-apiv2/..."},
+		deny: []ban{{"endorsers must agree byte by byte: no randomness and no environment",
+			[]string{"math/rand", "math/rand/v2", "crypto/rand", "os"}}},
+		never: []ban{noPlaintext},
 	},
 	{
-		room:  "chaincode/internal/asset", // the yardstick of benchmarks
-		allow: []string{"github.com/hyperledger/fabric-contract-api-go/v2/contractapi", "github.com/hyperledger/fabric-chaincode-go/v2/shim", "github.com/hyperledger/fabric-protos-go-apiv2/peer"},
-		never: []string{"./abe/...", "./client/..."},
+		packages: "chaincode/internal/asset",
+		why:      "it is the plain contract that benchmarks compare with, and has no rule of ours",
+		allow: []string{"github.com/hyperledger/fabric-contract-api-go/v2/contractapi",
+			"github.com/hyperledger/fabric-chaincode-go/v2/shim", "github.com/hyperledger/fabric-protos-go-apiv2/peer"},
+		never: []ban{noPlaintext},
 	},
 	{
-		room: "chaincode/...",
+		packages: "chaincode/...",
+		why:      "a chaincode server needs the contracts, Fabric's shim and gRPC",
 		allow: []string{"./chaincode/...", "github.com/hyperledger/fabric-chaincode-go/v2/...",
 			"github.com/hyperledger/fabric-protos-go-apiv2/peer", "google.golang.org/grpc/..."},
-		never: []string{"./abe/...", "./client/..."},
+		never: []ban{noPlaintext},
 	},
 	{
-		room:  "client/index",
-		allow: []string{"./chaincode/ledger", "./client/emr", "./client/index/...", "github.com/tink-crypto/tink-go/v2/daead/subtle", "golang.org/x/..."},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
+		packages: "client/index",
+		why:      "the index protocol needs the ledger's vocabulary and a PRF; client/emr imports it, not the other way round",
+		allow:    []string{"./chaincode/ledger", "github.com/tink-crypto/tink-go/v2/daead/subtle", "golang.org/x/..."},
+		never:    []ban{noFabric, noIPFS},
 	},
 	{
-		room:  "client/index/indextest",
-		allow: []string{"./client/...", "./chaincode/ledger"},
+		packages: "client/index/indextest",
+		why:      "it indexes records of every format, to compare searches with a plain scan",
+		allow:    []string{"./client/emr", "./client/index"},
+		never:    []ban{noFabric, noIPFS},
 	},
 	{
-		room:  "client/index/...",
-		allow: []string{"./client/index/...", "golang.org/x/..."},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
+		packages: "client/index/...",
+		why:      "below the index are only the generators of its tables",
+		never:    []ban{noFabric, noIPFS},
 	},
 	{
-		room:  "client/emr",
-		allow: []string{"./client/index", "./client/emr/...", "github.com/suyashkumar/dicom/...", "github.com/gabriel-vasile/mimetype", "golang.org/x/..."},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/..."},
+		packages: "client/emr",
+		why:      "a record format needs a parser and the terms of the index",
+		allow:    []string{"./client/index", "github.com/gabriel-vasile/mimetype", "golang.org/x/..."},
+		never:    []ban{noFabric, noIPFS},
 	},
 	{
-		room: "client/fabric",
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client", "./client/index", "./client/wallet", "./client/envelope",
+		packages: "client/groupcommit",
+		why:      "it batches any kind of item and knows none of them",
+	},
+	{
+		packages: "client/cleanup",
+		why:      "it undoes steps after a failure and knows none of them",
+	},
+	{
+		packages: "client/fabric",
+		why:      "this adapter joins package client and Fabric's SDK",
+		allow: []string{"./abe/authority", "./chaincode/ledger", "./client", "./client/index", "./client/wallet",
 			"github.com/hyperledger/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
-		never: []string{"./client/ipfs", "github.com/ipfs/kubo/..."},
+		never: []ban{{"adapters do not know each other, so that each can be replaced alone",
+			[]string{"./client/ipfs", "github.com/ipfs/kubo/..."}}},
 	},
 	{
-		room: "client/ipfs",
-		allow: []string{"./chaincode/ledger", "./client", "./client/groupcommit", "./client/cleanup", "github.com/ipfs/...", "github.com/multiformats/...",
-			"golang.org/x/sync/..."},
-		never: []string{"./client/fabric", "github.com/hyperledger/..."},
+		packages: "client/ipfs",
+		why:      "this adapter joins package client and kubo's SDK",
+		allow: []string{"./chaincode/ledger", "./client", "./client/groupcommit", "./client/cleanup", "github.com/ipfs/...",
+			"github.com/multiformats/..."},
+		never: []ban{{"adapters do not know each other, so that each can be replaced alone",
+			[]string{"./client/fabric", "github.com/hyperledger/..."}}},
 	},
 	{
-		room:  "client/session", // made of services; whoever prints or reads flags stands on it
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client", "./client/fabric", "./client/ipfs", "./client/keys", "./client/trust", "./client/wallet", "filippo.io/age"},
-		deny:  []string{"flag", "log", "log/slog", "os"},
-		never: []string{"github.com/spf13/...", "./client/internal/..."},
+		packages: "client/session",
+		why:      "a session puts services together: it needs package client, the adapters and the wallet",
+		allow: []string{"./abe", "./abe/authority", "./chaincode/ledger", "./client", "./client/fabric", "./client/ipfs",
+			"./client/wallet", "filippo.io/age"},
+		deny: []ban{{"programs print, log and read the environment, and a session serves all of them",
+			[]string{"flag", "log", "log/slog", "os"}}},
+		never: []ban{{"programs stand on sessions, not the other way round",
+			[]string{"github.com/spf13/...", "./client/internal/..."}}},
 	},
 	{
-		room:  "client/bench/bare", // the yardsticks of benchmarks
-		allow: []string{"./client/wallet", "github.com/fentec-project/gofe/abe", "github.com/hyperledger/fabric-gateway/...", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
+		packages: "client/bench/bare",
+		why:      "benchmarks compare with Fabric, kubo and gofe used directly, without our code",
+		allow: []string{"./client/wallet", "github.com/fentec-project/gofe/abe", "github.com/hyperledger/fabric-gateway/...",
+			"github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/grpc/...", "google.golang.org/protobuf/..."},
 	},
 	{
-		room:  "client/bench/chart", // draws plots
-		allow: []string{"gonum.org/v1/plot/..."},
+		packages: "client/bench/chart",
+		why:      "it draws plots of numbers and does not know their meaning",
+		allow:    []string{"gonum.org/v1/plot/..."},
 	},
 	{
-		room:  "client/clienttest/story", // for tests only
-		allow: []string{"github.com/rogpeppe/go-internal/testscript"},
+		packages: "client/clienttest/story",
+		why:      "it runs scripts in tests and knows no command",
+		allow:    []string{"github.com/rogpeppe/go-internal/testscript"},
 	},
 	{
-		room:  "client/internal/...",
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "github.com/spf13/...", "go.yaml.in/yaml/v3", "golang.org/x/...", "github.com/schollz/progressbar/v3", "github.com/mattn/go-isatty"},
+		packages: "client/internal/...",
+		why:      "programs call package client and its adapters; other libraries are for arguments, terminals and settings",
+		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "github.com/spf13/...",
+			"go.yaml.in/yaml/v3", "golang.org/x/...", "github.com/schollz/progressbar/v3"},
 	},
 	{
-		room:  "client/bench/...", // programs stand on benchmarks, and not the other way round
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "golang.org/x/..."},
-		deny:  []string{"./client/internal/...", "./client/cmd/..."},
-		never: []string{"github.com/spf13/..."},
+		packages: "client/bench/...",
+		why:      "benchmarks measure our packages; the libraries they compare with are in client/bench/bare",
+		allow:    []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/..."},
+		never: []ban{{"programs stand on benchmarks, not the other way round",
+			[]string{"./client/internal/...", "./client/cmd/...", "github.com/spf13/..."}}},
 	},
 	{
-		room:  "client/cmd/...",
-		allow: []string{"./client/internal/...", "./client/bench/..."},
+		packages: "client/cmd/...",
+		why:      "a main has a few lines: its program is a package, which tests and other programs can call",
+		allow:    []string{"./client/internal/...", "./client/bench/..."},
 	},
 	{
-		room:  "client/...",
-		allow: []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "golang.org/x/...", "go.yaml.in/yaml/v3"},
-		deny:  []string{"flag", "github.com/spf13/cobra"},
-		never: []string{"github.com/hyperledger/...", "github.com/ipfs/kubo/...", "github.com/spf13/..."},
+		packages: "client/...",
+		why:      "package client and its parts reach servers through interfaces that they declare",
+		allow:    []string{"./abe/...", "./chaincode/ledger", "./client/...", "filippo.io/age/...", "golang.org/x/...", "go.yaml.in/yaml/v3"},
+		deny: []ban{{"flags belong to programs: a web page calls the same package",
+			[]string{"flag"}}},
+		never: []ban{
+			{"a client reaches Fabric through client.Ledger, so that fakes and other ledgers fit", []string{"github.com/hyperledger/..."}},
+			{"a client reaches IPFS through client.Blobs, so that fakes and other stores fit", []string{"github.com/ipfs/kubo/..."}},
+			{"flags belong to programs: a web page calls the same package", []string{"github.com/spf13/..."}},
+		},
 	},
 	{
-		room:  "network/...",
-		allow: []string{"./network/...", "go.yaml.in/yaml/v3", "github.com/spf13/...", "golang.org/x/..."},
-		deny:  []string{"testing"},
-		never: []string{"./client/...", "./abe/..."},
+		packages: "network/...",
+		why:      "the network starts servers and writes their configuration; it is no client of them",
+		allow:    []string{"./network/...", "go.yaml.in/yaml/v3"},
+		deny:     []ban{{"a program does not carry the test framework", []string{"testing"}}},
+		never:    []ban{{"the network comes up without any key to a record", []string{"./client/...", "./abe/..."}}},
 	},
 }
 
-type pkg struct {
-	ImportPath string
-	Imports    []string
-	Deps       []string
-	Standard   bool
-}
-
-// TestImports holds every package of the module against the table.
+// TestImports checks every package of the module against the rules.
 func TestImports(t *testing.T) {
-	ours, standard := load(t)
-	if len(ours) < 15 {
-		t.Fatalf("found only %d packages of %s: the test looks in the wrong place", len(ours), module)
+	all := load(t)
+	if len(all.ours) < 15 {
+		t.Fatalf("found only %d packages of %s: the test looks in the wrong place", len(all.ours), module)
 	}
-	used := make([]bool, len(rules))
-	for _, p := range ours {
-		room := strings.TrimPrefix(p.ImportPath, module+"/")
-		i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.room, room) })
-		if i < 0 {
-			t.Errorf("%s stands in no room of the house", room)
-			continue
-		}
-		used[i] = true
-		r := rules[i]
-		for _, imp := range p.Imports {
-			if anyMatch(r.deny, imp) || (!standard[imp] && !anyMatch(r.allow, imp)) {
-				t.Errorf("%s must not import %s", room, imp)
-			}
-		}
-		for _, dep := range p.Deps {
-			if anyMatch(r.never, dep) {
-				t.Errorf("%s must not reach %s, not even through others", room, dep)
-			}
-		}
+	for _, problem := range check(rules, all) {
+		t.Error(problem)
 	}
-	for i, r := range rules {
-		if !used[i] {
-			t.Errorf("rule for %s matches no package", r.room)
-		}
-	}
-}
-
-// TestMatches keeps the matcher honest: a matcher that matches nothing would pass every
-// package.
-func TestMatches(t *testing.T) {
-	for _, c := range []struct {
-		pattern, path string
-		want          bool
-	}{
-		{"abe/...", "abe", true},
-		{"abe/...", "abe/policy", true},
-		{"abe/...", "abex", false},
-		{"./abe/...", module + "/abe/policy", true},
-		{"./client", module + "/client/index", false},
-		{"github.com/hyperledger/...", "github.com/hyperledger/fabric-gateway/pkg/client", true},
-	} {
-		if got := matches(c.pattern, c.path); got != c.want {
-			t.Errorf("matches(%q, %q) = %v", c.pattern, c.path, got)
-		}
-	}
-}
-
-// load lists the module's packages (without their tests) and which of their imports are
-// standard.
-func load(t *testing.T) (ours []pkg, standard map[string]bool) {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", module+"/...")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	standard = map[string]bool{"C": true, "unsafe": true}
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
-		if err := dec.Decode(&p); err == io.EOF {
-			return ours, standard
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if p.Standard {
-			standard[p.ImportPath] = true
-		}
-		if strings.HasPrefix(p.ImportPath, module+"/") {
-			ours = append(ours, p)
-		}
-	}
-}
-
-func anyMatch(patterns []string, path string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, path) })
-}
-
-func matches(pattern, path string) bool {
-	if rel, ok := strings.CutPrefix(pattern, "./"); ok {
-		pattern = module + "/" + rel
-	}
-	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
-		return path == base || strings.HasPrefix(path, base+"/")
-	}
-	return path == pattern
 }
