@@ -3,6 +3,7 @@ package fabric
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,14 +11,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -67,14 +66,13 @@ func Renew(ctx context.Context, u *wallet.User) (wallet.Credentials, error) {
 	if err != nil {
 		return none, err
 	}
-	enrolment, ok := u.Key().(*ecdsa.PrivateKey)
-	tlsKey, tlsOK := u.TLS.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || !tlsOK {
-		return none, ledger.Errorf(ledger.ErrInvalid, "renewing needs ECDSA keys")
+	tlsKey, ok := u.TLS.PrivateKey.(crypto.Signer)
+	if !ok {
+		return none, ledger.Errorf(ledger.ErrInvalid, "the TLS key of %s is not a crypto.Signer", u)
 	}
 	leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.Certificate.Raw})
 	tlsLeaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.TLS.Certificate[0]})
-	return c.both(ctx, reenrollPath, u.Certificate.Subject.CommonName, token(leaf, enrolment), token(tlsLeaf, tlsKey))
+	return c.both(ctx, reenrollPath, u.Certificate.Subject.CommonName, token(leaf, u.Signer()), token(tlsLeaf, tlsKey))
 }
 
 // An authenticator proves to the CA who sends the body.
@@ -82,32 +80,18 @@ type authenticator func(r *http.Request, body []byte) error
 
 // token is Fabric CA's own: base64(certificate) "." base64(signature), signing method,
 // path, body and certificate.
-func token(cert []byte, key *ecdsa.PrivateKey) authenticator {
+func token(cert []byte, key crypto.Signer) authenticator {
 	return func(r *http.Request, body []byte) error {
 		b64 := base64.StdEncoding.EncodeToString
 		text := r.Method + "." + b64([]byte(r.URL.RequestURI())) + "." + b64(body) + "." + b64(cert)
 		digest := sha256.Sum256([]byte(text))
-		signature, err := signLowS(key, digest[:])
+		signature, err := wallet.SignLowS(key, digest[:])
 		if err != nil {
 			return err
 		}
 		r.Header.Set("Authorization", b64(cert)+"."+b64(signature))
 		return nil
 	}
-}
-
-// signLowS makes the one of the two valid signatures that Fabric accepts: s at most half
-// the order.
-func signLowS(key *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
-	r, s, err := ecdsa.Sign(rand.Reader, key, digest)
-	if err != nil {
-		return nil, err
-	}
-	order := key.Curve.Params().N
-	if s.Cmp(new(big.Int).Rsh(order, 1)) > 0 {
-		s.Sub(order, s)
-	}
-	return asn1.Marshal(struct{ R, S *big.Int }{r, s})
 }
 
 type caClient struct {

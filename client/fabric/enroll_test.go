@@ -70,18 +70,24 @@ func (f *fakeCA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.foreign {
 		public = &f.key.PublicKey
 	}
-	attributes, _ := json.Marshal(map[string]any{"attrs": map[string]string{enrolmentAttribute: csr.Subject.CommonName}})
+	der := f.issue(csr.Subject.CommonName, public)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	json.NewEncoder(w).Encode(map[string]any{"success": true, "result": map[string]any{
+		"Cert": base64.StdEncoding.EncodeToString(text), "ServerInfo": map[string]any{"CAName": in.CAName}}})
+}
+
+// issue makes a certificate in DER.
+func (f *fakeCA) issue(id string, public any) []byte {
+	attributes, _ := json.Marshal(map[string]any{"attrs": map[string]string{enrolmentAttribute: id}})
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: csr.Subject.CommonName},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: id},
 		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
 		ExtraExtensions: []pkix.Extension{{Id: attributeExtension, Value: attributes}},
 	}, &x509.Certificate{Subject: pkix.Name{CommonName: "ca"}}, public, f.key)
 	if err != nil {
 		f.t.Error(err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	json.NewEncoder(w).Encode(map[string]any{"success": true, "result": map[string]any{
-		"Cert": base64.StdEncoding.EncodeToString(text), "ServerInfo": map[string]any{"CAName": in.CAName}}})
+	return der
 }
 
 // tokenGood checks a token as Fabric CA does.

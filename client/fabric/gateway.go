@@ -98,10 +98,6 @@ func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect as %s: %w", u, err)
 	}
-	sign, err := identity.NewPrivateKeySign(u.Key())
-	if err != nil {
-		return nil, fmt.Errorf("connect as %s: %w", u, err)
-	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(u.Profile.Peer.TLSRoots) {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "connect as %s: the profile has no TLS roots of the peer", u)
@@ -122,7 +118,7 @@ func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	// With mutual TLS, events arrive only if the request names the client's TLS
 	// certificate.
 	tlsHash := sha256.Sum256(u.TLS.Certificate[0])
-	gw, err := gateway.Connect(id, gateway.WithSign(sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
+	gw, err := gateway.Connect(id, gateway.WithSign(u.Sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
 		gateway.WithTLSClientCertificateHash(tlsHash[:]))
 	if err != nil {
 		conn.Close()

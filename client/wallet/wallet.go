@@ -111,25 +111,6 @@ func (w *Wallet) Profile(org string) (*Profile, error) {
 	return p, err
 }
 
-// User reads a user and the profile of their organisation. It fails with
-// [ledger.ErrNotFound], naming those there are, when the user is not in the wallet.
-func (w *Wallet) User(user string) (*User, error) {
-	name, org, err := SplitUser(user)
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(w.dir, user)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		known, _ := w.Users()
-		return nil, ledger.Errorf(ledger.ErrNotFound, "the wallet %s has no user %s%s", w.dir, user, listed(known))
-	}
-	p, err := w.Profile(org)
-	if err != nil {
-		return nil, err
-	}
-	return readUser(dir, name, p)
-}
-
 func listed(known []string) string {
 	if len(known) == 0 {
 		return "; it is empty"

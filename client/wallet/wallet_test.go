@@ -148,12 +148,12 @@ func TestUserErrors(t *testing.T) {
 		"no certificate": {"", func(t *testing.T, d string) { os.Remove(filepath.Join(d, "doctor@HospitalA/cert.pem")) }, ledger.ErrNotFound, "not enrolled"},
 		"wrong key": {"", func(t *testing.T, d string) {
 			write(t, filepath.Join(d, "doctor@HospitalA/key.pem"), string(otherKey), 0o600)
-		}, ledger.ErrInvalid, "not the key"},
-		"key of rubbish": {"", func(t *testing.T, d string) { write(t, filepath.Join(d, "doctor@HospitalA/key.pem"), "x", 0o600) }, ledger.ErrInvalid, "no PKCS#8"},
+		}, ledger.ErrInvalid, "cert.pem and key.pem: tls: private key does not match"},
+		"key of rubbish": {"", func(t *testing.T, d string) { write(t, filepath.Join(d, "doctor@HospitalA/key.pem"), "x", 0o600) }, ledger.ErrInvalid, "cert.pem and key.pem: tls: failed to find any PEM data in key"},
 		"wrong TLS pair": {"", func(t *testing.T, d string) {
 			write(t, filepath.Join(d, "doctor@HospitalA/tls-cert.pem"), string(other), 0o600)
 		}, ledger.ErrInvalid, "tls-cert.pem"},
-		"cert of rubbish": {"", func(t *testing.T, d string) { write(t, filepath.Join(d, "doctor@HospitalA/cert.pem"), "x", 0o600) }, ledger.ErrInvalid, "no certificate"},
+		"cert of rubbish": {"", func(t *testing.T, d string) { write(t, filepath.Join(d, "doctor@HospitalA/cert.pem"), "x", 0o600) }, ledger.ErrInvalid, "cert.pem and key.pem: tls: failed to find any PEM data in certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWallet(t)

@@ -38,10 +38,6 @@ func ConnectFabric(u *wallet.User) (*Fabric, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bare Fabric client of %s: %w", u, err)
 	}
-	sign, err := identity.NewPrivateKeySign(u.Key())
-	if err != nil {
-		return nil, fmt.Errorf("bare Fabric client of %s: %w", u, err)
-	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(u.Profile.Peer.TLSRoots)
 	conn, err := grpc.NewClient("passthrough:///"+u.Profile.Peer.Address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
@@ -51,7 +47,7 @@ func ConnectFabric(u *wallet.User) (*Fabric, error) {
 		return nil, fmt.Errorf("bare Fabric client of %s: %w", u, err)
 	}
 	tlsHash := sha256.Sum256(u.TLS.Certificate[0])
-	gw, err := gateway.Connect(id, gateway.WithSign(sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
+	gw, err := gateway.Connect(id, gateway.WithSign(u.Sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
 		gateway.WithTLSClientCertificateHash(tlsHash[:]))
 	if err != nil {
 		conn.Close()

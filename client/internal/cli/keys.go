@@ -67,7 +67,7 @@ which open what was sealed to them. The same request always gives the same keys.
 // enrolmentTLS is the enrolment certificate in the form that proves possession of its key
 // to an authority.
 func enrolmentTLS(u *wallet.User) tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{u.Certificate.Raw}, PrivateKey: u.Key(), Leaf: u.Certificate}
+	return tls.Certificate{Certificate: [][]byte{u.Certificate.Raw}, PrivateKey: u.Signer(), Leaf: u.Certificate}
 }
 
 // storeGrants keeps what was granted and says what was not. The error is the first

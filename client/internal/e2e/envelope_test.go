@@ -36,11 +36,7 @@ func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign, err := identity.NewPrivateKeySign(u.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	gw, err := gateway.Connect(id, gateway.WithSign(sign), gateway.WithClientConnection(conn))
+	gw, err := gateway.Connect(id, gateway.WithSign(u.Sign), gateway.WithClientConnection(conn))
 	if err != nil {
 		t.Fatal(err)
 	}
