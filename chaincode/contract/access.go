@@ -14,7 +14,7 @@ import (
 // out.
 type Access struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
 // Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a
@@ -75,9 +75,9 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 //
 // It reads the ledger as it is on this peer, so the entry is committed: a proposal that
 // was only endorsed, or that was found invalid, wrote nothing.
-func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envelope, error) {
+func (c consortium) handOut(ctx *Context, target, accessID, key string) (ledger.Envelope, error) {
 	var none ledger.Envelope
-	who, err := h.admit(ctx, clinicians)
+	who, err := c.admit(ctx, clinicians)
 	if err != nil {
 		return none, err
 	}
@@ -99,26 +99,26 @@ func (h house) handOut(ctx *Context, target, accessID, key string) (ledger.Envel
 	case entry.Actor != who.actor():
 		return none, refuse(ledger.ErrDenied, "access entry %s is not of %s", accessID, who.actor())
 	}
-	if err := h.recent(ctx, entry); err != nil {
+	if err := c.recent(ctx, entry); err != nil {
 		return none, err
 	}
 	data, err := ctx.wrappedKey(key)
 	if err != nil {
 		return none, err
 	}
-	return ledger.Envelope{Data: base64.StdEncoding.EncodeToString(data), ServedBy: h.msp}, nil
+	return ledger.Envelope{Data: base64.StdEncoding.EncodeToString(data), ServedBy: c.msp}, nil
 }
 
 // recent checks the age of an entry, by the server's clock if it has one. See
 // [Config.Clock].
-func (h house) recent(ctx *Context, entry ledger.AccessEntry) error {
+func (c consortium) recent(ctx *Context, entry ledger.AccessEntry) error {
 	made, err := ledger.ParseTime(entry.Time)
 	if err != nil {
 		return broken("read an access entry's time", err)
 	}
 	var now time.Time
-	if h.clock != nil {
-		now = h.clock()
+	if c.clock != nil {
+		now = c.clock()
 	} else if now, err = ctx.now(); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRequest(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor, reader := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalB", "doctor", "doctor")
 	one, two := c.seal(doctor, 1), c.seal(doctor, 2)
 	_, err := c.submit(person(t, "HospitalA", "custodian", "custodian"), wrapped(t, 1), ledger.ScopeCreate, "consortium")
@@ -49,7 +49,7 @@ func TestRequest(t *testing.T) {
 // An attacker who is a client of a member tries to get a wrapped key without an entry of
 // their own.
 func TestEnvelopeAttacks(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	id, other := c.seal(doctor, 1), c.seal(doctor, 2)
 	reader, nurse := person(t, "HospitalB", "doctor", "doctor"), person(t, "HospitalC", "nurse", "nurse")
@@ -105,12 +105,12 @@ func TestEnvelopeAttacks(t *testing.T) {
 	t.Run("the owner of the entry still can", func(t *testing.T) { ok(t, nil, envelope(reader, id, entry.ID)) })
 }
 
-func (c *consortium) plant(e ledger.AccessEntry) {
+func (c *channel) plant(e ledger.AccessEntry) {
 	c.world.state[ledger.AccessKey(e.Target, e.ID)] = cell{ledger.AccessValue(e), c.world.height}
 }
 
 func TestAccessWindow(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)
 	reader := person(t, "HospitalB", "doctor", "doctor")
 	entry := c.ask(reader, id)
@@ -136,7 +136,7 @@ func TestAccessWindow(t *testing.T) {
 // show it, and asks for the envelope under an equally false timestamp. A server with a
 // clock refuses.
 func TestLyingClock(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	honest := start
 	withClock, err := New(Config{MSP: "HospitalB", Hospitals: members[:3], Clock: func() time.Time { return honest }})
 	ok(t, nil, err)
@@ -159,7 +159,7 @@ func TestLyingClock(t *testing.T) {
 // Times that would break the order of keys are refused: the client chooses the proposal's
 // timestamp.
 func TestTimestampOutOfRange(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	id := c.seal(doctor, 1)
 	for _, at := range []time.Time{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)} {

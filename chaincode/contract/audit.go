@@ -20,7 +20,7 @@ import (
 // looks at the order of blocks.
 type Audit struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.

@@ -12,11 +12,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A busy consortium: 7 records, of which the first has 3 versions, and 12 accesses by two
+// A busy channel: 7 records, of which the first has 3 versions, and 12 accesses by two
 // readers.
-func busy(t *testing.T) (c *consortium, auditor []byte) {
+func busy(t *testing.T) (c *channel, auditor []byte) {
 	t.Helper()
-	c = newConsortium(t)
+	c = newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	readers := [][]byte{person(t, "HospitalB", "doctor", "doctor"), person(t, "HospitalC", "nurse", "nurse")}
 	for i := range 7 {
@@ -35,13 +35,13 @@ func busy(t *testing.T) (c *consortium, auditor []byte) {
 // at is the time of the nth transaction.
 func at(n int) string { return ledger.FormatTime(start.Add(time.Duration(n) * time.Second)) }
 
-func (c *consortium) records(who []byte, q ledger.RecordQuery) ledger.RecordPage {
+func (c *channel) records(who []byte, q ledger.RecordQuery) ledger.RecordPage {
 	c.t.Helper()
 	payload, err := c.evaluate("Regulator", who, ledger.AuditRecords, q)
 	return must[ledger.RecordPage](c.t, payload, err)
 }
 
-func (c *consortium) accesses(who []byte, q ledger.AccessQuery) ledger.AccessPage {
+func (c *channel) accesses(who []byte, q ledger.AccessQuery) ledger.AccessPage {
 	c.t.Helper()
 	payload, err := c.evaluate("Regulator", who, ledger.AuditAccesses, q)
 	return must[ledger.AccessPage](c.t, payload, err)
@@ -94,7 +94,7 @@ func TestAuditRecords(t *testing.T) {
 // The versions of one transaction are one row of the order of time; a page may end within
 // it.
 func TestAuditRecordsOfOneTransaction(t *testing.T) {
-	c, auditor := newConsortium(t), person(t, "Regulator", "auditor", "auditor")
+	c, auditor := newChannel(t), person(t, "Regulator", "auditor", "auditor")
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	c.seal(doctor, 100)
 	records := make([]ledger.NewRecord, 7)

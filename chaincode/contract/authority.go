@@ -12,7 +12,7 @@ import (
 // for each attribute. Its reads are open to every member of the channel.
 type Authority struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.

@@ -13,7 +13,7 @@ import (
 func publicKey(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 func TestAnnounce(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	admin, keeper := person(t, "HospitalB", "admin", "admin"), person(t, "HospitalA", "authority", "authority")
 	_, err := c.submit(admin, nil, ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://127.0.0.1:7300"})
 	ok(t, nil, err)
@@ -40,7 +40,7 @@ func TestAnnounce(t *testing.T) {
 }
 
 func TestPublishKeys(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	keeper := person(t, "HospitalA", "authority", "authority")
 	publish := func(keys ...ledger.AttributeKey) error {
 		t.Helper()
@@ -95,7 +95,7 @@ func TestPublishKeys(t *testing.T) {
 }
 
 func TestPublishKeysForeignNamespace(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	for _, attacker := range [][2]string{{"HospitalB", "admin"}, {"HospitalB", "authority"}, {"Regulator", "admin"}} {
 		who := person(t, attacker[0], attacker[1], attacker[1])
 		_, err := c.submit(who, nil, ledger.AuthorityPublishKeys,

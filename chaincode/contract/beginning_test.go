@@ -33,7 +33,7 @@ func together(t testing.TB, policies []string, records ...ledger.NewRecord) (map
 }
 
 // handedOut asks for a wrapped key with an access entry.
-func (c *consortium) handedOut(who []byte, id string, entry ledger.AccessEntry) ([]byte, error) {
+func (c *channel) handedOut(who []byte, id string, entry ledger.AccessEntry) ([]byte, error) {
 	c.t.Helper()
 	payload, err := c.evaluate("HospitalB", who, ledger.RecordEnvelope, id, 1, entry.ID)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *consortium) handedOut(who []byte, id string, entry ledger.AccessEntry) 
 }
 
 func TestBeginnings(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	records := make([]ledger.NewRecord, ledger.MaxNewRecords)
 	for i := range records {
 		records[i] = newRecord(i)
@@ -85,7 +85,7 @@ func TestBeginnings(t *testing.T) {
 // records that were sealed together with it. What is left of the other envelopes takes an
 // access entry each.
 func TestNeighbourNeedsOwnEntry(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	transient, envelopes := together(t, []string{"A:x"}, newRecord(1), newRecord(2))
 	_, err := c.submit(person(t, "HospitalA", "doctor", "doctor"), transient, ledger.RecordCreate)
 	ok(t, nil, err)
@@ -111,7 +111,7 @@ func TestNeighbourNeedsOwnEntry(t *testing.T) {
 // The administrator of a peer changes what it has in the place of a beginning, or loses
 // it.
 func TestBeginningsOnPeer(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	records := []ledger.NewRecord{newRecord(1), newRecord(2), newRecord(3), newRecord(4)}
 	transient, envelopes := together(t, []string{"A:x", "B:y"}, records...)
 	_, err := c.submit(person(t, "HospitalA", "doctor", "doctor"), transient, ledger.RecordCreate)
@@ -157,7 +157,7 @@ func TestBeginningsOnPeer(t *testing.T) {
 }
 
 func TestBeginningsInvalid(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	begin := []byte(encapsulation("A:x"))
 	part := func(k byte, rest string) []byte { return append([]byte{1, k}, rest...) }
@@ -204,7 +204,7 @@ func TestBeginningsInvalid(t *testing.T) {
 // the version of what is stored would change, and a peer that has not got it a second
 // time would have nothing to hand out for the envelopes that were there before.
 func TestSameBeginningAgain(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor, other := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalC", "nurse", "nurse")
 	transient, envelopes := together(t, []string{"A:x"}, newRecord(1), newRecord(2))
 	copied := slices.Clone(envelopes)

@@ -23,9 +23,9 @@ type caller struct {
 
 func (c caller) actor() string { return ledger.Actor(c.msp, c.id) }
 
-// A house is what every contract knows of the organisation that runs it and of the
-// consortium.
-type house struct {
+// A consortium is what every contract knows about the members of the channel. [Config]
+// has the meaning of its fields.
+type consortium struct {
 	msp       string
 	hospitals []string
 	clock     func() time.Time
@@ -58,12 +58,12 @@ func oneOf(roles ...string) func(string) bool {
 
 // admit tells who the caller is, if the rule serves them; otherwise its error is
 // ErrDenied.
-func (h house) admit(ctx *Context, r rule) (caller, error) {
+func (c consortium) admit(ctx *Context, r rule) (caller, error) {
 	who, err := ctx.caller()
 	if err != nil {
 		return caller{}, err
 	}
-	if r.hospital && !slices.Contains(h.hospitals, who.msp) {
+	if r.hospital && !slices.Contains(c.hospitals, who.msp) {
 		return caller{}, refuse(ledger.ErrDenied, "%s is not of a hospital: needs %s", who.actor(), r.who)
 	}
 	if !r.role(who.role) {

@@ -51,15 +51,15 @@ type Chaincode struct {
 }
 
 // New checks the configuration and puts the contracts together.
-func New(c Config) (*Chaincode, error) {
-	if !isWord(c.MSP) {
-		return nil, fmt.Errorf("chaincode of organisation %q: not an MSP ID", c.MSP)
+func New(cfg Config) (*Chaincode, error) {
+	if !isWord(cfg.MSP) {
+		return nil, fmt.Errorf("chaincode of organisation %q: not an MSP ID", cfg.MSP)
 	}
-	if len(c.Hospitals) == 0 {
+	if len(cfg.Hospitals) == 0 {
 		return nil, errors.New("chaincode without hospitals")
 	}
-	seen := make(map[string]bool, len(c.Hospitals))
-	for _, h := range c.Hospitals {
+	seen := make(map[string]bool, len(cfg.Hospitals))
+	for _, h := range cfg.Hospitals {
 		if !isWord(h) {
 			return nil, fmt.Errorf("hospital %q: not an MSP ID", h)
 		}
@@ -68,20 +68,20 @@ func New(c Config) (*Chaincode, error) {
 		}
 		seen[h] = true
 	}
-	h := house{msp: c.MSP, hospitals: append([]string(nil), c.Hospitals...), clock: c.Clock}
+	c := consortium{msp: cfg.MSP, hospitals: append([]string(nil), cfg.Hospitals...), clock: cfg.Clock}
 	routed, err := contractapi.NewChaincode(
-		&Record{Contract: describe("record", "Records", "Records, their versions and their wrapped keys."), house: h},
-		&Authority{Contract: describe("authority", "Authorities", "Attribute authorities and their pinned public keys."), house: h},
-		&Scope{Contract: describe("scope", "Scopes", "Search domains, their epochs and their wrapped keys."), house: h},
-		&Index{Contract: describe("index", "Index", "Encrypted keyword entries, written once."), house: h},
-		&Access{Contract: describe("access", "Access log", "Who asked for which wrapped key, and for what purpose."), house: h},
-		&Audit{Contract: describe("audit", "Audit", "What auditors read: records, accesses, histories."), house: h},
+		&Record{Contract: describe("record", "Records", "Records, their versions and their wrapped keys."), consortium: c},
+		&Authority{Contract: describe("authority", "Authorities", "Attribute authorities and their pinned public keys."), consortium: c},
+		&Scope{Contract: describe("scope", "Scopes", "Search domains, their epochs and their wrapped keys."), consortium: c},
+		&Index{Contract: describe("index", "Index", "Encrypted keyword entries, written once."), consortium: c},
+		&Access{Contract: describe("access", "Access log", "Who asked for which wrapped key, and for what purpose."), consortium: c},
+		&Audit{Contract: describe("audit", "Audit", "What auditors read: records, accesses, histories."), consortium: c},
 	)
 	if err != nil {
 		return nil, fmt.Errorf("put the contracts together: %w", err)
 	}
 	routed.TransactionSerializer = strict{}
-	log := c.Log
+	log := cfg.Log
 	if log == nil {
 		log = slog.Default()
 	}

@@ -12,8 +12,8 @@ import (
 // state, are both valid in whichever order they are committed. Each is simulated, with
 // every other, on one snapshot.
 func TestNoHotKeys(t *testing.T) {
-	prepare := func() (*consortium, map[string]func() *stub, []string) {
-		c := newConsortium(t)
+	prepare := func() (*channel, map[string]func() *stub, []string) {
+		c := newChannel(t)
 		a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalB", "doctor", "doctor")
 		custodian := person(t, "HospitalA", "custodian", "custodian")
 		c.seal(a, 1)
@@ -77,7 +77,7 @@ func clone(w *world) *world {
 // Two clients that change the same thing do conflict, and one of them loses: this shows
 // that the test above can fail.
 func TestSameThingConflicts(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")
 	id := c.seal(a, 1)
 	custodian := person(t, "HospitalA", "custodian", "custodian")

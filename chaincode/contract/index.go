@@ -13,7 +13,7 @@ import (
 // lack the scope's key; the contract sees sizes, and who wrote when.
 type Index struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.

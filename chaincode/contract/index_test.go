@@ -37,7 +37,7 @@ func labelBatch(msp string, labels ...int) ledger.LabelBatch {
 }
 
 func TestIndex(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalB", "doctor", "doctor")
 	payload, err := c.submit(a, indexing(1, 2, 3), ledger.IndexPut)
 	if err != nil || len(payload) > 0 || len(c.world.state) != 3 {
@@ -63,7 +63,7 @@ func TestIndex(t *testing.T) {
 }
 
 func TestIndexLabelsAreWrittenOnce(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	a := person(t, "HospitalA", "doctor", "doctor")
 	_, err := c.submit(a, indexing(1, 2), ledger.IndexPut)
 	ok(t, nil, err)
@@ -81,7 +81,7 @@ func TestIndexLabelsAreWrittenOnce(t *testing.T) {
 }
 
 func TestIndexInvalid(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	a := person(t, "HospitalA", "doctor", "doctor")
 	many := make([]int, ledger.MaxEntriesPerCall+1)
 	for i := range many {

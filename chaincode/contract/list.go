@@ -2,8 +2,8 @@ package contract
 
 import "github.com/chartseal/chartseal/chaincode/ledger"
 
-// list reads every value under a prefix, in the order of keys. It is for evaluated calls
-// and for what there are few of.
+// list reads every value under a prefix, in the order of keys. Only evaluated calls use
+// it, for short lists.
 func list[T any](ctx *Context, prefix string) ([]T, error) {
 	iter, err := ctx.GetStub().GetStateByRange(prefix, ledger.PrefixEnd(prefix))
 	if err != nil {
@@ -18,13 +18,12 @@ func list[T any](ctx *Context, prefix string) ([]T, error) {
 		}
 		values = append(values, kv.Value)
 	}
-	// A peer lets go of a range when it has given the last of it. Closing it all the same
-	// would be another message to the peer and back, which is a good part of what a short
-	// list costs.
+	// The peer closes a range after its last row. Close would cost one more round trip,
+	// which is much of the time of a short list.
 	return decodeAll[T](values)
 }
 
-// readAll reads the values of keys, leaving out those that were not there.
+// readAll reads the values of keys and leaves out missing ones.
 func readAll[T any](keys []string, values [][]byte, read func(key string, value []byte) (T, error)) ([]T, error) {
 	all := make([]T, 0, len(values))
 	for i, v := range values {
@@ -40,18 +39,10 @@ func readAll[T any](keys []string, values [][]byte, read func(key string, value 
 	return all, nil
 }
 
-// decodeAll reads JSON values, leaving out those that were not there.
+// decodeAll reads JSON values and leaves out missing ones.
 func decodeAll[T any](values [][]byte) ([]T, error) {
-	all := make([]T, 0, len(values))
-	for _, v := range values {
-		if len(v) == 0 {
-			continue
-		}
-		var t T
-		if err := decode(v, &t); err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, nil
+	return readAll(make([]string, len(values)), values, func(_ string, value []byte) (t T, err error) {
+		err = decode(value, &t)
+		return t, err
+	})
 }

@@ -25,7 +25,7 @@ func TestAuthorization(t *testing.T) {
 	clinical := hospital("doctor", "nurse", "custodian")
 	auditing := func(_, role string) bool { return slices.Contains([]string{"auditor", "custodian", "admin"}, role) }
 
-	c := newConsortium(t)
+	c := newChannel(t)
 	home := person(t, "HospitalA", "doctor", "doctor")
 	id := c.seal(home, 1)
 	custodian := person(t, "HospitalA", "custodian", "custodian")
@@ -105,7 +105,7 @@ func TestAuthorization(t *testing.T) {
 
 // Certificates that are not those of an enrolled person.
 func TestCallerAttacks(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor"}
 	with := func(name, value string) map[string]string {
 		return map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor", name: value}
@@ -159,7 +159,7 @@ func idemix(t *testing.T) []byte {
 // Enrolment ids with separators stay one part of a key, and one actor is never read as
 // another.
 func TestActorsAreNotMixedUp(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)
 	auditor := person(t, "Regulator", "auditor", "auditor")
 	odd := []string{"a", "a/b", "a%2Fb", "a%", "../HospitalB/doctor", "a b", "\u00e4", "a0", "a/" + start.Format("2006"), "scope:x"}

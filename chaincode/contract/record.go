@@ -9,7 +9,7 @@ import (
 // Record keeps what the ledger says of records, and their wrapped keys.
 type Record struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
 // GetEvaluateTransactions names the reads, for the metadata.

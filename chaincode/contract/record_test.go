@@ -11,7 +11,7 @@ import (
 )
 
 func TestCreate(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	records := make([]ledger.NewRecord, ledger.MaxNewRecords)
 	for i := range records {
@@ -46,7 +46,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestCreateIsAllOrNothing(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	c.seal(doctor, 1)
 	_, err := c.submit(doctor, sealing(t, newRecord(2), newRecord(1)), ledger.RecordCreate)
@@ -61,7 +61,7 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 }
 
 func TestCreateInvalid(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	good := sealing(t, newRecord(1))[ledger.TransientRecords]
 	change := func(at int, to byte) []byte {
@@ -98,7 +98,7 @@ func TestCreateInvalid(t *testing.T) {
 }
 
 func TestEnvelopesInvalid(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	good := []byte(ageHeader + "-> ABE\n")
 	extra := carry(t, good)
@@ -140,7 +140,7 @@ func TestEnvelopesInvalid(t *testing.T) {
 }
 
 func TestAmend(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor, colleague := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")
 	id := c.seal(doctor, 1)
 	amend := func(who []byte, id string, version int) error {
@@ -174,7 +174,7 @@ func TestAmend(t *testing.T) {
 // An answer that would not fit into a message is refused, and so is the next version of a
 // record that has too many.
 func TestManyVersions(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	for n := range 2 {
 		id := c.seal(doctor, n)
@@ -194,7 +194,7 @@ func TestManyVersions(t *testing.T) {
 }
 
 func TestEnvelope(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)
 	reader := person(t, "HospitalB", "doctor", "doctor")
 	entry := c.ask(reader, id)
@@ -225,7 +225,7 @@ func TestEnvelope(t *testing.T) {
 }
 
 func BenchmarkCreate100(b *testing.B) {
-	c := newConsortium(b)
+	c := newChannel(b)
 	doctor := person(b, "HospitalA", "doctor", "doctor")
 	records := make([]ledger.NewRecord, 100)
 	for i := range records {

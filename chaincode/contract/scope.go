@@ -6,28 +6,28 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Scope keeps search domains. What a scope's key opens is decided by its policy, which is
-// inside its wrapped key.
+// Scope keeps search domains: their epochs and their wrapped keys. The policy of a scope
+// is inside its wrapped key, where the chaincode cannot read it.
 type Scope struct {
 	contractapi.Contract
-	house
+	consortium
 }
 
-// GetEvaluateTransactions names the reads, for the metadata.
+// GetEvaluateTransactions lists the reads for the metadata.
 func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key", "Retired"} }
 
-// Create makes a scope at epoch 1, with its wrapped key from the transient map. Errors:
-// ErrDenied unless the caller is an admin or custodian of a hospital, ErrExists,
-// ErrInvalid.
+// Create makes a scope at epoch 1. The transient map has its wrapped key.
+//
+// Errors:
+//   - ErrDenied unless the caller is an admin or custodian of a hospital.
+//   - ErrExists if a scope has the name.
+//   - ErrInvalid if the name or the wrapped key is malformed.
 func (c *Scope) Create(ctx *Context, name string) error {
 	who, err := c.admit(ctx, custodians)
 	if err != nil {
 		return err
 	}
-	if err := checkScopeName(name); err != nil {
-		return err
-	}
-	exists, err := ctx.get(ledger.ScopeStateKey(name), &ledger.Scope{})
+	_, exists, err := ctx.scope(name)
 	if err != nil {
 		return err
 	}
@@ -37,28 +37,20 @@ func (c *Scope) Create(ctx *Context, name string) error {
 	return c.start(ctx, ledger.Scope{Name: name, Epoch: 1, Owner: who.msp})
 }
 
-// Roll starts the next epoch of a scope under a new key. Only the owner may: whoever else
-// could, could lock everybody out of the scope with a key that nobody unwraps. Errors:
-// ErrDenied unless the caller is an admin or custodian of the hospital that created the
-// scope, ErrNotFound, ErrExists when the epoch is there already, ErrInvalid.
+// Roll starts the next epoch of a scope under a new key. Only the owner may roll: a new
+// key can lock every other hospital out of the scope.
+//
+// Errors:
+//   - ErrDenied unless the caller is an admin or custodian of the hospital that created
+//     the scope.
+//   - ErrNotFound if there is no such scope.
+//   - ErrExists if the scope has reached the epoch.
+//   - ErrInvalid if the epoch is not the next one, or the wrapped key is malformed.
 func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
-	who, err := c.admit(ctx, custodians)
-	if err != nil {
-		return err
-	}
-	if err := checkScopeName(name); err != nil {
-		return err
-	}
-	if err := checkVersion("epoch", epoch); err != nil {
-		return err
-	}
-	var s ledger.Scope
-	found, err := ctx.get(ledger.ScopeStateKey(name), &s)
+	who, s, err := c.existing(ctx, name, epoch)
 	switch {
 	case err != nil:
 		return err
-	case !found:
-		return refuse(ledger.ErrNotFound, "no scope %s", name)
 	case s.Owner != who.msp:
 		return refuse(ledger.ErrDenied, "scope %s belongs to %s, which alone may roll it", name, s.Owner)
 	case epoch <= s.Epoch:
@@ -70,7 +62,32 @@ func (c *Scope) Roll(ctx *Context, name string, epoch int) error {
 	return c.start(ctx, s)
 }
 
-// start writes an epoch.
+// existing admits a custodian and reads the scope that a transaction changes.
+func (c *Scope) existing(ctx *Context, name string, epoch int) (caller, ledger.Scope, error) {
+	who, err := c.admit(ctx, custodians)
+	if err != nil {
+		return caller{}, ledger.Scope{}, err
+	}
+	if err := checkVersion("epoch", epoch); err != nil {
+		return caller{}, ledger.Scope{}, err
+	}
+	s, found, err := ctx.scope(name)
+	if err == nil && !found {
+		err = refuse(ledger.ErrNotFound, "no scope %s", name)
+	}
+	return who, s, err
+}
+
+// scope reads the current epoch of a scope and tells whether there is one.
+func (ctx *Context) scope(name string) (s ledger.Scope, found bool, err error) {
+	if err := checkScopeName(name); err != nil {
+		return s, false, err
+	}
+	found, err = ctx.get(ledger.ScopeStateKey(name), &s)
+	return s, found, err
+}
+
+// start writes an epoch with its wrapped key from the transient map.
 func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	envelope, err := ctx.envelope()
 	if err != nil {
@@ -87,36 +104,27 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	return ctx.write(&b)
 }
 
-// Retire notes that the caller's hospital has written its index entries of all epochs up
-// to this one anew, so that searchers need not ask for the old ones. It speaks for the
-// caller's MSP alone: no hospital can hide what another has indexed, and its own it could
-// delete anyway. Errors: ErrDenied unless the caller is an admin or custodian of a
-// hospital, ErrNotFound, ErrExists when it has retired the epoch already, ErrInvalid when
-// the epoch is not a past one.
+// Retire records that the caller's hospital has rewritten its index entries of all epochs
+// up to this one, so that searchers skip those epochs. It speaks for the caller's MSP
+// alone: no hospital can hide the entries of another.
+//
+// Errors:
+//   - ErrDenied unless the caller is an admin or custodian of a hospital.
+//   - ErrNotFound if there is no such scope.
+//   - ErrExists if the hospital has retired the epoch already.
+//   - ErrInvalid if the epoch is not a past one.
 func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
-	who, err := c.admit(ctx, custodians)
+	who, s, err := c.existing(ctx, name, epoch)
 	if err != nil {
 		return err
 	}
-	if err := checkScopeName(name); err != nil {
-		return err
-	}
-	if err := checkVersion("epoch", epoch); err != nil {
-		return err
-	}
-	var s ledger.Scope
-	found, err := ctx.get(ledger.ScopeStateKey(name), &s)
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return refuse(ledger.ErrNotFound, "no scope %s", name)
-	case epoch >= s.Epoch:
+	if epoch >= s.Epoch {
 		return refuse(ledger.ErrInvalid, "scope %s is at epoch %d, and only earlier ones can be retired", name, s.Epoch)
 	}
 	at := ledger.ScopeRetiredKey(name, who.msp)
 	var before ledger.Retirement
-	if found, err = ctx.get(at, &before); err != nil {
+	found, err := ctx.get(at, &before)
+	if err != nil {
 		return err
 	}
 	if found && before.Epoch >= epoch {
@@ -132,8 +140,11 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 	return ctx.write(&b)
 }
 
-// Retired gives what hospitals have retired of a scope, in the order of their MSP IDs. It
-// is open to every member of the channel. Errors: ErrInvalid.
+// Retired gives the latest retirement of each hospital, in the order of MSP IDs. Every
+// member of the channel may call it.
+//
+// Errors:
+//   - ErrInvalid if the name is malformed.
 func (c *Scope) Retired(ctx *Context, name string) ([]ledger.Retirement, error) {
 	if err := checkScopeName(name); err != nil {
 		return nil, err
@@ -141,14 +152,13 @@ func (c *Scope) Retired(ctx *Context, name string) ([]ledger.Retirement, error) 
 	return list[ledger.Retirement](ctx, ledger.ScopeRetiredPrefix(name))
 }
 
-// List gives every scope, in the order of names. It is open to every member of the
-// channel.
+// List gives every scope, in the order of names. Every member of the channel may call it.
 func (c *Scope) List(ctx *Context) ([]ledger.Scope, error) {
 	return list[ledger.Scope](ctx, ledger.ScopeStatePrefix)
 }
 
-// Key hands out the wrapped key of an epoch, to the actor of a recent access entry for
-// the scope. For its errors see [Record.Envelope].
+// Key hands out the wrapped key of an epoch to the actor of a recent access entry for the
+// scope. Its errors are those of [Record.Envelope].
 func (c *Scope) Key(ctx *Context, name string, epoch int, accessID string) (ledger.Envelope, error) {
 	if err := checkScopeName(name); err != nil {
 		return ledger.Envelope{}, err

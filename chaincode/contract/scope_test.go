@@ -9,7 +9,7 @@ import (
 )
 
 func TestScope(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	custodian, doctor := person(t, "HospitalA", "custodian", "custodian"), person(t, "HospitalB", "doctor", "doctor")
 	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 	ok(t, nil, err)
@@ -56,7 +56,7 @@ func TestScope(t *testing.T) {
 // TestScopeRetire: a hospital says of its own entries, and of no other's, that old epochs
 // need not be searched.
 func TestScopeRetire(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	custodian, other := person(t, "HospitalA", "custodian", "custodian"), person(t, "HospitalB", "admin", "admin")
 	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 	ok(t, nil, err)

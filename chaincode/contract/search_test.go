@@ -10,7 +10,7 @@ import (
 // A search sees what Get sees, and beside it what the lists of scopes, authorities and
 // retirements give.
 func TestSearch(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	custodian := person(t, "HospitalA", "custodian", "custodian")
 	_, err := c.submit(doctor, indexing(1, 2, 3), ledger.IndexPut)

@@ -19,7 +19,7 @@ import (
 
 // Calls that do not fit their function. contractapi by itself lets most of these through.
 func TestMalformedCalls(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	admin := person(t, "HospitalA", "admin", "admin")
 	good, err := json.Marshal(ledger.AttributeKey{Name: "HospitalA:role=doctor", Version: 1, Key: publicKey("k")})
 	ok(t, nil, err)
@@ -86,7 +86,7 @@ func TestMalformedCalls(t *testing.T) {
 
 // A failing peer is not the caller's mistake.
 func TestPeerFails(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	s := c.world.begin(person(t, "HospitalA", "doctor", "doctor"), "tx", start, nil, arguments(t, ledger.RecordGet, []any{[]string{recordID(1)}})...)
 	s.fail = errors.New("disk on fire")
 	_, err := c.endorse("HospitalA", s)
@@ -99,7 +99,7 @@ func TestPeerFails(t *testing.T) {
 
 // A panic inside a transaction is an answer and a line in the log, and quotes nothing.
 func TestPanic(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	var log bytes.Buffer
 	fault := "patient 4711"
 	cc, err := New(Config{MSP: "HospitalA", Hospitals: members[:3], Log: slog.New(slog.NewTextHandler(&log, nil)),
@@ -132,7 +132,7 @@ type panicky struct{}
 func (*panicky) UnmarshalJSON([]byte) error { panic("in a goroutine of contractapi's") }
 
 func TestMetadata(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	payload, err := c.evaluate("HospitalA", person(t, "Regulator", "auditor", "auditor"), getMetadata)
 	m := must[metadata.ContractChaincodeMetadata](t, payload, err)
 	if m.Info == nil || m.Info.Title != "Chartseal" || m.Info.Version != Version || m.Info.License.Name != "Apache-2.0" {
@@ -174,7 +174,7 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 }
 
 func TestEmptyListsAreLists(t *testing.T) {
-	c := newConsortium(t)
+	c := newChannel(t)
 	for _, fn := range []string{ledger.AuthorityList, ledger.AuthorityAttributes, ledger.ScopeList} {
 		if payload, err := c.evaluate("HospitalA", nil, fn); err != nil || string(payload) != "[]" {
 			t.Errorf("%s: %q, %v", fn, payload, err)
@@ -196,7 +196,7 @@ func FuzzInvoke(f *testing.F) {
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
-	c := newConsortium(f)
+	c := newChannel(f)
 	admin, doctor := person(f, "HospitalA", "admin", "admin"), person(f, "HospitalA", "doctor", "doctor")
 	transient := sealing(f, newRecord(1))
 	f.Fuzz(func(t *testing.T, fn, one, two string) {

@@ -31,9 +31,9 @@ import (
 
 var start = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 
-// A consortium is three hospitals and a regulator on one world, each with its own
+// A channel is three hospitals and a regulator on one world, each with its own
 // chaincode server.
-type consortium struct {
+type channel struct {
 	t       testing.TB
 	world   *world
 	servers map[string]*Chaincode
@@ -43,9 +43,9 @@ type consortium struct {
 
 var members = []string{"HospitalA", "HospitalB", "HospitalC", "Regulator"}
 
-func newConsortium(t testing.TB) *consortium {
+func newChannel(t testing.TB) *channel {
 	t.Helper()
-	c := &consortium{t: t, world: newWorld(), servers: map[string]*Chaincode{}, now: start}
+	c := &channel{t: t, world: newWorld(), servers: map[string]*Chaincode{}, now: start}
 	for _, m := range members {
 		cc, err := New(Config{MSP: m, Hospitals: members[:3], Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		if err != nil {
@@ -123,7 +123,7 @@ func arguments(t testing.TB, fn string, args []any) []string {
 
 // simulate runs a proposal on one organisation's server, and gives the stub to look at or
 // commit.
-func (c *consortium) simulate(server string, who []byte, transient map[string][]byte, fn string, args ...any) (*stub, []byte, error) {
+func (c *channel) simulate(server string, who []byte, transient map[string][]byte, fn string, args ...any) (*stub, []byte, error) {
 	c.t.Helper()
 	c.txs++
 	tx := sha256.Sum256(fmt.Append(nil, c.txs))
@@ -132,7 +132,7 @@ func (c *consortium) simulate(server string, who []byte, transient map[string][]
 	return s, payload, err
 }
 
-func (c *consortium) endorse(server string, s *stub) ([]byte, error) {
+func (c *channel) endorse(server string, s *stub) ([]byte, error) {
 	c.t.Helper()
 	r := c.servers[server].Invoke(s)
 	if r.GetStatus() < 400 {
@@ -146,7 +146,7 @@ func (c *consortium) endorse(server string, s *stub) ([]byte, error) {
 }
 
 // submit endorses at two organisations, holds that they agree to the byte, and commits.
-func (c *consortium) submit(who []byte, transient map[string][]byte, fn string, args ...any) ([]byte, error) {
+func (c *channel) submit(who []byte, transient map[string][]byte, fn string, args ...any) ([]byte, error) {
 	c.t.Helper()
 	s, payload, err := c.simulate("HospitalA", who, transient, fn, args...)
 	if err != nil {
@@ -168,7 +168,7 @@ func (c *consortium) submit(who []byte, transient map[string][]byte, fn string, 
 
 // holdSecrets checks promise 2 for one transaction: nothing of a wrapped key is in what
 // goes into the block.
-func (c *consortium) holdSecrets(s *stub, payload []byte) {
+func (c *channel) holdSecrets(s *stub, payload []byte) {
 	c.t.Helper()
 	block := slicesConcat(payload, s.payload, []byte(strings.Join(s.args, "\n")))
 	for key, value := range s.writes {
@@ -183,7 +183,7 @@ func (c *consortium) holdSecrets(s *stub, payload []byte) {
 
 func slicesConcat(parts ...[]byte) []byte { return bytes.Join(parts, []byte("\n")) }
 
-func (c *consortium) evaluate(server string, who []byte, fn string, args ...any) ([]byte, error) {
+func (c *channel) evaluate(server string, who []byte, fn string, args ...any) ([]byte, error) {
 	c.t.Helper()
 	s, payload, err := c.simulate(server, who, nil, fn, args...)
 	if len(s.writes)+len(s.privateWrites) > 0 {
@@ -260,7 +260,7 @@ func newRecord(n int) ledger.NewRecord {
 }
 
 // seal registers one record and gives its id.
-func (c *consortium) seal(who []byte, n int) string {
+func (c *channel) seal(who []byte, n int) string {
 	c.t.Helper()
 	_, err := c.submit(who, sealing(c.t, newRecord(n)), ledger.RecordCreate)
 	ok(c.t, nil, err)
@@ -268,13 +268,13 @@ func (c *consortium) seal(who []byte, n int) string {
 }
 
 // ask commits an access entry and gives it.
-func (c *consortium) ask(who []byte, target string) ledger.AccessEntry {
+func (c *channel) ask(who []byte, target string) ledger.AccessEntry {
 	c.t.Helper()
 	return c.askAll(who, "TREAT", target)[0]
 }
 
 // askAll reads the entries out of the transaction's writes, as clients do.
-func (c *consortium) askAll(who []byte, purpose string, targets ...string) []ledger.AccessEntry {
+func (c *channel) askAll(who []byte, purpose string, targets ...string) []ledger.AccessEntry {
 	c.t.Helper()
 	before := maps.Clone(c.world.state)
 	payload, err := c.submit(who, nil, ledger.AccessRequest, targets, purpose)
