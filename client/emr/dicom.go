@@ -23,6 +23,7 @@ const (
 )
 
 const (
+	dicomPreamble   = 128 + len("DICM")
 	undefinedLength = 0xffffffff
 	groupItems      = 0xfffe
 	groupPixels     = 0x7fe0
@@ -52,20 +53,26 @@ type dicomReader struct {
 	code, scheme string // of the current item
 }
 
-func readDICOM(r io.Reader) *builder {
-	in := &limited{r: r, max: MaxParsed}
-	d := &dicomReader{b: newBuilder("application/dicom", "dicom"), in: bufio.NewReaderSize(in, 64<<10), order: binary.LittleEndian}
+// isDICOM looks for the prefix after the preamble of 128 bytes.
+func isDICOM(head []byte) strength {
+	if len(head) >= dicomPreamble && string(head[dicomPreamble-4:dicomPreamble]) == "DICM" {
+		return signature
+	}
+	return unlike
+}
+
+func readDICOM(in *input, b *builder) error {
+	d := &dicomReader{b: b, in: in.Reader, order: binary.LittleEndian}
 	err := d.run()
 	d.flushPatient()
 	if err == io.EOF {
-		err = nil
+		return nil
 	}
-	in.warn(d.b, "DICOM", err)
-	return d.b
+	return err
 }
 
 func (d *dicomReader) run() error {
-	if _, err := d.in.Discard(132); err != nil {
+	if _, err := d.in.Discard(dicomPreamble); err != nil {
 		return errDICOM
 	}
 	// The file meta group is always explicit VR little endian.
@@ -84,7 +91,7 @@ func (d *dicomReader) run() error {
 	case explicitBigEndian:
 		d.order = binary.BigEndian
 	case deflatedLittleEndian:
-		d.in = bufio.NewReader(&limited{r: flate.NewReader(d.in), max: MaxParsed})
+		d.in = newInput(flate.NewReader(d.in)).limit(MaxParsed).Reader
 	}
 	for {
 		if _, err := d.in.Peek(1); err == io.EOF {

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,8 +9,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A Document is what a record says about itself. Only what was found is set. Values are
-// as the record writes them; package index normalises.
+// A Document holds the facts of a record. A fact that was not found is empty. Values are
+// as the record writes them; package index normalises them.
 type Document struct {
 	MediaType string // such as "application/fhir+json"; never empty
 	Kind      string // see the package comment; never empty
@@ -17,20 +18,20 @@ type Document struct {
 	Patients        []index.Identifier
 	Born            []index.Date // of the patients
 	Codes           []index.Code
-	Dates           []index.Date // of what happened; not dates of birth
+	Dates           []index.Date // of events; not dates of birth
 	Authors         []string
 	Organisations   []string
-	Departments     []string // where it was made, as HL7 v2, DICOM and C-CDA name it; not indexed
+	Departments     []string // in which the record was made; not indexed
 	Titles          []string
 	Modalities      []string
 	Confidentiality []string // HL7 v3 Confidentiality codes: N, R, V, ...
 
-	// Warnings say in words for people what could not be read. They name no patient and
-	// quote no content.
+	// Warnings tell people which part could not be read, and why. They name no patient
+	// and quote no content.
 	Warnings []string
 }
 
-// Facts gives the document to the index.
+// Facts returns the facts that are indexed.
 func (d Document) Facts() index.Facts {
 	return index.Facts{
 		Kind: d.Kind, Patients: d.Patients, Born: d.Born, Codes: d.Codes, Dates: d.Dates,
@@ -38,14 +39,16 @@ func (d Document) Facts() index.Facts {
 	}
 }
 
-// Bounds on what one document may yield. A record that says more of something gets a
-// warning.
+// Bounds on the facts of one document. A record with more gets a warning.
 const (
-	maxEach  = 8192 // of each list
-	maxValue = 1024 // bytes of one value; longer ones are cut
+	maxEach     = 8192 // values of each list
+	maxValue    = 1024 // bytes of one value; longer ones are cut
+	maxDepth    = 256  // levels of nesting
+	maxWarnings = 16
 )
 
-// builder collects a Document, everything once.
+// A builder collects the facts and warnings of a record, each value once. Values are
+// cleaned on the way, and empty ones dropped.
 type builder struct {
 	doc  Document
 	seen map[any]bool
@@ -56,15 +59,32 @@ func newBuilder(mediaType, kind string) *builder {
 	return &builder{doc: Document{MediaType: mediaType, Kind: kind}, seen: make(map[any]bool), full: make(map[string]bool)}
 }
 
+// discard drops all facts and warnings.
+func (b *builder) discard() { *b = *newBuilder(b.doc.MediaType, b.doc.Kind) }
+
 func (b *builder) warn(format string, args ...any) {
 	w := fmt.Sprintf(format, args...)
-	if len(b.doc.Warnings) < 16 && !slices.Contains(b.doc.Warnings, w) {
+	if len(b.doc.Warnings) < maxWarnings && !slices.Contains(b.doc.Warnings, w) {
 		b.doc.Warnings = append(b.doc.Warnings, w)
 	}
 }
 
-// fresh reports whether a value of a list is new and still fits.
-func (b *builder) fresh(list string, value any, length int) bool {
+var errDeep = errors.New("nested too deeply")
+
+// incomplete warns if a reader ended early: because of its limit, or else because of err.
+func (b *builder) incomplete(format string, in *input, err error) {
+	switch {
+	case in.source.more:
+		b.warn("only the first %d MiB were read for the index", in.source.max>>20)
+	case errors.Is(err, errDeep):
+		b.warn("%s: nested more than %d deep: the rest was not read", format, maxDepth)
+	case err != nil:
+		b.warn("%s: malformed or cut off: the rest was not read", format)
+	}
+}
+
+// isNew reports whether a value of a list is new and still fits.
+func (b *builder) isNew(list string, value any, length int) bool {
 	key := [2]any{list, value}
 	if b.seen[key] {
 		return false
@@ -82,26 +102,26 @@ func (b *builder) fresh(list string, value any, length int) bool {
 
 func (b *builder) patient(system, value string) {
 	id := index.Identifier{System: clean(system), Value: clean(value)}
-	if id.Value != "" && b.fresh("patient identifiers", id, len(b.doc.Patients)) {
+	if id.Value != "" && b.isNew("patient identifiers", id, len(b.doc.Patients)) {
 		b.doc.Patients = append(b.doc.Patients, id)
 	}
 }
 
 func (b *builder) code(system, code string) {
 	c := index.Code{System: clean(system), Code: clean(code)}
-	if c.Code != "" && b.fresh("codes", c, len(b.doc.Codes)) {
+	if c.Code != "" && b.isNew("codes", c, len(b.doc.Codes)) {
 		b.doc.Codes = append(b.doc.Codes, c)
 	}
 }
 
 func (b *builder) date(s string) {
-	if d, ok := index.ParseDate(s); ok && b.fresh("dates", d, len(b.doc.Dates)) {
+	if d, ok := index.ParseDate(s); ok && b.isNew("dates", d, len(b.doc.Dates)) {
 		b.doc.Dates = append(b.doc.Dates, d)
 	}
 }
 
 func (b *builder) born(s string) {
-	if d, ok := index.ParseDate(s); ok && b.fresh("dates of birth", d, len(b.doc.Born)) {
+	if d, ok := index.ParseDate(s); ok && b.isNew("dates of birth", d, len(b.doc.Born)) {
 		b.doc.Born = append(b.doc.Born, d)
 	}
 }
@@ -117,13 +137,12 @@ func (b *builder) confidentiality(s string) {
 }
 
 func (b *builder) text(list string, to *[]string, s string) {
-	if s = clean(s); s != "" && b.fresh(list, s, len(*to)) {
+	if s = clean(s); s != "" && b.isNew(list, s, len(*to)) {
 		*to = append(*to, s)
 	}
 }
 
-// clean cuts a value to the bound and drops white space around it and bytes that are not
-// text.
+// clean cuts a value to the bound, folds white space, and drops bytes that are not text.
 func clean(s string) string {
 	if len(s) > maxValue {
 		s = s[:maxValue]
@@ -131,8 +150,7 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", " "), "")), " ")
 }
 
-// kindPart makes a part of a kind out of foreign text: short, without spaces or the
-// separators of kinds.
+// kindPart makes foreign text fit as a part of a kind: short, without spaces or colons.
 func kindPart(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' || r == ':' {

@@ -3,7 +3,6 @@ package emr
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,23 +18,28 @@ const (
 	maxRepeats = 256      // of one field
 )
 
-// isHL7 looks for a message header, or that of a file or batch: MSH, FHS or BHS, the
-// field separator, encoding characters.
-func isHL7(start []byte) bool {
-	if len(start) < 8 {
-		return false
+// isHL7 looks for the header of a message, file or batch: MSH, FHS or BHS, the field
+// separator, encoding characters.
+func isHL7(head []byte) strength {
+	start := trimHead(head)
+	if len(start) < 8 || !isHL7Header(string(start[:3])) {
+		return unlike
 	}
-	switch string(start[:3]) {
-	case "MSH", "FHS", "BHS":
-	default:
-		return false
+	field, component := start[3], start[4]
+	if !isPunctuation(field) || !isPunctuation(component) || field == component {
+		return unlike
 	}
-	sep := start[3]
-	punctuation := func(c byte) bool { return c > ' ' && c < 0x7f && !strings.ContainsRune(letters, rune(c)) }
-	return punctuation(sep) && punctuation(start[4]) && start[4] != sep
+	return signature
 }
 
-const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+// isHL7Header reports whether a segment defines the separators.
+func isHL7Header(segment string) bool {
+	return segment == "MSH" || segment == "FHS" || segment == "BHS"
+}
+
+func isPunctuation(c byte) bool {
+	return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
+}
 
 // hl7Dates are the fields that hold a date, by segment.
 var hl7Dates = map[string][]int{
@@ -66,13 +70,10 @@ type hl7Reader struct {
 }
 
 // readHL7 reads HL7 v2 in its pipes and hats, segment by segment.
-func readHL7(r io.Reader) *builder {
-	in := &limited{r: r, max: MaxParsed}
-	b := newBuilder("x-application/hl7-v2+er7", "hl7v2")
+func readHL7(in *input, b *builder) error {
 	h := &hl7Reader{b: b}
-	lines := bufio.NewReaderSize(in, 64<<10)
 	for {
-		segment, err := readSegment(lines)
+		segment, err := readSegment(in.Reader)
 		h.segment(h.decode(segment))
 		if err != nil {
 			break
@@ -81,8 +82,7 @@ func readHL7(r io.Reader) *builder {
 	if !h.header {
 		b.warn("HL7 v2: no message header could be read")
 	}
-	in.warn(b, "HL7 v2", nil)
-	return b
+	return nil
 }
 
 // readSegment reads up to a carriage return or a line feed and keeps the beginning of a
@@ -148,11 +148,10 @@ func (h *hl7Reader) segment(text string) {
 		return
 	}
 	name := text[:3]
-	switch name {
-	case "MSH", "FHS", "BHS":
+	header := isHL7Header(name)
+	if header {
 		h.f = text[3]
-		// Fewer of them than four are legal. What comes after them is the next field, and
-		// no separator.
+		// Fewer than four are legal. After them comes the next field.
 		chars, _, _ := strings.Cut(text[4:], text[3:4])
 		chars += "    "
 		h.c, h.r, h.e, h.s = chars[0], chars[1], chars[2], chars[3]
@@ -161,7 +160,7 @@ func (h *hl7Reader) segment(text string) {
 		return
 	}
 	fields := strings.Split(text, string(h.f))
-	if name == "MSH" || name == "FHS" || name == "BHS" {
+	if header {
 		fields = append([]string{name, string(h.f)}, fields[1:]...) // the separator is field 1
 	}
 	field := func(n int) string {

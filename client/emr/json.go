@@ -9,6 +9,27 @@ import (
 	"unicode/utf8"
 )
 
+var isJSON = startsWith("{[")
+
+// readJSON reads FHIR. Other JSON yields no facts.
+func readJSON(in *input, b *builder) error {
+	w := &fhirWalker{b: b}
+	s := &jsonScanner{in: in.Reader, events: w}
+	err := s.run()
+	for len(w.frames) > 0 { // elements that were open where the input broke off
+		w.end()
+	}
+	switch {
+	case w.kind == "":
+		b.discard()
+	case s.values > 1 || w.listed:
+		b.doc.MediaType, b.doc.Kind = "application/fhir+ndjson", "fhir:ndjson"
+	default:
+		b.doc.MediaType, b.doc.Kind = "application/fhir+json", "fhir:"+w.kind
+	}
+	return err
+}
+
 var errJSON = errors.New("malformed JSON")
 
 // jsonEvents receives a JSON text as it streams by. Keys and values are cut to maxValue

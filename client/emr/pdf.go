@@ -30,11 +30,18 @@ type pdfReader struct {
 	streams   int
 }
 
-func readPDF(r io.Reader) *builder {
-	p := &pdfReader{b: newBuilder("application/pdf", "pdf")}
+func isPDF(head []byte) strength {
+	if bytes.Contains(head[:min(1024, len(head))], []byte("%PDF-")) {
+		return signature
+	}
+	return unlike
+}
+
+func readPDF(in *input, b *builder) error {
+	p := &pdfReader{b: b}
 	buf := make([]byte, 0, pdfWindow)
 	for {
-		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])
+		n, err := io.ReadFull(in, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		p.scan(buf, true)
 		p.encrypted = p.encrypted || bytes.Contains(buf, []byte("/Encrypt"))
@@ -44,10 +51,10 @@ func readPDF(r io.Reader) *builder {
 		buf = append(buf[:0], buf[len(buf)-pdfOverlap:]...)
 	}
 	if p.encrypted { // then so are the strings
-		p.b = newBuilder("application/pdf", "pdf")
-		p.b.warn("PDF: encrypted: nothing could be read")
+		b.discard()
+		b.warn("PDF: encrypted: nothing could be read")
 	}
-	return p.b
+	return nil
 }
 
 var (

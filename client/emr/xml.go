@@ -6,40 +6,52 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-const (
-	nsHL7v3 = "urn:hl7-org:v3"
-	nsFHIR  = "http://hl7.org/fhir"
-)
+// An xmlFormat is a line of the table of document types in XML: how a type is recognised
+// by the root element, and what takes the facts.
+type xmlFormat struct {
+	recognise func(root xml.Name) bool
+	walker    func(b *builder, root xml.Name) xmlWalker // sets the kind
+}
 
-// xmlWalker takes facts from one kind of XML document.
+var xmlFormats = []xmlFormat{
+	{isCDA, newCDAWalker},
+	{isFHIRXML, newFHIRXMLWalker},
+}
+
+// An xmlWalker takes facts from the elements of a document as they stream by. Text is cut
+// to maxValue bytes.
 type xmlWalker interface {
 	start(xml.StartElement)
 	text(string)
 	end()
 }
 
-// readXML reads a CDA document or FHIR in XML; from other XML nothing is taken.
+var isXML = startsWith("<")
+
+// readXML returns a reader for the document types of a table. Other documents yield no
+// facts.
 //
-// encoding/xml never expands the entities that a document declares, so there are no
-// entity bombs. It holds the open elements and the current run of text, which the limits
-// on depth and length bound.
-func readXML(r io.Reader) *builder {
-	in := &limited{r: r, max: MaxXML}
+// encoding/xml never expands the entities that a document declares, so entity bombs do
+// nothing. It holds the open elements and one run of text. The limits on depth and length
+// bound both.
+func readXML(table []xmlFormat) func(*input, *builder) error {
+	return func(in *input, b *builder) error { return walkXML(table, in, b) }
+}
+
+func walkXML(table []xmlFormat, in *input, b *builder) error {
 	d := xml.NewDecoder(asXML10(in))
 	d.Entity = xml.HTMLEntity // single characters, which some senders leave in narrative text
 	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
 		enc, err := ianaindex.IANA.Encoding(label)
 		if err != nil || enc == nil || strings.HasPrefix(strings.ToLower(label), "utf-16") {
-			return input, nil // UTF-16 has been decoded by its mark; an unknown encoding is at least ASCII where it matters
+			return input, nil // UTF-16 was decoded by its mark; the markup of an unknown encoding is most likely ASCII
 		}
 		return enc.NewDecoder().Reader(input), nil
 	}
-	b := newBuilder("text/xml", "xml")
 	var w xmlWalker
 	depth := 0
 	var err error
@@ -57,7 +69,7 @@ func readXML(r io.Reader) *builder {
 				err = errDeep
 			}
 			if depth == 1 {
-				w = newXMLWalker(b, t)
+				w = newXMLWalker(table, b, t.Name)
 			}
 			if w != nil {
 				w.start(t)
@@ -79,14 +91,23 @@ func readXML(r io.Reader) *builder {
 	for ; w != nil && depth > 0; depth-- {
 		w.end()
 	}
-	in.warn(b, "XML", err)
-	return b
+	return err
+}
+
+// newXMLWalker returns nil for a document type that the table does not have.
+func newXMLWalker(table []xmlFormat, b *builder, root xml.Name) xmlWalker {
+	for _, f := range table {
+		if f.recognise(root) {
+			return f.walker(b, root)
+		}
+	}
+	return nil
 }
 
 var xml11 = regexp.MustCompile(`^\s*<\?xml\s+version\s*=\s*["']1\.1`)
 
-// asXML10 lets what declares itself to be XML 1.1 pass for 1.0, the only version that the
-// decoder takes. They differ in which control characters may be written.
+// asXML10 makes a declaration of XML 1.1 say 1.0, the only version that the decoder takes.
+// The versions differ in the control characters that they allow.
 func asXML10(r io.Reader) io.Reader {
 	head := make([]byte, 64)
 	n, _ := io.ReadFull(r, head) // an error comes again
@@ -98,37 +119,6 @@ func asXML10(r io.Reader) io.Reader {
 	return io.MultiReader(bytes.NewReader(head), r)
 }
 
-func newXMLWalker(b *builder, root xml.StartElement) xmlWalker {
-	switch {
-	case root.Name.Local == "ClinicalDocument":
-		b.doc.Kind = "ccda"
-		return &cdaWalker{b: b}
-	case root.Name.Space == nsFHIR && isResourceName(root.Name.Local):
-		b.doc.MediaType, b.doc.Kind = "application/fhir+xml", "fhir:"+kindPart(root.Name.Local)
-		return &fhirXMLWalker{fhirWalker{b: b}}
-	}
-	return nil
-}
-
-func isResourceName(s string) bool { return s != "" && unicode.IsUpper(rune(s[0])) }
-
-// fhirXMLWalker turns FHIR's XML into the events of its JSON: <system value="x"/> is the
-// member "system": "x" of its parent.
-type fhirXMLWalker struct{ fhirWalker }
-
-func (w *fhirXMLWalker) start(e xml.StartElement) {
-	name := e.Name.Local
-	if v, ok := attr(e, "value"); ok {
-		w.scalar(name, cut(v))
-	}
-	w.begin(name, false)
-	if isResourceName(name) {
-		w.scalar("resourceType", name)
-	}
-}
-
-func (w *fhirXMLWalker) text(string) {}
-
 func attr(e xml.StartElement, name string) (string, bool) {
 	for _, a := range e.Attr {
 		if a.Name.Local == name && a.Name.Space == "" {
@@ -136,103 +126,4 @@ func attr(e xml.StartElement, name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-func cut(s string) string { return s[:min(len(s), maxValue)] }
-
-// cdaWalker takes facts from HL7 CDA R2.
-type cdaWalker struct {
-	b    *builder
-	path []string
-	name strings.Builder // the text of a name or title that is open
-	open int             // depth at which it was opened
-}
-
-// under reports whether an element of that name is open above the current one.
-func (w *cdaWalker) under(name string) bool {
-	for _, p := range w.path[:len(w.path)-1] {
-		if p == name {
-			return true
-		}
-	}
-	return false
-}
-
-func (w *cdaWalker) parent() string {
-	if len(w.path) < 2 {
-		return ""
-	}
-	return w.path[len(w.path)-2]
-}
-
-func (w *cdaWalker) start(e xml.StartElement) {
-	w.path = append(w.path, e.Name.Local)
-	local := e.Name.Local
-	if code, ok := attr(e, "code"); ok {
-		if system, ok := attr(e, "codeSystem"); ok {
-			w.b.code(system, code)
-		}
-	}
-	value, _ := attr(e, "value")
-	switch local {
-	case "id":
-		if w.parent() == "patientRole" && w.under("recordTarget") {
-			root, _ := attr(e, "root")
-			if ext, ok := attr(e, "extension"); ok {
-				w.b.patient(root, ext)
-			} else {
-				w.b.patient("", root)
-			}
-		}
-	case "birthTime":
-		if w.parent() == "patient" {
-			w.b.born(value)
-		}
-	case "effectiveTime", "time":
-		w.b.date(value)
-	case "low", "high", "center":
-		if strings.HasSuffix(strings.ToLower(w.parent()), "time") {
-			w.b.date(value)
-		}
-	case "confidentialityCode":
-		code, _ := attr(e, "code")
-		w.b.confidentiality(code)
-	case "name", "title":
-		if w.open == 0 {
-			w.open = len(w.path)
-			w.name.Reset()
-		}
-	}
-}
-
-func (w *cdaWalker) text(s string) {
-	if w.open > 0 && w.name.Len() < maxValue {
-		w.name.WriteString(s)
-		w.name.WriteByte(' ')
-	}
-}
-
-func (w *cdaWalker) end() {
-	if w.open == len(w.path) {
-		w.open = 0
-		w.named(w.path[len(w.path)-1], w.name.String())
-	}
-	w.path = w.path[:len(w.path)-1]
-}
-
-// named judges the text of a name or title by where it stands.
-func (w *cdaWalker) named(local, text string) {
-	switch parent := w.parent(); {
-	case local == "title":
-		if len(w.path) == 2 {
-			w.b.title(text)
-		}
-	case parent == "location" && w.under("healthCareFacility"):
-		w.b.department(text)
-	case parent == "assignedPerson" && (w.under("author") || w.under("legalAuthenticator")):
-		w.b.author(text)
-	case parent == "representedOrganization", parent == "representedCustodianOrganization", parent == "providerOrganization",
-		parent == "serviceProviderOrganization":
-		w.b.organisation(text)
-	}
 }
