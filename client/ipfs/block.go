@@ -17,45 +17,51 @@ const forbidden = cmds.ErrForbidden
 // maxBlock is the largest block that IPFS nodes exchange.
 const maxBlock = 2 << 20
 
-// matches tells whether data is the block of a CID that accept has taken: its multihash
-// is two bytes and a SHA-256.
+// matches reports whether data hashes to the CID, which accept must have taken: its
+// multihash is two bytes and a SHA-256.
 func matches(c cid.Cid, data []byte) bool {
 	sum := sha256.Sum256(data)
 	return bytes.Equal(c.Hash()[2:], sum[:])
 }
 
-// verified fetches a block and lets none pass that does not match its CID.
+// verified fetches a block and compares it with its CID.
 func (s *Store) verified(ctx context.Context, c cid.Cid) ([]byte, error) {
 	select {
-	case s.blocks <- struct{}{}:
-		defer func() { <-s.blocks }()
+	case s.requests <- struct{}{}:
+		defer func() { <-s.requests }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	data, err := s.block(ctx, c)
+	data, err := s.fetch(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if !matches(c, data) {
-		return nil, ledger.Errorf(ledger.ErrTampered, "the IPFS node %s serves a block that is not %s: it was corrupted or altered", s.address, c)
+		return nil, s.altered(c)
 	}
 	return data, nil
 }
 
-// verifiedLeaf also compares the size with what the nodes above claim.
+// verifiedLeaf also compares the size with the claim of the nodes above the leaf.
 func (s *Store) verifiedLeaf(ctx context.Context, l leaf) ([]byte, error) {
 	data, err := s.verified(ctx, l.cid)
 	if err == nil && int64(len(data)) != l.size {
-		err = ledger.Errorf(ledger.ErrTampered, "block %s is not of a payload: it holds %d bytes, and should %d", l.cid, len(data), l.size)
+		err = wrongSize(l.cid, int64(len(data)), l.size)
 	}
 	return data, err
 }
 
-// block fetches one block as the node has it or finds it.
-func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
+// wrongSize is the error of a node whose size is not the one that its parent claims.
+func wrongSize(c cid.Cid, got, want int64) error {
+	return ledger.Errorf(ledger.ErrTampered, "block %s is not of a payload: it holds %d bytes, and should %d", c, got, want)
+}
+
+// fetch gets a block from the node, which asks its neighbours if it has to. The block is
+// not verified.
+func (s *Store) fetch(ctx context.Context, c cid.Cid) ([]byte, error) {
 	wctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
-	data, err := s.blockOnce(wctx, c, false)
+	data, err := s.getBlock(wctx, c, false)
 	switch {
 	case err == nil:
 		return data, nil
@@ -67,9 +73,10 @@ func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return nil, s.explain("fetch block "+c.String(), err, nil)
 }
 
-func (s *Store) blockOnce(ctx context.Context, c cid.Cid, local bool) ([]byte, error) {
-	// The timeout is told to the node too, so that it stops looking.
-	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Option("offline", local).Send(ctx)
+// getBlock is kubo's block/get. With offline set, the node looks in its own store only.
+func (s *Store) getBlock(ctx context.Context, c cid.Cid, offline bool) ([]byte, error) {
+	// The node gets the timeout too, so that it stops looking.
+	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Option("offline", offline).Send(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func (s *Store) blockOnce(ctx context.Context, c cid.Cid, local bool) ([]byte, e
 	defer resp.Cancel()
 	var data bytes.Buffer
 	if c.Type() == cid.Raw {
-		data.Grow(1<<20 + bytes.MinRead) // a full chunk, without copying as it grows
+		data.Grow(leafSize + bytes.MinRead) // for a full leaf without copying
 	}
 	if _, err := data.ReadFrom(io.LimitReader(resp.Output, maxBlock+1)); err != nil {
 		return nil, err

@@ -13,11 +13,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// carReader yields blocks as a CAR file, version 1
-// (https://ipld.io/specs/transport/car/carv1/): a header in DAG-CBOR, {"roots": [root],
-// "version": 1}, and the blocks, each with its CID before it and the length of both
-// before that. The root's CID is one that accept takes, which has 36 bytes.
-func carReader(root cid.Cid, blocks []leafPut) io.Reader {
+// carReader encodes blocks as a CAR file, version 1
+// (https://ipld.io/specs/transport/car/carv1/). The header is {"roots": [root],
+// "version": 1} in DAG-CBOR. Each block is preceded by its CID, and both by their length.
+// Accept must have taken the root: its CID has 36 bytes.
+func carReader(root cid.Cid, blocks []block) io.Reader {
 	header := append([]byte("\xa2\x65roots\x81\xd8\x2a\x58\x25\x00"), root.Bytes()...)
 	header = append(header, "\x67version\x01"...)
 	parts := []io.Reader{bytes.NewReader(append(binary.AppendUvarint(nil, uint64(len(header))), header...))}
@@ -29,8 +29,9 @@ func carReader(root cid.Cid, blocks []leafPut) io.Reader {
 	return io.MultiReader(parts...)
 }
 
-// importBlocks stores blocks and pins none. The node refuses what does not match its CID.
-func (s *Store) importBlocks(ctx context.Context, root cid.Cid, blocks []leafPut) error {
+// importBlocks stores blocks without pinning them. The node refuses a block that does not
+// match its CID.
+func (s *Store) importBlocks(ctx context.Context, root cid.Cid, blocks []block) error {
 	body := files.NewSliceDirectory([]files.DirEntry{files.FileEntry("car", files.NewReaderFile(carReader(root, blocks)))})
 	resp, err := s.api.Request("dag/import").Option("pin-roots", false).Option("stats", true).
 		Body(files.NewMultiFileReader(body, false, false)).Send(ctx)

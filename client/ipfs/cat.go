@@ -8,26 +8,26 @@ import (
 	"github.com/ipfs/kubo/client/rpc"
 )
 
-// breath is how long a reader that has emptied the connection lets more of a stream
-// gather. At 1 GB/s that is a leaf.
-const breath = time.Millisecond
+// refillPause is how long a reader waits for an empty connection to fill. At 1 GB/s a leaf
+// arrives in that time.
+const refillPause = time.Millisecond
 
-// streamIdle is how long a stream may stand still before its next block is asked for by
-// itself. An opening from another hospital's node was seen to take half a minute longer
-// than others, with everybody idle, which is when the stream was given up; why it stood
-// still is not known.
+// streamIdle is how long a stream may make no progress before its next block is fetched
+// by itself. One read from another hospital's node was seen to stall for half a minute,
+// until its stream was given up, while every machine was idle. The cause is not known.
 const streamIdle = 5 * time.Second
 
-// A catStream is a payload as the node's cat command sends it, unverified.
+// A catStream is a payload as kubo's cat command sends it, unverified.
 type catStream struct {
 	resp  *rpc.Response
-	watch *watch
+	watch *watchdog
 }
 
-// cat opens a stream at an offset. When that fails it is nil: the blocks will say why.
+// cat opens a stream at an offset. It returns nil when that fails: fetching the blocks
+// will tell the cause.
 func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
-	wctx, watch := newWatch(ctx, min(s.idle, streamIdle))
-	watch.start()
+	wctx, watch := newWatchdog(ctx, min(s.idle, streamIdle))
+	watch.restart()
 	resp, err := s.streams.Request("cat", root.String()).Option("offset", at).Option("progress", false).Send(wctx)
 	if err == nil && resp.Error == nil {
 		watch.pause()
@@ -40,15 +40,15 @@ func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
 	return nil
 }
 
-// fill reads as many bytes as fit.
+// fill reads until buf is full.
 //
-// kubo sends 4 KiB at a time, whatever is asked of it. A reader that waits at the
-// connection is woken for each of them, which costs the node and us more processor time
-// than all else that is done with the bytes, so fill takes a breath where it would wait.
+// kubo always sends 4 KiB at a time. A reader that blocks on the connection wakes up for
+// each piece, which costs more processor time, here and on the node, than everything else
+// that is done with the bytes. So fill sleeps a moment where it would block.
 func (c *catStream) fill(buf []byte) error {
 	defer c.watch.pause()
 	for {
-		c.watch.start()
+		c.watch.restart()
 		n, err := c.resp.Output.Read(buf)
 		buf = buf[n:]
 		switch {
@@ -56,8 +56,8 @@ func (c *catStream) fill(buf []byte) error {
 			return nil
 		case err != nil:
 			return err
-		case n < streamBuffer/2: // the connection is empty: with more in it, a read ends at a full buffer
-			time.Sleep(breath)
+		case n < streamBuffer/2: // the connection is empty: otherwise the read buffer would have been full
+			time.Sleep(refillPause)
 		}
 	}
 }
@@ -66,6 +66,6 @@ func (c *catStream) close() {
 	if c == nil {
 		return
 	}
-	c.watch.stop() // cuts the connection: what the node still sends is not wanted
+	c.watch.stop() // closes the connection, with whatever the node still sends
 	c.resp.Cancel()
 }

@@ -15,24 +15,32 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// groupIdle is how long payloads that nobody has may hold up those that are pinned with
+// groupIdle is how long payloads that no node has may delay those that are pinned with
 // them.
 const groupIdle = 5 * time.Second
 
-// Pin implements client.Blobs. It fetches what the node has not got.
+// Pin implements client.Blobs. The node fetches the blocks that it does not have.
+//
+// Errors:
+//   - ledger.ErrInvalid if id is not the CID of a payload.
+//   - ledger.ErrUnavailable if no reachable node has the payload, or ours does not answer.
+//   - ledger.ErrDenied if the node refuses the token.
+//   - the error of ctx, once it has ended.
 func (s *Store) Pin(ctx context.Context, id string) error {
 	c, err := parse(id)
 	if err != nil {
 		return err
 	}
-	return s.keep(ctx, s.idle, "pin "+id, c, "")
+	return s.ensurePinned(ctx, s.idle, "pin "+id, c, "")
 }
 
-// PinAll implements replica.Pinner. It gives up on payloads when nothing has come for
-// [groupIdle].
+// PinAll implements replica.Pinner. It returns the payloads that are pinned, and the
+// errors of the others joined. It gives up on payloads of which nothing has come for 5 s.
 //
-// Payloads of one block are tied, which also fetches them in one session: a node that is
-// asked for payloads one after the other asks its neighbours for each.
+// Single-block payloads are pinned by a pinset. The node then fetches them in one session,
+// instead of asking its neighbours for each.
+//
+// Errors: those of [Store.Pin].
 func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 	var leaves, files []cid.Cid
 	var pinned []string
@@ -48,15 +56,15 @@ func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 			files = append(files, c)
 		}
 	}
-	for group := range slices.Chunk(leaves, maxTied) {
-		kept, err := s.keepTied(ctx, group)
+	for members := range slices.Chunk(leaves, maxMembers) {
+		kept, err := s.pinTogether(ctx, members)
 		for _, c := range kept {
 			pinned = append(pinned, c.String())
 		}
 		errs = append(errs, err)
 	}
 	for _, c := range files {
-		err := s.keep(ctx, min(s.idle, groupIdle), "pin "+c.String(), c, "")
+		err := s.ensurePinned(ctx, min(s.idle, groupIdle), "pin "+c.String(), c, "")
 		if err == nil {
 			pinned = append(pinned, c.String())
 		}
@@ -65,39 +73,39 @@ func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 	return pinned, errors.Join(errs...)
 }
 
-// keepTied pins payloads of one block each, and returns those that are pinned.
-func (s *Store) keepTied(ctx context.Context, members []cid.Cid) ([]cid.Cid, error) {
+// pinTogether pins single-block payloads with one pin, and returns those that are pinned.
+func (s *Store) pinTogether(ctx context.Context, members []cid.Cid) ([]cid.Cid, error) {
 	op, idle := fmt.Sprintf("pin %d payloads", len(members)), min(s.idle, groupIdle)
 	if len(members) == 1 {
-		if err := s.keep(ctx, idle, "pin "+members[0].String(), members[0], ""); err != nil {
+		if err := s.ensurePinned(ctx, idle, "pin "+members[0].String(), members[0], ""); err != nil {
 			return nil, err
 		}
 		return members, nil
 	}
-	t, err := newTie(members)
+	p, err := newPinset(members)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	wctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
-	if err := s.putTie(wctx, t); err != nil {
+	if err := s.putBlock(wctx, "dag-pb", false, p.block); err != nil {
 		return nil, s.explain(op, err, nil)
 	}
-	err = s.keep(ctx, idle, op, t.cid, t.name())
+	err = s.ensurePinned(ctx, idle, op, p.cid, p.pinName())
 	if err == nil {
 		return members, nil
 	}
-	// Those that have come are not held up by those that have not.
-	here, lerr := s.present(ctx, members)
+	// Missing payloads do not hold up the others: those are pinned without them.
+	here, lerr := s.local(ctx, members)
 	if lerr != nil || len(here) == 0 || len(here) == len(members) {
 		return nil, err
 	}
-	kept, kerr := s.keepTied(ctx, here)
+	kept, kerr := s.pinTogether(ctx, here)
 	return kept, errors.Join(err, kerr)
 }
 
-// present returns those of the blocks that the node has.
-func (s *Store) present(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error) {
+// local returns those of the blocks that the node has.
+func (s *Store) local(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
 	var here []cid.Cid
@@ -114,29 +122,31 @@ func (s *Store) present(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error
 	return here, nil
 }
 
-// pinned tells whether a root has a pin of its own, and that pin's name.
-func (s *Store) pinned(ctx context.Context, root cid.Cid) (name string, ok bool, err error) {
+// pinOf returns the name of a root's own pin, and whether it has one.
+func (s *Store) pinOf(ctx context.Context, root cid.Cid) (name string, ok bool, err error) {
 	var out struct {
 		Keys map[string]struct{ Name string }
 	}
 	err = s.api.Request("pin/ls", root.String()).Option("type", "recursive").Option("names", true).Exec(ctx, &out)
 	var refusal *rpc.Error
 	if errors.As(err, &refusal) && refusal.Code == 0 {
-		return "", false, nil // kubo says so only in prose
+		return "", false, nil // only kubo's prose tells this from other refusals
 	}
 	return out.Keys[root.String()].Name, err == nil, err
 }
 
-// keep pins a root and fetches what the node has not got of it. It lets be what is
-// pinned: kubo takes a pin away before it makes it anew, and when that fails it is lost.
-// Only a tie that somebody has pinned as a payload gets a new pin, as Unpin would not
-// find the members by the old one's name.
-func (s *Store) keep(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
-	wctx, watch := newWatch(ctx, idle)
+// ensurePinned pins a root, unless it is pinned already. The node fetches the blocks that
+// it does not have.
+//
+// A pinned root is not pinned again: kubo removes a pin before it makes it anew, and a
+// failure in between loses it. The exception is a pinset that somebody has pinned as a
+// payload. It gets a pin with a name, by which Unpin finds its members.
+func (s *Store) ensurePinned(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
+	wctx, watch := newWatchdog(ctx, idle)
 	defer watch.stop()
-	watch.start()
-	old, done, err := s.pinned(wctx, root)
-	if err == nil && (!done || name != "" && name != old) {
+	watch.restart()
+	old, pinned, err := s.pinOf(wctx, root)
+	if err == nil && (!pinned || name != "" && name != old) {
 		err = s.pin(wctx, root, name, watch)
 	}
 	switch {
@@ -148,7 +158,7 @@ func (s *Store) keep(ctx context.Context, idle time.Duration, op string, root ci
 	return s.explain(op, err, watch)
 }
 
-func (s *Store) pin(ctx context.Context, root cid.Cid, name string, watch *watch) error {
+func (s *Store) pin(ctx context.Context, root cid.Cid, name string, watch *watchdog) error {
 	req := s.api.Request("pin/add", root.String()).Option("recursive", true).Option("progress", true)
 	if name != "" {
 		req = req.Option("name", name)
@@ -178,7 +188,7 @@ func (s *Store) pin(ctx context.Context, root cid.Cid, name string, watch *watch
 		pinned = pinned || len(out.Pins) > 0
 		if out.Progress > progress {
 			progress = out.Progress
-			watch.start()
+			watch.restart()
 		}
 	}
 }

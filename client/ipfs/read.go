@@ -11,9 +11,18 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Open implements client.Blobs. Reading on from where it stands streams, with at most
-// about 8 MiB in memory; reading somewhere else fetches a block or two, and streams only
-// if the reader goes on behind them.
+// Open implements client.Blobs. Sequential reads stream, with at most about 8 MiB in
+// memory. The first reads after a seek fetch one or two blocks; streaming starts if the
+// reader goes on after those.
+//
+// Open and reads of its result fail with the same errors.
+//
+// Errors:
+//   - ledger.ErrInvalid if id is not the CID of a payload.
+//   - ledger.ErrTampered if a block does not match its CID, or the tree is not a payload's.
+//   - ledger.ErrUnavailable if no reachable node has a block, or ours does not answer.
+//   - ledger.ErrDenied if the node refuses the token.
+//   - the error of ctx, once it has ended.
 func (s *Store) Open(ctx context.Context, id string) (client.Blob, error) {
 	c, err := parse(id)
 	if err != nil {
@@ -36,8 +45,8 @@ func (s *Store) Open(ctx context.Context, id string) (client.Blob, error) {
 	return b, nil
 }
 
-// keptLeaves is how many leaves stay at hand for readers that jump: an age file's header,
-// its last chunk, and the place read.
+// keptLeaves is the size of the cache for readers that seek in an age file: the header,
+// the last chunk, and the chunk being read.
 const keptLeaves = 3
 
 // A blob reads a payload, from a stream of leaves or leaf by leaf.
@@ -48,12 +57,12 @@ type blob struct {
 	tree tree // not used when the root is the only leaf
 	size int64
 
-	at     int64  // position of the next byte
-	rest   []byte // of the present leaf, from at on
-	singly int    // leaves to fetch one by one before streaming, after the position was set: a short read may cross a border
-	ahead  *ahead // delivers the leaves after the present one; nil when there is none
+	at     int64      // offset of the next byte
+	rest   []byte     // of the current leaf, from at on
+	single int        // leaves still to fetch one by one after a seek: a short read may span two
+	ahead  *readAhead // delivers the leaves after the current one; nil if it has not started
 	recent []cached
-	err    error // sticks
+	err    error // of every further read
 }
 
 type cached struct {
@@ -86,7 +95,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next makes the leaf at the position the present one.
+// next moves to the leaf at the offset.
 func (b *blob) next() error {
 	if b.ahead != nil {
 		data, err := b.ahead.next()
@@ -99,11 +108,11 @@ func (b *blob) next() error {
 			return nil
 		}
 	}
-	if b.singly == 0 {
-		b.ahead = b.s.readAhead(b.ctx, b.root, b.tree.root, b.at)
+	if b.single == 0 {
+		b.ahead = b.s.startReadAhead(b.ctx, b.root, b.tree.root, b.at)
 		return b.next()
 	}
-	b.singly--
+	b.single--
 	l, err := b.tree.locate(b.ctx, b.at)
 	if err != nil {
 		return err
@@ -128,16 +137,16 @@ func (b *blob) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += b.size
 	default:
-		return b.at, errors.New("seek payload: no such whence")
+		return b.at, errors.New("seek payload: invalid whence")
 	}
 	if offset < 0 {
-		return b.at, errors.New("seek payload: before its start")
+		return b.at, errors.New("seek payload: negative offset")
 	}
 	if offset == b.at && (b.ahead != nil || len(b.rest) > 0) {
-		return offset, nil // what is on its way is what is wanted
+		return offset, nil // the stream goes on
 	}
 	b.stop()
-	b.at, b.singly = offset, 2
+	b.at, b.single = offset, 2
 	return offset, nil
 }
 
@@ -154,12 +163,12 @@ func (b *blob) Close() error {
 	b.stop()
 	b.recent = nil
 	if b.err == nil {
-		b.err = errors.New("read payload: it is closed")
+		b.err = errors.New("read payload: already closed")
 	}
 	return nil
 }
 
-// explain prefers the caller's own reason for giving up.
+// explain prefers the error of the caller's context.
 func (b *blob) explain(err error) error {
 	if b.ctx.Err() != nil && !errors.Is(err, ledger.ErrTampered) {
 		return b.ctx.Err()

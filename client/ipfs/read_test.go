@@ -28,10 +28,10 @@ func TestStreams(t *testing.T) {
 	}{
 		"as it should":      {func(k *fakeKubo) {}, 1},
 		"cat is refused":    {func(k *fakeKubo) { k.noCat = true }, 0},
-		"cat breaks off":    {func(k *fakeKubo) { k.cutCat = 4 }, maxRestarts},
+		"cat breaks off":    {func(k *fakeKubo) { k.cutCat = 4 }, maxStreams},
 		"cat stands still":  {func(k *fakeKubo) { k.stopCat = 6 }, 2},
 		"cat lies, once":    {func(k *fakeKubo) { k.lieCat = 5 }, 1},
-		"cat lies and ends": {func(k *fakeKubo) { k.lieCat, k.cutCat = 2, 9 }, maxRestarts},
+		"cat lies and ends": {func(k *fakeKubo) { k.lieCat, k.cutCat = 2, 9 }, maxStreams},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, s := newStore(t)

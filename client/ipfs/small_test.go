@@ -108,7 +108,7 @@ func TestSmallStandstill(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.hang = make(chan struct{})
-	if _, err := s.Put(t.Context(), strings.NewReader("x")); !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), "nothing moved") {
+	if _, err := s.Put(t.Context(), strings.NewReader("x")); !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), "no progress") {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

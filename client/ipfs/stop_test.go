@@ -26,7 +26,7 @@ func TestStopWhileNodeStandsStill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := newLeafPut([]byte("x"))
+	id, err := newLeaf([]byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ func connect(node multiaddr.Multiaddr, token string, t *http.Transport) (*rpc.Ht
 	return api, err
 }
 
-// newTransport is for requests and their answers. The client's default opens a connection
-// for every block.
+// newTransport makes the transport of short requests and answers. It keeps connections,
+// while the RPC client's default opens one for every block.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -34,9 +34,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newStreamTransport is for what is larger than a block. Its buffers move in one call to
-// the system what the usual 4 KiB move in sixty-four. A connection serves one stream: who
-// has read enough cuts it.
+// newStreamTransport makes the transport of payloads. Its buffers need one system call
+// where the usual 4 KiB need sixty-four. Each stream has its own connection, which a
+// reader closes when it has read enough.
 func newStreamTransport() *http.Transport {
 	t := newTransport()
 	t.DisableKeepAlives = true

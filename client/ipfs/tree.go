@@ -12,12 +12,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// maxDepth bounds how deep leaves lie. Trees of kubo have 174 links a node, so that 4
-// levels are 800 TiB.
+// maxDepth bounds the depth of leaves. kubo's nodes have up to 174 links, so 4 levels
+// hold 800 TiB.
 const maxDepth = 8
 
-// A leaf is a raw block and the place of its bytes in the payload, as the nodes above it
-// claim.
+// A leaf is a raw block and its place in the payload, as the nodes above it claim.
 type leaf struct {
 	cid         cid.Cid
 	start, size int64
@@ -25,8 +24,8 @@ type leaf struct {
 
 func (l leaf) end() int64 { return l.start + l.size }
 
-// An inner node of the tree: its children and where each ends, counted from the start of
-// the first.
+// An inner is a node above the leaves: its children, and the offset at which each ends,
+// counted from the start of the first.
 type inner struct {
 	cid      cid.Cid
 	children []cid.Cid
@@ -35,8 +34,7 @@ type inner struct {
 
 func (n *inner) size() int64 { return n.ends[len(n.ends)-1] }
 
-// parseInner reads a block that has been checked against its CID. What it says may still
-// be nonsense.
+// parseInner reads a block that matches its CID. Its content may still be nonsense.
 func parseInner(c cid.Cid, data []byte) (*inner, error) {
 	bad := func(why string) error {
 		return ledger.Errorf(ledger.ErrTampered, "block %s is not of a payload: %s", c, why)
@@ -72,20 +70,20 @@ func parseInner(c cid.Cid, data []byte) (*inner, error) {
 	return n, nil
 }
 
-// A tree finds leaves. It remembers the way to the last one, which the next one mostly
+// A tree finds leaves. It caches the nodes above the last leaf, most of which the next one
 // shares. It is not safe for concurrent use.
 type tree struct {
 	s    *Store
 	root *inner
-	way  []*inner // below the root
+	path []*inner // below the root, to the last leaf
 }
 
-// locate finds the leaf that holds the byte at offset at, which must be below the size.
+// locate returns the leaf that holds the byte at an offset, which must be below the size.
 func (t *tree) locate(ctx context.Context, at int64) (leaf, error) {
 	n, start := t.root, int64(0)
 	for depth := range maxDepth {
 		i, found := slices.BinarySearch(n.ends, at-start)
-		if found { // the byte at an end is the next child's
+		if found { // the byte at this offset begins the next child
 			i++
 		}
 		c, end := n.children[i], n.ends[i]
@@ -106,10 +104,10 @@ func (t *tree) locate(ctx context.Context, at int64) (leaf, error) {
 }
 
 func (t *tree) child(ctx context.Context, depth int, c cid.Cid, size int64) (*inner, error) {
-	if len(t.way) > depth && t.way[depth].cid == c {
-		return t.way[depth], nil
+	if len(t.path) > depth && t.path[depth].cid == c {
+		return t.path[depth], nil
 	}
-	t.way = t.way[:min(depth, len(t.way))]
+	t.path = t.path[:min(depth, len(t.path))]
 	data, err := t.s.verified(ctx, c)
 	if err != nil {
 		return nil, err
@@ -119,8 +117,8 @@ func (t *tree) child(ctx context.Context, depth int, c cid.Cid, size int64) (*in
 		return nil, err
 	}
 	if n.size() != size {
-		return nil, ledger.Errorf(ledger.ErrTampered, "block %s is not of a payload: it holds %d bytes, and should %d", c, n.size(), size)
+		return nil, wrongSize(c, n.size(), size)
 	}
-	t.way = append(t.way, n)
+	t.path = append(t.path, n)
 	return n, nil
 }

@@ -16,16 +16,25 @@ import (
 	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
-// Unpin implements client.Blobs. A payload that is tied to others is let go of in all of
-// its ties, and the others stay pinned at every moment, whatever is done at the same time
-// with this node and whenever this program is killed: a tie is replaced by one without
-// the payload in one step, and of two who replace the same tie one is refused and looks
-// again. When Unpin fails, the payload may still be pinned, and calling it again
-// finishes.
+// Unpin implements client.Blobs. It removes a payload from every pinset that holds it.
 //
-// What is pinned as a tie is no payload, whoever registers it as one, and stays pinned.
+// The other members stay pinned at every moment, whatever other programs do with the node
+// and whenever this one is killed. A pinset is replaced in one step by one without the
+// payload. If two programs replace the same pinset, the node refuses one of them, which
+// then looks again. When Unpin fails, the payload may still be pinned, and another call
+// finishes the job.
 //
-// Each call lists the node's pins; calls that run at once share that.
+// A pinset stays pinned when Unpin gets its CID: it is no payload, even if somebody
+// registers it as one.
+//
+// Each call lists the node's pins. Concurrent calls share the list.
+//
+// Errors:
+//   - ledger.ErrInvalid if id is not the CID of a payload.
+//   - ledger.ErrUnavailable if the node does not answer, or has lost a pinset.
+//   - ledger.ErrDenied if the node refuses the token.
+//   - ledger.ErrTampered if the node serves another block for a pinset.
+//   - the error of ctx, once it has ended.
 func (s *Store) Unpin(ctx context.Context, id string) error {
 	c, err := parse(id)
 	if err != nil {
@@ -41,23 +50,24 @@ func (s *Store) Unpin(ctx context.Context, id string) error {
 	return s.explain("unpin "+id, err, nil)
 }
 
-func (s *Store) sharedUnpins() *groupcommit.Committer[cid.Cid] {
+// unpinCommitter groups concurrent calls of Unpin.
+func (s *Store) unpinCommitter() *groupcommit.Committer[cid.Cid] {
 	return &groupcommit.Committer[cid.Cid]{
-		Commit: s.unpinAll,
+		Commit: s.unpinGroup,
 		Retry:  func([]cid.Cid, error) bool { return true },
 	}
 }
 
-func (s *Store) unpinAll(ctx context.Context, payloads []cid.Cid) error {
-	wctx, watch := newWatch(ctx, s.idle)
+func (s *Store) unpinGroup(ctx context.Context, payloads []cid.Cid) error {
+	wctx, watch := newWatchdog(ctx, s.idle)
 	defer watch.stop()
-	var leaves []cid.Cid // which ties are of
+	var leaves []cid.Cid // may be members of pinsets
 	var err error
 	for _, c := range payloads {
-		watch.start()
+		watch.restart()
 		if c.Type() == cid.Raw {
 			leaves = append(leaves, c)
-			_, err = s.unpin(wctx, c)
+			_, err = s.removePin(wctx, c)
 		} else {
 			err = s.unpinFile(wctx, c)
 		}
@@ -66,88 +76,88 @@ func (s *Store) unpinAll(ctx context.Context, payloads []cid.Cid) error {
 		}
 	}
 	if err == nil && len(leaves) > 0 {
-		err = s.untie(wctx, leaves, watch)
+		err = s.leavePinsets(wctx, leaves, watch)
 	}
 	if err != nil && watch.expired() {
-		return ledger.Errorf(ledger.ErrUnavailable, "nothing moved for %v at the IPFS node %s", s.idle, s.address)
+		return s.stalled(watch)
 	}
 	return err
 }
 
-// unpinFile removes a pin that keeps no payloads but its own.
+// unpinFile removes a pin, unless it is that of a pinset.
 func (s *Store) unpinFile(ctx context.Context, root cid.Cid) error {
-	name, pinned, err := s.pinned(ctx, root)
-	if err != nil || !pinned || strings.HasPrefix(name, tiePrefix) {
+	name, pinned, err := s.pinOf(ctx, root)
+	if err != nil || !pinned || strings.HasPrefix(name, pinsetPrefix) {
 		return err
 	}
-	_, err = s.unpin(ctx, root)
+	_, err = s.removePin(ctx, root)
 	return err
 }
 
-// unpin removes a pin, and tells whether there was one.
-func (s *Store) unpin(ctx context.Context, root cid.Cid) (bool, error) {
+// removePin removes a root's own pin and reports whether there was one.
+func (s *Store) removePin(ctx context.Context, root cid.Cid) (bool, error) {
 	err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil)
 	var refusal *rpc.Error
-	if errors.As(err, &refusal) { // perhaps because there is none, which kubo says only in prose
-		if _, pinned, lerr := s.pinned(ctx, root); lerr == nil && !pinned {
+	if errors.As(err, &refusal) { // perhaps there was none, which only kubo's prose says
+		if _, pinned, lerr := s.pinOf(ctx, root); lerr == nil && !pinned {
 			return false, nil
 		}
 	}
 	return err == nil, err
 }
 
-// untie replaces all ties that payloads are members of.
+// leavePinsets replaces every pinset that holds one of the payloads.
 //
-// The names of pins do not come from one moment: a pin that is replaced while they are
-// listed may be missing, and so may its replacement. The list without names is of one
-// moment. What is in it and was not among the names is looked at too.
-func (s *Store) untie(ctx context.Context, payloads []cid.Cid, watch *watch) error {
+// kubo does not look up the names of pins at one moment: the list with names may miss a
+// pin that is replaced meanwhile, and its replacement. The list without names is of one
+// moment. Pins that only the second list has are examined too.
+func (s *Store) leavePinsets(ctx context.Context, payloads []cid.Cid, watch *watchdog) error {
 	for {
-		var named, late []cid.Cid
+		var named, missed []cid.Cid
 		seen := cid.NewSet()
-		if err := s.roots(ctx, true, watch, func(root cid.Cid, name string) {
+		if err := s.listPins(ctx, true, watch, func(root cid.Cid, name string) {
 			seen.Add(root)
-			if mayTie(name, payloads) {
+			if mayHold(name, payloads) {
 				named = append(named, root)
 			}
 		}); err != nil {
 			return err
 		}
-		overtaken, err := s.releaseAll(ctx, named, payloads, watch)
+		overtaken, err := s.removeFromAll(ctx, named, payloads, watch)
 		if err != nil {
 			return err
 		}
-		if err := s.roots(ctx, false, watch, func(root cid.Cid, _ string) {
+		if err := s.listPins(ctx, false, watch, func(root cid.Cid, _ string) {
 			if !seen.Has(root) {
-				late = append(late, root)
+				missed = append(missed, root)
 			}
 		}); err != nil {
 			return err
 		}
-		again, err := s.releaseAll(ctx, late, payloads, watch)
+		again, err := s.removeFromAll(ctx, missed, payloads, watch)
 		if err != nil || !overtaken && !again {
 			return err
 		}
 	}
 }
 
-// releaseAll tells whether somebody else has changed one of the ties meanwhile.
-func (s *Store) releaseAll(ctx context.Context, ties, payloads []cid.Cid, watch *watch) (overtaken bool, err error) {
-	for _, t := range ties {
-		watch.start()
-		o, err := s.release(ctx, t, payloads)
+// removeFromAll reports whether another program has changed one of the pinsets meanwhile.
+func (s *Store) removeFromAll(ctx context.Context, pinsets, payloads []cid.Cid, watch *watchdog) (overtaken bool, err error) {
+	for _, p := range pinsets {
+		watch.restart()
+		o, err := s.removeFrom(ctx, p, payloads)
 		if err != nil {
-			return false, fmt.Errorf("untie from %s: %w", t, err)
+			return false, fmt.Errorf("remove from pinset %s: %w", p, err)
 		}
 		overtaken = overtaken || o
 	}
 	return overtaken, nil
 }
 
-// release replaces a tie by one without the payloads, if they are in it, and tells
-// whether somebody else has changed it meanwhile.
-func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (overtaken bool, err error) {
-	members, gone, err := s.tied(ctx, root)
+// removeFrom replaces a pinset by one without the payloads, if it holds any of them. It
+// reports whether another program has changed the pinset meanwhile.
+func (s *Store) removeFrom(ctx context.Context, root cid.Cid, payloads []cid.Cid) (overtaken bool, err error) {
+	members, gone, err := s.pinsetMembers(ctx, root)
 	if err != nil || gone {
 		return gone, err
 	}
@@ -156,42 +166,42 @@ func (s *Store) release(ctx context.Context, root cid.Cid, payloads []cid.Cid) (
 	case len(rest) == len(members):
 		return false, nil
 	case len(rest) == 0:
-		removed, err := s.unpin(ctx, root)
+		removed, err := s.removePin(ctx, root)
 		return !removed, err
 	}
-	// Nobody else pins this tie: kubo lets go of its lock while it replaces a pin, and
-	// should the new root be pinned meanwhile, gives it two pins, and refuses from then
-	// on to replace it.
-	t, err := freshTie(rest)
+	// The new pinset is unique, so that no other program pins it. kubo releases its lock
+	// while it replaces a pin. A root that is pinned in that moment gets two pins, and
+	// kubo then refuses to replace it ever again.
+	p, err := newUniquePinset(rest)
 	if err != nil {
 		return false, err
 	}
-	if err := s.putTie(ctx, t); err != nil {
+	if err := s.putBlock(ctx, "dag-pb", false, p.block); err != nil {
 		return false, err
 	}
-	// One step of the node, which it refuses when the old pin is not there any more. The
-	// new one has the old one's name, which hints at too many.
-	err = s.api.Request("pin/update", root.String(), t.cid.String()).Option("unpin", true).Exec(ctx, nil)
+	// kubo replaces a pin in one step and refuses when the old one is gone. The new pin
+	// keeps the old name, which hints at removed members too.
+	err = s.api.Request("pin/update", root.String(), p.cid.String()).Option("unpin", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if !errors.As(err, &refusal) {
 		return false, err
 	}
-	switch _, pinned, lerr := s.pinned(ctx, t.cid); {
+	switch _, pinned, lerr := s.pinOf(ctx, p.cid); {
 	case lerr != nil:
 		return false, errors.Join(err, lerr)
-	case pinned: // it failed after that, and the others are kept
-		removed, err := s.unpin(ctx, root)
+	case pinned: // it failed after that: the new pinset keeps the others
+		removed, err := s.removePin(ctx, root)
 		return !removed, err
 	}
-	if _, pinned, lerr := s.pinned(ctx, root); lerr != nil || pinned {
+	if _, pinned, lerr := s.pinOf(ctx, root); lerr != nil || pinned {
 		return false, errors.Join(err, lerr)
 	}
 	return true, nil
 }
 
-// roots lists pinned roots that can be ties.
-func (s *Store) roots(ctx context.Context, names bool, watch *watch, found func(root cid.Cid, name string)) error {
-	watch.start()
+// listPins calls found for every pinned root that can be a pinset.
+func (s *Store) listPins(ctx context.Context, names bool, watch *watchdog, found func(root cid.Cid, name string)) error {
+	watch.restart()
 	resp, err := s.api.Request("pin/ls").Option("type", "recursive").Option("stream", true).Option("names", names).Send(ctx)
 	if err != nil {
 		return err
@@ -207,7 +217,7 @@ func (s *Store) roots(ctx context.Context, names bool, watch *watch, found func(
 		} else if err != nil {
 			return err
 		}
-		watch.start()
+		watch.restart()
 		c, err := cid.Decode(out.Cid)
 		if err != nil {
 			return ledger.Errorf(ledger.ErrTampered, "the IPFS node %s lists a pin of %.100q", s.address, out.Cid)

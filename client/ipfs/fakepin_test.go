@@ -54,9 +54,9 @@ func (k *fakeKubo) unpin(w http.ResponseWriter, root cid.Cid) {
 	json.NewEncoder(w).Encode(map[string]any{"Pins": []string{root.String()}})
 }
 
-// update replaces a pin by another, which keeps its name. Like kubo, it lets go of its
-// lock between looking and replacing, does not see that the other has been pinned
-// meanwhile, and refuses what has two pins for good.
+// update replaces a pin by another, which keeps its name. Like kubo, it releases
+// its lock between looking and replacing, does not notice that the other has been pinned
+// meanwhile, and from then on refuses roots that have two pins.
 func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	if k.beforeUpdate != nil {
 		k.beforeUpdate()
@@ -87,8 +87,7 @@ func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
 
-// list, like kubo, looks up names one after the other when it has made the list of what
-// is pinned.
+// list, like kubo, first lists the pinned roots, and then looks up their names one by one.
 func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, stream, names bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -120,14 +119,14 @@ func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, str
 	}
 }
 
-// pinned lists what is kept: what has a pin of its own, and the members of ties.
+// pinned lists the payloads that are kept: by their own pin, or as members of a pinset.
 func (k *fakeKubo) pinned(*testing.T) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	kept := map[string]bool{}
 	for root, name := range k.pins {
 		n, err := merkledag.DecodeProtobuf(k.blocks[root])
-		if !strings.HasPrefix(name, tiePrefix) || err != nil {
+		if !strings.HasPrefix(name, pinsetPrefix) || err != nil {
 			kept[root.String()] = true
 			continue
 		}

@@ -13,10 +13,10 @@ import (
 	"github.com/chartseal/chartseal/client/ipfs"
 )
 
-// TestTies: on a real node, payloads that share a pin are let go of one by one, by two
-// programs at once, some of which are killed on the way. No sibling is lost, none comes
-// back, and the node's garbage collection agrees.
-func TestTies(t *testing.T) {
+// TestPinsets: on a real node, two programs at once unpin payloads that share pins, one by
+// one, and some calls are cancelled on the way. No sibling is lost, no payload comes back,
+// and the node's garbage collection agrees.
+func TestPinsets(t *testing.T) {
 	const hospital, n, gone = "HospitalC", 120, 80
 	stores := [2]*ipfs.Store{store(t, hospital, 0), store(t, hospital, 0)}
 	prefix := fmt.Sprint(rand.Uint64())
@@ -31,7 +31,7 @@ func TestTies(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// A second and a third tie of the same, as the replicator's that is tried again.
+	// More pinsets of the same payloads, as a replicator makes that tries again.
 	for _, group := range [][]string{ids[:], ids[n/4 : 3*n/4]} {
 		if pinned, err := stores[0].PinAll(t.Context(), group); err != nil || len(pinned) != len(group) {
 			t.Fatalf("%d of %d pinned: %v", len(pinned), len(group), err)
@@ -45,7 +45,7 @@ func TestTies(t *testing.T) {
 			all := pins(t, hospital)
 			for _, id := range kept {
 				if !slices.Contains(all, id) {
-					t.Errorf("%s is not pinned while siblings are let go of", id)
+					t.Errorf("%s is not pinned while siblings are unpinned", id)
 					return
 				}
 			}
@@ -86,14 +86,14 @@ func TestTies(t *testing.T) {
 		}
 	}
 	api := kubo(t, hospital)
-	var ties struct {
+	var pinsets struct {
 		Keys map[string]struct{ Name string }
 	}
-	if err := api.Request("pin/ls").Option("type", "recursive").Option("name", "chartseal-tie-").Exec(t.Context(), &ties); err != nil || len(ties.Keys) == 0 {
-		t.Fatalf("%d ties are pinned: %v", len(ties.Keys), err)
+	if err := api.Request("pin/ls").Option("type", "recursive").Option("name", "chartseal-tie-").Exec(t.Context(), &pinsets); err != nil || len(pinsets.Keys) == 0 {
+		t.Fatalf("%d pinsets are pinned: %v", len(pinsets.Keys), err)
 	}
-	for tie := range ties.Keys { // a tie that is registered as a payload, and given up
-		if err := stores[0].Unpin(t.Context(), tie); err != nil {
+	for id := range pinsets.Keys { // registered as payloads, and given up
+		if err := stores[0].Unpin(t.Context(), id); err != nil {
 			t.Error(err)
 		}
 	}
