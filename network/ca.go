@@ -16,11 +16,18 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/chartseal/chartseal/network/fabricca"
 )
 
 // Each organisation runs one Fabric CA process with two certificate authorities: ca for
 // enrolment certificates and tlsca for TLS certificates. They share one database, so that
 // an identity is registered once and enrols at both.
+
+const (
+	enrolmentCA = "ca"
+	tlsCA       = "tlsca"
+)
 
 type object = map[string]any
 
@@ -39,11 +46,11 @@ func (n *Network) configureCA(org string) error {
 	if err := operationsCertificate(home); err != nil {
 		return fmt.Errorf("make certificate for operations of %s's CA: %w", org, err)
 	}
-	tlsca := caConfig("tlsca", org)
+	tlsca := caConfig(tlsCA, org)
 	if err := writeYAML(filepath.Join(home, "tlsca", "fabric-ca-server-config.yaml"), tlsca); err != nil {
 		return err
 	}
-	ca := caConfig("ca", org)
+	ca := caConfig(enrolmentCA, org)
 	ca["address"], ca["port"] = host, n.port(org, portCA)
 	ca["tls"] = object{"enabled": true}
 	ca["cafiles"] = []string{"tlsca/fabric-ca-server-config.yaml"}
@@ -68,7 +75,7 @@ func (n *Network) configureCA(org string) error {
 func caConfig(name, org string) object {
 	return object{
 		"ca": object{"name": name},
-		"db": object{"type": "sqlite3", "datasource": map[string]string{"ca": "ca.db", "tlsca": "../ca.db"}[name]},
+		"db": object{"type": "sqlite3", "datasource": map[string]string{enrolmentCA: "ca.db", tlsCA: "../ca.db"}[name]},
 		"csr": object{
 			"cn": name + "." + org, "keyrequest": object{"algo": "ecdsa", "size": 256},
 			"names": []object{{"O": org}}, "hosts": []string{"localhost", host}, "ca": object{"expiry": "87600h", "pathlength": 0},
@@ -105,7 +112,7 @@ func operationsCertificate(dir string) error {
 	if err != nil {
 		return err
 	}
-	keyPEM, err := encodeKey(key)
+	keyPEM, err := fabricca.EncodeKey(key)
 	if err != nil {
 		return err
 	}
@@ -125,9 +132,23 @@ func (n *Network) caProcess(org string) *process {
 		ready: func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			return n.caClient(org).info(ctx)
+			ca, err := n.caClient(org)
+			if err != nil {
+				return err
+			}
+			return ca.Ping(ctx, enrolmentCA)
 		},
 	}
+}
+
+// caClient speaks to an organisation's CA. Fabric's own client program would cost a
+// process for each of the seventy or so certificates of a network.
+func (n *Network) caClient(org string) (*fabricca.Client, error) {
+	roots, err := os.ReadFile(n.caRoot(org))
+	if err != nil {
+		return nil, err
+	}
+	return fabricca.New(n.caURL(org), roots)
 }
 
 func (n *Network) caURL(org string) string { return "https://" + n.address(org, portCA) }

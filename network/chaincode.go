@@ -153,7 +153,7 @@ func (n *Network) configureChaincode(org string) error {
 	connection, err := json.Marshal(object{
 		"address": n.address(org, portChaincode), "dial_timeout": "10s", "domain": "localhost",
 		"tls_required": true, "client_auth_required": true,
-		"client_cert": string(peer.cert), "client_key": string(peer.key), "root_cert": string(root),
+		"client_cert": string(peer.Certificate), "client_key": string(peer.Key), "root_cert": string(root),
 	})
 	if err != nil {
 		return err

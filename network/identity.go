@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/chartseal/chartseal/network/fabricca"
 )
 
 // An identity is a node or a user of one organisation. Its certificates and keys are
@@ -50,65 +52,80 @@ func (n *Network) users(o Organisation) []identity {
 
 // enrollAll makes sure that identities have their certificates.
 func (n *Network) enrollAll(ctx context.Context, org string, identities []identity) error {
-	registrar, err := n.registrar(ctx, org)
+	ca, registrar, err := n.asRegistrar(ctx, org)
 	if err != nil {
-		return fmt.Errorf("%s: %w", org, err)
+		return err
 	}
 	return forEach(ctx, identities, func(ctx context.Context, id identity) error {
-		if err := n.enrollOne(ctx, org, registrar, id); err != nil {
-			return fmt.Errorf("%s: %w", org, err)
+		if err := n.enrollOne(ctx, org, ca, registrar, id); err != nil {
+			return fmt.Errorf("enrol %s@%s: %w", id.name, org, err)
 		}
 		return nil
 	})
 }
 
-// registrar gives the identity that may register others, enrolled with the CA's bootstrap
-// secret on its first use.
-func (n *Network) registrar(ctx context.Context, org string) (keyPair, error) {
+// asRegistrar gives an organisation's CA and the identity that may register others there.
+// Its first use enrols that identity with the CA's bootstrap secret.
+func (n *Network) asRegistrar(ctx context.Context, org string) (*fabricca.Client, fabricca.Identity, error) {
+	fail := func(err error) (*fabricca.Client, fabricca.Identity, error) {
+		return nil, fabricca.Identity{}, fmt.Errorf("registrar of %s: %w", org, err)
+	}
+	ca, err := n.caClient(org)
+	if err != nil {
+		return fail(err)
+	}
 	dir := n.org(org, "ca", "registrar")
 	pair, err := readKeyPair(dir, "")
-	if !errors.Is(err, fs.ErrNotExist) {
-		return pair, err
+	if errors.Is(err, fs.ErrNotExist) {
+		var password []byte
+		if password, err = os.ReadFile(filepath.Join(dir, "secret")); err != nil {
+			return fail(err)
+		}
+		if pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: "registrar"}, string(password)); err != nil {
+			return fail(err)
+		}
+		err = writeKeyPair(pair, dir, "")
 	}
-	password, err := os.ReadFile(filepath.Join(dir, "secret"))
 	if err != nil {
-		return keyPair{}, err
+		return fail(err)
 	}
-	pair, err = n.caClient(org).enroll(ctx, "registrar", string(password), "ca", "")
+	registrar, err := pair.Identity()
 	if err != nil {
-		return keyPair{}, err
+		return fail(err)
 	}
-	return pair, pair.write(dir, "")
+	return ca, registrar, nil
 }
 
 // enrollOne registers an identity and enrols it at both CAs. The secret is kept until
-// that is done, so that an interrupted enrolment can be taken up.
-func (n *Network) enrollOne(ctx context.Context, org string, registrar keyPair, id identity) error {
+// that is done, so that the next Up finishes an interrupted enrolment.
+func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client, registrar fabricca.Identity, id identity) error {
 	done := filepath.Join(id.dir, "tls-cert.pem")
 	if _, err := os.Stat(done); err == nil {
 		return nil
 	}
-	ca := n.caClient(org)
 	secretFile := filepath.Join(id.dir, "enrolment-secret")
 	password, err := os.ReadFile(secretFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		const enrolments = 4 // two, and two more after an interruption
-		var text string
-		if text, err = ca.register(ctx, registrar, id.name, id.kind, id.attributes, enrolments); err == nil {
-			password, err = []byte(text), writeFile(secretFile, []byte(text))
+		password = []byte(secret())
+		err = ca.Register(ctx, registrar, fabricca.Registration{
+			CA: enrolmentCA, ID: id.name, Type: id.kind, Attributes: id.attributes, Secret: string(password),
+			Enrolments: 4, // two, and two more after an interruption
+		})
+		if err == nil {
+			err = writeFile(secretFile, password)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	var pair, tlsPair keyPair
+	var pair, tlsPair fabricca.KeyPair
 	err = inParallel(ctx,
 		func(ctx context.Context) (err error) {
-			pair, err = ca.enroll(ctx, id.name, string(password), "ca", "")
+			pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: id.name}, string(password))
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			tlsPair, err = ca.enroll(ctx, id.name, string(password), "tlsca", "tls", id.hosts...)
+			tlsPair, err = ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: id.name, Hosts: id.hosts}, string(password))
 			return err
 		})
 	if err != nil {
@@ -125,15 +142,34 @@ func (n *Network) enrollOne(ctx context.Context, org string, registrar keyPair, 
 			return err
 		}
 	}
-	if err := errors.Join(pair.write(id.dir, ""), tlsPair.write(id.dir, "tls-")); err != nil {
+	if err := writeKeyPair(pair, id.dir, ""); err != nil {
+		return err
+	}
+	if err := writeKeyPair(tlsPair, id.dir, "tls-"); err != nil { // last: done marks the whole
 		return err
 	}
 	return os.Remove(secretFile)
 }
 
+// writeKeyPair stores a pair as PREFIXcert.pem and PREFIXkey.pem. The certificate comes
+// last: where it is, the key is too.
+func writeKeyPair(k fabricca.KeyPair, dir, prefix string) error {
+	if err := writeFile(filepath.Join(dir, prefix+"key.pem"), k.Key); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, prefix+"cert.pem"), k.Certificate)
+}
+
+func readKeyPair(dir, prefix string) (k fabricca.KeyPair, err error) {
+	if k.Certificate, err = os.ReadFile(filepath.Join(dir, prefix+"cert.pem")); err == nil {
+		k.Key, err = os.ReadFile(filepath.Join(dir, prefix+"key.pem"))
+	}
+	return k, err
+}
+
 // writeMSP writes an MSP directory: the organisation's roots and node OUs, and a signer
 // unless it is nil.
-func (n *Network) writeMSP(org, dir string, signer *keyPair) error {
+func (n *Network) writeMSP(org, dir string, signer *fabricca.KeyPair) error {
 	for from, to := range map[string]string{n.caRoot(org): "cacerts/ca.pem", n.tlsRoot(org): "tlscacerts/tlsca.pem"} {
 		data, err := os.ReadFile(from)
 		if err != nil {
@@ -153,10 +189,10 @@ func (n *Network) writeMSP(org, dir string, signer *keyPair) error {
 	if err := writeYAML(filepath.Join(dir, "config.yaml"), object{"NodeOUs": units}); err != nil || signer == nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, "keystore", "key.pem"), signer.key); err != nil {
+	if err := writeFile(filepath.Join(dir, "keystore", "key.pem"), signer.Key); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "signcerts", "cert.pem"), signer.cert)
+	return writeFile(filepath.Join(dir, "signcerts", "cert.pem"), signer.Certificate)
 }
 
 // Register tells an organisation's CA of a new person and returns the secret with which
@@ -169,9 +205,16 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 	if err := errors.Join(validatePerson(org, user, attributes)...); err != nil {
 		return "", err
 	}
-	registrar, err := n.registrar(ctx, org)
+	ca, registrar, err := n.asRegistrar(ctx, org)
 	if err != nil {
 		return "", fmt.Errorf("register %s@%s: %w", user, org, err)
 	}
-	return n.caClient(org).register(ctx, registrar, user, "client", attributes, maxEnrolments)
+	password := secret()
+	err = ca.Register(ctx, registrar, fabricca.Registration{
+		CA: enrolmentCA, ID: user, Type: "client", Attributes: attributes, Secret: password, Enrolments: maxEnrolments,
+	})
+	if err != nil {
+		return "", fmt.Errorf("register %s@%s: %w", user, org, err)
+	}
+	return password, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chartseal/chartseal/network/fabricca"
 )
 
 // These tests run real networks, on free ports and in directories of their own. The
@@ -184,17 +187,27 @@ func testCertificates(t *testing.T, n *Network) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := n.caClient("HospitalC")
-	if _, err := ca.enroll(t.Context(), "newcomer", "guess", "ca", ""); err == nil {
-		t.Error("enrolled with a wrong secret")
+	ca, err := n.caClient("HospitalC")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"ca", "tlsca"} {
-		if _, err := ca.enroll(t.Context(), "newcomer", secret, name, ""); err != nil {
+	request := func(ca string) fabricca.Request { return fabricca.Request{CA: ca, Name: "newcomer"} }
+	if _, err := ca.Enroll(t.Context(), request(enrolmentCA), "guess"); !errors.Is(err, fabricca.ErrDenied) {
+		t.Errorf("enrolled with a wrong secret: %v", err)
+	}
+	for _, name := range []string{enrolmentCA, tlsCA} {
+		if _, err := ca.Enroll(t.Context(), request(name), secret); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := ca.enroll(t.Context(), "newcomer", secret, "ca", ""); err == nil {
-		t.Error("enrolled a third time with a secret for two")
+	if _, err := ca.Enroll(t.Context(), request(enrolmentCA), secret); !errors.Is(err, fabricca.ErrDenied) {
+		t.Errorf("enrolled a third time with a secret for two: %v", err)
+	}
+	if _, err := n.Register(t.Context(), "HospitalC", "newcomer", nil, 2); !errors.Is(err, fabricca.ErrExists) {
+		t.Errorf("registered twice: %v", err)
+	}
+	if err := n.Revoke(t.Context(), "HospitalC", "nobody"); !errors.Is(err, fabricca.ErrNotFound) {
+		t.Errorf("revoked nobody: %v", err)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"github.com/chartseal/chartseal/network/fabricca"
 )
 
 // Revoke ends a person's certificates: the organisation's CA revokes them, and its new
@@ -19,11 +21,11 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err := n.checkOrganisation(org); err != nil {
 		return err
 	}
-	registrar, err := n.registrar(ctx, org)
+	ca, registrar, err := n.asRegistrar(ctx, org)
 	if err != nil {
 		return err
 	}
-	list, err := n.caClient(org).revoke(ctx, registrar, user)
+	list, err := revokedList(ctx, ca, registrar, user)
 	if err != nil {
 		return err
 	}
@@ -49,19 +51,19 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	return nil
 }
 
-// revoke revokes all certificates of an identity and returns the CA's revocation list, in
-// PEM. The list is asked for on its own: the CA adds none to its answer when all
-// certificates were revoked before, and then it may be that the list of that time never
-// reached the channel.
-func (c *caClient) revoke(ctx context.Context, registrar keyPair, id string) ([]byte, error) {
-	if err := c.call(ctx, "revoke", object{"id": id, "caname": "ca"}, registrar.sign, nil); err != nil {
+// revokedList revokes all certificates of an identity and returns the CA's revocation
+// list, in PEM. The list is a request of its own: the CA adds none to its answer when all
+// certificates were revoked before, and perhaps that earlier list never reached the
+// channel.
+func revokedList(ctx context.Context, ca *fabricca.Client, registrar fabricca.Identity, id string) ([]byte, error) {
+	if err := ca.Revoke(ctx, registrar, enrolmentCA, id); err != nil {
 		return nil, fmt.Errorf("revoke %s: %w", id, err)
 	}
-	var result struct{ CRL []byte }
-	if err := c.call(ctx, "gencrl", object{"caname": "ca"}, registrar.sign, &result); err != nil {
+	list, err := ca.RevocationList(ctx, registrar, enrolmentCA)
+	if err != nil {
 		return nil, fmt.Errorf("list the revoked certificates: %w", err)
 	}
-	return result.CRL, nil
+	return list, nil
 }
 
 // A configUpdate changes the channel's configuration with Fabric's own programs. Its

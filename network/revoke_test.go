@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/chartseal/chartseal/network/fabricca"
 )
 
 // TestRevokeAgain: the CA says nothing of a revocation list when it has nothing new to
@@ -41,32 +41,21 @@ func TestRevokeAgain(t *testing.T) {
 		json.NewEncoder(w).Encode(map[string]any{"success": true, "result": list})
 	}))
 	defer ca.Close()
-	root := filepath.Join(t.TempDir(), "root.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
-	if err := os.WriteFile(root, text, 0o600); err != nil {
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
+	client, err := fabricca.New(ca.URL, root)
+	if err != nil {
 		t.Fatal(err)
 	}
-	registrar := testKeyPair(t)
-	client := &caClient{url: ca.URL, root: root}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registrar := fabricca.Identity{Certificate: []byte("certificate"), Key: key} // nobody checks it
 	for i, id := range []string{"ada", "ada", "bea"} {
-		list, err := client.revoke(t.Context(), registrar, id)
+		list, err := revokedList(t.Context(), client, registrar, id)
 		want := []string{"1 revoked", "1 revoked", "2 revoked"}[i]
 		if err != nil || string(list) != want {
 			t.Fatalf("%s: list %q, %v, want %q", id, list, err, want)
 		}
 	}
-}
-
-// testKeyPair is enough of a registrar to sign requests that nobody checks.
-func testKeyPair(t *testing.T) keyPair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := encodeKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keyPair{cert: []byte("certificate"), key: text}
 }

@@ -45,7 +45,7 @@ func (n *Network) profile(org string) (object, error) {
 		"index": "now", // on a network for trying things out, what was sealed should be found at once
 		"peer":  object{"address": n.address(org, portPeer), "serverName": "localhost", "tlsRoots": fmt.Sprintf("tls/%s.pem", org)},
 		"ca": object{
-			"url": n.caURL(org), "name": "ca", "tlsName": "tlsca", "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),
+			"url": n.caURL(org), "name": enrolmentCA, "tlsName": tlsCA, "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),
 		},
 	}
 	if n.topology.isHospital(org) {

@@ -43,18 +43,22 @@ func (f *fakeCA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"success":false,"errors":[{"code":20,"message":"Authentication failure"}]}`)
 	}
 	switch r.URL.Path {
-	case enrollPath:
+	case "/api/v1/enroll":
 		if name, secret, ok := r.BasicAuth(); !ok || name != "doctor" || secret != "pw" {
 			refuse(http.StatusUnauthorized)
 			return
 		}
-	case reenrollPath:
+	case "/api/v1/reenroll":
 		if !f.tokenGood(r, body) {
 			refuse(http.StatusUnauthorized)
 			return
 		}
 	}
-	var in caRequest
+	var in struct {
+		Request string `json:"certificate_request"`
+		CAName  string `json:"caname"`
+		Profile string `json:"profile"`
+	}
 	if err := json.Unmarshal(body, &in); err != nil {
 		f.t.Error(err)
 	}
