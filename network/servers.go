@@ -2,6 +2,7 @@ package network
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,6 +36,8 @@ type upstream struct {
 	module  string
 	samples []string // configuration files of the module that its servers start from
 	needsC  bool
+
+	reports time.Duration // how often a build reports; zero is every 5 s
 }
 
 var (
@@ -217,18 +221,10 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 		return err
 	}
 	var compiled atomic.Int64
-	ticks, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		for {
-			select {
-			case <-ticks.Done():
-				return
-			case <-time.After(5 * time.Second):
-				say("building %s: %d packages compiled, %d s", u.name, compiled.Load(), int(time.Since(started).Seconds()))
-			}
-		}
-	}()
+	stopReports := u.report(ctx, func() {
+		say("building %s: %d packages compiled, %d s", u.name, compiled.Load(), int(time.Since(started).Seconds()))
+	})
+	defer stopReports()
 	// With -v the go command names each package on a line of its own; whatever else it
 	// says is an error's text.
 	var complaints []string
@@ -241,8 +237,32 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, strings.Join(complaints, "\n"))
 	}
+	stopReports()
 	say("built %s in %d s", u.name, int(time.Since(started).Seconds()))
 	return u.copySamples(ctx, source, dir)
+}
+
+// report calls say from time to time until the function that it returns is called, which
+// waits for the last report to end.
+func (u upstream) report(ctx context.Context, say func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		ticks := time.NewTicker(cmp.Or(u.reports, 5*time.Second))
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+				say()
+			}
+		}
+	})
+	return func() {
+		cancel()
+		reporter.Wait()
+	}
 }
 
 func (u upstream) copySamples(ctx context.Context, source, dir string) error {

@@ -70,6 +70,25 @@ func TestBuildOnce(t *testing.T) {
 	}
 }
 
+// TestReportsOneAtATime: progress goes to a writer that takes one line at a time, as a
+// strings.Builder does. The race detector fails this test when two lines are written at
+// once.
+func TestReportsOneAtATime(t *testing.T) {
+	u, source := moduleFixture(t)
+	u.reports = time.Microsecond
+	var said strings.Builder
+	if _, err := u.build(t.Context(), source, talk(&said)); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "built up in") {
+		t.Errorf("the last line is %q", last)
+	}
+	if len(lines) < 3 || !strings.HasPrefix(lines[1], "building up: ") {
+		t.Errorf("no report between the first line and the last: %q", lines)
+	}
+}
+
 func TestBuildFailureLeavesNothing(t *testing.T) {
 	u, source := moduleFixture(t)
 	broken := filepath.Join(filepath.Dir(source), "broken")
