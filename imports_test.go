@@ -105,6 +105,12 @@ var rules = []rule{
 		why:      "it undoes steps after a failure and knows none of them",
 	},
 	{
+		packages: "client/trust",
+		why:      "it decides what to believe from keys and the ledger's vocabulary; whoever reads peers gives it their answers",
+		allow:    []string{"./abe", "./abe/policy", "./abe/authority", "./chaincode/ledger"},
+		never:    []ban{noFabric, noIPFS},
+	},
+	{
 		packages: "client/fabric",
 		why:      "this adapter joins package client and Fabric's SDK; the CA is a service of the network, and both sides speak to it",
 		allow: []string{"./abe/authority", "./chaincode/ledger", "./client", "./client/index", "./client/wallet", "./network/fabricca",
@@ -124,7 +130,7 @@ var rules = []rule{
 		packages: "client/session",
 		why:      "a session puts services together: it needs package client, the adapters and the wallet",
 		allow: []string{"./abe", "./abe/authority", "./chaincode/ledger", "./client", "./client/fabric", "./client/ipfs",
-			"./client/wallet", "filippo.io/age"},
+			"./client/trust", "./client/wallet", "filippo.io/age"},
 		deny: []ban{{"programs print, log and read the environment, and a session serves all of them",
 			[]string{"flag", "log", "log/slog", "os"}}},
 		never: []ban{{"programs stand on sessions, not the other way round",

@@ -1,21 +1,173 @@
 package client
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
 
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// reuse is how long an access entry serves. It ends well before the ledger refuses the
-// entry, for the clocks differ.
+const defaultPurpose = "TREAT"
+
+func checkPurpose(purpose string) (string, error) {
+	if purpose == "" {
+		return defaultPurpose, nil
+	}
+	if _, ok := ledger.Purposes[purpose]; !ok {
+		return "", ledger.Errorf(ErrInvalid, "%q is not a purpose of use, such as TREAT or ETREAT", purpose)
+	}
+	return purpose, nil
+}
+
+// An AccessLog is the part of the ledger that hands out wrapped keys for access entries.
+type AccessLog interface {
+	// RequestAccess commits one access entry a target, in the order of targets, before it
+	// returns.
+	RequestAccess(ctx context.Context, targets []string, purpose string) ([]ledger.AccessEntry, error)
+
+	// Envelope returns the wrapped key of a version to the actor of the access entry. It
+	// fails with [ErrUnavailable] as long as the private data has not reached the peer that
+	// is asked.
+	Envelope(ctx context.Context, id string, version int, accessID string) ([]byte, error)
+}
+
+// An accessor fetches wrapped keys, each for an access entry that it commits first. It is the
+// only way of a Client to a wrapped key.
+type accessor struct {
+	ledger interface {
+		Registry
+		AccessLog
+	}
+	entries accessEntries
+}
+
+// A handedOut is an envelope that the ledger gave for an access entry.
+type handedOut struct {
+	version  ledger.RecordVersion
+	access   ledger.AccessEntry
+	envelope []byte
+}
+
+// handOut commits an access entry for a record and fetches the envelope of a version, zero being
+// the current one.
+func (a *accessor) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
+	h, err := a.wanted(ctx, id, version, purpose)
+	if err == nil {
+		err = a.request(ctx, &h)
+	}
+	return h, err
+}
+
+// handOutAgain is handOut for a reader whose access entry for the record and the purpose may
+// still serve.
+func (a *accessor) handOutAgain(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
+	h, err := a.wanted(ctx, id, version, purpose)
+	if err != nil {
+		return h, err
+	}
+	if own, known := a.entries.recall(id, h.access.Purpose); known {
+		if h.envelope, err = a.ledger.Envelope(ctx, id, h.version.Version, own.ID); err == nil {
+			h.access = own
+			return h, nil
+		}
+		a.entries.forget(id, h.access.Purpose) // a new entry will show what is wrong
+	}
+	return h, a.request(ctx, &h)
+}
+
+// wanted checks everything that can be refused without an access entry.
+func (a *accessor) wanted(ctx context.Context, id string, version int, purpose string) (h handedOut, err error) {
+	if h.access.Purpose, err = checkPurpose(purpose); err != nil {
+		return h, err
+	}
+	h.version, err = a.version(ctx, id, version)
+	return h, err
+}
+
+func (a *accessor) request(ctx context.Context, h *handedOut) error {
+	entries, err := a.ledger.RequestAccess(ctx, []string{h.version.ID}, h.access.Purpose)
+	if err != nil {
+		return err
+	}
+	h.access = entries[0]
+	h.envelope, err = a.envelope(ctx, h.version, h.access.ID)
+	return err
+}
+
+// envelope fetches the envelope of a version for an access entry that is committed already.
+func (a *accessor) envelope(ctx context.Context, v ledger.RecordVersion, accessID string) ([]byte, error) {
+	return awaitPrivate(ctx, func() ([]byte, error) { return a.ledger.Envelope(ctx, v.ID, v.Version, accessID) })
+}
+
+// version returns what the ledger says of a version; zero is the current one.
+func (a *accessor) version(ctx context.Context, id string, version int) (ledger.RecordVersion, error) {
+	var none ledger.RecordVersion
+	records, err := a.ledger.Records(ctx, []string{id})
+	if err != nil {
+		return none, err
+	}
+	if len(records) != 1 || records[0].ID != id {
+		return none, ledger.Errorf(ErrNotFound, "there is no such record on the ledger")
+	}
+	if version == 0 {
+		return records[0].Current(), nil
+	}
+	for _, v := range records[0].Versions {
+		if v.Version == version {
+			return v, nil
+		}
+	}
+	return none, ledger.Errorf(ErrNotFound, "it has no version %d; the current one is %d", version, records[0].Current().Version)
+}
+
+// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may reach the
+// own peer a little after it.
+func awaitPrivate(ctx context.Context, fetch func() ([]byte, error)) ([]byte, error) {
+	const attempts = 6
+	wait := 100 * time.Millisecond
+	for i := 1; ; i++ {
+		data, err := fetch()
+		// Wait only if the chaincode itself says that the key is missing, not if a peer is away.
+		var refusal *ledger.Error
+		if err == nil || i == attempts || !errors.Is(err, ErrUnavailable) || !errors.As(err, &refusal) {
+			return data, err
+		}
+		select {
+		case <-time.After(wait):
+			wait *= 2
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// entitlement turns the refusal of all identities into ErrNotSatisfied.
+func entitlement(err error) error {
+	var refused *abe.NotSatisfiedError
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("not entitled: %w", refused)
+	case errors.Is(err, age.ErrIncorrectIdentity):
+		return fmt.Errorf("not entitled: none of the held keys opens it: %w", ErrNotSatisfied)
+	}
+	return err
+}
+
+// reuse is how long an access entry serves. It ends well before the ledger refuses the entry,
+// because clocks differ.
 const reuse = ledger.AccessWindow * 3 / 4
 
-// accesses are the entries that this Client has committed and may still use. They are
-// never kept longer than the process, so that every run of a program leaves its own
-// trace. The zero value is ready and safe for concurrent use.
-type accesses struct {
+// accessEntries are the entries that this Client has committed and may still use. They are kept
+// in this process only, so that every run of a program leaves its own trace. The zero value is
+// ready, and safe for concurrent use.
+type accessEntries struct {
 	mu      sync.Mutex
 	entries map[accessKey]ownAccess
 }
@@ -24,17 +176,17 @@ type accessKey struct{ target, purpose string }
 
 type ownAccess struct {
 	entry ledger.AccessEntry
-	since time.Time // by our own clock, which does not jump
+	since time.Time // monotonic
 }
 
-func (a *accesses) recall(target, purpose string) (ledger.AccessEntry, bool) {
+func (a *accessEntries) recall(target, purpose string) (ledger.AccessEntry, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own, ok := a.entries[accessKey{target, purpose}]
 	return own.entry, ok && time.Since(own.since) < reuse
 }
 
-func (a *accesses) remember(target string, e ledger.AccessEntry) {
+func (a *accessEntries) remember(target string, e ledger.AccessEntry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	maps.DeleteFunc(a.entries, func(_ accessKey, own ownAccess) bool { return time.Since(own.since) >= reuse })
@@ -42,12 +194,12 @@ func (a *accesses) remember(target string, e ledger.AccessEntry) {
 		a.entries = make(map[accessKey]ownAccess)
 	}
 	key := accessKey{target, e.Purpose}
-	if a.entries[key].entry != e { // one that served again is not younger for it
+	if a.entries[key].entry != e { // an entry does not get younger by being used again
 		a.entries[key] = ownAccess{e, time.Now()}
 	}
 }
 
-func (a *accesses) forget(target, purpose string) {
+func (a *accessEntries) forget(target, purpose string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.entries, accessKey{target, purpose})

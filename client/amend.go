@@ -6,18 +6,30 @@ import (
 	"fmt"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Amend seals the one source as the next version of a record of the own hospital. What
-// was said of Seal holds here too.
+// An AmendRequest asks for a new version of a record.
+type AmendRequest struct {
+	ID          string
+	SealRequest // exactly one source
+}
+
+// Amend seals the one source as the next version of a record of the own hospital. The guarantees
+// of [Client.Seal] hold here too.
 //
-// The version before is no longer found by terms that the new one does not have: delete
-// entries are written for them, beside the new entries. That takes opening its envelope,
-// which leaves an access entry. When that is not possible there is a warning, and so
-// there is without a scope, for then no entries are written at all.
+// The version before is no longer found by terms that the new one does not have: delete entries
+// are written for them, beside the new entries. For that Amend opens the envelope before, which
+// leaves an access entry. If it cannot, or the request names no scope, there is a warning and
+// the old terms stay findable.
+//
+// Errors:
+//   - ErrInvalid if there is not exactly one source.
+//   - ErrNotFound if there is no such record.
+//   - ErrDenied if another hospital is the record's home.
+//   - ErrExists if somebody else has amended it meanwhile.
+//   - those of Seal.
 func (c *Client) Amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	sealed, err := c.amend(ctx, r)
 	if err != nil {
@@ -31,88 +43,77 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	if len(r.Sources) != 1 {
 		return none, ledger.Errorf(ErrInvalid, "a version has one source, not %d", len(r.Sources))
 	}
-	current, err := c.version(ctx, r.ID, 0)
+	r.Sources = []Source{r.Sources[0]}
+	r.Sources[0].ID = "" // Amend ignores it
+	current, err := c.access.version(ctx, r.ID, 0)
 	if err != nil {
 		return none, err
 	}
 	if current.Home != c.ledger.MSP() {
 		return none, ledger.Errorf(ErrDenied, "its home is %s", current.Home)
 	}
-	j, err := c.newJob(ctx, r.SealRequest)
+	s, err := c.newSealing(ctx, r.SealRequest)
 	if err != nil {
 		return none, err
 	}
-	p := &parcel{id: r.ID, version: current.Version + 1}
-	j.parcels = []*parcel{p}
-	defer j.gather(ctx)()
-	if err := j.prepare(ctx); err != nil {
-		return none, j.abandon(ctx, err)
+	i := &item{id: r.ID, version: current.Version + 1}
+	s.items = []*item{i}
+	entries := s.contribute(ctx)
+	defer entries.close(ctx)
+	if err := s.prepare(ctx); err != nil {
+		return none, s.abandon(ctx, err)
 	}
-	if err := j.unindex(ctx, p, current); err != nil {
-		p.warnings = append(p.warnings, fmt.Sprintf("version %d may still be found by its own keywords: %v", current.Version, err))
+	if err := s.unindex(ctx, i, current); err != nil {
+		i.warn("version %d may still be found by its own keywords: %v", current.Version, err)
 	}
-	if err := sealTogether(ctx, []*shipment{{j, j.parcels}}); err != nil {
-		return none, j.abandon(ctx, err)
+	if err := c.registrar.amend(ctx, s.batch(s.items)); err != nil {
+		return none, s.abandon(ctx, err)
 	}
-	if err := j.commit(ctx, j.parcels, func(ctx context.Context) error {
-		v, err := c.ledger.AmendRecord(ctx, ledger.NewVersion{ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment}, p.envelope)
-		if err != nil {
-			j.keep = errors.Is(err, ErrUnknownOutcome)
-			return err
-		}
-		p.registered = &v
-		return nil
-	}); err != nil {
-		return none, j.abandon(ctx, err)
-	}
-	j.flushDue(ctx)
-	return j.sealed()[0], nil
+	s.flush(ctx, entries)
+	return s.sealed()[0], nil
 }
 
-// unindex adds delete entries for the terms by which the record is found and the parcel
-// is not: those of the last version that was indexed, which is the one before unless that
-// was sealed without a scope.
-func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersion) error {
-	if j.scope == nil {
+// unindex adds delete entries for the terms by which the record is found and the item is not: those
+// of the last version that was indexed, which is the one before unless that was sealed without
+// a scope.
+func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVersion) error {
+	if s.scope == nil {
 		return errors.New("no index entries are written")
 	}
-	purpose, err := checkPurpose(j.request.Purpose)
+	c := s.client
+	purpose, err := checkPurpose(s.request.Purpose)
 	if err != nil {
 		return err
 	}
-	entries, err := j.c.ledger.RequestAccess(ctx, []string{p.id}, purpose)
+	entries, err := c.ledger.RequestAccess(ctx, []string{i.id}, purpose)
 	if err != nil {
 		return err
 	}
-	m, facts, err := j.c.formerBy(ctx, before, entries[0].ID)
+	m, facts, err := c.indexedFacts(ctx, before, entries[0].ID)
 	for err == nil && m.Scope == "" {
 		if before.Version == 1 {
 			return nil // it never was indexed
 		}
-		if before, err = j.c.version(ctx, p.id, before.Version-1); err == nil {
-			m, facts, err = j.c.formerBy(ctx, before, entries[0].ID)
+		if before, err = c.access.version(ctx, i.id, before.Version-1); err == nil {
+			m, facts, err = c.indexedFacts(ctx, before, entries[0].ID)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	key := *j.scope
-	if m.Scope != j.request.Scope {
-		keys, err := j.c.scopeKeys(ctx, m.Scope, purpose, true)
-		if err != nil {
-			return err
-		}
-		if key, err = keys.current(); err != nil {
+	key := *s.scope
+	if m.Scope != s.request.Scope {
+		if key, err = c.scopeKeyNow(ctx, m.Scope, purpose); err != nil {
 			return err
 		}
 	}
-	record, err := recordBytes(p.id)
+	record, err := ledger.ParseRecordID(i.id)
 	if err != nil {
 		return err
 	}
 	kept := make(map[index.Term]bool)
-	if m.Scope == j.request.Scope {
-		for _, item := range p.facts.Items(record, uint32(p.version), index.Add) {
+	if m.Scope == s.request.Scope {
+		for _, item := range i.facts.Items(record, uint32(i.version), index.Add) {
 			kept[item.Term] = true // its newer posting counts, so the older one needs no delete
 		}
 	}
@@ -123,50 +124,27 @@ func (j *job) unindex(ctx context.Context, p *parcel, before ledger.RecordVersio
 		}
 	}
 	deletes, err := key.Pend(items)
-	p.entries = append(p.entries, deletes...)
+	i.entries = append(i.entries, deletes...)
 	if err == nil && incomplete(m) {
 		return errIncomplete
 	}
 	return err
 }
 
-// errIncomplete says that a record was given more keywords than its envelope had room
-// for.
+// scopeKeyNow unwraps the key of a scope's current epoch, which it asks the ledger for.
+func (c *Client) scopeKeyNow(ctx context.Context, name, purpose string) (index.ScopeKey, error) {
+	scope, err := c.scopes.scope(ctx, name)
+	if err != nil {
+		return index.ScopeKey{}, err
+	}
+	keys, err := c.scopes.unwrap(ctx, scope, purpose, true)
+	if err != nil {
+		return index.ScopeKey{}, err
+	}
+	return keys.current()
+}
+
+// errIncomplete says that a record was given more keywords than its envelope had room for.
 var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
 
 func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }
-
-// formerBy opens the envelope of a version that is on the ledger, with an access entry
-// for the record, and tells by what the version was indexed.
-func (c *Client) formerBy(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
-	var none index.Facts
-	data, err := c.awaitPrivate(ctx, func() ([]byte, error) { return c.ledger.Envelope(ctx, v.ID, v.Version, accessID) })
-	if err != nil {
-		return nil, none, err
-	}
-	m, facts, err := openEnvelope(data, v, c.identities)
-	if err == nil && m.Facts == nil {
-		facts, err = c.readFacts(ctx, v, m, facts)
-	}
-	return m, facts, err
-}
-
-// readFacts finds the facts of a record whose envelope had no room for them: in the
-// record itself.
-func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, described index.Facts) (index.Facts, error) {
-	if c.blobs == nil {
-		return index.Facts{}, c.noStore()
-	}
-	blob, err := c.blobs.Open(ctx, v.CID)
-	if err != nil {
-		return index.Facts{}, err
-	}
-	defer blob.Close()
-	sink := emr.NewSink()
-	err = envelope.OpenPayload(sink, blob, m, v.Commitment)
-	document := sink.Close()
-	if err != nil {
-		return index.Facts{}, fmt.Errorf("read record %s: %w", v.ID, err)
-	}
-	return mergeFacts(described, document.Facts()), nil
-}

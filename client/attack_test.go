@@ -10,6 +10,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // TestSwaps: a peer or a store gives what belongs to another record or version.
@@ -122,7 +123,7 @@ func TestForeignEntries(t *testing.T) {
 		t.Fatalf("the amendment: %v", err)
 	}
 	reader := c.with(t, c.world.As("HospitalA", "other", "doctor"), c.identity(t, "HospitalA/other", "HospitalA:role=doctor"))
-	found, err := reader.Search(ctx, "slander", client.SearchOptions{Scope: "consortium"})
+	found, err := reader.Search(ctx, index.MustParseQuery("slander"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Hits) != 0 || len(found.Warnings) != 1 {
 		t.Errorf("found %+v, %v", found, err)
 	}

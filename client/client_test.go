@@ -24,7 +24,7 @@ func TestMainJob(t *testing.T) {
 	}
 	other := c.as(t, "HospitalB", "jane", "doctor")
 	for _, query := range []string{"troponin", "icd10:I21.4 and patient:MRN-77", "icd10:I21", "date:2019-03 and troponin"} {
-		found, err := other.Search(ctx, query, client.SearchOptions{Scope: "consortium"})
+		found, err := other.Search(ctx, index.MustParseQuery(query), client.SearchOptions{Scope: "consortium"})
 		if err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}
@@ -32,7 +32,7 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("%s: %+v", query, found)
 		}
 	}
-	if found, err := other.Search(ctx, "nonsense", client.SearchOptions{Scope: "consortium"}); err != nil || len(found.Hits) != 0 {
+	if found, err := other.Search(ctx, index.MustParseQuery("nonsense"), client.SearchOptions{Scope: "consortium"}); err != nil || len(found.Hits) != 0 {
 		t.Errorf("a word that is nowhere: %+v, %v", found, err)
 	}
 	content, opened, err := open(ctx, other, sealed.ID, client.OpenRequest{Purpose: "ETREAT"})
@@ -69,7 +69,7 @@ func TestNotEntitled(t *testing.T) {
 	// Keys of somebody else do not help: they are bound to their holder, not to the
 	// ledger's idea of the caller, so the person they were stolen from could be named;
 	// what must fail is to combine them.
-	if _, err := nurse.Search(ctx, "word", client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrNotSatisfied) {
+	if _, err := nurse.Search(ctx, index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrNotSatisfied) {
 		t.Errorf("search: %v", err)
 	}
 	_, err := nurse.Seal(ctx, client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: doctors, Scope: "consortium"})
@@ -126,7 +126,7 @@ func TestSealManySources(t *testing.T) {
 	if len(sealed) != n || len(txs) != 2 {
 		t.Errorf("%d records in %d transactions", len(sealed), len(txs))
 	}
-	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "bulk", client.SearchOptions{Scope: "consortium", Limit: n - 1})
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("bulk"), client.SearchOptions{Scope: "consortium", Limit: n - 1})
 	if err != nil || len(found.Hits) != n-1 || !found.Truncated {
 		t.Errorf("found %d, truncated %v, %v", len(found.Hits), found.Truncated, err)
 	}
@@ -156,7 +156,7 @@ func TestAmend(t *testing.T) {
 	if _, _, err := open(ctx, doctor, sealed.ID, client.OpenRequest{Version: 3}); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("version 3: %v", err)
 	}
-	found, err := doctor.Search(ctx, "addendum", client.SearchOptions{Scope: "consortium"})
+	found, err := doctor.Search(ctx, index.MustParseQuery("addendum"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Hits) != 1 || found.Hits[0].Version != 2 {
 		t.Errorf("found %+v, %v", found, err)
 	}
@@ -221,8 +221,7 @@ func (c *consortium) nothingLeft(t *testing.T) {
 }
 
 func TestSearchQueryError(t *testing.T) {
-	c := newConsortium(t)
-	_, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "(a and", client.SearchOptions{Scope: "consortium"})
+	_, err := index.ParseQuery("(a and")
 	var q *index.QueryError
 	if !errors.As(err, &q) || !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("got %v", err)
@@ -251,7 +250,7 @@ func TestScopeEpochs(t *testing.T) {
 	} {
 		cl := c.as(t, p.msp, "someone", p.role)
 		for range 2 { // the second time with remembered keys
-			found, err := cl.Search(ctx, "word", client.SearchOptions{Scope: "consortium"})
+			found, err := cl.Search(ctx, index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 			if err != nil {
 				t.Fatalf("%s: %v", p.msp, err)
 			}
@@ -283,7 +282,7 @@ func TestScopeKeysAreRemembered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := cl.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		found, err := cl.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 		if err != nil {
 			t.Fatal(err)
 		}

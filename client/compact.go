@@ -61,7 +61,11 @@ func (c *Client) CompactScope(ctx context.Context, name string, o CompactOptions
 
 func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
 	done := Compacted{Scope: name, Unopened: []string{}}
-	keys, err := c.scopeKeys(ctx, name, managing, true)
+	scope, err := c.scopes.scope(ctx, name)
+	if err != nil {
+		return done, err
+	}
+	keys, err := c.scopes.unwrap(ctx, scope, managing, true)
 	if err != nil {
 		return done, err
 	}
@@ -205,16 +209,16 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	if len(waiting.Entries) == 0 {
 		return nil
 	}
-	if err := c.outbox.Prepare(&waiting); err != nil {
+	if err := c.flusher.box.Prepare(&waiting); err != nil {
 		return err
 	}
-	return c.outbox.Registered(waiting.ID)
+	return c.flusher.box.Registered(waiting.ID)
 }
 
 // anew makes the entries of a record in the current epoch, none if they are there already
 // or belong to another scope.
 func (c *Client) anew(ctx context.Context, s ledger.Scope, key index.ScopeKey, v ledger.RecordVersion, accessID string) ([]index.Pending, error) {
-	m, facts, err := c.formerBy(ctx, v, accessID)
+	m, facts, err := c.indexedFacts(ctx, v, accessID)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +228,7 @@ func (c *Client) anew(ctx context.Context, s ledger.Scope, key index.ScopeKey, v
 	if incomplete(m) {
 		return nil, errIncomplete
 	}
-	record, err := recordBytes(v.ID)
+	record, err := ledger.ParseRecordID(v.ID)
 	if err != nil {
 		return nil, err
 	}

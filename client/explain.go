@@ -64,7 +64,7 @@ func (c *Client) Explain(ctx context.Context, id string, r ExplainRequest) (Expl
 }
 
 func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
-	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.handOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -98,18 +98,18 @@ func readHeader(file []byte) ([]byte, []*age.Stanza, error) {
 	if err != nil {
 		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
 	}
-	var w witness
-	if _, err := age.DecryptHeader(header, &w); !errors.Is(err, age.ErrIncorrectIdentity) {
+	var s stanzaReader
+	if _, err := age.DecryptHeader(header, &s); !errors.Is(err, age.ErrIncorrectIdentity) {
 		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
 	}
-	return header, w.stanzas, nil
+	return header, s.stanzas, nil
 }
 
-// A witness is an identity that opens nothing and sees the stanzas.
-type witness struct{ stanzas []*age.Stanza }
+// A stanzaReader is an identity that opens nothing and keeps the stanzas.
+type stanzaReader struct{ stanzas []*age.Stanza }
 
-func (w *witness) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	w.stanzas = stanzas
+func (s *stanzaReader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	s.stanzas = stanzas
 	return nil, age.ErrIncorrectIdentity
 }
 

@@ -45,11 +45,11 @@ func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Wri
 
 func (c *Client) export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
 	var none Exported
-	h, err := c.handOut(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.handOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
-	if c.blobs == nil { // only now, so that who may not ask hears that
+	if c.blobs == nil { // only now, so that a person without access learns that first
 		return none, c.noStore()
 	}
 	v := h.version
@@ -62,7 +62,7 @@ func (c *Client) export(ctx context.Context, id string, envelope, payload io.Wri
 		return none, err
 	}
 	defer blob.Close()
-	counted := &counter{w: payload, name: id, total: blob.Size(), progress: r.Progress}
+	counted := &progressWriter{w: payload, name: id, total: blob.Size(), progress: r.Progress}
 	if _, err := io.Copy(counted, blob); err != nil {
 		return none, err
 	}

@@ -8,8 +8,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"filippo.io/age"
-
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
@@ -19,17 +17,17 @@ import (
 // phrase, or name a field as a query does: icd10:I21.4, snomed:..., loinc:...,
 // rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID, author:...,
 // org:..., modality:....
-func givenFacts(r SealRequest) (index.Facts, error) {
-	f := index.Facts{Kind: r.Kind}
-	for what, text := range map[string]string{"kind": r.Kind, "patient identifier": r.Patient} {
+func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
+	f := index.Facts{Kind: kind}
+	for what, text := range map[string]string{"kind": kind, "patient identifier": patient} {
 		if err := checkWords(what, text); err != nil {
 			return f, err
 		}
 	}
-	if r.Patient != "" {
-		f.Patients = append(f.Patients, identifier(r.Patient))
+	if patient != "" {
+		f.Patients = append(f.Patients, identifier(patient))
 	}
-	for _, k := range r.Keywords {
+	for _, k := range keywords {
 		if k = strings.TrimSpace(k); k == "" {
 			return f, ledger.Errorf(ErrInvalid, "a keyword is empty")
 		}
@@ -145,25 +143,6 @@ func describe(m *envelope.Metadata, f index.Facts) {
 	slices.Sort(m.Codes)
 	m.Codes = slices.Compact(m.Codes)
 	m.Keywords = slices.Concat(f.Keywords, f.Titles)
-}
-
-// openEnvelope opens an envelope. Its facts are all by which the version was indexed when
-// the metadata has Facts, and otherwise what the metadata tells apart from what the
-// record itself says.
-func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
-	m, err := envelope.Open(data, v, identities...)
-	if err != nil {
-		return nil, index.Facts{}, entitlement(err)
-	}
-	if m.Facts == nil {
-		return m, describedFacts(m), nil
-	}
-	var f index.Facts
-	if err := json.Unmarshal(m.Facts, &f); err != nil {
-		return nil, f, ledger.Errorf(ErrTampered, "the envelope's facts cannot be read: %v", err)
-	}
-	describe(m, f)
-	return m, f, nil
 }
 
 // describedFacts are what the metadata of an envelope without facts tells.

@@ -25,11 +25,11 @@ func TestGivenWords(t *testing.T) {
 		"patient with an escape":  {Patient: "\x1b[2J"},
 		"date that is not a date": {Keywords: []string{"date:2019-13-45"}},
 	} {
-		if _, err := givenFacts(r); !errors.Is(err, ErrInvalid) {
+		if _, err := givenFacts(r.Kind, r.Patient, r.Keywords); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: got %v, want %v", name, err, ErrInvalid)
 		}
 	}
-	if f, err := givenFacts(SealRequest{Keywords: []string{"çà et là", "icd10:I21.4"}, Patient: "mrn|1"}); err != nil || len(f.Codes) != 1 {
+	if f, err := givenFacts("", "mrn|1", []string{"çà et là", "icd10:I21.4"}); err != nil || len(f.Codes) != 1 {
 		t.Errorf("got %+v, %v", f, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
@@ -108,7 +109,7 @@ func (c *consortium) allThere(t *testing.T, author *client.Client, sealed []clie
 	if waits, err := author.IndexStatus(); err != nil || waits != (outbox.Status{}) {
 		t.Errorf("the outbox still holds %+v, %v", waits, err)
 	}
-	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Hits) != len(sealed) || len(sealed) != 3 {
 		t.Errorf("%d sealed, %d found, %v", len(sealed), len(found.Hits), err)
 	}
@@ -117,7 +118,7 @@ func (c *consortium) allThere(t *testing.T, author *client.Client, sealed []clie
 // nothingFound: whatever index entries were written resolve to nothing.
 func (c *consortium) nothingFound(t *testing.T) {
 	t.Helper()
-	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Hits) != 0 {
 		t.Errorf("found %+v, %v", found.Hits, err)
 	}
@@ -166,7 +167,7 @@ func TestSealUnknownOutcome(t *testing.T) {
 	if n := len(c.blobs.Pinned(t)); n != 3 {
 		t.Errorf("%d payloads pinned", n)
 	}
-	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Hits) != 3 {
 		t.Errorf("%d found, %v", len(found.Hits), err)
 	}

@@ -20,7 +20,7 @@ import (
 // search searches the consortium as doctor@HospitalB.
 func (c *consortium) search(t *testing.T, query string) client.Results {
 	t.Helper()
-	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), query, client.SearchOptions{Scope: "consortium"})
+	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery(query), client.SearchOptions{Scope: "consortium"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestPages(t *testing.T) {
 	doctor := c.as(t, "HospitalB", "doctor", "doctor")
 	after, pages := "", 0
 	for {
-		found, err := doctor.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", Limit: 3, After: after})
+		found, err := doctor.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium", Limit: 3, After: after})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestPages(t *testing.T) {
 	if pages != 3 || len(want) != 0 {
 		t.Errorf("%d pages, %d left out", pages, len(want))
 	}
-	_, err := doctor.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", After: "nonsense"})
+	_, err := doctor.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium", After: "nonsense"})
 	if !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
@@ -227,7 +227,7 @@ func TestLyingPeer(t *testing.T) {
 	search := func(l *lying, verify client.Verifier) client.Results {
 		t.Helper()
 		l.Ledger = honest
-		found, err := c.with(t, l, identity).Search(t.Context(), "word", client.SearchOptions{Scope: "consortium", Verify: verify})
+		found, err := c.with(t, l, identity).Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium", Verify: verify})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,7 +289,7 @@ func TestCompact(t *testing.T) {
 	nurse := c.as(t, "HospitalC", "nurse", "nurse")
 	finds := func() int {
 		t.Helper()
-		found, err := nurse.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		found, err := nurse.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +321,7 @@ func TestCompact(t *testing.T) {
 	if n := finds(); n != 6 {
 		t.Errorf("the newcomer found %d afterwards", n)
 	}
-	found, err := nurse.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+	found, err := nurse.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 	if err != nil || len(found.Warnings) != 1 { // HospitalB and HospitalC have not retired epoch 1
 		t.Errorf("%+v, %v", found.Warnings, err)
 	}

@@ -3,7 +3,7 @@ package client
 import (
 	"context"
 	"encoding/hex"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -13,18 +13,67 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/index"
 )
 
-const defaultPurpose = "TREAT"
+// An OpenRequest asks for a record.
+type OpenRequest struct {
+	Version int    // zero means the current one
+	Purpose string // code of HL7 v3 PurposeOfUse; empty means TREAT
 
-// Open opens a record: it commits an access entry, fetches the envelope and the payload,
-// verifies both and writes the record to out. What out has received may be used only if
-// the error is nil.
+	// SkipPolicyCheck makes the ABE layer attempt the decryption although the held
+	// attributes do not satisfy the policy. It exists to show that cryptography refuses,
+	// not the client.
+	SkipPolicyCheck bool
+
+	Progress Progress
+}
+
+// An Opened describes an opened record. It is complete only if Open returned no error.
+type Opened struct {
+	ID        string             `json:"id"`
+	Version   int                `json:"version"`
+	Name      string             `json:"name"`
+	MediaType string             `json:"mediaType"`
+	Kind      string             `json:"kind"`
+	Size      int64              `json:"size"`
+	SHA256    string             `json:"sha256"`
+	Patient   string             `json:"patient,omitempty"`
+	Dates     []string           `json:"dates,omitempty"`
+	Codes     []string           `json:"codes,omitempty"`
+	Author    string             `json:"author"`
+	Sealed    time.Time          `json:"sealed"`
+	Home      string             `json:"home"`
+	Access    ledger.AccessEntry `json:"access"`
+
+	// Part is the range that OpenRange has written. It was authenticated chunk by chunk.
+	// SHA256 and the ledger's commitment, which are of the whole record, were not compared.
+	// It is nil for Open, which compares them.
+	Part *Part `json:"part,omitempty"`
+
+	commitment string
+}
+
+// A Part is a range of a record's bytes.
+type Part struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+// Open opens a record: it commits an access entry, fetches the envelope and the payload, verifies
+// both, and writes the record to out. Use what out has received only if the error is nil.
 //
-// Its errors: ErrNotFound, ErrInvalid for the purpose, ErrDenied by the ledger,
-// ErrNotSatisfied when the held keys do not unwrap the envelope, ErrTampered,
-// ErrUnavailable, and what out returns.
+// Errors:
+//   - ErrInvalid if the purpose is no purpose of use.
+//   - ErrNotFound if there is no such record or version.
+//   - ErrDenied if the ledger refuses the caller, or the organisation stores no payloads.
+//   - ErrNotSatisfied if the held keys do not unwrap the envelope.
+//   - ErrTampered if the envelope, the payload, its size, digest, padding or the ledger's
+//     commitment do not match.
+//   - ErrUnavailable if the ledger or the store does not answer.
+//   - the error of out.
 func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
 	opened, err := c.open(ctx, id, out, r)
 	if err != nil {
@@ -33,13 +82,16 @@ func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenReque
 	return opened, nil
 }
 
-// OpenRange opens a part of a record: as Open, but it fetches and writes only length
-// bytes from offset on, fewer if the record ends before. An offset behind its end is
-// ErrInvalid.
+// OpenRange opens a part of a record: as Open, but it fetches and writes only length bytes from
+// offset on, fewer if the record ends before.
 //
-// Every byte is authenticated under the record's key, at its place, before out receives
-// any of its chunk of 64 KiB. What takes the whole record cannot be checked: its digest,
-// and the commitment on the ledger. Opened.Part says so.
+// Every byte is authenticated under the record's key, at its place, before out receives any of
+// its chunk of 64 KiB. The digest and the commitment on the ledger are of the whole record and
+// cannot be checked; Opened.Part says so.
+//
+// Errors:
+//   - ErrInvalid if the offset is behind the end of the record.
+//   - those of Open.
 func (c *Client) OpenRange(ctx context.Context, id string, out io.Writer, offset, length int64, r OpenRequest) (Opened, error) {
 	opened, err := c.openRange(ctx, id, out, offset, length, r)
 	if err != nil {
@@ -57,14 +109,14 @@ func (c *Client) openRange(ctx context.Context, id string, out io.Writer, offset
 			return ledger.Errorf(ErrInvalid, "the range begins at %d, and the record has %d bytes", offset, m.Size)
 		}
 		o.Part = &Part{Offset: offset, Length: min(length, m.Size-offset)}
-		counted := &counter{w: out, name: id, total: o.Part.Length, progress: r.Progress}
+		counted := &progressWriter{w: out, name: id, total: o.Part.Length, progress: r.Progress}
 		return envelope.OpenRange(counted, blob, blob.Size(), m, o.Part.Offset, o.Part.Length)
 	})
 }
 
 func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
 	return c.openWith(ctx, id, r, func(blob Blob, m *envelope.Metadata, o *Opened) error {
-		counted := &counter{w: out, name: id, total: m.Size, progress: r.Progress}
+		counted := &progressWriter{w: out, name: id, total: m.Size, progress: r.Progress}
 		return envelope.OpenPayload(counted, blob, m, o.commitment)
 	})
 }
@@ -72,7 +124,7 @@ func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenReque
 // openWith leads up to an open payload, from which read takes what is wanted.
 func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read func(Blob, *envelope.Metadata, *Opened) error) (Opened, error) {
 	var none Opened
-	h, err := c.handOutAgain(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.handOutAgain(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
@@ -85,8 +137,8 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	if err != nil {
 		return none, err
 	}
-	c.accesses.remember(id, h.access) // not before: every attempt in vain leaves its own trace
-	if c.blobs == nil {               // only now, so that who is not entitled hears that
+	c.access.entries.remember(id, h.access) // not before: every failed attempt leaves its own trace
+	if c.blobs == nil {                     // only now, so that a person without access learns that first
 		return none, c.noStore()
 	}
 	blob, err := c.blobs.Open(ctx, v.CID)
@@ -105,129 +157,56 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	return opened, nil
 }
 
-// A handedOut is an envelope that the ledger gave for an access entry.
-type handedOut struct {
-	version  ledger.RecordVersion
-	access   ledger.AccessEntry
-	envelope []byte
-}
-
-// handOut commits an access entry for a record and fetches the envelope of a version,
-// zero being the current one: with [Client.handOutAgain] the only way to a wrapped key.
-func (c *Client) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
-	h, err := c.wanted(ctx, id, version, purpose)
-	if err == nil {
-		err = c.request(ctx, &h)
-	}
-	return h, err
-}
-
-// wanted is what to ask for, after everything that can be refused without asking.
-func (c *Client) wanted(ctx context.Context, id string, version int, purpose string) (h handedOut, err error) {
-	if h.access.Purpose, err = checkPurpose(purpose); err != nil {
-		return h, err
-	}
-	h.version, err = c.version(ctx, id, version)
-	return h, err
-}
-
-func (c *Client) request(ctx context.Context, h *handedOut) error {
-	id := h.version.ID
-	entries, err := c.ledger.RequestAccess(ctx, []string{id}, h.access.Purpose)
+// openEnvelope opens an envelope. Its facts are complete if the metadata has Facts. Otherwise they
+// are those that the metadata tells beside the content of the record.
+func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
+	m, err := envelope.Open(data, v, identities...)
 	if err != nil {
-		return err
+		return nil, index.Facts{}, entitlement(err)
 	}
-	h.access = entries[0]
-	h.envelope, err = c.awaitPrivate(ctx, func() ([]byte, error) {
-		return c.ledger.Envelope(ctx, id, h.version.Version, h.access.ID)
-	})
-	return err
+	if m.Facts == nil {
+		return m, describedFacts(m), nil
+	}
+	var f index.Facts
+	if err := json.Unmarshal(m.Facts, &f); err != nil {
+		return nil, f, ledger.Errorf(ErrTampered, "the envelope's facts cannot be read: %v", err)
+	}
+	describe(m, f)
+	return m, f, nil
 }
 
-// handOutAgain is handOut for a reader whose access entry for the record and the purpose
-// may still serve.
-func (c *Client) handOutAgain(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
-	h, err := c.wanted(ctx, id, version, purpose)
+// indexedFacts opens the envelope of a version, with an access entry for the record, and returns
+// the facts by which the version was indexed. It reads the record itself if its envelope had no
+// room for them.
+func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
+	data, err := c.access.envelope(ctx, v, accessID)
 	if err != nil {
-		return h, err
+		return nil, index.Facts{}, err
 	}
-	if own, known := c.accesses.recall(id, h.access.Purpose); known {
-		if h.envelope, err = c.ledger.Envelope(ctx, id, h.version.Version, own.ID); err == nil {
-			h.access = own
-			return h, nil
-		}
-		c.accesses.forget(id, h.access.Purpose) // whatever is wrong with it, a new one will tell
+	m, facts, err := openEnvelope(data, v, c.identities)
+	if err == nil && m.Facts == nil {
+		facts, err = c.readFacts(ctx, v, m, facts)
 	}
-	return h, c.request(ctx, &h)
+	return m, facts, err
 }
 
-// version finds what the ledger says of a version; zero is the current one.
-func (c *Client) version(ctx context.Context, id string, version int) (ledger.RecordVersion, error) {
-	var none ledger.RecordVersion
-	records, err := c.ledger.Records(ctx, []string{id})
+// readFacts extracts the facts from the record itself.
+func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, described index.Facts) (index.Facts, error) {
+	if c.blobs == nil {
+		return index.Facts{}, c.noStore()
+	}
+	blob, err := c.blobs.Open(ctx, v.CID)
 	if err != nil {
-		return none, err
+		return index.Facts{}, err
 	}
-	if len(records) != 1 || records[0].ID != id {
-		return none, ledger.Errorf(ErrNotFound, "there is no such record on the ledger")
+	defer blob.Close()
+	sink := emr.NewSink()
+	err = envelope.OpenPayload(sink, blob, m, v.Commitment)
+	document := sink.Close()
+	if err != nil {
+		return index.Facts{}, fmt.Errorf("read record %s: %w", v.ID, err)
 	}
-	if version == 0 {
-		return records[0].Current(), nil
-	}
-	for _, v := range records[0].Versions {
-		if v.Version == version {
-			return v, nil
-		}
-	}
-	return none, ledger.Errorf(ErrNotFound, "it has no version %d; the current one is %d", version, records[0].Current().Version)
-}
-
-func checkPurpose(purpose string) (string, error) {
-	if purpose == "" {
-		return defaultPurpose, nil
-	}
-	if _, ok := ledger.Purposes[purpose]; !ok {
-		return "", ledger.Errorf(ErrInvalid, "%q is not a purpose of use, such as TREAT or ETREAT", purpose)
-	}
-	return purpose, nil
-}
-
-func (c *Client) noStore() error {
-	return ledger.Errorf(ErrDenied, "organisation %s stores no records: its profile names no IPFS node", c.ledger.MSP())
-}
-
-// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may
-// reach the own peer a little after it.
-func (c *Client) awaitPrivate(ctx context.Context, fetch func() ([]byte, error)) ([]byte, error) {
-	const attempts = 6
-	wait := 100 * time.Millisecond
-	for i := 1; ; i++ {
-		data, err := fetch()
-		// Only the chaincode's own word that the key is missing is worth waiting for, not
-		// a peer that is away.
-		var refusal *ledger.Error
-		if err == nil || i == attempts || !errors.Is(err, ErrUnavailable) || !errors.As(err, &refusal) {
-			return data, err
-		}
-		select {
-		case <-time.After(wait):
-			wait *= 2
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// entitlement turns the refusal of all identities into ErrNotSatisfied.
-func entitlement(err error) error {
-	var refused *abe.NotSatisfiedError
-	switch {
-	case errors.As(err, &refused):
-		return fmt.Errorf("not entitled: %w", refused)
-	case errors.Is(err, age.ErrIncorrectIdentity):
-		return fmt.Errorf("not entitled: none of the held keys opens it: %w", ErrNotSatisfied)
-	}
-	return err
+	return mergeFacts(described, document.Facts()), nil
 }
 
 // withoutPolicyCheck copies the identities, so that the Client's own stay as they are.
@@ -241,21 +220,4 @@ func withoutPolicyCheck(identities []age.Identity) []age.Identity {
 		}
 	}
 	return out
-}
-
-// counter reports progress.
-type counter struct {
-	w           io.Writer
-	name        string
-	done, total int64
-	progress    Progress
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.done += int64(n)
-	if c.progress != nil {
-		c.progress(c.name, c.done, c.total)
-	}
-	return n, err
 }

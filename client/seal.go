@@ -3,9 +3,11 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -15,33 +17,124 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/cleanup"
+	"github.com/chartseal/chartseal/client/emr"
+	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// What undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop,
-// as whoever stops a program soon kills it.
+// How long undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop,
+// because a program that is told to stop is soon killed.
 const (
 	cleanupTimeout = 30 * time.Second
 	stopTimeout    = 3 * time.Second
 )
 
+// An IndexMode says when the index entries of a record are written.
+type IndexMode string
+
+// The modes.
+const (
+	// IndexNow writes them while the record is registered, so that it can be found at once.
+	// Every member can tell, for ever, which entries belong to the records of the call, and
+	// by their number in buckets about how many keywords the records have.
+	IndexNow IndexMode = "now"
+
+	// IndexBatched lets them wait in the outbox for those of other records, and writes all
+	// of them in random order in transactions of one size. Until then the record is not
+	// found by its keywords.
+	IndexBatched IndexMode = "batched"
+)
+
+// ParseIndexMode reads "now" or "batched". Empty is the default of the Client.
+//
+// Errors:
+//   - ErrInvalid if it is anything else.
+func ParseIndexMode(text string) (IndexMode, error) {
+	switch mode := IndexMode(text); mode {
+	case "", IndexNow, IndexBatched:
+		return mode, nil
+	}
+	return "", ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", text)
+}
+
+// Progress is told how many bytes of a source have been sealed so far. Total is negative when
+// unknown. It is called from several goroutines, at most once a source at a time.
+type Progress func(name string, done, total int64)
+
+// A SealRequest asks to seal records under one policy.
+type SealRequest struct {
+	Sources []Source
+	Policy  string // who may open, see package abe/policy
+
+	// Scope names the search domain whose members can find the records. Empty means not to
+	// index.
+	Scope string
+
+	// Index says when index entries are written. Empty means IndexBatched for a Client with
+	// an Outbox, else IndexNow.
+	Index IndexMode
+
+	// KeepEntries leaves entries that are due to a later FlushIndex, which a bulk import
+	// calls at intervals.
+	KeepEntries bool
+
+	// Keywords are indexed for every source, beside what is extracted from it: free words,
+	// or terms such as "icd10:I21.4" as package client/index writes them.
+	Keywords []string
+
+	Patient          string // patient identifier, indexed and kept in the metadata; extraction finds it in known formats
+	PatientRecipient string // the patient's own age recipient, age1... or age1pq1..., which can open without attributes
+	Kind             string // kind of record; empty takes what extraction finds
+
+	// Purpose is that of the access entry for the scope's key, when it is not known yet;
+	// empty means TREAT.
+	Purpose string
+
+	Progress Progress
+}
+
+// A Sealed is one record that has been sealed.
+type Sealed struct {
+	Name       string   `json:"name"`
+	ID         string   `json:"id"`
+	Version    int      `json:"version"`
+	CID        string   `json:"cid"`
+	Commitment string   `json:"commitment"`
+	Kind       string   `json:"kind"`
+	Size       int64    `json:"size"`   // of the record
+	Stored     int64    `json:"stored"` // of the payload
+	Policy     string   `json:"policy"` // canonical form
+	Terms      int      `json:"terms"`  // index terms written
+	Warnings   []string `json:"warnings,omitempty"`
+	Time       string   `json:"time"`
+	Tx         string   `json:"tx"`
+}
+
 // Seal seals the sources as new records and returns them in the same order.
 //
-// Everything that can be refused is refused before anything is uploaded: the policy,
-// unknown attributes (ErrNotFound), a source that cannot be read, a scope whose key the
-// caller cannot unwrap (ErrNotSatisfied). Then all payloads are uploaded, and the records
-// are registered, up to [ledger.MaxNewRecords] in one transaction, after their index
-// entries were put in the outbox. With more sources than that and a failure between two
-// transactions, the records that are registered are returned beside the error. Calls that
-// run at the same time may share a transaction, and none fails for another's fault. The
-// envelopes of one transaction and policy are sealed together, see abe.SharedRecipient.
+// Everything that can be refused is refused before anything is uploaded. Then all payloads are
+// uploaded, and the records are registered, up to [ledger.MaxNewRecords] in one transaction,
+// after their index entries were put in the outbox. If a later transaction fails, the records
+// that are registered are returned beside the error. Calls that run at the same time may share
+// a transaction, and none fails for another's fault. The envelopes of one transaction and
+// policy share an encapsulation, see [abe.SharedRecipient].
 //
-// Once the records are registered a failure to write their index entries is only a
-// warning: the entries stay in the outbox, and the next call that flushes it writes them.
+// Once the records are registered, a failure to write their index entries is only a warning:
+// the entries stay in the outbox, and the next call that flushes it writes them.
 //
-// After a failure, also by cancellation, the payloads of records that are not registered
-// are unpinned, and index entries that were written resolve to nothing. After
-// ErrUnknownOutcome the payloads stay, for the records may yet come into force.
+// After a failure, also by cancellation, the payloads of records that are not registered are
+// unpinned, and index entries that were written resolve to nothing. After ErrUnknownOutcome the
+// payloads stay, because the records may yet come into force.
+//
+// Errors:
+//   - ErrInvalid if the policy, a record id, a keyword or the purpose cannot be read.
+//   - ErrNotFound if a source, the scope, or the public key of an attribute is missing.
+//   - ErrNotSatisfied if the caller cannot unwrap the scope's key.
+//   - ErrExists if a record id is taken.
+//   - ErrDenied if the organisation stores no payloads, or the ledger refuses the caller.
+//   - ErrTampered if a peer contradicts what was seen before or what a witness says.
+//   - ErrUnavailable if the ledger or the store does not answer.
+//   - ErrUnknownOutcome if nobody can tell whether a transaction was committed.
 func (c *Client) Seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	sealed, err := c.seal(ctx, r)
 	if err != nil {
@@ -54,82 +147,70 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	if len(r.Sources) == 0 {
 		return nil, ledger.Errorf(ErrInvalid, "nothing to seal")
 	}
-	j, err := c.newJob(ctx, r)
+	s, err := c.newSealing(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range r.Sources {
-		j.parcels = append(j.parcels, &parcel{id: cmp.Or(s.ID, newRecordID()), version: 1})
+	for _, source := range r.Sources {
+		s.items = append(s.items, &item{id: cmp.Or(source.ID, newRecordID()), version: 1})
 	}
-	defer j.gather(ctx)()
-	if err := j.prepare(ctx); err != nil {
-		return nil, j.abandon(ctx, err)
+	entries := s.contribute(ctx)
+	defer entries.close(ctx)
+	if err := s.prepare(ctx); err != nil {
+		return nil, s.abandon(ctx, err)
 	}
-	for batch := range slices.Chunk(j.parcels, ledger.MaxNewRecords) {
-		if err := c.registrar.Do(ctx, &shipment{j, batch}); err != nil {
-			return j.sealed(), j.abandon(ctx, err)
+	for items := range slices.Chunk(s.items, ledger.MaxNewRecords) {
+		if err := c.registrar.register(ctx, s.batch(items)); err != nil {
+			return s.sealed(), s.abandon(ctx, err)
 		}
 	}
-	j.flushDue(ctx)
-	return j.sealed(), nil
+	s.flush(ctx, entries)
+	return s.sealed(), nil
 }
 
-// A job is one Seal or Amend on its way.
-type job struct {
-	c       *Client
+// A sealing is one call of Seal or Amend.
+type sealing struct {
+	client  *Client
 	request SealRequest
-	given   index.Facts // what the caller says of every record
-	seat    *seat
+	given   index.Facts // stated by the caller for every record
+	to      *audience
 	scope   *index.ScopeKey // nil when nothing is to be indexed
 	epoch   int             // of the scope
-	parcels []*parcel       // one a source
-
-	keep  bool   // the records are, or may be, on the ledger: payloads must stay
-	leave func() // the gathering; nil when the call brings no entries
+	items   []*item         // one a source
 }
 
-// newJob checks everything that does not need the records themselves.
-func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
+// newSealing checks everything that does not need the records themselves.
+func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error) {
 	if c.blobs == nil {
 		return nil, c.noStore()
 	}
-	for _, s := range r.Sources {
-		if raw, err := hex.DecodeString(s.ID); s.ID != "" && (err != nil || len(raw) != ledger.RecordIDSize || hex.EncodeToString(raw) != s.ID) {
-			return nil, ledger.Errorf(ErrInvalid, "%.64q is not a record id", s.ID)
-		}
-		if s.Check != nil {
-			if err := s.Check(); err != nil {
-				return nil, err
-			}
+	for _, source := range r.Sources {
+		if err := source.check(); err != nil {
+			return nil, err
 		}
 	}
 	purpose, err := checkPurpose(r.Purpose)
 	if err != nil {
 		return nil, err
 	}
-	j := &job{c: c, request: r}
-	switch j.request.Index {
-	case "":
-		j.request.Index = c.mode
-	case IndexNow, IndexBatched:
-	default:
-		return nil, ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", r.Index)
-	}
-	if j.given, err = givenFacts(r); err != nil {
+	s := &sealing{client: c, request: r}
+	if s.request.Index, err = ParseIndexMode(string(r.Index)); err != nil {
 		return nil, err
 	}
-	j.seat, err = c.seats.get(ctx, r.Policy+"\n"+r.PatientRecipient, func() (*seat, error) { return c.seat(ctx, r.Policy, r.PatientRecipient) })
+	s.request.Index = cmp.Or(s.request.Index, c.mode)
+	if s.given, err = givenFacts(r.Kind, r.Patient, r.Keywords); err != nil {
+		return nil, err
+	}
+	s.to, err = c.audiences.get(ctx, r.Policy+"\n"+r.PatientRecipient, func() (*audience, error) {
+		return newAudience(ctx, c.trust, r.Policy, r.PatientRecipient)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if r.Scope == "" {
-		return j, nil
+		return s, nil
 	}
-	s, err := c.scopesNow.get(ctx, r.Scope, func() (ledger.Scope, error) { return c.scope(ctx, r.Scope) })
-	if err != nil {
-		return nil, err
-	}
-	keys, err := c.unwrapScope(ctx, s, purpose, true)
+	keys, err := c.scopes.currentKeys(ctx, r.Scope, purpose)
 	if err != nil {
 		return nil, err
 	}
@@ -137,12 +218,12 @@ func (c *Client) newJob(ctx context.Context, r SealRequest) (*job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index in scope %s: %w", r.Scope, err)
 	}
-	j.scope, j.epoch = &key, keys.scope.Epoch
-	return j, nil
+	s.scope, s.epoch = &key, keys.scope.Epoch
+	return s, nil
 }
 
-// A source that is known to be small takes a share of the room that a large one, or one
-// of unknown size, takes.
+// A source that is known to be small takes a share of the room that a large one, or one of
+// unknown size, takes.
 const (
 	tinySource  = 64 << 10
 	smallSource = 1 << 20
@@ -161,23 +242,23 @@ func share(s Source) int64 {
 	return tinyShare
 }
 
-// prepare uploads all payloads, writes their envelopes, which [sealTogether] seals, and
-// makes their index entries.
-func (j *job) prepare(ctx context.Context) error {
+// prepare uploads all payloads, drafts their envelopes, and makes their index entries.
+func (s *sealing) prepare(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	room := semaphore.NewWeighted(int64(j.c.parallel) * largeShare)
-	for i, p := range j.parcels {
-		n := share(j.request.Sources[i])
-		if room.Acquire(gctx, n) != nil {
-			break // somebody has failed
+	room := semaphore.NewWeighted(int64(s.client.parallel) * largeShare)
+	for n, i := range s.items {
+		source := s.request.Sources[n]
+		weight := share(source)
+		if room.Acquire(gctx, weight) != nil {
+			break // another source has failed
 		}
 		g.Go(func() error {
-			defer room.Release(n)
+			defer room.Release(weight)
 			if err := gctx.Err(); err != nil {
 				return err
 			}
-			if err := j.pack(gctx, p, j.request.Sources[i]); err != nil {
-				return fmt.Errorf("%s: %w", j.request.Sources[i].Name, err)
+			if err := s.pack(gctx, i, source); err != nil {
+				return fmt.Errorf("%s: %w", source.Name, err)
 			}
 			return nil
 		})
@@ -191,36 +272,82 @@ func (j *job) prepare(ctx context.Context) error {
 	return nil
 }
 
-// register commits a batch of records.
-func (j *job) register(ctx context.Context, batch []*parcel) error {
-	records := make([]ledger.NewRecord, len(batch))
-	envelopes := make([][]byte, len(batch))
-	for i, p := range batch {
-		records[i] = ledger.NewRecord{ID: p.id, CID: p.cid, Commitment: p.commitment}
-		envelopes[i] = p.envelope
-	}
-	versions, err := j.c.ledger.CreateRecords(ctx, records, envelopes)
+// pack reads a source once: to the keyword extraction, the digests, the encryption and the store
+// at the same time.
+func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
+	key, salt := make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize)
+	rand.Read(key)
+	rand.Read(salt)
+	src, err := source.Open()
 	if err != nil {
-		j.keep = errors.Is(err, ErrUnknownOutcome)
 		return err
 	}
-	if len(versions) != len(batch) {
-		j.keep = true // they are committed
-		return ledger.Errorf(ErrTampered, "%d records registered, %d confirmed", len(batch), len(versions))
+	defer src.Close()
+	sink := emr.NewSink()
+	plain := &progressReader{r: src, name: source.Name, total: source.Size, progress: s.request.Progress, ctx: ctx}
+	sealer, err := envelope.NewSealer(io.TeeReader(plain, sink), key, salt)
+	if err != nil {
+		sink.Close()
+		return err
 	}
-	for i, p := range batch {
-		if versions[i].ID != p.id || versions[i].CID != p.cid || versions[i].Commitment != p.commitment {
-			j.keep = true
-			return ledger.Errorf(ErrTampered, "record %s was registered with other values than were sent", p.id)
+	ahead := newReadAhead(sealer, source.Size)
+	defer ahead.stop()
+	i.cid, err = s.client.blobs.Put(ctx, ahead)
+	document := sink.Close() // a source that still hangs in a read finds its pipe closed
+	if err != nil {
+		return err
+	}
+	digest, err := sealer.Digest()
+	if err != nil {
+		return fmt.Errorf("the store did not take the whole payload: %w", err)
+	}
+	i.commitment = hex.EncodeToString(digest.Commitment[:])
+	i.size, i.stored = digest.Size, ahead.total
+	i.facts = mergeFacts(s.given, document.Facts())
+	i.kind, i.warnings = i.facts.Kind, document.Warnings
+	if s.scope != nil {
+		if err := i.index(*s.scope); err != nil {
+			return err
 		}
-		p.registered = &versions[i]
 	}
-	return nil
+	m, err := metadata(i.facts)
+	if err != nil {
+		return err
+	}
+	m.Scope, m.Epoch = s.request.Scope, s.epoch
+	m.Record, m.Version, m.CID = i.id, i.version, i.cid
+	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
+	m.Name, m.MediaType = source.Name, document.MediaType
+	m.Author, m.Sealed = s.client.ledger.Actor(), time.Now().UTC().Truncate(time.Second)
+	m.Patient = cmp.Or(s.request.Patient, m.Patient)
+	i.draft, err = m.Draft()
+	return err
+}
+
+// batch makes items ready for the registrar.
+func (s *sealing) batch(items []*item) *batch {
+	return &batch{items: items, to: s.to, now: s.request.Index == IndexNow, keep: s.request.KeepEntries}
+}
+
+// contribute joins the calls that bring batched entries. It returns nil when the call brings none
+// or leaves them to a later flush.
+func (s *sealing) contribute(ctx context.Context) *contribution {
+	if s.scope == nil || s.request.KeepEntries || s.request.Index == IndexNow {
+		return nil
+	}
+	return s.client.flusher.contribute(ctx)
+}
+
+// flush writes the entries that are due once all items are registered.
+func (s *sealing) flush(ctx context.Context, entries *contribution) {
+	if err := entries.flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		s.items[len(s.items)-1].warn("index entries that are due could not be written yet: they are kept in the outbox (%v)", err)
+	}
 }
 
 // abandon undoes what can be undone after cause, and returns cause with what could not.
-func (j *job) abandon(ctx context.Context, cause error) error {
-	if j.keep {
+func (s *sealing) abandon(ctx context.Context, cause error) error {
+	if mayStand(cause) {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
 	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
@@ -229,15 +356,15 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	var left []error
 	var g errgroup.Group
 	g.SetLimit(8)
-	for _, p := range j.parcels {
-		if p.cid == "" || p.registered != nil {
+	for _, i := range s.items {
+		if i.cid == "" || i.registered != nil {
 			continue
 		}
 		g.Go(func() error {
-			if err := j.c.blobs.Unpin(ctx, p.cid); err != nil {
+			if err := s.client.blobs.Unpin(ctx, i.cid); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				left = append(left, fmt.Errorf("payload %s could not be unpinned: %w", p.cid, err))
+				left = append(left, fmt.Errorf("payload %s could not be unpinned: %w", i.cid, err))
 			}
 			return nil
 		})
@@ -249,25 +376,25 @@ func (j *job) abandon(ctx context.Context, cause error) error {
 	return cause
 }
 
-// leftoverError is a failure after which something stayed behind. What went wrong first
-// decides what it is.
+// leftoverError is a failure after which something stayed behind. Its cause alone decides which
+// sentinel it is.
 type leftoverError struct{ cause, left error }
 
 func (e *leftoverError) Error() string { return e.cause.Error() + "; besides, " + e.left.Error() }
 func (e *leftoverError) Unwrap() error { return e.cause }
 
-// sealed tells of the parcels that are registered.
-func (j *job) sealed() []Sealed {
+// sealed describes the items that are registered.
+func (s *sealing) sealed() []Sealed {
 	var all []Sealed
-	for i, p := range j.parcels {
-		if p.registered == nil {
+	for n, i := range s.items {
+		if i.registered == nil {
 			continue
 		}
 		all = append(all, Sealed{
-			Name: j.request.Sources[i].Name, ID: p.id, Version: p.version, CID: p.cid, Commitment: p.commitment,
-			Kind: p.kind, Size: p.size, Stored: p.stored, Policy: j.seat.policy, Terms: p.terms,
-			Warnings: append(slices.Clone(j.seat.warnings), p.warnings...),
-			Time:     p.registered.Time, Tx: p.registered.Tx,
+			Name: s.request.Sources[n].Name, ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment,
+			Kind: i.kind, Size: i.size, Stored: i.stored, Policy: s.to.policy, Terms: i.terms,
+			Warnings: append(slices.Clone(s.to.warnings), i.warnings...),
+			Time:     i.registered.Time, Tx: i.registered.Tx,
 		})
 	}
 	return all

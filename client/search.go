@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -13,21 +12,62 @@ import (
 
 const defaultLimit = 100
 
-// Search finds the records of a scope that match the query, newest first, over all epochs
-// whose key this person can unwrap. See [index.Query] for the language; a mistake in it
-// is an [*index.QueryError].
+// SearchOptions refine a search.
+type SearchOptions struct {
+	Scope   string // required
+	Limit   int    // hits at most; zero means 100
+	After   string // the Next of the page before; empty starts with the newest
+	Purpose string // of the access entry for the scope's keys, if one is needed; empty means TREAT
+
+	// Verify is the index as another organisation's peer has it. Its answers are compared
+	// with those of the own peer, which shows what either withholds, and shows the labels
+	// of the query to that peer too. Nil compares nothing.
+	Verify Verifier
+}
+
+// A Hit is one record found by a search.
+type Hit struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+	Kind    string `json:"kind"` // ends in "…" where the index holds only its beginning, see [index.ClipKind]
+	Date    string `json:"date"` // of the record's content, YYYY-MM-DD, empty if unknown
+	Home    string `json:"home"` // MSP of the hospital that sealed it
+	Time    string `json:"time"` // when that version was sealed
+}
+
+// Results are the hits of a search, newest first.
+type Results struct {
+	Hits      []Hit  `json:"hits"`
+	Truncated bool   `json:"truncated"` // there are more than the limit
+	Next      string `json:"next"`      // bookmark for the page after this; empty on the last
+
+	// Problems are proofs that a peer withholds or has altered index entries, each
+	// ErrTampered (or index.ErrLayout, for an entry of a newer version of Chartseal). The
+	// hits are right all the same, but there may be more.
+	Problems []error `json:"-"`
+
+	Dangling int      `json:"dangling"` // entries dropped because their record is not on the ledger (a seal that failed)
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func (r *Results) add(f finding) {
+	r.Problems = append(r.Problems, f.problems...)
+	r.Warnings = append(r.Warnings, f.warnings...)
+}
+
+// Search finds the records of a scope that match the query, newest first, over all epochs whose
+// key this person can unwrap. [index.ParseQuery] reads a query.
 //
-// Hits whose record is not on the ledger (a seal that failed half way) or that another
-// hospital than the record's home has indexed are left out. ErrNotSatisfied says that no
-// epoch's key can be unwrapped, and what is missing.
+// Hits whose record is not on the ledger (a seal that failed half way), or that another hospital
+// than the record's home has indexed, are left out. Results.Problems names a peer that
+// withholds or alters entries, beside the hits that did verify.
 //
-// A peer that withholds or alters entries is told of in Results.Problems, beside what did
-// verify.
-func (c *Client) Search(ctx context.Context, query string, o SearchOptions) (Results, error) {
-	q, err := index.ParseQuery(query)
-	if err != nil {
-		return Results{}, err
-	}
+// Errors:
+//   - ErrInvalid if the purpose or the bookmark cannot be read.
+//   - ErrNotFound if there is no such scope.
+//   - ErrNotSatisfied if this person can unwrap no epoch's key; it says what is missing.
+//   - ErrUnavailable if the own peer does not answer.
+func (c *Client) Search(ctx context.Context, q *index.Query, o SearchOptions) (Results, error) {
 	results, err := c.search(ctx, q, o)
 	if err != nil {
 		return Results{}, fmt.Errorf("search: %w", err)
@@ -55,29 +95,30 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	return results, c.resolve(ctx, found.hits, o, &results)
 }
 
-// found is what the index answers, not yet compared with the ledger.
+// found is the answer of the index, not yet compared with the ledger.
 type found struct {
 	hits     []index.Hit
 	problems []error
 }
 
-// find asks the index. What can be searched seldom changes, so the first labels are those
-// of what this client knew last, and the answer to them tells whether it still holds. If
-// it does not, the index is read again.
+// find asks the index. The searchable part of a scope seldom changes, so the first read uses the
+// last view, and its answer tells whether the view still holds. If it does not, the index is
+// read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
-	if last := c.recallView(o.Scope); last != nil && o.Verify == nil {
-		first := &glance{Ledger: c.ledger, known: last.generation}
-		early, err := c.look(ctx, q, last, first, o)
+	if last := c.views.recall(o.Scope); last != nil && o.Verify == nil {
+		first := &firstRead{SearchLedger: c.ledger, known: last.generation}
+		early, err := c.read(ctx, q, last, first, o)
 		switch {
 		case first.seen != nil && first.known != "" && first.seen.Generation == first.known:
 			return early, err
 		case first.seen != nil:
-			v, viewErr := c.view(ctx, *first.seen, o, purpose, out)
-			switch {
-			case viewErr != nil:
+			v, f, viewErr := c.views.view(ctx, *first.seen, o.Scope, purpose, o.Verify)
+			if viewErr != nil {
 				return found{}, viewErr
-			case !v.equal(last):
-				return c.look(ctx, q, v, c.ledger, o)
+			}
+			out.add(f)
+			if !v.equal(last) {
+				return c.read(ctx, q, v, c.ledger, o)
 			}
 			return early, err
 		case err != nil:
@@ -88,15 +129,16 @@ func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purp
 	if err != nil {
 		return found{}, err
 	}
-	v, err := c.view(ctx, s, o, purpose, out)
+	v, f, err := c.views.view(ctx, s, o.Scope, purpose, o.Verify)
 	if err != nil {
 		return found{}, err
 	}
-	return c.look(ctx, q, v, c.ledger, o)
+	out.add(f)
+	return c.read(ctx, q, v, c.ledger, o)
 }
 
-// look reads the index as far as a view goes.
-func (c *Client) look(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (found, error) {
+// read reads the index within a view.
+func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (found, error) {
 	searcher := &index.Searcher{Store: store, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
@@ -115,29 +157,25 @@ func (c *Client) look(ctx context.Context, q *index.Query, v *view, store index.
 	return found{hits, problems}, nil
 }
 
-// A glance is an index whose first read also tells what can be searched.
-type glance struct {
-	Ledger
+// A firstRead is an index whose first read also tells what can be searched.
+type firstRead struct {
+	SearchLedger
 	known string // generation of it
 	once  sync.Once
 	seen  *ledger.Searchable
 }
 
-func (g *glance) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
+func (f *firstRead) GetEntries(ctx context.Context, batches []index.Batch) ([][][]byte, error) {
 	first := false
-	g.once.Do(func() { first = true })
+	f.once.Do(func() { first = true })
 	if !first {
-		return g.Ledger.GetEntries(ctx, batches)
+		return f.SearchLedger.GetEntries(ctx, batches)
 	}
-	values, s, err := g.Ledger.SearchEntries(ctx, g.known, batches)
+	values, s, err := f.SearchEntries(ctx, f.known, batches)
 	if err == nil {
-		g.seen = &s
+		f.seen = &s
 	}
 	return values, err
-}
-
-func (r *Results) warn(format string, args ...any) {
-	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
 // resolve compares hits with the ledger until there are enough.
@@ -162,17 +200,17 @@ func (c *Client) resolve(ctx context.Context, all []index.Hit, o SearchOptions, 
 		}
 	}
 	if foreign > 0 {
-		out.warn("%d entries were left out: another hospital than the record's home wrote them", foreign)
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%d entries were left out: another hospital than the record's home wrote them", foreign))
 	}
 	return nil
 }
 
-// compare adds those hits whose record is on the ledger, and counts those that another
-// hospital than its home has indexed.
+// compare adds the hits whose record is on the ledger, and counts those that another hospital than
+// the record's home has indexed.
 func (c *Client) compare(ctx context.Context, hits []index.Hit, out *Results) (foreign int, err error) {
 	ids := make([]string, len(hits))
 	for i, h := range hits {
-		ids[i] = hex.EncodeToString(h.Record[:])
+		ids[i] = ledger.FormatRecordID(h.Record)
 	}
 	records, err := c.ledger.Records(ctx, ids)
 	if err != nil {

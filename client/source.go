@@ -10,7 +10,38 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// FileSource is the file at path. Its Check refuses what is missing, unreadable or not a
+// A Source is one record to seal.
+type Source struct {
+	Name string // kept in the envelope's metadata; for a file its base name
+	Size int64  // in bytes if known, otherwise negative; only for progress
+
+	// ID is the record's id, 32 lower-case hexadecimal digits; empty takes a random one. A
+	// caller that derives it can seal the same source again after a crash: an id that is on
+	// the ledger is refused with ErrExists. Amend ignores it.
+	ID string
+
+	// Check says why the source cannot be read, before anything is done; nil means it can.
+	// It must not consume anything.
+	Check func() error
+
+	// Open is called once. It may return standard input.
+	Open func() (io.ReadCloser, error)
+}
+
+// check refuses a source before anything is done with it.
+func (s Source) check() error {
+	if s.ID != "" {
+		if _, err := ledger.ParseRecordID(s.ID); err != nil {
+			return err
+		}
+	}
+	if s.Check != nil {
+		return s.Check()
+	}
+	return nil
+}
+
+// FileSource is the file at path. Its Check refuses a path that is missing, unreadable or not a
 // regular file.
 func FileSource(path string) Source {
 	s := Source{
@@ -44,7 +75,7 @@ func checkFile(path string) error {
 	return f.Close()
 }
 
-// ReaderSource is what r yields, which may be of any length and may be standard input.
+// ReaderSource is the content of r, which may be of any length and may be standard input.
 // The Client does not close r.
 func ReaderSource(name string, r io.Reader) Source {
 	s := Source{Name: name, Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}

@@ -75,7 +75,7 @@ func TestStopWhileCleaningUp(t *testing.T) {
 // have left it entries to write. They stay in the outbox for whoever comes next.
 func TestLastSealStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, doctor, seal := gather(t, time.Hour)
+		s, doctor, seal := concurrent(t, time.Hour)
 		ctx, stop := context.WithCancel(t.Context())
 		opened := make(chan struct{})
 		src := client.Source{Name: "slow", Size: -1, Open: func() (io.ReadCloser, error) {

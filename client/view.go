@@ -3,24 +3,42 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
-// A view is what one person can search of a scope.
+// A SearchLedger is the part of the ledger that holds index entries.
+type SearchLedger interface {
+	index.Store
+
+	// SearchEntries is GetEntries, and also tells what could be searched at that moment:
+	// all of it, unless its generation is the known one, which is then all that it tells.
+	// known may be empty, and so may batches.
+	SearchEntries(ctx context.Context, known string, batches []index.Batch) ([][][]byte, ledger.Searchable, error)
+}
+
+// A Verifier is the index as a peer has it. A [Ledger] is one.
+type Verifier interface {
+	index.Store
+	Retirements(ctx context.Context, scope string) ([]ledger.Retirement, error)
+}
+
+// A view is the part of a scope that one person can search.
 type view struct {
 	keys      []index.ScopeKey // newest epoch first
 	epochs    map[index.ScopeKey]int
 	hospitals []string
-	retired   map[string]int // by MSP, the last epoch that it has indexed anew
+	retired   map[string]int // by MSP, the last epoch whose entries it has moved to a newer one
 
-	// generation is that of what can be searched, see [ledger.Searchable]. It is empty
-	// when this person could not unwrap all epochs: then each search tries anew, for they
-	// may have been given attributes since.
+	// generation is that of [ledger.Searchable]. It is empty when this person could not
+	// unwrap all epochs: then each search tries again, because the person may have been
+	// given attributes since.
 	generation string
 }
 
@@ -31,42 +49,59 @@ func (v *view) equal(other *view) bool {
 		slices.Equal(v.hospitals, other.hospitals) && maps.Equal(v.retired, other.retired)
 }
 
-// view finds out what this person can search of what there is, and warns of what they
-// cannot.
-func (c *Client) view(ctx context.Context, s ledger.Searchable, o SearchOptions, purpose string, out *Results) (*view, error) {
-	scope, err := named(s.Scopes, o.Scope)
+// A viewer finds out which parts of scopes one person can search, and remembers it.
+type viewer struct {
+	msp    string
+	scopes *scopeReader
+	memory trust.Memory
+
+	mu   sync.Mutex
+	last map[string]*view // by scope
+}
+
+// A finding is what a viewer has to tell beside the view.
+type finding struct {
+	warnings []string
+	problems []error // each ErrTampered
+}
+
+// view returns the part of a scope that this person can search. With a second peer it compares
+// the retirements.
+func (w *viewer) view(ctx context.Context, s ledger.Searchable, name, purpose string, verify Verifier) (*view, finding, error) {
+	var f finding
+	scope, err := scopeNamed(s.Scopes, name)
 	if err != nil {
-		return nil, err
+		return nil, f, err
 	}
-	keys, err := c.unwrapScope(ctx, scope, purpose, false)
+	keys, err := w.scopes.unwrap(ctx, scope, purpose, false)
 	if err != nil {
-		return nil, err
+		return nil, f, err
 	}
 	v := &view{hospitals: slices.Clone(s.Hospitals)}
-	if !slices.Contains(v.hospitals, c.ledger.MSP()) { // it may have entries and no authority
-		v.hospitals = append(v.hospitals, c.ledger.MSP())
+	if !slices.Contains(v.hospitals, w.msp) { // it may have entries and no authority
+		v.hospitals = append(v.hospitals, w.msp)
 	}
 	slices.Sort(v.hospitals)
 	v.keys, v.epochs = keys.newestFirst()
 	if len(v.keys) == 0 {
-		return nil, keys.refused[scope.Epoch]
+		return nil, f, keys.refused[scope.Epoch]
 	}
 	if scope.Epoch > 1 {
-		if v.retired, err = c.retired(ctx, s.Retirements, o, out); err != nil {
-			return nil, err
+		if v.retired, f.problems, err = retired(ctx, s.Retirements, name, verify); err != nil {
+			return nil, f, err
 		}
 	}
 	if len(v.keys) == scope.Epoch {
 		v.generation = s.Generation
 	}
 	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
-		out.warn("%d of %d epochs of scope %s are not for you and were not searched", n, scope.Epoch, o.Scope)
+		f.warnings = append(f.warnings, fmt.Sprintf("%d of %d epochs of scope %s are not for you and were not searched", n, scope.Epoch, name))
 	}
-	c.rememberView(o.Scope, v)
-	return v, nil
+	w.remember(name, v)
+	return v, f, nil
 }
 
-// unsearched counts the epochs that somebody else could find something in.
+// unsearched counts the refused epochs in which some hospital may still have entries.
 func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 	n := 0
 	for epoch := range k.refused {
@@ -77,44 +112,39 @@ func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 	return n
 }
 
-// retired tells which epochs hospitals have indexed anew. A peer that invents a
-// retirement would hide what it retires, as if it withheld it; with a second peer only
-// what both know of counts, and a difference is a problem.
-func (c *Client) retired(ctx context.Context, own []ledger.Retirement, o SearchOptions, out *Results) (map[string]int, error) {
+// retired returns the last epoch that each hospital has retired. A peer that invents a
+// retirement hides the entries of that epoch, as if it withheld them. With a second peer only
+// retirements that both know count, and a difference is a problem.
+func retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, []error, error) {
 	retired := make(map[string]int)
 	for _, r := range own {
-		if r.Scope == o.Scope {
+		if r.Scope == scope {
 			retired[r.MSP] = r.Epoch
 		}
 	}
-	if o.Verify == nil {
-		return retired, nil
+	if verify == nil {
+		return retired, nil, nil
 	}
-	theirs, err := o.Verify.Retirements(ctx, o.Scope)
+	theirs, err := verify.Retirements(ctx, scope)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	both := make(map[string]int)
 	for _, r := range theirs {
 		both[r.MSP] = min(r.Epoch, retired[r.MSP])
 	}
+	var problems []error
 	for msp, epoch := range retired {
 		if both[msp] < epoch {
-			out.Problems = append(out.Problems, ledger.Errorf(ErrTampered,
-				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, o.Scope))
+			problems = append(problems, ledger.Errorf(ErrTampered,
+				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, scope))
 		}
 	}
-	return both, nil
+	return both, problems, nil
 }
 
-// views are the last view of each scope.
-type views struct {
-	mu sync.Mutex
-	of map[string]*view
-}
-
-// rememberedView is what of a view is kept between runs beside the scope's keys. It is
-// only a guess at what to ask first: every search compares it with the ledger.
+// rememberedView is the part of a view that is kept between runs, beside the scope's keys. It is
+// only a first guess: every search compares it with the ledger.
 type rememberedView struct {
 	Generation string         `json:"generation"`
 	Epoch      int            `json:"epoch"`
@@ -124,48 +154,47 @@ type rememberedView struct {
 
 func viewItem(scope string) string { return "view/" + scope + ".json" }
 
-// recallView returns nil when this client has not searched the scope before.
-func (c *Client) recallView(scope string) *view {
-	c.views.mu.Lock()
-	defer c.views.mu.Unlock()
-	if v := c.views.of[scope]; v != nil {
+// recall returns nil when this person has not searched the scope before.
+func (w *viewer) recall(scope string) *view {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v := w.last[scope]; v != nil {
 		return v
 	}
 	var r rememberedView
-	text, err := c.memory.Load(viewItem(scope))
+	text, err := w.memory.Load(viewItem(scope))
 	if err != nil || json.Unmarshal(text, &r) != nil {
 		return nil
 	}
-	known, ok := c.rememberedKeys(scope)
+	known, ok := w.scopes.remembered(scope)
 	if !ok {
 		return nil
 	}
 	k := scopeKeys{scope: ledger.Scope{Name: scope, Epoch: known.Epoch}, keys: known.parse()}
 	v := &view{hospitals: r.Hospitals, retired: r.Retired}
 	v.keys, v.epochs = k.newestFirst()
-	// Another process may have kept the keys of another moment, or fewer, since the view
-	// was kept.
+	// Another process may have stored other keys, or fewer, since the view was stored.
 	if known.Epoch == r.Epoch && len(v.keys) == r.Epoch {
 		v.generation = r.Generation
 	}
 	return v
 }
 
-// rememberView keeps a view for the next search. Where it cannot be stored, another
-// process's first search takes a call more.
-func (c *Client) rememberView(scope string, v *view) {
-	c.views.mu.Lock()
-	defer c.views.mu.Unlock()
-	old := c.views.of[scope]
-	if c.views.of == nil {
-		c.views.of = make(map[string]*view)
+// remember keeps a view for the next search. If it cannot be stored, the first search of another
+// process takes one call more.
+func (w *viewer) remember(scope string, v *view) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.last[scope]
+	if w.last == nil {
+		w.last = make(map[string]*view)
 	}
-	c.views.of[scope] = v
+	w.last[scope] = v
 	if old != nil && v.equal(old) && v.generation == old.generation {
 		return
 	}
 	r := rememberedView{Generation: v.generation, Epoch: len(v.keys), Hospitals: v.hospitals, Retired: v.retired}
 	if text, err := json.Marshal(r); err == nil {
-		_ = c.memory.Store(viewItem(scope), text)
+		_ = w.memory.Store(viewItem(scope), text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // TestSearchSeesWhatChanged: a client that has searched before reads the index with what
@@ -25,7 +26,7 @@ func TestSearchSeesWhatChanged(t *testing.T) {
 	}
 	count := func() int {
 		t.Helper()
-		r, err := doctor.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		r, err := doctor.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestSearchTakesTwoCalls(t *testing.T) {
 		t.Helper()
 		c.world.Fail = func(name string) error { calls = append(calls, name); return nil }
 		defer func() { c.world.Fail = nil }()
-		r, err := cl.Search(t.Context(), "word", client.SearchOptions{Scope: "consortium"})
+		r, err := cl.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 		if err != nil || len(r.Hits) != hits || len(r.Problems)+len(r.Warnings) > 0 {
 			t.Fatalf("%d hits, want %d: %+v, %v", len(r.Hits), hits, r, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
 	"github.com/chartseal/chartseal/client/importer"
+	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
@@ -131,7 +132,7 @@ func (h *hospital) contents(t *testing.T) []string {
 // found gives the ids that a query finds.
 func (h *hospital) found(t *testing.T, query string) []string {
 	t.Helper()
-	r, err := h.client(t).Search(t.Context(), query, client.SearchOptions{Scope: "consortium", Limit: 10000})
+	r, err := h.client(t).Search(t.Context(), index.MustParseQuery(query), client.SearchOptions{Scope: "consortium", Limit: 10000})
 	check(t, err)
 	var ids []string
 	for _, hit := range r.Hits {

@@ -36,6 +36,16 @@ type parser struct {
 	leaves int
 }
 
+// MustParseQuery is ParseQuery for queries that are part of a program. It panics if the query
+// has a mistake.
+func MustParseQuery(text string) *Query {
+	q, err := ParseQuery(text)
+	if err != nil {
+		panic(err)
+	}
+	return q
+}
+
 // ParseQuery reads a query. Its error is a [*QueryError].
 func ParseQuery(text string) (*Query, error) {
 	p := &parser{text: text}

@@ -16,6 +16,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // TestRotate: after a rotation an entitled person opens what was sealed before and after
@@ -131,15 +132,12 @@ func TestRotateRefuses(t *testing.T) {
 // sealed makes an age file for a policy with the current public keys.
 func sealed(t *testing.T, world *clienttest.World, text string) []byte {
 	t.Helper()
-	c, err := client.New(client.Config{Ledger: world.As(hospital, "sealer", "doctor")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, err := policy.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := c.PublicKeys(t.Context(), p.Attributes()...)
+	known := &trust.Directory{Ledger: world.As(hospital, "sealer", "doctor"), Memory: trust.NewMemory()}
+	public, err := known.PublicKeys(t.Context(), p.Attributes()...)
 	if err != nil {
 		t.Fatal(err)
 	}

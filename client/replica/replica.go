@@ -22,6 +22,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // A Feed gives the CIDs of the payloads that each transaction on the ledger registered to
@@ -47,8 +48,8 @@ type Pinner interface {
 type Config struct {
 	Feed   Feed
 	Store  Pinner
-	Memory client.Memory // keeps what is pending between runs
-	Log    *slog.Logger  // nil means silence
+	Memory trust.Memory // keeps what is pending between runs
+	Log    *slog.Logger // nil means silence
 
 	Parallel   int           // payloads fetched at a time; zero means 16: most wait for the network
 	PinTimeout time.Duration // for one payload; zero means 30 min

@@ -21,6 +21,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/ipfs"
+	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -104,8 +105,8 @@ func (s *Session) open(o Options) (err error) {
 func (s *Session) Config() client.Config { return s.config }
 
 // Witnesses are the ledger at the peers of other organisations.
-func (s *Session) Witnesses() []client.Ledger {
-	var all []client.Ledger
+func (s *Session) Witnesses() []trust.Ledger {
+	var all []trust.Ledger
 	for _, w := range s.witnesses {
 		all = append(all, w)
 	}
@@ -118,7 +119,7 @@ func (s *Session) Witnesses() []client.Ledger {
 //   - ErrTampered if the two differ.
 //   - ErrUnavailable if there are witnesses and none answers.
 func (s *Session) Members(ctx context.Context) ([]authority.MSP, error) {
-	return s.Ledger.ConfirmedMSPs(ctx, s.witnesses)
+	return trust.Members(ctx, s.Ledger, s.witnesses)
 }
 
 // At connects the user to the peer of another organisation, whose profile is in the

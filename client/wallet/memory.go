@@ -9,7 +9,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Memory keeps small items as files of a directory. It implements client.Memory.
+// A Memory keeps small items as files of a directory. It implements trust.Memory.
 type Memory struct{ dir string }
 
 // Memory is the user's own.

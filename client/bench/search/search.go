@@ -7,6 +7,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/bench"
 	"github.com/chartseal/chartseal/client/bench/chart"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // searches measures queries at each size of the index. What is measured is all of
@@ -71,7 +72,7 @@ func (r *run) searches(ctx context.Context) error {
 }
 
 func tenHits(ctx context.Context, c *client.Client, query string) error {
-	found, err := c.Search(ctx, query, client.SearchOptions{Scope: scope})
+	found, err := c.Search(ctx, index.MustParseQuery(query), client.SearchOptions{Scope: scope})
 	if err != nil {
 		return err
 	}

@@ -231,7 +231,7 @@ func (r *run) hotSeals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := c.Search(ctx, word, client.SearchOptions{Scope: scope, Limit: 1000})
+	found, err := c.Search(ctx, index.MustParseQuery(word), client.SearchOptions{Scope: scope, Limit: 1000})
 	if err != nil {
 		return err
 	}

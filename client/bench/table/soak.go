@@ -16,6 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client/bench"
 	"github.com/chartseal/chartseal/client/bench/stage"
 	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A sample is one window of a soak.
@@ -167,7 +168,7 @@ func (l *load) open(ctx context.Context, i int) error {
 }
 
 func (l *load) search(ctx context.Context, i int) error {
-	_, err := l.other.Search(ctx, fmt.Sprintf("soak%d", i%100), client.SearchOptions{Scope: scope})
+	_, err := l.other.Search(ctx, index.MustParseQuery(fmt.Sprintf("soak%d", i%100)), client.SearchOptions{Scope: scope})
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/bench"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // note is a FHIR resource of about 4 KiB.
@@ -169,7 +170,7 @@ func (r *run) searches(ctx context.Context, rounds int) error {
 		}
 	}
 	search := func(ctx context.Context) error {
-		found, err := c.Search(ctx, "benchword", client.SearchOptions{Scope: scope})
+		found, err := c.Search(ctx, index.MustParseQuery("benchword"), client.SearchOptions{Scope: scope})
 		if err == nil && len(found.Hits) != 10 {
 			err = fmt.Errorf("%d hits, want 10", len(found.Hits))
 		}

@@ -65,7 +65,8 @@ own learns at every search: which entries of the index belong to the query.`,
 				return err
 			}
 			query := strings.Join(words, " ")
-			if err := checkQuery(query); err != nil {
+			q, err := parseQuery(query)
+			if err != nil {
 				return err
 			}
 			s, err := a.connect(ctx)
@@ -81,7 +82,7 @@ own learns at every search: which entries of the index belong to the query.`,
 				return err
 			}
 			a.flushDue(ctx, s)
-			found, err := s.Client.Search(ctx, query, o)
+			found, err := s.Client.Search(ctx, q, o)
 			if errors.Is(err, client.ErrNotFound) {
 				return withHint(err, "'chartseal scope list' shows the scopes")
 			} else if err != nil {
@@ -99,11 +100,11 @@ own learns at every search: which entries of the index belong to the query.`,
 	return cmd
 }
 
-// checkQuery parses a query before anything is asked of the network.
-func checkQuery(text string) error {
-	_, err := index.ParseQuery(text)
+// parseQuery parses a query before anything is asked of the network.
+func parseQuery(text string) (*index.Query, error) {
+	q, err := index.ParseQuery(text)
 	if err == nil {
-		return nil
+		return q, nil
 	}
 	talk := &talkError{err: usage(err), hint: "'chartseal search --help' shows how to ask"}
 	var at *index.QueryError
@@ -113,7 +114,7 @@ func checkQuery(text string) error {
 			talk.hint = at.Hint
 		}
 	}
-	return talk
+	return nil, talk
 }
 
 func (a *app) printHits(scope string, found client.Results) error {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -23,14 +23,14 @@ import (
 // newer version that any program of this user has seen, and the user is told its age.
 type directory struct {
 	user    *wallet.User
-	memory  client.Memory
+	memory  trust.Memory
 	connect connector
 	tell    func(string)
 }
 
 // A connector reaches the ledger as a user, at their own peer and at those of other
 // organisations.
-type connector func(*wallet.User) (l client.Ledger, witnesses []client.Ledger, closeIt func(), err error)
+type connector func(*wallet.User) (l trust.Ledger, witnesses []trust.Ledger, closeIt func(), err error)
 
 // keptItem is where the public keys are in the user's memory.
 const keptItem = "age-plugin/public-keys.json"
@@ -62,11 +62,8 @@ func (d *directory) ask(ctx context.Context, names []string) ([]*abe.PublicKey, 
 		return nil, err
 	}
 	defer closeIt()
-	c, err := client.New(client.Config{Ledger: l, Witnesses: witnesses, Memory: d.memory})
-	if err != nil {
-		return nil, err
-	}
-	return c.PublicKeys(ctx, names...)
+	known := &trust.Directory{Ledger: l, Witnesses: witnesses, Memory: d.memory}
+	return known.PublicKeys(ctx, names...)
 }
 
 func (d *directory) keep(keys []*abe.PublicKey) error {
@@ -123,7 +120,7 @@ func (d *directory) recall(names []string, cause error) ([]*abe.PublicKey, error
 		if key.Name() != n {
 			return nil, ledger.Errorf(ledger.ErrTampered, "the key kept for %s is that of %s", n, key.Name())
 		}
-		if _, err := client.CheckPublicKey(d.memory, key); err != nil {
+		if _, err := trust.CheckPublicKey(d.memory, key); err != nil {
 			return nil, withHint(err, "the ledger has to be asked, and it does not answer: %v", cause)
 		}
 		if oldest.IsZero() || k.Seen.Before(oldest) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // TestOffline seals with kept keys when the ledger does not answer, says so, and asks it
@@ -49,9 +49,8 @@ func TestRotationSeen(t *testing.T) {
 	embedded := recipientOf(t, w.program("nurse@HospitalC"), "HospitalA:role=doctor", "--embed-keys")
 	sealed(t, w.program("nurse@HospitalC"), embedded)
 	w.publish("HospitalA:role=doctor", 2)
-	c, err := client.New(client.Config{Ledger: publications{world: w}, Memory: w.user("nurse@HospitalC").Memory()})
-	must(t, err)
-	_, err = c.PublicKeys(t.Context(), "HospitalA:role=doctor")
+	c := &trust.Directory{Ledger: publications{world: w}, Memory: w.user("nurse@HospitalC").Memory()}
+	_, err := c.PublicKeys(t.Context(), "HospitalA:role=doctor")
 	must(t, err)
 	w.down = true
 	for what, recipient := range map[string]string{"kept": to, "embedded": embedded} {
@@ -87,7 +86,7 @@ func TestCheckPublicKey(t *testing.T) {
 	const name = "HospitalA:role=doctor"
 	check := func(what string, k *abe.PublicKey, wantSeen bool, want error) {
 		t.Helper()
-		if seen, err := client.CheckPublicKey(memory, k); seen != wantSeen || !errors.Is(err, want) {
+		if seen, err := trust.CheckPublicKey(memory, k); seen != wantSeen || !errors.Is(err, want) {
 			t.Errorf("%s: seen %v, %v", what, seen, err)
 		}
 	}

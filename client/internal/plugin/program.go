@@ -13,11 +13,11 @@ import (
 
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/settings"
 	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -65,7 +65,7 @@ func Main() int {
 	return p.main(os.Args[1:])
 }
 
-func connectFabric(u *wallet.User) (client.Ledger, []client.Ledger, func(), error) {
+func connectFabric(u *wallet.User) (trust.Ledger, []trust.Ledger, func(), error) {
 	s, err := session.Open(u, session.Options{LedgerOnly: true, Timeouts: fabric.Timeouts{Evaluate: 10 * time.Second}})
 	if err != nil {
 		return nil, nil, nil, err

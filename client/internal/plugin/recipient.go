@@ -9,7 +9,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
-	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // recipient makes what the protocol asks for. Keys are looked up only when something is
@@ -102,7 +102,7 @@ func (p *program) contradicted(keys []*abe.PublicKey) error {
 		return nil // nobody with a wallet is acting
 	}
 	for _, k := range keys {
-		if _, err := client.CheckPublicKey(user.Memory(), k); err != nil {
+		if _, err := trust.CheckPublicKey(user.Memory(), k); err != nil {
 			return fmt.Errorf("recipient: %w", err)
 		}
 	}

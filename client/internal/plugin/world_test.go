@@ -17,7 +17,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 	"github.com/chartseal/chartseal/client/wallet/wallettest"
 )
@@ -108,14 +108,14 @@ func (w *world) recipient(text string) *abe.Recipient {
 	return r
 }
 
-func (w *world) connect(*wallet.User) (client.Ledger, []client.Ledger, func(), error) {
+func (w *world) connect(*wallet.User) (trust.Ledger, []trust.Ledger, func(), error) {
 	return publications{world: w}, nil, func() {}, nil
 }
 
 // publications is the part of the ledger that the plugin asks.
 type publications struct {
-	client.Ledger // nil: all else would be a mistake and panics
-	world         *world
+	trust.Ledger // nil: all else would be a mistake and panics
+	world        *world
 }
 
 func (p publications) MSP() string { return "HospitalA" }

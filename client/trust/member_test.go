@@ -1,4 +1,4 @@
-package fabric
+package trust
 
 import (
 	"context"
@@ -10,10 +10,15 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestConfirmMembers: a peer that adds a root of its own to a member, or withholds a
+// members is a peer that lists the channel's organisations.
+type members func(context.Context) ([]authority.MSP, error)
+
+func (m members) ChannelMSPs(ctx context.Context) ([]authority.MSP, error) { return m(ctx) }
+
+// TestMembers: a peer that adds a root of its own to a member, or withholds a
 // revocation list, is found out by any witness that answers; when none does, nothing is
 // believed.
-func TestConfirmMembers(t *testing.T) {
+func TestMembers(t *testing.T) {
 	honest := authority.MSP{
 		ID: "HospitalA", Roots: []*x509.Certificate{{Raw: []byte("root")}}, TLSRoots: []*x509.Certificate{{Raw: []byte("tls")}},
 		CRLs: []*x509.RevocationList{{Raw: []byte("list")}},
@@ -51,7 +56,7 @@ func TestConfirmMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := confirmMembers(t.Context(), tc.own, tc.witnesses)
+			got, err := Members(t.Context(), tc.own, tc.witnesses)
 			if !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
 			}

@@ -96,8 +96,9 @@ func TestManySealsFillTransactions(t *testing.T) {
 	}
 }
 
-// gather is a doctor whose seals meet each other, and what their index transactions had.
-func gather(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s client.Source) error) {
+// concurrent returns a doctor, a function that seals a source for them, and the sizes of their
+// index transactions.
+func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s client.Source) error) {
 	t.Helper()
 	c := newConsortium(t)
 	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
@@ -126,7 +127,7 @@ func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
 // TestLastSealFails: what other seals left to one that is still on its way is written
 // also when that one fails.
 func TestLastSealFails(t *testing.T) {
-	s, doctor, seal := gather(t, time.Hour)
+	s, doctor, seal := concurrent(t, time.Hour)
 	src, reading, end := slow()
 	var last sync.WaitGroup
 	broken := errors.New("the scanner is on fire")
@@ -153,7 +154,7 @@ func TestLastSealFails(t *testing.T) {
 
 // TestLongSeal: a seal that takes long does not hold back what others left to it.
 func TestLongSeal(t *testing.T) {
-	_, doctor, seal := gather(t, 20*time.Millisecond)
+	_, doctor, seal := concurrent(t, 20*time.Millisecond)
 	src, reading, end := slow()
 	var long sync.WaitGroup
 	long.Go(func() { seal(src) })

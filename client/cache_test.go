@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-func TestFresh(t *testing.T) {
+func TestCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f fresh[int32]
+		var f cache[int32]
 		var asked atomic.Int32
 		ask := func() (int32, error) {
 			time.Sleep(time.Millisecond)
@@ -28,33 +28,33 @@ func TestFresh(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		time.Sleep(freshness - 10*time.Millisecond)
+		time.Sleep(timeToLive - 10*time.Millisecond)
 		if v, _ := f.get(t.Context(), "a", ask); v != 1 {
-			t.Errorf("asked again after %v", freshness-10*time.Millisecond)
+			t.Errorf("asked again after %v", timeToLive-10*time.Millisecond)
 		}
 		if v, _ := f.get(t.Context(), "b", ask); v != 2 {
 			t.Error("one key was given the answer for another")
 		}
 		time.Sleep(10 * time.Millisecond)
 		if v, _ := f.get(t.Context(), "a", ask); v != 3 {
-			t.Errorf("an answer is believed for longer than %v", freshness)
+			t.Errorf("an answer stays valid for longer than %v", timeToLive)
 		}
-		for i := range 10 * maxFresh {
+		for i := range 10 * maxCached {
 			if _, err := f.get(t.Context(), fmt.Sprint(i), ask); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(f.answers) > maxFresh {
+		if len(f.answers) > maxCached {
 			t.Errorf("%d answers are kept", len(f.answers))
 		}
 	})
 }
 
-// TestFreshFailure shows that a failure is not kept, and that who gives up waiting does
+// TestCacheFailure shows that a failure is not cached, and that a caller who gives up does
 // not disturb the others.
-func TestFreshFailure(t *testing.T) {
+func TestCacheFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f fresh[int]
+		var f cache[int]
 		failed := errors.New("failed")
 		if _, err := f.get(t.Context(), "a", func() (int, error) { return 0, failed }); !errors.Is(err, failed) {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A gate is a ledger that holds every registration until it is opened, and counts them.
@@ -97,7 +98,7 @@ func TestSealsShareTransactions(t *testing.T) {
 		if sizes := slices.Sorted(maps.Values(transactions)); !slices.Equal(sizes, []int{1, 1, 8}) {
 			t.Errorf("records a transaction: %v", sizes)
 		}
-		found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), "shared", client.SearchOptions{Scope: "consortium"})
+		found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("shared"), client.SearchOptions{Scope: "consortium"})
 		if err != nil || len(found.Hits) != 10 {
 			t.Errorf("%d found, want 10: %v", len(found.Hits), err)
 		}

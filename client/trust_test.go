@@ -15,6 +15,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // lyingPeer is the own hospital's peer with an administrator who wants to read what its
@@ -88,7 +90,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 				return cl.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "secret")}, Policy: doctors})
 			}
 			trusting := c.with(t, l)
-			careful, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Witnesses: []client.Ledger{honest}})
+			careful, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Witnesses: []trust.Ledger{honest}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,46 +166,18 @@ func TestOwnPeerThatSearches(t *testing.T) {
 	}
 	honest := c.world.As("HospitalA", "doctor", "doctor")
 	careful, err := client.New(client.Config{
-		Ledger: &lyingPeer{Person: honest, scopeKey: forged}, Blobs: c.blobs, Witnesses: []client.Ledger{honest},
+		Ledger: &lyingPeer{Person: honest, scopeKey: forged}, Blobs: c.blobs, Witnesses: []trust.Ledger{honest},
 		Identities: []age.Identity{doctor, c.custodian},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := careful.Search(t.Context(), "anything", client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrTampered) {
+	if _, err := careful.Search(t.Context(), index.MustParseQuery("anything"), client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrTampered) {
 		t.Errorf("got %v, want %v", err, client.ErrTampered)
 	}
 }
 
-// TestWitnessDown: a witness that does not answer is passed over, and when none does,
-// nothing new is believed.
-func TestWitnessDown(t *testing.T) {
-	c := newConsortium(t)
-	honest := c.world.As("HospitalA", "doctor", "doctor")
-	for name, tc := range map[string]struct {
-		witnesses []client.Ledger
-		want      error
-	}{
-		"one of two": {[]client.Ledger{&downPeer{honest}, honest}, nil},
-		"all":        {[]client.Ledger{&downPeer{honest}, &downPeer{honest}}, client.ErrUnavailable},
-	} {
-		cl, err := client.New(client.Config{Ledger: honest, Blobs: c.blobs, Witnesses: tc.witnesses})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := cl.PublicKeys(t.Context(), "HospitalA:role=doctor"); !errors.Is(err, tc.want) {
-			t.Errorf("%s: got %v, want %v", name, err, tc.want)
-		}
-	}
-}
-
-type downPeer struct{ *clienttest.Person }
-
-func (*downPeer) AttributeKeys(context.Context, []string) ([]ledger.AttributeKey, error) {
-	return nil, ledger.Errorf(ledger.ErrUnavailable, "down")
-}
-
-// registered counts the records on the ledger.
+// // registered counts the records on the ledger.
 func registered(t *testing.T, c *consortium) int {
 	t.Helper()
 	page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditRecords(t.Context(), ledger.RecordQuery{})

@@ -1,0 +1,170 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// A flusher writes the index entries that wait in the outbox. Full transactions cost less, so
+// while several calls bring entries at the same time, a call writes only full transactions and
+// leaves the rest that is due to the calls that are still running. The last one writes it, also
+// if it fails itself; if it was stopped, the next call or command does.
+type flusher struct {
+	box    *outbox.Box
+	writer *index.Writer
+	ledger Registry
+	policy outbox.Policy
+
+	calls atomic.Int64  // that are running and bring entries
+	left  atomic.Bool   // somebody may have left entries that are due
+	turn  chan struct{} // one flush at a time
+}
+
+func newFlusher(box *outbox.Box, writer *index.Writer, ledger Registry, policy outbox.Policy) *flusher {
+	return &flusher{box: box, writer: writer, ledger: ledger, policy: policy, turn: make(chan struct{}, 1)}
+}
+
+func (f *flusher) options() outbox.Flush {
+	return outbox.Flush{Writer: f.writer, Records: f.ledger.Records, Policy: f.policy}
+}
+
+// flushAll writes what is due, or everything, see [Client.FlushIndex].
+func (f *flusher) flushAll(ctx context.Context, o FlushOptions) (outbox.Report, error) {
+	options := f.options()
+	options.All, options.Wait = o.All, !o.Leave
+	if o.Size > 0 {
+		options.Policy.Size = o.Size
+	}
+	return f.box.Flush(ctx, options)
+}
+
+// flushJob writes the entries of one job.
+func (f *flusher) flushJob(ctx context.Context, id outbox.ID) error {
+	options := f.options()
+	options.Job, options.Wait = &id, true
+	_, err := f.box.Flush(ctx, options)
+	return err
+}
+
+// flushDue writes what is due, unless another process is flushing, or another call of this
+// Client is running and will.
+func (f *flusher) flushDue(ctx context.Context) error {
+	options := f.options()
+	options.More = f.calls.Load() > 0
+	if options.More {
+		f.left.Store(true)
+	}
+	if f.box.Idle(options) {
+		return nil
+	}
+	select {
+	case f.turn <- struct{}{}:
+	default:
+		if options.More {
+			return nil
+		}
+		select {
+		case f.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() { <-f.turn }()
+	if !options.More {
+		f.left.Store(false)
+	}
+	_, err := f.box.Flush(ctx, options)
+	return err
+}
+
+// A contribution is one running call that brings entries to the outbox.
+type contribution struct {
+	flusher *flusher
+	end     func() // idempotent
+}
+
+// contribute begins a call that brings entries. A call that takes long, such as one with a large
+// record, flushes at intervals what other calls have left.
+func (f *flusher) contribute(ctx context.Context) *contribution {
+	f.calls.Add(1)
+	quit := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() {
+		tick := time.NewTicker(cmp.Or(f.policy.Pace, outbox.DefaultPace))
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				f.flushDue(ctx) // a failure is repeated when the call ends
+			}
+		}
+	})
+	return &contribution{f, sync.OnceFunc(func() {
+		close(quit)
+		ticking.Wait()
+		f.calls.Add(-1)
+	})}
+}
+
+// flush ends the contribution and writes what is due. A nil contribution does nothing.
+func (c *contribution) flush(ctx context.Context) error {
+	if c == nil {
+		return nil
+	}
+	c.end()
+	return c.flusher.flushDue(ctx)
+}
+
+// close ends the contribution of a call that may have failed, and writes what other calls have
+// left to it. A nil contribution does nothing.
+func (c *contribution) close(ctx context.Context) {
+	if c == nil {
+		return
+	}
+	c.end()
+	if f := c.flusher; ctx.Err() == nil && f.left.Load() && f.calls.Load() == 0 {
+		ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+		defer cancel()
+		f.flushDue(ctx) // the call reports its own failure
+	}
+}
+
+// FlushOptions refine a flush of the outbox.
+type FlushOptions struct {
+	All  bool // write everything that waits, also if few records hide each other; otherwise what is due
+	Size int  // entries of a transaction; zero means that of the Client
+
+	// Leave returns at once if another process is flushing, instead of waiting for it.
+	Leave bool
+}
+
+// FlushIndex writes index entries that wait in the outbox: all that were to be written at once or
+// were sent with an unknown outcome, and the others when they are due, see [outbox.Policy].
+// Entries that could not be written stay, and may be flushed again.
+func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
+	report, err := c.flusher.flushAll(ctx, o)
+	if err != nil {
+		return report, fmt.Errorf("write waiting index entries: %w", err)
+	}
+	return report, nil
+}
+
+// IndexStatus reports what waits in the outbox.
+func (c *Client) IndexStatus() (outbox.Status, error) { return c.flusher.box.Status() }
+
+// CoverIndex writes a transaction of dummies, which nobody can tell from one that FlushIndex
+// writes.
+func (c *Client) CoverIndex(ctx context.Context) error {
+	return c.flusher.writer.Dummy(ctx, cmp.Or(max(c.flusher.policy.Size, 0), outbox.DefaultSize))
+}

@@ -1,0 +1,214 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/groupcommit"
+	"github.com/chartseal/chartseal/client/outbox"
+)
+
+// A Registry is the part of the ledger that holds records.
+type Registry interface {
+	// CreateRecords registers version 1 of up to [ledger.MaxNewRecords] records in one
+	// transaction. envelopes stand at the positions of their records and travel in the
+	// transient map.
+	CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) ([]ledger.RecordVersion, error)
+
+	// AmendRecord registers the version after the current one.
+	AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error)
+
+	// Records returns those of the named records that are on the ledger, in the order of
+	// ids; unknown ids are left out. It takes any number of ids.
+	Records(ctx context.Context, ids []string) ([]ledger.Record, error)
+}
+
+// A batch is items of one call that are registered in one transaction, at most
+// [ledger.MaxNewRecords] of them.
+type batch struct {
+	items []*item
+	to    *audience
+
+	now  bool // index entries are to be written at once
+	keep bool // index entries are left in the outbox for a later flush
+}
+
+// A registrar puts batches on the ledger. Concurrent calls share transactions: the cost of a
+// transaction is mostly its signatures, which do not depend on the number of its records. The
+// records of a transaction are visibly those of one person and moment; so are those of
+// transactions that follow each other at once.
+type registrar struct {
+	ledger  Registry
+	flusher *flusher
+	group   groupcommit.Committer[*batch]
+}
+
+func newRegistrar(l Registry, f *flusher) *registrar {
+	r := &registrar{ledger: l, flusher: f}
+	r.group = groupcommit.Committer[*batch]{
+		Fits: func(group []*batch, next *batch) bool {
+			n := len(next.items)
+			for _, b := range group {
+				n += len(b.items)
+			}
+			return n <= ledger.MaxNewRecords && next.now == group[0].now && next.keep == group[0].keep
+		},
+		Commit: func(ctx context.Context, group []*batch) error { return r.commit(ctx, group, r.create) },
+		Retry: func(_ []*batch, err error) bool {
+			return !mayStand(err) && !errors.Is(err, ErrUnavailable)
+		},
+	}
+	return r
+}
+
+// register puts new records on the ledger, in one transaction with those of concurrent calls. Its
+// error is [mayStand] when the items are, or may be, on the ledger all the same.
+func (r *registrar) register(ctx context.Context, b *batch) error { return r.group.Do(ctx, b) }
+
+// amend puts a batch of one item on the ledger as the next version of its record. Its error is as
+// that of register.
+func (r *registrar) amend(ctx context.Context, b *batch) error {
+	return r.commit(ctx, []*batch{b}, r.addVersion)
+}
+
+// commit seals the envelopes of a group, puts its index entries in the outbox, has write put its
+// items on the ledger, and writes the entries at the same time when they are to be found at
+// once. Only write decides whether it fails.
+func (r *registrar) commit(ctx context.Context, group []*batch, write func(context.Context, []*item) error) error {
+	if err := sealEnvelopes(ctx, group); err != nil {
+		return err
+	}
+	job := outbox.Job{Now: group[0].now}
+	var items []*item
+	for _, b := range group {
+		for _, i := range b.items {
+			items = append(items, i)
+			job.Records = append(job.Records, outbox.Record{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment})
+			job.Entries = append(job.Entries, i.entries...)
+		}
+	}
+	if len(job.Entries) == 0 {
+		return write(ctx, items)
+	}
+	box := r.flusher.box
+	if err := box.Prepare(&job); err != nil {
+		return err
+	}
+	var flushing sync.WaitGroup
+	var flushErr error
+	if job.Now && !group[0].keep {
+		flushing.Go(func() { flushErr = r.flusher.flushJob(ctx, job.ID) })
+	}
+	err := write(ctx, items)
+	var noted error
+	switch {
+	case err == nil:
+		noted = box.Registered(job.ID)
+	case mayStand(err):
+		box.Unknown(job.ID)
+	default:
+		noted = box.Drop(job.ID)
+	}
+	flushing.Wait()
+	if err != nil {
+		// A later flush asks the ledger about a job whose outcome the outbox does not know.
+		return err
+	}
+	for _, i := range items {
+		if flushErr != nil {
+			i.warn("it cannot be found by its keywords yet: they are kept in the outbox, and the next command writes them (%v)", flushErr)
+		}
+		if noted != nil {
+			i.warn("the outbox could not be told that it is sealed, and will ask the ledger (%v)", noted)
+		}
+	}
+	return nil
+}
+
+// create registers version 1 of each item.
+func (r *registrar) create(ctx context.Context, items []*item) error {
+	records := make([]ledger.NewRecord, len(items))
+	envelopes := make([][]byte, len(items))
+	for n, i := range items {
+		records[n] = ledger.NewRecord{ID: i.id, CID: i.cid, Commitment: i.commitment}
+		envelopes[n] = i.envelope
+	}
+	versions, err := r.ledger.CreateRecords(ctx, records, envelopes)
+	if err != nil {
+		return unknownStands(err)
+	}
+	if len(versions) != len(items) {
+		return ledger.WithKind(ledger.Errorf(ErrTampered, "%d records registered, %d confirmed", len(items), len(versions)), errMayStand)
+	}
+	for n, i := range items {
+		if versions[n].ID != i.id || versions[n].CID != i.cid || versions[n].Commitment != i.commitment {
+			return ledger.WithKind(ledger.Errorf(ErrTampered, "record %s was registered with other values than were sent", i.id), errMayStand)
+		}
+		i.registered = &versions[n]
+	}
+	return nil
+}
+
+// addVersion registers the one item as the next version of its record.
+func (r *registrar) addVersion(ctx context.Context, items []*item) error {
+	i := items[0]
+	v, err := r.ledger.AmendRecord(ctx, ledger.NewVersion{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment}, i.envelope)
+	if err != nil {
+		return unknownStands(err)
+	}
+	i.registered = &v
+	return nil
+}
+
+// errMayStand marks failures after which items are, or may be, on the ledger: nothing that they
+// refer to may be undone.
+var errMayStand = errors.New("may be on the ledger")
+
+func mayStand(err error) bool { return errors.Is(err, errMayStand) }
+
+func unknownStands(err error) error {
+	if errors.Is(err, ErrUnknownOutcome) {
+		return ledger.WithKind(err, errMayStand)
+	}
+	return err
+}
+
+// sealEnvelopes seals the envelopes of a group. Those of one policy share its encapsulation,
+// whatever other recipients each of them has: it is most of the work, and the ledger stores it
+// once.
+func sealEnvelopes(ctx context.Context, group []*batch) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	shared := map[*abe.Recipient]*abe.SharedRecipient{}
+	for _, b := range group {
+		to := b.to.recipients(sharedBy(shared, b.to.abe))
+		for _, i := range b.items {
+			g.Go(func() error {
+				err := ctx.Err()
+				if err == nil {
+					i.envelope, err = i.draft.Seal(to...)
+				}
+				return err
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// sharedBy finds the recipient that shares a policy's encapsulation, or starts it. Two calls may
+// have compiled the same policy each for itself.
+func sharedBy(known map[*abe.Recipient]*abe.SharedRecipient, to *abe.Recipient) *abe.SharedRecipient {
+	for other, shared := range known {
+		if other == to || other.Equal(to) {
+			return shared
+		}
+	}
+	known[to] = to.Shared()
+	return known[to]
+}

@@ -1,0 +1,147 @@
+package trust_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/trust"
+)
+
+const role = "HospitalA:role=doctor"
+
+// publish makes a ledger on which HospitalA's authority has published version 1 of role.
+func publish(t *testing.T) (*clienttest.World, *clienttest.Person) {
+	t.Helper()
+	world := &clienttest.World{}
+	world.SetKey(newKey(t, role, 1))
+	return world, world.As("HospitalA", "doctor", "doctor")
+}
+
+// newKey makes a public key of an authority of its own.
+func newKey(t *testing.T, name string, version int) ledger.AttributeKey {
+	t.Helper()
+	master, err := abe.NewMasterKey("HospitalA", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := master.PublicKey(name, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := key.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(raw)}
+}
+
+// peer is a peer that is down, or answers with a key of its own.
+type peer struct {
+	*clienttest.Person
+	down bool
+	key  *ledger.AttributeKey
+}
+
+func (p *peer) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
+	if p.down {
+		return nil, ledger.Errorf(ledger.ErrUnavailable, "down")
+	}
+	if p.key != nil {
+		return []ledger.AttributeKey{*p.key}, nil
+	}
+	return p.Person.AttributeKeys(ctx, names)
+}
+
+// TestWitnessDown passes over a witness that does not answer, and believes nothing new when none
+// does.
+func TestWitnessDown(t *testing.T) {
+	_, honest := publish(t)
+	down := &peer{Person: honest, down: true}
+	for name, tc := range map[string]struct {
+		witnesses []trust.Ledger
+		want      error
+	}{
+		"one of two": {[]trust.Ledger{down, honest}, nil},
+		"all":        {[]trust.Ledger{down, down}, ledger.ErrUnavailable},
+	} {
+		d := &trust.Directory{Ledger: honest, Witnesses: tc.witnesses, Memory: trust.NewMemory()}
+		if _, err := d.PublicKeys(t.Context(), role); !errors.Is(err, tc.want) {
+			t.Errorf("%s: got %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+// TestPins holds keys against those seen before: a peer that replaces a key, or goes back to an
+// older version, is found out also without witnesses.
+func TestPins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world, honest := publish(t)
+		memory := trust.NewMemory()
+		d := &trust.Directory{Ledger: honest, Memory: memory}
+		first, err := d.PublicKeys(t.Context(), role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := trust.CheckPublicKey(memory, first[0]); !seen || err != nil {
+			t.Errorf("the key that was pinned: %v, %v", seen, err)
+		}
+		other := newKey(t, role, 1)
+		lying := &trust.Directory{Ledger: &peer{Person: honest, key: &other}, Memory: memory}
+		if _, err := lying.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+			t.Errorf("another key under the same version: %v", err)
+		}
+		second := newKey(t, role, 2)
+		old := world.As("HospitalA", "doctor", "doctor")
+		before, err := old.AttributeKeys(t.Context(), []string{role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		world.SetKey(second)
+		if _, err := d.PublicKeys(t.Context(), role); err != nil {
+			t.Fatal(err)
+		}
+		back := &trust.Directory{Ledger: &peer{Person: honest, key: &before[0]}, Memory: memory}
+		if _, err := back.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+			t.Errorf("back to version 1: %v", err)
+		}
+		if _, err := trust.CheckPublicKey(memory, first[0]); !errors.Is(err, ledger.ErrRevoked) {
+			t.Errorf("a key that was replaced: %v", err)
+		}
+		// With a witness, the first key of a lying peer is not believed either.
+		careful := &trust.Directory{Ledger: &peer{Person: honest, key: &other}, Witnesses: []trust.Ledger{honest}, Memory: trust.NewMemory()}
+		if _, err := careful.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+			t.Errorf("a witness that says otherwise: %v", err)
+		}
+	})
+}
+
+// TestUnpublished suggests a name that is close.
+func TestUnpublished(t *testing.T) {
+	_, honest := publish(t)
+	d := &trust.Directory{Ledger: honest, Memory: trust.NewMemory()}
+	_, err := d.PublicKeys(t.Context(), "HospitalA:role=docter")
+	if !errors.Is(err, ledger.ErrNotFound) || !strings.Contains(err.Error(), "did you mean "+role) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDamagedPins refuses to go on without the pins.
+func TestDamagedPins(t *testing.T) {
+	_, honest := publish(t)
+	d := &trust.Directory{Ledger: honest, Memory: damaged{trust.NewMemory()}}
+	if _, err := d.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type damaged struct{ trust.Memory }
+
+func (damaged) Load(string) ([]byte, error) { return []byte("one abcdef\n"), nil }

@@ -1,0 +1,194 @@
+package trust
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// PublicKeys returns the current public key of each attribute, in the order of names. A key that
+// is not pinned yet is confirmed by a witness and then pinned.
+//
+// Errors:
+//   - ErrNotFound if nobody has published a name; the message suggests a name that is close.
+//   - ErrTampered if a key differs from its pin or is older than the newest pin, or if a
+//     witness disagrees.
+//   - ErrUnavailable if neither the own peer nor any witness answers.
+func (d *Directory) PublicKeys(ctx context.Context, names ...string) ([]*abe.PublicKey, error) {
+	published, err := d.Ledger.AttributeKeys(ctx, names)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, d.unpublished(ctx, names, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]*abe.PublicKey, len(published))
+	var unseen []ledger.AttributeKey
+	var pins []pin
+	for i, k := range published {
+		if k.Name != names[i] {
+			return nil, ledger.Errorf(ledger.ErrTampered, "the ledger gave the key of %s for %s", k.Name, names[i])
+		}
+		if keys[i], err = ParseKey(k); err != nil {
+			return nil, err
+		}
+		p, err := readPins(d.Memory, keys[i])
+		if err != nil {
+			return nil, err
+		}
+		if p.newest > keys[i].Version() {
+			return nil, ledger.Errorf(ledger.ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before",
+				keys[i].Version(), k.Name, p.newest)
+		}
+		if !p.seen {
+			unseen, pins = append(unseen, k), append(pins, p)
+		}
+	}
+	if err := d.confirmKeys(ctx, unseen); err != nil {
+		return nil, err
+	}
+	for _, p := range pins {
+		if err := d.Memory.Store(p.item, p.text); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return confirm(ctx, fmt.Sprintf("the public keys of %v", names), d.Witnesses, func(ctx context.Context, w Ledger) (bool, error) {
+		theirs, err := w.AttributeKeys(ctx, names)
+		return err == nil && slices.Equal(theirs, keys), err
+	})
+}
+
+// CheckPublicKey compares a public key that came from somewhere else than the ledger, such as a
+// file or a cache, with the keys that [Directory.PublicKeys] has pinned in the same memory. It
+// reports whether exactly this key is pinned.
+//
+// Errors:
+//   - ErrTampered if another key is pinned under the same version.
+//   - ErrRevoked if a newer version is pinned.
+func CheckPublicKey(memory Memory, k *abe.PublicKey) (seen bool, err error) {
+	p, err := readPins(memory, k)
+	if err != nil {
+		return false, err
+	}
+	if p.newest > k.Version() {
+		return false, ledger.Errorf(ledger.ErrRevoked, "version %d of the public key of %s was replaced by version %d", k.Version(), k.Name(), p.newest)
+	}
+	return p.seen, nil
+}
+
+// ParseKey decodes a published key and compares it with the name and version that it is
+// published under.
+//
+// Errors:
+//   - ErrTampered if it cannot be read or belongs to another name or version.
+func ParseKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
+	raw, err := base64.StdEncoding.DecodeString(k.Key)
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrTampered, "public key of %s is not base64", k.Name)
+	}
+	key, err := abe.ParsePublicKey(raw)
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrTampered, "public key of %s: %v", k.Name, err)
+	}
+	if key.Name() != k.Name || key.Version() != k.Version {
+		return nil, ledger.Errorf(ledger.ErrTampered, "the key published as %s version %d says that it is %s version %d", k.Name, k.Version, key.Name(), key.Version())
+	}
+	return key, nil
+}
+
+// A pin holds the first key seen under each version of one attribute. Its item in the memory
+// has a line "VERSION HEX-SHA256" for each.
+type pin struct {
+	item   string
+	text   []byte // the item with the key added
+	newest int    // version pinned so far
+	seen   bool   // exactly this key is pinned
+}
+
+// readPins compares a key with the pins of its attribute.
+//
+// Errors:
+//   - ErrInvalid if the item is damaged.
+//   - ErrTampered if another key is pinned under the same version.
+func readPins(memory Memory, key *abe.PublicKey) (pin, error) {
+	name, version := key.Name(), key.Version()
+	raw, err := key.MarshalBinary()
+	if err != nil {
+		return pin{}, err
+	}
+	digest := sha256.Sum256(raw)
+	hash := hex.EncodeToString(digest[:])
+	p := pin{item: pinItem(name)}
+	text, err := memory.Load(p.item)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return pin{}, err
+	}
+	for line := range strings.Lines(string(text)) {
+		number, pinned, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v, err := strconv.Atoi(number)
+		if err != nil {
+			return pin{}, ledger.Errorf(ledger.ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
+		}
+		if v == version && pinned != hash {
+			return pin{}, ledger.Errorf(ledger.ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
+		}
+		p.newest = max(p.newest, v)
+		p.seen = p.seen || v == version
+	}
+	p.text = fmt.Appendf(text, "%d %s\n", version, hash)
+	return p, nil
+}
+
+// pinItem names the pins of an attribute in the memory. An attribute's own name may contain
+// characters that the name of an item may not.
+func pinItem(attribute string) string {
+	id := sha256.Sum256([]byte(attribute))
+	return "pin/" + hex.EncodeToString(id[:16])
+}
+
+// unpublished explains which of the names nobody has published.
+func (d *Directory) unpublished(ctx context.Context, names []string, cause error) error {
+	published, err := d.Ledger.Attributes(ctx)
+	if err != nil {
+		return cause
+	}
+	all := make([]string, len(published))
+	for i, a := range published {
+		all[i] = a.Name
+	}
+	var missing []string
+	for _, name := range names {
+		if slices.Contains(all, name) {
+			continue
+		}
+		if near := policy.Suggest(name, all); len(near) > 0 {
+			name += " (did you mean " + near[0] + "?)"
+		}
+		missing = append(missing, name)
+	}
+	if len(missing) == 0 {
+		return cause
+	}
+	return ledger.Errorf(ledger.ErrNotFound, "no authority has published %s", strings.Join(missing, ", "))
+}
