@@ -8,42 +8,41 @@ import (
 	"slices"
 )
 
-// Envelopes that were sealed together begin with the same bytes, where their policy's
-// encapsulation stands (the first, of a policy that takes several stanzas): most of a
-// small one. A transaction carries such a beginning once, and so do the hospitals'
-// private data, under a key of its own that names it by its hash; an envelope there is
-// the name of its beginning and the rest. Nobody above this sees that: what the chaincode
-// takes and hands out are whole age files.
+// Envelopes that were sealed together begin with the same bytes: the encapsulation of
+// their policy, which is most of a small envelope. A transaction carries such a beginning
+// once. The hospitals' private data has it once too, under a key that is its hash, and an
+// envelope there is the hash of its beginning and the rest. Clients see whole age files
+// only.
 
-// Envelopes are the wrapped keys of one transaction, taken apart. See [DivideEnvelopes].
+// Envelopes are the wrapped keys of one transaction, divided by [DivideEnvelopes].
 type Envelopes struct {
-	Beginnings [][]byte // each is that of two envelopes at least
+	Beginnings [][]byte // each is shared by two or more envelopes
 	Parts      []EnvelopePart
 }
 
-// An EnvelopePart is an envelope without its beginning, or all of it.
+// An EnvelopePart is an envelope without its beginning, or a whole one.
 type EnvelopePart struct {
-	Beginning int // position in Beginnings; -1 for an envelope that is whole
+	Beginning int // position in Beginnings; -1 for a whole envelope
 	Rest      []byte
 }
 
-// partMark is the first byte of an envelope that is not whole, where it travels and where
-// it is stored. An age file has another.
+// partMark is the first byte of a divided envelope, in transit and in storage. No age file
+// begins with it.
 const partMark = 1
 
-// What taking envelopes apart costs, in bytes: a private write of its own for a
-// beginning, which has a key and two hashes in the block, and the name of the beginning
-// in each envelope.
+// The cost of dividing envelopes, in bytes. A beginning is one more private write, which
+// has a key and two hashes in the block. Each of its envelopes has its hash.
 const (
 	costOfBeginning = 256
 	costOfPart      = 1 + sha256.Size
 )
 
-// DivideEnvelopes takes envelopes apart so that they take few bytes. The order of the
-// parts is that of the envelopes. It needs no knowledge of what they were sealed to: in
-// the order of their bytes, those that begin alike are neighbours, and of all ways to cut
-// that order into runs it finds the one that saves most. The parts share memory with the
-// envelopes, which begin like age files.
+// DivideEnvelopes divides envelopes so that they take the fewest bytes. It needs to know
+// nothing about their policies: it sorts the envelopes by their bytes, so that those with
+// the same beginning are neighbours, and finds the division into runs that saves most.
+//
+// The parts are in the order of the envelopes and share their memory. Every envelope must
+// begin like an age file.
 func DivideEnvelopes(envelopes [][]byte) Envelopes {
 	n := len(envelopes)
 	order := make([]int, n)
@@ -51,13 +50,13 @@ func DivideEnvelopes(envelopes [][]byte) Envelopes {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(envelopes[a], envelopes[b]) })
-	near := make([]int, n) // how much each in the order has in common with the one before
+	near := make([]int, n) // bytes that each shares with the one before it in that order
 	for i := 1; i < n; i++ {
 		near[i] = alike(envelopes[order[i-1]], envelopes[order[i]])
 	}
 
-	// saved[i] is the most that can be saved in the first i of the order, run[i] the size
-	// of the last run then, and common[i] what is common to that.
+	// For the first i envelopes in that order: saved[i] is the largest possible saving,
+	// run[i] the size of the last run of that division, and common[i] its shared bytes.
 	saved, run, common := make([]int, n+1), make([]int, n+1), make([]int, n+1)
 	for i := 1; i <= n; i++ {
 		saved[i], run[i] = saved[i-1], 1
@@ -96,8 +95,8 @@ func DivideEnvelopes(envelopes [][]byte) Envelopes {
 	return out
 }
 
-// alike tells with how many bytes both begin: fewer than either has, so that something is
-// left.
+// alike counts the bytes with which both begin. The count is less than either length, so
+// that the rest is never empty.
 func alike(a, b []byte) int {
 	n := min(len(a), len(b)) - 1
 	for i := range max(n, 0) {
@@ -108,9 +107,9 @@ func alike(a, b []byte) int {
 	return n
 }
 
-// Pack is what [TransientEnvelopes] holds: as [PackList] has it, the beginnings and then
-// the envelopes, of which one that is not whole is the mark 01, the position of its
-// beginning in a byte, and the rest.
+// Pack gives the bytes of [TransientEnvelopes]: a list of [PackList] with the beginnings
+// and then the envelopes. A divided envelope is the mark 01, the position of its beginning
+// in one byte, and the rest.
 func (e Envelopes) Pack() []byte {
 	items := slices.Clone(e.Beginnings)
 	for _, p := range e.Parts {
@@ -123,10 +122,14 @@ func (e Envelopes) Pack() []byte {
 	return PackList(items)
 }
 
-// UnpackEnvelopes reads n envelopes from what [Envelopes.Pack] made of those of
-// [DivideEnvelopes], without copying. Other bytes are
-// [ErrInvalid]: beginnings that are given twice, or are not those of two envelopes at
-// least, or are not in the order in which the envelopes name them. Errors quote nothing.
+// UnpackEnvelopes reads n envelopes from the bytes of [Envelopes.Pack], and shares their
+// memory. Errors quote nothing of an envelope.
+//
+// Errors:
+//   - ErrInvalid if there are fewer than n envelopes, or one names no beginning or has
+//     nothing after it.
+//   - ErrInvalid if a beginning is empty, given twice, used by fewer than two envelopes,
+//     or not in the order in which the envelopes use beginnings.
 func UnpackEnvelopes(packed []byte, n int) (Envelopes, error) {
 	items, err := UnpackList(packed)
 	if err != nil {
@@ -166,7 +169,7 @@ func UnpackEnvelopes(packed []byte, n int) (Envelopes, error) {
 	return e, nil
 }
 
-// Size is how many bytes the i-th envelope has when it is whole.
+// Size gives the bytes of the whole i-th envelope.
 func (e Envelopes) Size(i int) int {
 	p := e.Parts[i]
 	if p.Beginning < 0 {
@@ -175,7 +178,7 @@ func (e Envelopes) Size(i int) int {
 	return len(e.Beginnings[p.Beginning]) + len(p.Rest)
 }
 
-// Begins is how the i-th envelope begins: all of it, or its beginning.
+// Begins gives the beginning of the i-th envelope, or all of it if it is whole.
 func (e Envelopes) Begins(i int) []byte {
 	if p := e.Parts[i]; p.Beginning >= 0 {
 		return e.Beginnings[p.Beginning]
@@ -183,8 +186,8 @@ func (e Envelopes) Begins(i int) []byte {
 	return e.Parts[i].Rest
 }
 
-// Value is what is stored under the key of the i-th envelope: all of it; or the mark 01,
-// the SHA-256 of its beginning, and the rest.
+// Value gives the stored form of the i-th envelope: a whole one as it is, a divided one as
+// the mark 01, the SHA-256 of its beginning, and the rest.
 func (e Envelopes) Value(i int) []byte {
 	p := e.Parts[i]
 	if p.Beginning < 0 {
@@ -194,7 +197,7 @@ func (e Envelopes) Value(i int) []byte {
 	return slices.Concat([]byte{partMark}, name[:], p.Rest)
 }
 
-// BeginningKey is the key under which a beginning is stored, once.
+// BeginningKey is the key of a stored beginning.
 func BeginningKey(beginning []byte) string {
 	name := sha256.Sum256(beginning)
 	return beginningKey(name[:])
@@ -204,9 +207,13 @@ func beginningKey(name []byte) string {
 	return "beginning/" + base64.RawURLEncoding.EncodeToString(name)
 }
 
-// JoinEnvelope makes an envelope whole again from its [Envelopes.Value]. read gives what
-// is stored under a [BeginningKey]; its error is returned as it is. A beginning that is
-// not the one which the value names is [ErrTampered], and so is a value that has none.
+// JoinEnvelope gives the whole envelope from its [Envelopes.Value]. The function read
+// reads the value of a [BeginningKey].
+//
+// Errors:
+//   - ErrTampered if the beginning does not have the hash in the value, or the value is
+//     cut short.
+//   - Any error of read.
 func JoinEnvelope(value []byte, read func(key string) ([]byte, error)) ([]byte, error) {
 	if len(value) == 0 || value[0] != partMark {
 		return value, nil

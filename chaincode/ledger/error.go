@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Sentinels that cross the wire. Test for them with errors.Is on both sides.
+// Kinds of errors that cross the wire. Test for them with errors.Is on both sides.
 var (
 	ErrInvalid     = errors.New("invalid argument")
 	ErrNotFound    = errors.New("not found")
@@ -17,7 +17,7 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 )
 
-// codes pairs each sentinel with its code on the wire. Codes are for ever; texts are not.
+// codes has the code of each kind on the wire. Codes never change; texts may.
 var codes = []struct {
 	code string
 	err  error
@@ -36,10 +36,9 @@ const (
 	codeSuffix = "] "
 )
 
-// An Error is a refusal by the chaincode: one of the sentinels and a sentence about this
-// case.
+// An Error is a refusal by the chaincode: its kind and a sentence about this case.
 type Error struct {
-	Kind    error  // a sentinel of this package
+	Kind    error  // one of the kinds above
 	Message string // lower case, no full stop, names the object
 }
 
@@ -50,7 +49,7 @@ func Errorf(kind error, format string, args ...any) *Error {
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap makes errors.Is find the sentinel.
+// Unwrap makes errors.Is find the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
 // WithKind makes err also an error of the given kind, for errors.Is. It keeps the text
@@ -67,8 +66,8 @@ type kindError struct{ err, kind error }
 func (e *kindError) Error() string   { return e.err.Error() }
 func (e *kindError) Unwrap() []error { return []error{e.err, e.kind} }
 
-// Encode gives the text that carries err through a chaincode response: "[chartseal/CODE]
-// message". An error that is not an [Error] gets no code and is returned as it is.
+// Encode gives the text of err in a chaincode response: "[chartseal/CODE] message". The
+// text of an error that is not an [Error] gets no code.
 func Encode(err error) string {
 	var e *Error
 	if errors.As(err, &e) {
@@ -81,9 +80,8 @@ func Encode(err error) string {
 	return err.Error()
 }
 
-// Decode finds a text made by [Encode] inside text, which Fabric may have wrapped in
-// words of its own before it, and returns the Error, or nil when there is none or its
-// code is unknown.
+// Decode finds the Error of [Encode] in a text, behind words that Fabric may have put
+// before it. It returns nil if there is none, or if its code is unknown.
 func Decode(text string) *Error {
 	_, rest, found := strings.Cut(text, codePrefix)
 	if !found {

@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// The world state is laid out under simple keys, so that the reads of auditors can be
-// ranges in order of time. Every part that a caller chooses is escaped, so that a '/'
-// always separates. Values are JSON where nothing else is said, and do not repeat what
-// their key says.
+// The layout of the world state. Keys are simple ones, so that audits can read ranges in
+// order of time. A '/' always separates: every part that a caller chooses is escaped.
+// Values do not repeat their keys. They are JSON unless a function is named.
 //
 //	authority/<msp>                       Authority
 //	attribute/<name>                      AttributeKey, the current version
@@ -23,31 +22,29 @@ import (
 //	scope-epoch/<name>/<epoch>            Scope, write once
 //	scope-retired/<name>/<msp>            Retirement, the latest
 //	record/<id>/<version>                 [VersionValue], write once
-//	record-time/<time>/<transaction>      [VersionNames] of the versions that a transaction registered
+//	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
 //	access/<target>/<access id>           [AccessValue], write once
 //	access-actor/<actor>/<access id>/<target>   [Mark]
 //	access-time/<access id>/<target>      [Mark]
-//	i/<name of hospital and label>        value of an index entry, write once, see [IndexKey]
+//	i/<hash of hospital and label>        value of an index entry, write once, see [IndexKey]
+//	searchable                            transaction id, see [SearchableKey]
 //
-// and in the private data collection
+// The private data collection [HospitalKeys] has
 //
-//	envelope/<record id>/<version>        [Envelopes.Value], the wrapped record key, or all of it but its beginning
-//	beginning/<hash>                      what envelopes that were sealed together begin with, see [BeginningKey]
+//	envelope/<record id>/<version>        the wrapped record key, see [Envelopes.Value]
+//	beginning/<hash>                      a shared beginning of envelopes, see [BeginningKey]
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
-// What a submitted transaction reads is written once (or, for attributes and scopes,
-// belongs to the one thing that the transaction changes), and no submitted transaction
-// reads a range. So two clients never conflict unless they change the same thing.
+// A submitted transaction reads no ranges. It reads keys that are written once, and the
+// keys of the one attribute or scope that it changes. So two clients conflict only if they
+// change the same attribute, scope or record, or choose the same label.
 
-// Mark is the value of a key that says all it has to say by existing. Fabric takes an
-// empty value for a deletion.
+// Mark is the value of a key without content. Fabric takes an empty value for a deletion.
 var Mark = []byte{0}
 
-// IndexKey is the key of an index entry. It names hospital and label by 16 bytes of a
-// SHA-256, so that it is no longer than a label, of which there are many, in write sets
-// and in read sets. An entry is under its own hospital's name as surely as if that were
-// spelt out: to take the key of another's label is to find a second preimage, a matter of
-// 2^128 trials.
+// IndexKey is the key of an index entry: 16 bytes of a SHA-256 of hospital and label. The
+// hash keeps keys short, since a write set has many. No hospital can write under the key
+// of another's label: that takes a second preimage, about 2^128 trials.
 func IndexKey(msp string, label []byte) string {
 	name := sha256.Sum256(slices.Concat([]byte(msp), []byte{0}, label)) // no MSP ID has a zero byte
 	return "i/" + base64.RawURLEncoding.EncodeToString(name[:16])
@@ -82,12 +79,11 @@ func AccessTimeKey(accessID, target string) string {
 	return "access-time/" + accessID + "/" + esc(target)
 }
 
-// SearchableKey has the [Searchable.Generation]. Everything that changes what can be
-// searched writes it and nothing that is submitted reads it, so such writers do not
-// conflict over it.
+// SearchableKey has the [Searchable] generation. Every transaction that changes what is
+// searchable writes it, and no submitted transaction reads it, so writers do not conflict.
 const SearchableKey = "searchable"
 
-// Prefixes of the ranges that are read, each ending in '/'. See [PrefixEnd].
+// Prefixes of the ranges that are read. Each ends in '/', see [PrefixEnd].
 const (
 	AuthorityPrefix        = "authority/"
 	AttributeCurrentPrefix = "attribute/"
@@ -102,13 +98,14 @@ func RecordPrefix(id string) string         { return "record/" + id + "/" }
 func AccessPrefix(target string) string     { return "access/" + esc(target) + "/" }
 func AccessActorPrefix(actor string) string { return "access-actor/" + esc(actor) + "/" }
 
-// PrefixEnd is the first key after all keys that start with prefix, which must end in
-// '/': the exclusive end of a range.
+// PrefixEnd gives the exclusive end of the range of a prefix, which must end in '/': the
+// first key after all keys that start with it.
 func PrefixEnd(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" }
 
 func esc(part string) string { return url.PathEscape(part) }
 
-// Parts splits a key of this layout into its unescaped parts, the first being its kind.
+// Parts splits a key into its unescaped parts. The first part is the kind.
+// A wrong escape is an error.
 func Parts(key string) ([]string, error) {
 	parts := strings.Split(key, "/")
 	for i, p := range parts {
@@ -121,7 +118,7 @@ func Parts(key string) ([]string, error) {
 	return parts, nil
 }
 
-// ParseRecordKey reads a key that [RecordKey] made.
+// ParseRecordKey reads a key of [RecordKey]. Any other key is an error.
 func ParseRecordKey(key string) (id string, version int, err error) {
 	parts := strings.Split(key, "/")
 	if len(parts) != 3 || parts[0] != "record" {
@@ -133,8 +130,8 @@ func ParseRecordKey(key string) (id string, version int, err error) {
 	return parts[1], version, nil
 }
 
-// ParseAnyAccessKey reads a key that [AccessKey], [AccessActorKey] or [AccessTimeKey]
-// made.
+// ParseAnyAccessKey reads a key of [AccessKey], [AccessActorKey] or [AccessTimeKey]. Any
+// other key is an error.
 func ParseAnyAccessKey(key string) (target, accessID string, err error) {
 	parts, err := Parts(key)
 	if err != nil {
@@ -151,27 +148,28 @@ func ParseAnyAccessKey(key string) (target, accessID string, err error) {
 	return "", "", fmt.Errorf("key %q is not of an access entry", key)
 }
 
-// Actor names a person or service on the ledger, and is the GID of attribute keys:
-// "MSPID/enrolment-id".
+// Actor names a person or service on the ledger: "MSPID/enrolment-id". It is also the GID
+// of attribute keys.
 func Actor(msp, enrolmentID string) string { return msp + "/" + enrolmentID }
 
-// Organisation is the MSP of an actor. No MSP ID has a '/'.
+// Organisation gives the MSP of an actor. No MSP ID has a '/'.
 func Organisation(actor string) string {
 	msp, _, _ := strings.Cut(actor, "/")
 	return msp
 }
 
-// ScopeTarget is the access target of a scope's key.
+// ScopeTarget gives the access target of a scope's key.
 func ScopeTarget(name string) string { return "scope:" + name }
 
-// timeLayout has a fixed width, so that text order is time order.
+// timeLayout has a fixed width, so that the order of texts is the order of times.
 const timeLayout = "2006-01-02T15:04:05.000000000Z"
 
-// FormatTime gives the form of every time on the ledger: UTC, nanoseconds, fixed width.
+// FormatTime gives the one form of times on the ledger: UTC, nanoseconds, fixed width.
 func FormatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// ParseTime reads the form of [FormatTime].
+// ParseTime reads a time of [FormatTime]. Any other text is an error.
 func ParseTime(s string) (time.Time, error) { return time.Parse(timeLayout, s) }
 
-// AccessID joins the time and the transaction that made an access entry.
+// AccessID joins the time and the transaction id of an access entry, so that ids sort by
+// time.
 func AccessID(t, tx string) string { return t + "-" + tx }

@@ -1,59 +1,59 @@
-// Package ledger is the vocabulary that the chaincode and its clients share: the names of
-// the transactions, the JSON types that travel, the layout of the world state, the limits
-// on every argument, and the error codes that survive the trip through Fabric as text.
-//
-// It holds no rules and imports nothing but the standard library, so that both sides can
-// depend on it.
-//
-// What may be in these types is fixed by one rule: the ledger is for ever, so nothing
-// decryptable goes on it. A record is an id, a content identifier and a commitment.
-// Envelopes (the wrapped keys) are never an argument or a result of a submitted
-// transaction: they go in through the transient map and the private data collection
-// [HospitalKeys], and come out only through evaluated calls.
 package ledger
 
 import "time"
 
-// Transaction names, in the form "contract:Function" that fabric-contract-api-go routes
-// on. Those marked "evaluate" must never be submitted: the response of a submitted
-// transaction is stored in the block. Those that are submitted have none: what they did
-// is in their write set, see [ReadVersion] and [ReadAccess].
+// Transaction names, in the form "contract:Function" of fabric-contract-api-go.
+//
+// The comments have arguments, result and callers. Every member of the channel may call
+// where no role is named. An evaluated call must never be submitted: a block stores the
+// response of a submitted transaction. Submitted calls have no result; their write set
+// shows their effect, see [ReadVersion] and [ReadAccess].
 const (
-	AuthorityAnnounce    = "authority:Announce"    // (Announcement)                submit, role admin or authority
-	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)              submit, role admin or authority
-	AuthorityList        = "authority:List"        // () []Authority                evaluate
-	AuthorityKeys        = "authority:Keys"        // ([]string) []AttributeKey     evaluate, current version of each name, unknown ones left out
-	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey   evaluate, those versions, unknown ones left out
-	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName            evaluate, all that are published
+	// Submitted by an admin or authority of a hospital.
+	AuthorityAnnounce    = "authority:Announce"    // (Announcement)
+	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)
+	// Evaluated. Unknown attributes are left out.
+	AuthorityList        = "authority:List"        // () []Authority
+	AuthorityKeys        = "authority:Keys"        // ([]string names) []AttributeKey, current versions
+	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey
+	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName
 
-	ScopeCreate  = "scope:Create"  // (name) + transient                    submit, role admin or custodian; epoch 1
-	ScopeRoll    = "scope:Roll"    // (name, epoch) + transient              submit, owner's admin or custodian; epoch = current+1
-	ScopeRetire  = "scope:Retire"  // (name, epoch)                          submit, role admin or custodian; of the own entries
-	ScopeList    = "scope:List"    // () []Scope                             evaluate
-	ScopeRetired = "scope:Retired" // (name) []Retirement                  evaluate
-	ScopeKey     = "scope:Key"     // (name, epoch, access id) Envelope      evaluate
+	// Submitted by an admin or custodian of a hospital; Roll by those of the scope's owner.
+	ScopeCreate = "scope:Create" // (name), transient: the wrapped key of epoch 1
+	ScopeRoll   = "scope:Roll"   // (name, current epoch + 1), transient: its wrapped key
+	ScopeRetire = "scope:Retire" // (name, epoch), for the caller's own entries
+	// Evaluated. Key is for the actor of an access entry.
+	ScopeList    = "scope:List"    // () []Scope
+	ScopeRetired = "scope:Retired" // (name) []Retirement
+	ScopeKey     = "scope:Key"     // (name, epoch, access id) Envelope
 
-	RecordCreate   = "record:Create"   // () + transient records and envelopes        submit
-	RecordAmend    = "record:Amend"    // (version) + transient record and envelope   submit
-	RecordGet      = "record:Get"      // ([]string ids) []Record, unknown ids left out   evaluate
-	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope           evaluate
+	// Submitted by a clinical user or custodian of a hospital.
+	RecordCreate = "record:Create" // (), transient: records and envelopes
+	RecordAmend  = "record:Amend"  // (current version + 1), transient: one record, its envelope
+	// Evaluated. Unknown ids are left out. Envelope is for the actor of an access entry.
+	RecordGet      = "record:Get"      // ([]string ids) []Record
+	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope
 
-	IndexPut    = "index:Put"    // () + transient entries                 submit
-	IndexGet    = "index:Get"    // ([]LabelBatch) [][]string              evaluate
-	IndexSearch = "index:Search" // (known, []LabelBatch) SearchAnswer     evaluate
+	// Submitted by a clinical user or custodian of a hospital.
+	IndexPut = "index:Put" // (), transient: entries
+	// Evaluated. Values are padded base64, and empty for unknown labels.
+	IndexGet    = "index:Get"    // ([]LabelBatch) [][]string
+	IndexSearch = "index:Search" // (known generation, []LabelBatch) SearchAnswer
 
-	AccessRequest = "access:Request" // ([]string targets, purpose)   submit
+	// Submitted by a clinical user or custodian of a hospital.
+	AccessRequest = "access:Request" // ([]string targets, purpose)
 
-	AuditRecords  = "audit:Records"  // (RecordQuery) RecordPage   evaluate, role auditor, custodian or admin
-	AuditAccesses = "audit:Accesses" // (AccessQuery) AccessPage   evaluate, role auditor, custodian or admin
-	AuditHistory  = "audit:History"  // (record id) []HistoryEvent evaluate, role auditor, custodian or admin
+	// Evaluated for an auditor, custodian or admin.
+	AuditRecords  = "audit:Records"  // (RecordQuery) RecordPage
+	AuditAccesses = "audit:Accesses" // (AccessQuery) AccessPage
+	AuditHistory  = "audit:History"  // (record id) []HistoryEvent
 )
 
-// HospitalKeys is the private data collection that holds every wrapped key. Hospitals are
-// its members; the regulator is not.
+// HospitalKeys is the private data collection of all wrapped keys. Its members are the
+// hospitals, and not the regulator.
 const HospitalKeys = "hospitalKeys"
 
-// Limits on arguments. The chaincode refuses what is over them with [ErrInvalid].
+// Limits on arguments. The chaincode refuses larger ones with [ErrInvalid].
 const (
 	MaxNewRecords      = 250       // records in one Create
 	MaxRecordsPerCall  = 100       // ids in one Get, targets in one Request
@@ -78,12 +78,12 @@ const (
 	AccessWindowFuture = 2 * time.Minute // clock skew allowed between an access entry and its use
 )
 
-// Role is the name of the certificate attribute that the contracts check, beside the MSP.
+// RoleAttribute is the certificate attribute that the contracts check, beside the MSP.
 const RoleAttribute = "role"
 
-// Roles that the contracts know. Any other value is a clinical role of the hospital that
-// gave it (doctor, nurse, ...): it may seal, search and ask for access, and what it opens
-// is decided by cryptography.
+// Roles that the contracts know. Every other role is a clinical one of the caller's
+// hospital, such as doctor or nurse. Clinical users may seal, search and request access;
+// their attribute keys decide which records they open.
 const (
 	RoleAdmin     = "admin"
 	RoleAuditor   = "auditor"
@@ -91,7 +91,7 @@ const (
 	RoleCustodian = "custodian"
 )
 
-// An Announcement is what a hospital tells the consortium about its attribute authority.
+// An Announcement tells the consortium where a hospital's attribute authority is.
 type Announcement struct {
 	URL       string `json:"url"`                                     // https address of the authority's key service
 	Custodian string `json:"custodian" metadata:"custodian,optional"` // age recipient of the hospital's records custodian
@@ -105,14 +105,15 @@ type Authority struct {
 	Time      string `json:"time"` // of the announcement, see [FormatTime]
 }
 
-// An AttributeKey is one pinned public key. A name has exactly one current key.
+// An AttributeKey is the pinned public key of an attribute, in one version. An attribute
+// has exactly one current version.
 type AttributeKey struct {
 	Name    string `json:"name"`    // MSPID:name or MSPID:name=value
-	Version int    `json:"version"` // from 1; publishing must name current+1
-	Key     string `json:"key"`     // base64 (standard, padded) of the abe package's canonical encoding
+	Version int    `json:"version"` // from 1; the next to publish is the current one + 1
+	Key     string `json:"key"`     // padded base64 of the canonical encoding of package abe
 }
 
-// An AttributeName is a version of a published attribute without its key.
+// An AttributeName is a published attribute in one version, without its key.
 type AttributeName struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
@@ -126,8 +127,8 @@ type Scope struct {
 	Time  string `json:"time"`  // of the current epoch
 }
 
-// A Retirement says that a hospital has written its index entries of old epochs anew:
-// searchers need not ask for those that it wrote in epochs up to this one.
+// A Retirement says that a hospital has rewritten its index entries of all epochs up to
+// this one under a later epoch. Searchers skip that hospital's entries of those epochs.
 type Retirement struct {
 	Scope string `json:"scope"`
 	MSP   string `json:"msp"`
@@ -136,23 +137,23 @@ type Retirement struct {
 	Time  string `json:"time"`
 }
 
-// A NewRecord asks for version 1 of a record. It travels in the transient map, and its
-// envelope beside it at the same position.
+// A NewRecord is the record of a [RecordCreate] or [RecordAmend]. It travels in the
+// transient map, with its envelope at the same position of the list beside it.
 type NewRecord struct {
 	ID         string `json:"id"`         // 32 lower-case hexadecimal digits, chosen at random by the client
 	CID        string `json:"cid"`        // CIDv1, base32, of the payload
 	Commitment string `json:"commitment"` // hex SHA-256(salt || plaintext)
 }
 
-// A NewVersion asks for the version after the current one.
+// A NewVersion is the version of a [RecordAmend].
 type NewVersion struct {
 	ID         string `json:"id"`
-	Version    int    `json:"version"` // must be current+1
+	Version    int    `json:"version"` // the current one + 1
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
 }
 
-// A RecordVersion is what the ledger says of one version. It is written once.
+// A RecordVersion is the ledger's account of one version of a record. It is written once.
 type RecordVersion struct {
 	ID         string `json:"id"`
 	Version    int    `json:"version"`
@@ -164,54 +165,54 @@ type RecordVersion struct {
 	Tx         string `json:"tx"`
 }
 
-// A Record is all versions of a record, oldest first; there is at least one.
+// A Record has all versions of a record, oldest first, and at least one.
 type Record struct {
 	ID       string          `json:"id"`
 	Home     string          `json:"home"`
 	Versions []RecordVersion `json:"versions"`
 }
 
-// Current is the newest version.
+// Current gives the newest version.
 func (r Record) Current() RecordVersion { return r.Versions[len(r.Versions)-1] }
 
-// An Envelope is a wrapped key as an evaluated call hands it out.
+// An Envelope is the answer of a call that hands out a wrapped key.
 type Envelope struct {
-	Data string `json:"data"` // base64 (standard, padded)
+	Data string `json:"data"` // padded base64 of an age file
 
-	// ServedBy is the MSP of the chaincode server that answered. As it differs between
-	// organisations, two endorsements of this answer never agree: the call cannot become
-	// a valid transaction by mistake.
+	// ServedBy is the MSP of the chaincode server that answered. It differs between
+	// organisations, so endorsements of this answer never agree, and the call cannot
+	// become a valid transaction by mistake.
 	ServedBy string `json:"servedBy"`
 }
 
-// A LabelBatch asks for the values of labels that one hospital wrote.
+// A LabelBatch asks for the values of one hospital's labels.
 type LabelBatch struct {
 	MSP    string `json:"msp"`
-	Labels string `json:"labels"` // base64 (standard, padded) of labels of LabelSize bytes, one after the other
+	Labels string `json:"labels"` // padded base64 of joined labels, LabelSize bytes each
 }
 
-// A SearchAnswer is the values of labels, and what could be searched when they were read.
+// A SearchAnswer has the values of labels, and what was searchable when they were read.
 type SearchAnswer struct {
-	Values     [][]string `json:"values"` // as index:Get gives them
+	Values     [][]string `json:"values"` // as from index:Get
 	Searchable Searchable `json:"searchable"`
 }
 
-// A Searchable is what there is to search. If Generation is the one that the caller
-// knows, the rest is left out.
+// A Searchable lists what a search covers. Its lists are empty if the caller knows the
+// generation.
 type Searchable struct {
-	Generation  string       `json:"generation"`  // another one after every change; empty as long as there was none
-	Scopes      []Scope      `json:"scopes"`      // in the order of their names
+	Generation  string       `json:"generation"`  // new after every change; empty before the first
+	Scopes      []Scope      `json:"scopes"`      // in the order of names
 	Hospitals   []string     `json:"hospitals"`   // MSP IDs with an announced authority, in order
 	Retirements []Retirement `json:"retirements"` // of all scopes
 }
 
-// An AccessEntry says that an actor asked for a target.
+// An AccessEntry says that an actor asked for the wrapped key of a target.
 type AccessEntry struct {
-	ID      string `json:"id"`     // FormatTime(time) + "-" + transaction id: unique with the target, sorts by time
-	Target  string `json:"target"` // a record id, or ScopeTarget of a scope
+	ID      string `json:"id"`     // see [AccessID]; unique together with the target
+	Target  string `json:"target"` // a record id, or [ScopeTarget] of a scope
 	Actor   string `json:"actor"`
 	Purpose string `json:"purpose"`
-	Time    string `json:"time"` // the client's clock, as Fabric records it; the order of blocks is the ledger's own
+	Time    string `json:"time"` // by the client's clock; the order of blocks is the ledger's own
 	Tx      string `json:"tx"`
 }
 
@@ -224,16 +225,15 @@ type RecordQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// A RecordPage is one page of record versions. Bookmark is empty on the last page, and
-// only there: a query that has to skip much may answer with a short or empty page that
-// has one.
+// A RecordPage is one page of record versions. Bookmark is empty on the last page only. A
+// query that skips many rows may give a short or empty page with a bookmark.
 type RecordPage struct {
 	Versions []RecordVersion `json:"versions"`
 	Bookmark string          `json:"bookmark"`
 }
 
-// An AccessQuery selects access entries for an auditor, oldest first. Record and Actor
-// may be combined.
+// An AccessQuery selects access entries for an auditor, oldest first. A query may have
+// both Record and Actor.
 type AccessQuery struct {
 	Record   string `json:"record" metadata:"record,optional"` // a target
 	Actor    string `json:"actor" metadata:"actor,optional"`
@@ -243,14 +243,13 @@ type AccessQuery struct {
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }
 
-// An AccessPage is one page of access entries. Bookmark is empty on the last page, and
-// only there, as in [RecordPage].
+// An AccessPage is one page of access entries. Its bookmark is that of [RecordPage].
 type AccessPage struct {
 	Entries  []AccessEntry `json:"entries"`
 	Bookmark string        `json:"bookmark"`
 }
 
-// A HistoryEvent is one thing that happened to a record, in order of time.
+// A HistoryEvent is one event in the life of a record. Histories are in order of time.
 type HistoryEvent struct {
 	Time    string `json:"time"`
 	Event   string `json:"event"` // "sealed", "amended" or "accessed"
@@ -260,6 +259,7 @@ type HistoryEvent struct {
 	Tx      string `json:"tx"`
 }
 
-// EventRecords is the chaincode event that Create and Amend set. Its payload are the CIDs
-// of the payloads, see [UnpackCIDs]; hospitals' replicators follow it to pin them.
+// EventRecords is the chaincode event of [RecordCreate] and [RecordAmend]. Its payload
+// lists the CIDs of the sealed payloads, see [UnpackCIDs]. Replicators follow it to pin
+// them.
 const EventRecords = "records"

@@ -6,18 +6,17 @@ import (
 	"encoding/hex"
 )
 
-// What a transaction writes stands in its write set, in the block, for ever, under the
-// signatures of the endorsers and of the client that submits it. Its arguments would
-// stand there a second time and its response a third. So what is to be written travels to
-// the endorsers in the transient map, of which a block has nothing, and in bytes that
-// have one form only: a text has several (case, spaces, order of fields), each of which
-// would have to be refused.
+// A block has the write set of a transaction, its arguments and its response. New data
+// must be in the write set, so it stays out of the other two: it travels to the endorsers
+// in the transient map, which no block has. It travels in packed bytes, which have one
+// form only. A text has several (case, spaces, order of fields), and endorsers would have
+// to refuse all but one.
 
 // Names in the transient map.
 const (
 	TransientRecords   = "records"   // new versions, see [PackRecords]
-	TransientEnvelopes = "envelopes" // wrapped keys in the order of the records, or one of a scope, see [Envelopes.Pack]
-	TransientEntries   = "entries"   // index entries of PackedEntrySize bytes: label and value
+	TransientEnvelopes = "envelopes" // of the records, in their order, or of a scope, see [Envelopes.Pack]
+	TransientEntries   = "entries"   // joined index entries: label and value, PackedEntrySize bytes each
 )
 
 // Sizes of a packed record: id, CID and commitment.
@@ -26,8 +25,10 @@ const (
 	PackedRecordSize = RecordIDSize + CIDSize + CommitmentSize
 )
 
-// PackRecords is what [TransientRecords] holds. It takes only the one form that each text
-// of a record has; any other is [ErrInvalid].
+// PackRecords gives the bytes of [TransientRecords].
+//
+// Errors:
+//   - ErrInvalid if an id, a content identifier or a commitment is not in its one form.
 func PackRecords(records []NewRecord) ([]byte, error) {
 	packed := make([]byte, 0, len(records)*PackedRecordSize)
 	for _, r := range records {
@@ -48,7 +49,10 @@ func PackRecords(records []NewRecord) ([]byte, error) {
 	return packed, nil
 }
 
-// UnpackRecords reads what [PackRecords] made. Any other bytes are [ErrInvalid].
+// UnpackRecords reads the bytes of [PackRecords].
+//
+// Errors:
+//   - ErrInvalid if they are any other bytes.
 func UnpackRecords(packed []byte) ([]NewRecord, error) {
 	if len(packed)%PackedRecordSize != 0 {
 		return nil, Errorf(ErrInvalid, "%d bytes of records: each has %d", len(packed), PackedRecordSize)
@@ -67,10 +71,12 @@ func UnpackRecords(packed []byte) ([]NewRecord, error) {
 
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// PackCID gives the bytes of a content identifier. It takes the one form that sealed
-// payloads have, CIDv1 of raw leaves or dag-pb with SHA2-256, in the one text that it
-// has, lower-case base32: an identity hash would put data on the ledger, and two texts
-// for one payload would hide that they are the same. Any other is [ErrInvalid].
+// PackCID gives the bytes of a content identifier. It takes CIDv1 of the codec raw or
+// dag-pb, with SHA2-256, in lower-case base32. An identity hash would put data on the
+// ledger, and two texts of one payload would hide that they are the same.
+//
+// Errors:
+//   - ErrInvalid if the text is any other identifier.
 func PackCID(text string) ([]byte, error) {
 	if len(text) > 0 && text[0] == 'b' {
 		raw, err := lowerBase32.DecodeString(text[1:])
@@ -83,7 +89,10 @@ func PackCID(text string) ([]byte, error) {
 	return nil, Errorf(ErrInvalid, "content identifier %.80q: needs CIDv1 of the codec raw or dag-pb, with SHA2-256, in lower-case base32", text)
 }
 
-// UnpackCID gives the text of what [PackCID] made. Any other bytes are [ErrInvalid].
+// UnpackCID gives the text of a content identifier from the bytes of [PackCID].
+//
+// Errors:
+//   - ErrInvalid if they are any other bytes.
 func UnpackCID(raw []byte) (string, error) {
 	const version, codecRaw, codecDAG, sha256, digest = 1, 0x55, 0x70, 0x12, 32
 	if len(raw) != CIDSize || raw[0] != version || raw[1] != codecRaw && raw[1] != codecDAG || raw[2] != sha256 || raw[3] != digest {
@@ -92,7 +101,10 @@ func UnpackCID(raw []byte) (string, error) {
 	return "b" + lowerBase32.EncodeToString(raw), nil
 }
 
-// UnpackCIDs reads the payload of an [EventRecords]: CIDs, one after the other.
+// UnpackCIDs reads the payload of an [EventRecords]: joined CIDs.
+//
+// Errors:
+//   - ErrInvalid if it is anything else.
 func UnpackCIDs(packed []byte) ([]string, error) {
 	if len(packed)%CIDSize != 0 {
 		return nil, Errorf(ErrInvalid, "%d bytes of content identifiers: each has %d", len(packed), CIDSize)
@@ -108,7 +120,7 @@ func UnpackCIDs(packed []byte) ([]string, error) {
 	return cids, nil
 }
 
-// PackList joins items of any sizes, each after its length in 4 bytes, big endian.
+// PackList joins items of any size. Each follows its length in 4 bytes, big endian.
 func PackList(items [][]byte) []byte {
 	size := 0
 	for _, item := range items {
@@ -121,8 +133,10 @@ func PackList(items [][]byte) []byte {
 	return packed
 }
 
-// UnpackList splits what [PackList] made, without copying. Any other bytes are
-// [ErrInvalid].
+// UnpackList splits a list of [PackList]. The items share its memory.
+//
+// Errors:
+//   - ErrInvalid if the list ends within an item.
 func UnpackList(packed []byte) ([][]byte, error) {
 	var items [][]byte
 	for len(packed) > 0 {

@@ -1,7 +1,7 @@
 package ledger
 
-// Purposes are the codes of HL7 v3 PurposeOfUse (value set 2.16.840.1.113883.1.11.20448)
-// that an access may claim, with their display names.
+// Purposes has the codes that an access may claim, with their display names. They are
+// those of HL7 v3 PurposeOfUse, value set 2.16.840.1.113883.1.11.20448.
 var Purposes = map[string]string{
 	"TREAT":     "treatment",
 	"ETREAT":    "emergency treatment",

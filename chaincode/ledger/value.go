@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A storedVersion is the value of a [RecordKey]: what the key does not say. The home of a
-// version is its author's organisation, as nobody else may write it.
+// A storedVersion is the value of a [RecordKey], without what the key has. The home of a
+// version is its author's organisation: nobody else may write it.
 type storedVersion struct {
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
@@ -18,19 +18,20 @@ type storedVersion struct {
 	Tx         string `json:"tx"`
 }
 
-// A storedAccess is the value of an [AccessKey]: what the key does not say. The key has
-// the target and the access id, and that has the time and the transaction.
+// A storedAccess is the value of an [AccessKey], without what the key has: the target and
+// the access id, which has the time and the transaction.
 type storedAccess struct {
 	Actor   string `json:"actor"`
 	Purpose string `json:"purpose"`
 }
 
-// VersionValue is the value of a version's [RecordKey].
+// VersionValue gives the value of a version's [RecordKey].
 func VersionValue(v RecordVersion) []byte {
 	return mustMarshal(storedVersion{CID: v.CID, Commitment: v.Commitment, Author: v.Author, Time: v.Time, Tx: v.Tx})
 }
 
-// ReadVersion reads a version from its [RecordKey] and [VersionValue].
+// ReadVersion reads a version from its [RecordKey] and [VersionValue]. Any other key or
+// value is an error.
 func ReadVersion(key string, value []byte) (RecordVersion, error) {
 	var s storedVersion
 	id, version, err := ParseRecordKey(key)
@@ -44,12 +45,13 @@ func ReadVersion(key string, value []byte) (RecordVersion, error) {
 		Author: s.Author, Time: s.Time, Tx: s.Tx}, nil
 }
 
-// AccessValue is the value of an entry's [AccessKey].
+// AccessValue gives the value of an entry's [AccessKey].
 func AccessValue(e AccessEntry) []byte {
 	return mustMarshal(storedAccess{Actor: e.Actor, Purpose: e.Purpose})
 }
 
-// ReadAccess reads an entry from its [AccessKey] and [AccessValue].
+// ReadAccess reads an entry from its [AccessKey] and [AccessValue]. Any other key or value
+// is an error.
 func ReadAccess(key string, value []byte) (AccessEntry, error) {
 	var s storedAccess
 	target, id, err := ParseAnyAccessKey(key)
@@ -68,10 +70,10 @@ func ReadAccess(key string, value []byte) (AccessEntry, error) {
 	return e, nil
 }
 
-// ScopeValue is the value of a [ScopeStateKey] and of a [ScopeEpochKey].
+// ScopeValue gives the value of a [ScopeStateKey] and of a [ScopeEpochKey].
 func ScopeValue(s Scope) []byte { return mustMarshal(s) }
 
-// A VersionName says which version of which record.
+// A VersionName names a version of a record.
 type VersionName struct {
 	ID      string
 	Version int
@@ -79,8 +81,8 @@ type VersionName struct {
 
 const versionNameSize = RecordIDSize + 4
 
-// VersionNames is the value of a [RecordTimeKey]: each id in 16 bytes and version in 4,
-// big endian. The ids have been checked.
+// VersionNames gives the value of a [RecordTimeKey]: ids of 16 bytes, each followed by the
+// version in 4 bytes, big endian. The ids must be valid, see [ParseRecordID].
 func VersionNames(versions []RecordVersion) []byte {
 	packed := make([]byte, 0, len(versions)*versionNameSize)
 	for _, v := range versions {
@@ -90,7 +92,7 @@ func VersionNames(versions []RecordVersion) []byte {
 	return packed
 }
 
-// ReadVersionNames reads what [VersionNames] made.
+// ReadVersionNames reads a value of [VersionNames]. Another length is an error.
 func ReadVersionNames(packed []byte) ([]VersionName, error) {
 	if len(packed)%versionNameSize != 0 {
 		return nil, fmt.Errorf("%d bytes are no names of versions", len(packed))
@@ -102,7 +104,7 @@ func ReadVersionNames(packed []byte) ([]VersionName, error) {
 	return names, nil
 }
 
-// mustMarshal encodes a struct of texts, which never fails.
+// mustMarshal encodes a struct of texts and numbers, which never fails.
 func mustMarshal(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
