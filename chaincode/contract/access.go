@@ -10,23 +10,25 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Access keeps the access log. An entry is committed before any wrapped key is handed
-// out.
+// Access keeps the access log. A wrapped key is handed out only after its access entry is
+// committed.
 type Access struct {
 	contractapi.Contract
 	consortium
 }
 
-// Request writes an entry for each target (a record's id, or ledger.ScopeTarget of a
-// scope), saying that the caller asks for its wrapped key for a purpose: all of them or
-// none. The entries have one id, see [ledger.AccessID].
+// Request writes an access entry for each target: the caller asks for its wrapped key,
+// for a purpose. A target is a record id, or the [ledger.ScopeTarget] of a scope. All
+// entries have the same id, see [ledger.AccessID].
 //
-// It reads a key that is written once for each target, and writes keys that have the
-// transaction's id in them. So no two requests conflict, whoever makes them and whatever
-// for, nor does a request with anything else that happens to its target.
+// Requests conflict with nothing, not even with changes of their targets: they read keys
+// that are written once, and write keys that contain the transaction's id.
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
-// ErrNotFound when a target does not exist, ErrInvalid.
+// Errors:
+//   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
+//   - ErrNotFound if a target does not exist.
+//   - ErrInvalid if a target or the purpose is malformed, a target is given twice, or
+//     there are none or too many.
 func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -70,11 +72,11 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	return ctx.write(&b)
 }
 
-// handOut gives the private data under a key to the actor of a recent access entry for
-// the target.
+// handOut gives a wrapped key to the actor of a recent access entry for the target. Its
+// key names it in the private data.
 //
-// It reads the ledger as it is on this peer, so the entry is committed: a proposal that
-// was only endorsed, or that was found invalid, wrote nothing.
+// An entry in this peer's state is committed: a proposal that was only endorsed, or that
+// was found invalid, wrote nothing.
 func (c consortium) handOut(ctx *Context, target, accessID, key string) (ledger.Envelope, error) {
 	var none ledger.Envelope
 	who, err := c.admit(ctx, clinicians)
@@ -109,7 +111,7 @@ func (c consortium) handOut(ctx *Context, target, accessID, key string) (ledger.
 	return ledger.Envelope{Data: base64.StdEncoding.EncodeToString(data), ServedBy: c.msp}, nil
 }
 
-// recent checks the age of an entry, by the server's clock if it has one. See
+// recent checks the age of an entry by the server's clock, if it has one. See
 // [Config.Clock].
 func (c consortium) recent(ctx *Context, entry ledger.AccessEntry) error {
 	made, err := ledger.ParseTime(entry.Time)
@@ -131,8 +133,7 @@ func (c consortium) recent(ctx *Context, entry ledger.AccessEntry) error {
 	return nil
 }
 
-// wrappedKey reads a wrapped key and makes it whole. What this peer has in the place of
-// its beginning is held against the hash.
+// wrappedKey reads a whole wrapped key. It checks a shared beginning against its hash.
 func (ctx *Context) wrappedKey(key string) ([]byte, error) {
 	value, err := ctx.privateData(key)
 	if err != nil {
@@ -145,9 +146,9 @@ func (ctx *Context) wrappedKey(key string) ([]byte, error) {
 	return whole, err
 }
 
-// privateData reads a wrapped key, or the beginning of some. A peer that has the key's
-// hash, from the block, but not its value, which has yet to arrive from another
-// hospital's peer, answers with an error and not with nothing.
+// privateData reads a wrapped key or a shared beginning. A peer can have the hash of a
+// value, from the block, before the value arrives from another hospital's peer. Its
+// answer is then ErrUnavailable and not ErrNotFound.
 func (ctx *Context) privateData(key string) ([]byte, error) {
 	data, err := ctx.GetStub().GetPrivateData(ledger.HospitalKeys, key)
 	if err == nil && len(data) > 0 {
@@ -162,7 +163,7 @@ func (ctx *Context) privateData(key string) ([]byte, error) {
 	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's", key)
 }
 
-// hasPrivate tells whether there is private data under a key, which every peer knows,
+// hasPrivate tells whether a key has private data. Every peer knows that from the hash,
 // with or without the data.
 func (ctx *Context) hasPrivate(key string) (bool, error) {
 	hash, err := ctx.GetStub().GetPrivateDataHash(ledger.HospitalKeys, key)

@@ -46,8 +46,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// An attacker who is a client of a member tries to get a wrapped key without an entry of
-// their own.
+// A client of a member tries to get a wrapped key without an access entry of their own.
 func TestEnvelopeAttacks(t *testing.T) {
 	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -83,7 +82,7 @@ func TestEnvelopeAttacks(t *testing.T) {
 		}
 	})
 	t.Run("a regulator with an entry on the ledger", func(t *testing.T) {
-		// Even if an entry of theirs were there, by whatever means.
+		// Even an entry of theirs would not help.
 		for _, role := range []string{"auditor", "admin", "doctor", "custodian"} {
 			auditor := person(t, "Regulator", "auditor", role)
 			_, err := c.submit(auditor, nil, ledger.AccessRequest, []string{id}, "TREAT")
@@ -132,9 +131,8 @@ func TestAccessWindow(t *testing.T) {
 	}
 }
 
-// A clinician dates an entry a year back, so that an auditor's query for today does not
-// show it, and asks for the envelope under an equally false timestamp. A server with a
-// clock refuses.
+// A clinician dates an entry a year back, so that an audit of today misses it, and asks
+// for the envelope under an equally false timestamp. A server with a clock refuses.
 func TestLyingClock(t *testing.T) {
 	c := newChannel(t)
 	honest := start
@@ -156,8 +154,8 @@ func TestLyingClock(t *testing.T) {
 	ok(t, nil, err)
 }
 
-// Times that would break the order of keys are refused: the client chooses the proposal's
-// timestamp.
+// The client chooses the timestamp of a proposal. One that would break the order of keys
+// is refused.
 func TestTimestampOutOfRange(t *testing.T) {
 	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")

@@ -10,7 +10,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// count checks that a list has between one and most members.
+// count checks that a list has from one to most members.
 func count(what string, n, most int) error {
 	if n < 1 || n > most {
 		return refuse(ledger.ErrInvalid, "%d %s: needs 1 to %d", n, what, most)
@@ -18,7 +18,7 @@ func count(what string, n, most int) error {
 	return nil
 }
 
-// isHex tells whether s is lower-case hexadecimal of so many bytes.
+// isHex tells whether s has size bytes in lower-case hexadecimal.
 func isHex(s string, size int) bool {
 	if len(s) != 2*size || s != strings.ToLower(s) {
 		return false
@@ -55,8 +55,8 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// isPerson tells whether s may be an enrolment id. It may have any printable character,
-// as keys escape it.
+// isPerson tells whether s may be an enrolment id. Every printable character is allowed,
+// since state keys escape it.
 func isPerson(s string) bool {
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
@@ -66,9 +66,9 @@ func isPerson(s string) bool {
 	return s != "" && len(s) <= ledger.MaxName && utf8.ValidString(s)
 }
 
-// checkAttribute checks an attribute's plain name, MSPID:name or MSPID:name=value, by the
-// grammar of package abe/policy: names are letters, digits and '._-', a value is
-// printable ASCII with no space at its ends.
+// checkAttribute checks an attribute, MSPID:name or MSPID:name=value, by the grammar of
+// package abe/policy. Names have letters, digits and '._-'. A value is printable ASCII
+// without a space at its ends.
 func checkAttribute(s string) error {
 	bad := func(why string) error { return refuse(ledger.ErrInvalid, "attribute %.140q: %s", s, why) }
 	if len(s) > ledger.MaxName {
@@ -102,12 +102,11 @@ func checkScopeName(s string) error {
 	return nil
 }
 
-// scopePrefix begins the access target of a scope's key.
+// scopePrefix is the beginning of a scope's access target.
 var scopePrefix = ledger.ScopeTarget("")
 
-// checkTarget checks what an access entry may be about, and gives the key that exists if
-// the target does. The key is written once, so that asking for access conflicts with
-// nothing, not even with a new version or a new epoch.
+// checkTarget checks an access target and gives a key that exists if the target does. The
+// key is written once, so that a request conflicts with no new version or epoch.
 func checkTarget(target string) (key string, err error) {
 	if name, isScope := strings.CutPrefix(target, scopePrefix); isScope {
 		return ledger.ScopeEpochKey(name, 1), checkScopeName(name)
@@ -115,7 +114,7 @@ func checkTarget(target string) (key string, err error) {
 	return ledger.RecordKey(target, 1), checkRecordID(target)
 }
 
-// checkAccessID checks the form of an access entry's id, which becomes part of a key.
+// checkAccessID checks the id of an access entry before it becomes part of a key.
 func checkAccessID(id string) error {
 	size := len(id) - 65
 	if size < 0 || id[size] != '-' || !isHex(id[size+1:], 32) || !isTime(id[:size]) {
@@ -124,14 +123,13 @@ func checkAccessID(id string) error {
 	return nil
 }
 
-// isTime tells whether s is a time in the one form of ledger.FormatTime.
+// isTime tells whether s is a time of [ledger.FormatTime].
 func isTime(s string) bool {
 	t, err := ledger.ParseTime(s)
 	return err == nil && ledger.FormatTime(t) == s
 }
 
-// checkURL takes the address of an authority's key service, which clients will connect
-// to.
+// checkURL checks the address of an authority's key service, to which clients connect.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -141,7 +139,8 @@ func checkURL(s string) error {
 	return nil
 }
 
-// checkRecipient takes an age recipient (X25519, hybrid or a plugin's), or none.
+// checkRecipient checks an age recipient (X25519, hybrid or of a plugin). None is
+// allowed.
 func checkRecipient(s string) error {
 	ok := s == "" || strings.HasPrefix(s, "age1") && len(s) <= ledger.MaxRecipient
 	for i := 0; ok && i < len(s); i++ {

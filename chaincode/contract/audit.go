@@ -12,23 +12,25 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Audit answers the auditors of every member: who sealed, amended and asked for what, and
-// never what is in it. All of it is public state, so a peer's administrator could read it
-// anyway; the role keeps staff from watching each other.
+// Audit answers auditors: it gives the authors of record versions and the actors of
+// access entries. All of it is public state, which a peer's administrator can read
+// anyway. The role keeps staff from watching each other.
 //
-// Times are the clients' claims; see [Config.Clock]. An auditor who has to exclude that
-// looks at the order of blocks.
+// Times are claims of clients, see [Config.Clock]. Only the order of blocks is certain.
 type Audit struct {
 	contractapi.Contract
 	consortium
 }
 
-// GetEvaluateTransactions names the reads, for the metadata.
+// GetEvaluateTransactions lists the reads for the metadata.
 func (*Audit) GetEvaluateTransactions() []string { return []string{"Records", "Accesses", "History"} }
 
-// Records gives a page of record versions, oldest first: those of one record in the order
-// of versions, or all in the order of time. Errors: ErrDenied unless the caller is an
-// auditor, custodian or admin; ErrInvalid.
+// Records gives a page of record versions: of one record in the order of versions, or of
+// all records in the order of time.
+//
+// Errors:
+//   - ErrDenied unless the caller is an auditor, custodian or admin.
+//   - ErrInvalid if a part of the query is malformed.
 func (c *Audit) Records(ctx *Context, q ledger.RecordQuery) (ledger.RecordPage, error) {
 	var none ledger.RecordPage
 	if _, err := c.admit(ctx, auditors); err != nil {
@@ -66,9 +68,9 @@ func recordPage(ctx *Context, at []string, next string) (ledger.RecordPage, erro
 	return ledger.RecordPage{Versions: versions, Bookmark: next}, err
 }
 
-// registered gives the keys of up to size versions in the order of time. One row of the
-// span has all versions of a transaction, so a bookmark is that of a row, and how many of
-// its versions were given already.
+// registered gives the keys of up to size versions in the order of time. A row of the
+// span has all versions of a transaction. So a bookmark has that of a row, and the number
+// of its versions on earlier pages.
 func (ctx *Context) registered(s span, size int, bookmark string) (at []string, next string, err error) {
 	row, given, cut := strings.Cut(bookmark, ".")
 	skip := 0
@@ -100,9 +102,12 @@ func (ctx *Context) registered(s span, size int, bookmark string) (at []string, 
 	return at, next, nil
 }
 
-// Accesses gives a page of access entries in the order of time: all, those of a target,
-// those of an actor, or those of an actor about a target. Errors: ErrDenied unless the
-// caller is an auditor, custodian or admin; ErrInvalid.
+// Accesses gives a page of access entries in the order of time: all of them, or those of
+// a target, of an actor, or of both.
+//
+// Errors:
+//   - ErrDenied unless the caller is an auditor, custodian or admin.
+//   - ErrInvalid if a part of the query is malformed.
 func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage, error) {
 	var none ledger.AccessPage
 	if _, err := c.admit(ctx, auditors); err != nil {
@@ -150,10 +155,13 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 	return ledger.AccessPage{Entries: entries, Bookmark: next}, err
 }
 
-// History gives everything that happened to a record, in the order of time. Errors:
-// ErrDenied unless the caller is an auditor, custodian or admin; ErrNotFound; ErrInvalid,
-// also for a history of more than ledger.MaxHistory events, which Records and Accesses
-// give in pages.
+// History gives all versions and accesses of a record, in the order of time.
+//
+// Errors:
+//   - ErrDenied unless the caller is an auditor, custodian or admin.
+//   - ErrNotFound if there is no such record.
+//   - ErrInvalid if the id is malformed, or the record has more than ledger.MaxHistory
+//     events. Records and Accesses give those in pages.
 func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) {
 	if _, err := c.admit(ctx, auditors); err != nil {
 		return nil, err
@@ -198,7 +206,7 @@ func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) 
 	return events, nil
 }
 
-// checkActor takes MSPID/enrolment-id, or nothing.
+// checkActor checks an actor, MSPID/enrolment-id. None is allowed.
 func checkActor(actor string) error {
 	if actor == "" {
 		return nil
@@ -210,7 +218,7 @@ func checkActor(actor string) error {
 	return nil
 }
 
-// readKnown reads the values of keys that are known to exist.
+// readKnown reads the values of existing keys.
 func readKnown[T any](ctx *Context, at []string, read func(key string, value []byte) (T, error)) ([]T, error) {
 	if len(at) == 0 {
 		return []T{}, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A busy channel: 7 records, of which the first has 3 versions, and 12 accesses by two
+// A busy channel has 7 records, the first of them in 3 versions, and 12 accesses by two
 // readers.
 func busy(t *testing.T) (c *channel, auditor []byte) {
 	t.Helper()
@@ -32,7 +32,7 @@ func busy(t *testing.T) (c *channel, auditor []byte) {
 	return c, person(t, "Regulator", "auditor", "auditor")
 }
 
-// at is the time of the nth transaction.
+// at gives the time of the nth transaction.
 func at(n int) string { return ledger.FormatTime(start.Add(time.Duration(n) * time.Second)) }
 
 func (c *channel) records(who []byte, q ledger.RecordQuery) ledger.RecordPage {
@@ -91,7 +91,7 @@ func TestAuditRecords(t *testing.T) {
 	}
 }
 
-// The versions of one transaction are one row of the order of time; a page may end within
+// The versions of one transaction are one row in the order of time. A page may end within
 // it.
 func TestAuditRecordsOfOneTransaction(t *testing.T) {
 	c, auditor := newChannel(t), person(t, "Regulator", "auditor", "auditor")
@@ -192,7 +192,7 @@ func TestAuditInvalid(t *testing.T) {
 		_, err := c.evaluate("Regulator", auditor, ledger.AuditRecords, q)
 		refused(t, ledger.ErrInvalid, nil, err)
 	}
-	// A bookmark leads nowhere but on in its own query.
+	// A bookmark continues only its own query.
 	first := c.accesses(auditor, ledger.AccessQuery{PageSize: 1}).Bookmark
 	for _, bookmark := range []string{"*", "AAAA", base64.RawURLEncoding.EncodeToString([]byte("record/")),
 		base64.RawURLEncoding.EncodeToString([]byte("\x00index\x00HospitalA\x00")), first, base64.RawURLEncoding.EncodeToString([]byte("zzz"))} {
@@ -204,8 +204,8 @@ func TestAuditInvalid(t *testing.T) {
 	refused(t, ledger.ErrInvalid, nil, err)
 }
 
-// A query that keeps few of the keys it looks at ends a page early, with a bookmark, and
-// still finds all.
+// A query that keeps few of its rows ends a page early, with a bookmark, and still finds
+// all of them.
 func TestAuditSkipsMuch(t *testing.T) {
 	c, auditor := busy(t)
 	rare := ledger.AccessEntry{Target: recordID(5), Actor: "HospitalB/rare", Purpose: "TREAT"}

@@ -8,21 +8,24 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Authority pins the attribute authorities: where each serves keys, and one public key
-// for each attribute. Its reads are open to every member of the channel.
+// Authority pins attribute authorities: the address of each key service, and one public
+// key for each attribute. Every member of the channel may read them.
 type Authority struct {
 	contractapi.Contract
 	consortium
 }
 
-// GetEvaluateTransactions names the reads, for the metadata.
+// GetEvaluateTransactions lists the reads for the metadata.
 func (*Authority) GetEvaluateTransactions() []string {
 	return []string{"List", "Keys", "KeyVersions", "Attributes"}
 }
 
-// Announce says where the caller's hospital serves attribute keys, and who its custodian
-// is. It replaces what was announced before. Errors: ErrDenied unless the caller is an
-// admin or authority of a hospital, ErrInvalid.
+// Announce sets the address of the key service of the caller's hospital, and its
+// custodian. It replaces an earlier announcement.
+//
+// Errors:
+//   - ErrDenied unless the caller is an admin or authority of a hospital.
+//   - ErrInvalid if the address or the custodian is malformed.
 func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -44,14 +47,16 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	return ctx.write(&b)
 }
 
-// PublishKeys pins public keys of attributes in the caller's own namespace: a first
-// version, or the one after the current. Publishing the current version again with the
-// same key changes nothing, so that a client may repeat a call whose outcome it does not
-// know. All keys are published, or none.
+// PublishKeys pins public keys of attributes in the caller's namespace: the first
+// version, or the one after the current version. Publishing the current key again changes
+// nothing, so a client may repeat a call of unknown outcome.
 //
-// Errors: ErrDenied for an attribute of another organisation, or unless the caller is an
-// admin or authority of a hospital; ErrExists when the version has another key or is
-// past; ErrInvalid.
+// Errors:
+//   - ErrDenied unless the caller is an admin or authority of a hospital.
+//   - ErrDenied if an attribute belongs to another organisation.
+//   - ErrExists if the version is past, or is the current one with another key.
+//   - ErrInvalid if a key is malformed or given twice, a version is missing before one,
+//     or there are none or too many.
 func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -120,8 +125,11 @@ func (c *Authority) List(ctx *Context) ([]ledger.Authority, error) {
 	return list[ledger.Authority](ctx, ledger.AuthorityPrefix)
 }
 
-// Keys gives the current public keys of the named attributes, in the order of the names,
-// leaving out those that are not published.
+// Keys gives the current public keys of attributes, in the order of the names. It leaves
+// out unpublished ones.
+//
+// Errors:
+//   - ErrInvalid if a name is malformed, or there are none or too many.
 func (c *Authority) Keys(ctx *Context, names []string) ([]ledger.AttributeKey, error) {
 	if err := count("attributes", len(names), ledger.MaxKeysPerCall); err != nil {
 		return nil, err
@@ -140,9 +148,12 @@ func (c *Authority) Keys(ctx *Context, names []string) ([]ledger.AttributeKey, e
 	return decodeAll[ledger.AttributeKey](values)
 }
 
-// KeyVersions gives the public keys of versions, current or past, in the order asked,
-// leaving out those that are not published. Past ones are what holders check the keys
-// against that open what was sealed before a rotation.
+// KeyVersions gives the public keys of versions, current or past, in the order of the
+// request. It leaves out unpublished ones. Past versions verify the user keys that open
+// records from before a rotation.
+//
+// Errors:
+//   - ErrInvalid if a name or version is malformed, or there are none or too many.
 func (c *Authority) KeyVersions(ctx *Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error) {
 	if err := count("attribute keys", len(versions), ledger.MaxKeysPerCall); err != nil {
 		return nil, err

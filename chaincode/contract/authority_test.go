@@ -62,7 +62,7 @@ func TestPublishKeys(t *testing.T) {
 	ok(t, nil, publish(doctor2))
 	refused(t, ledger.ErrExists, nil, publish(doctor)) // a version that is past, even with its own key
 
-	// All or nothing.
+	// A call publishes all its keys or none.
 	refused(t, ledger.ErrDenied, nil, publish(ledger.AttributeKey{Name: "HospitalA:fresh", Version: 1, Key: publicKey("x")},
 		ledger.AttributeKey{Name: "HospitalB:role=doctor", Version: 1, Key: publicKey("x")}))
 
@@ -77,7 +77,7 @@ func TestPublishKeys(t *testing.T) {
 	if fmt.Sprint(names) != "[{HospitalA:role=doctor 2} {HospitalA:ward=3/4 west 1}]" {
 		t.Errorf("got %v", names)
 	}
-	// Every version stays on the ledger, and can be asked for.
+	// Every version stays readable.
 	nurse := person(t, "HospitalC", "nurse", "nurse")
 	payload, err = c.evaluate("HospitalC", nurse, ledger.AuthorityKeyVersions, []ledger.AttributeName{
 		{Name: doctor.Name, Version: 2}, {Name: doctor.Name, Version: 3}, {Name: "HospitalA:fresh", Version: 1}, {Name: doctor.Name, Version: 1},
@@ -102,7 +102,7 @@ func TestPublishKeysForeignNamespace(t *testing.T) {
 			[]ledger.AttributeKey{{Name: "HospitalA:role=doctor", Version: 1, Key: publicKey("mine")}})
 		refused(t, ledger.ErrDenied, nil, err)
 	}
-	// An MSP whose name begins with another's does not own it.
+	// An MSP does not own attributes of another whose name it begins with.
 	if owns("HospitalA", "HospitalAB:role=doctor") || owns("HospitalAB", "HospitalA:role=doctor") || !owns("HospitalA", "HospitalA:x") {
 		t.Error("a prefix of a name counts as the name")
 	}

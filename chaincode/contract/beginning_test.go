@@ -12,13 +12,13 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// encapsulation is what envelopes of one policy begin with.
+// encapsulation is the shared beginning of envelopes of one policy.
 func encapsulation(policy string) string {
 	return ageHeader + "-> ABE\n" + strings.Repeat(policy+" ABE rows ", 60)
 }
 
-// together makes the transient map of new records whose envelopes were sealed together,
-// and gives the envelopes.
+// together makes the transient map of new records whose envelopes were sealed together.
+// It also gives the envelopes.
 func together(t testing.TB, policies []string, records ...ledger.NewRecord) (map[string][]byte, [][]byte) {
 	t.Helper()
 	envelopes := make([][]byte, len(records))
@@ -70,7 +70,7 @@ func TestBeginnings(t *testing.T) {
 			t.Errorf("record %d: %d bytes, %v", i, len(got), err)
 		}
 	}
-	// One record alone, and a version of one, are stored whole.
+	// A single record, and a single new version, is stored whole.
 	alone, _ := together(t, []string{"A:x"}, newRecord(ledger.MaxNewRecords))
 	s, _, err = c.simulate("HospitalA", person(t, "HospitalA", "doctor", "doctor"), alone, ledger.RecordCreate)
 	ok(t, nil, err)
@@ -81,9 +81,9 @@ func TestBeginnings(t *testing.T) {
 	}
 }
 
-// A reader who opened one record knows the beginning, and the secret in it, of all
-// records that were sealed together with it. What is left of the other envelopes takes an
-// access entry each.
+// A reader of one record knows the shared beginning, and the secret in it, of all records
+// that were sealed together with it. The rest of each other envelope still takes an
+// access entry.
 func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	c := newChannel(t)
 	transient, envelopes := together(t, []string{"A:x"}, newRecord(1), newRecord(2))
@@ -96,7 +96,7 @@ func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	}
 	_, err = c.handedOut(reader, recordID(2), entry)
 	refused(t, ledger.ErrDenied, nil, err)
-	// Nor can the name of the beginning be asked for, as a record or as a scope.
+	// The name of the beginning is no record and no scope.
 	name := strings.TrimPrefix(ledger.BeginningKey(ledger.DivideEnvelopes(envelopes).Beginnings[0]), "beginning/")
 	for _, id := range []string{name, "../beginning/" + name, "beginning/" + name} {
 		_, err = c.handedOut(reader, id, entry)
@@ -108,8 +108,7 @@ func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	}
 }
 
-// The administrator of a peer changes what it has in the place of a beginning, or loses
-// it.
+// The administrator of a peer replaces or loses a stored beginning.
 func TestBeginningsOnPeer(t *testing.T) {
 	c := newChannel(t)
 	records := []ledger.NewRecord{newRecord(1), newRecord(2), newRecord(3), newRecord(4)}
@@ -144,8 +143,8 @@ func TestBeginningsOnPeer(t *testing.T) {
 	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, envelopes[0]) {
 		t.Errorf("put right: %d bytes, %v", len(got), err)
 	}
-	// A record's own part gone, as an erasure leaves it: its neighbour opens, and it does
-	// not.
+	// A record's own part is purged, as an erasure would: it no longer opens, and its
+	// neighbour does.
 	gone := ledger.HospitalKeys + "\x00" + ledger.EnvelopeKey(recordID(1), 1)
 	delete(c.world.private, gone)
 	delete(c.world.hashes, gone)
@@ -191,7 +190,7 @@ func TestBeginningsInvalid(t *testing.T) {
 	}
 	ok(t, nil, send(begin, part(0, "ABE"), part(0, greatest)))
 
-	// The key of a scope is one, and so has no beginning.
+	// The wrapped key of a scope is alone, so it has no shared beginning.
 	for _, items := range [][][]byte{{part(0, "ABE")}, {begin, part(0, "ABE")}, {begin, part(0, "ABE"), part(0, "ABE")}} {
 		_, err := c.submit(person(t, "HospitalA", "custodian", "custodian"), map[string][]byte{ledger.TransientEnvelopes: ledger.PackList(items)}, ledger.ScopeCreate, "consortium")
 		refused(t, ledger.ErrInvalid, nil, err)
@@ -200,9 +199,9 @@ func TestBeginningsInvalid(t *testing.T) {
 	refused(t, ledger.ErrInvalid, nil, err)
 }
 
-// Who has read a beginning sends it again, with envelopes of their own. Were it taken,
-// the version of what is stored would change, and a peer that has not got it a second
-// time would have nothing to hand out for the envelopes that were there before.
+// A reader of a beginning sends it again, with envelopes of their own. Accepting it would
+// change the version of the stored value, and a peer that waits for the new value could
+// no longer hand out earlier envelopes.
 func TestSameBeginningAgain(t *testing.T) {
 	c := newChannel(t)
 	doctor, other := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalC", "nurse", "nurse")

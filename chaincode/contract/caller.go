@@ -10,11 +10,10 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// enrollmentAttribute is the certificate attribute in which Fabric CA puts the enrolment
-// id.
+// enrollmentAttribute is Fabric CA's certificate attribute for the enrolment id.
 const enrollmentAttribute = "hf.EnrollmentID"
 
-// A caller is who signed the proposal.
+// A caller is the person or service that signed the proposal.
 type caller struct {
 	msp  string
 	id   string // enrolment id
@@ -31,10 +30,10 @@ type consortium struct {
 	clock     func() time.Time
 }
 
-// A rule says which callers a transaction serves.
+// A rule selects the callers of a transaction.
 type rule struct {
-	hospital bool                   // only clients of a hospital
-	role     func(role string) bool // and of these roles
+	hospital bool                   // members of hospitals only
+	role     func(role string) bool // tells whether a role is allowed
 	who      string                 // the rule in words
 }
 
@@ -43,12 +42,12 @@ var (
 	keepers = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleAuthority), "an admin or authority of a hospital"}
 	// custodians keep a hospital's records and search domains.
 	custodians = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleCustodian), "an admin or custodian of a hospital"}
-	// clinicians seal, search and open. Roles that run machines or watch them have no
-	// business with records; any role that the contracts do not know is a clinical one.
+	// clinicians seal, search and open. Roles that run or audit machines do not. Every
+	// unknown role is a clinical one.
 	clinicians = rule{true, func(role string) bool {
 		return role != "" && !oneOf(ledger.RoleAdmin, ledger.RoleAuthority, ledger.RoleAuditor)(role)
 	}, "a clinical user or custodian of a hospital"}
-	// auditors read the whole log. They may be of any member of the channel.
+	// auditors read the whole log. Every member of the channel may have them.
 	auditors = rule{false, oneOf(ledger.RoleAuditor, ledger.RoleCustodian, ledger.RoleAdmin), "an auditor, custodian or admin"}
 )
 
@@ -56,8 +55,7 @@ func oneOf(roles ...string) func(string) bool {
 	return func(role string) bool { return slices.Contains(roles, role) }
 }
 
-// admit tells who the caller is, if the rule serves them; otherwise its error is
-// ErrDenied.
+// admit gives the caller if the rule allows them. Otherwise the error is ErrDenied.
 func (c consortium) admit(ctx *Context, r rule) (caller, error) {
 	who, err := ctx.caller()
 	if err != nil {
@@ -72,10 +70,9 @@ func (c consortium) admit(ctx *Context, r rule) (caller, error) {
 	return who, nil
 }
 
-// caller reads the certificate. The enrolment id must be there as an attribute and as the
-// common name, and agree, so that an actor on the ledger is one person whichever of the
-// two a reader goes by. An Idemix credential has no certificate and its "role" is one of
-// Fabric's, so it is refused.
+// caller reads the creator's certificate. Its attribute for the enrolment id and its
+// common name must agree, so that both name the same person. Idemix credentials are
+// refused: they have no certificate, and their "role" is one of Fabric's.
 func (ctx *Context) caller() (caller, error) {
 	id, ok := ctx.GetClientIdentity().(*cid.ClientID)
 	if !ok || id == nil {

@@ -21,36 +21,37 @@ import (
 // Version of the contracts, in their metadata.
 const Version = "1.0.0"
 
-// A Config says whose chaincode server this is. MSP and Hospitals are required.
+// A Config configures a chaincode server. MSP and Hospitals are required.
 type Config struct {
-	MSP       string   // of the organisation that runs this server; it signs envelopes that are handed out as ServedBy
-	Hospitals []string // MSP IDs of the members that seal, search and open; every server must have the same list
+	MSP       string   // of the organisation that runs this server; see [ledger.Envelope]
+	Hospitals []string // MSP IDs of members with records; the same on every server
 
-	// Clock, when set, is this server's own clock, and decides whether an access entry is
-	// recent enough to hand out a wrapped key. Without it the proposal's timestamp
+	// Clock is this server's own clock. It decides whether an access entry is recent
+	// enough to hand out a wrapped key. If it is nil, the timestamp of the proposal
 	// decides, which is the client's claim.
 	//
-	// A client's clock can lie. The time of an entry decides where an auditor's query by
-	// time finds it, so a client could date an entry years back, use it at once under an
-	// equally false timestamp, and stay out of sight of a query for today (not of one by
-	// actor, by record, or of the blocks). With Clock such an entry opens nothing at this
-	// server. What a lie never does is open without an entry, or with someone else's. The
-	// clock is used in evaluated calls only, whose answers no two endorsers need to agree
-	// on.
+	// A client can lie about the time. It could date an access entry years back and use
+	// it at once, under an equally false timestamp. An audit of today's accesses would
+	// miss the entry; an audit by actor or record, or of the blocks, would not. With
+	// Clock such an entry opens nothing at this server. A lie never opens a record
+	// without an entry, or with the entry of another actor.
+	//
+	// Only evaluated calls read the clock: endorsers need not agree on their answers.
 	Clock func() time.Time
 
-	// Log receives panics. Nil means slog.Default.
+	// Log receives panics. Nil means [slog.Default].
 	Log *slog.Logger
 }
 
-// Chaincode is the whole chaincode, as the peer sees it. It is safe for concurrent use
-// and keeps nothing between calls.
+// Chaincode is the whole chaincode. It is safe for concurrent use and keeps nothing
+// between calls.
 type Chaincode struct {
 	routed *contractapi.ContractChaincode
 	log    *slog.Logger
 }
 
-// New checks the configuration and puts the contracts together.
+// New makes the chaincode of all contracts. An MSP ID that is malformed or given twice is
+// an error, and so is an empty list of hospitals.
 func New(cfg Config) (*Chaincode, error) {
 	if !isWord(cfg.MSP) {
 		return nil, fmt.Errorf("chaincode of organisation %q: not an MSP ID", cfg.MSP)
@@ -105,13 +106,13 @@ func describe(name, title, text string) contractapi.Contract {
 	}
 }
 
-// getMetadata is the transaction that contractapi adds to every chaincode.
+// getMetadata is a transaction that contractapi adds to every chaincode.
 const getMetadata = contractapi.SystemContractName + ":GetMetadata"
 
-// arity has the number of arguments of every transaction. contractapi ignores extra
-// arguments, takes "record:create" for "record:Create" but then skips the schema, and
-// routes names without a contract to a default one. Here a name is in this table,
-// exactly, or it does not exist.
+// arity has the exact name of every transaction, and the number of its arguments. No
+// other name exists. contractapi alone is laxer: it ignores extra arguments, runs
+// "record:create" as "record:Create" without its schema, and routes names without a
+// contract to a default one.
 var arity = map[string]int{
 	ledger.AuthorityAnnounce:    1,
 	ledger.AuthorityPublishKeys: 1,
@@ -139,18 +140,21 @@ var arity = map[string]int{
 	getMetadata:                 0,
 }
 
-// Sizes that no valid call reaches.
+// Bounds beyond every valid call.
 const (
 	maxArgument = 1 << 20
 	maxMessage  = 1024
 )
 
-// Init does nothing: the ledger needs no first transaction.
+// Init does nothing: the ledger needs no initial state.
 func (c *Chaincode) Init(stub shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
-// Invoke runs one transaction. Its errors carry a code of package ledger: one that
-// contractapi found (an unknown function, an argument that does not match its schema) is
-// ErrInvalid, and a panic is ErrUnavailable and is logged.
+// Invoke runs one transaction. Its response to a failure is the text of [ledger.Encode].
+//
+// Errors:
+//   - Those of the contract's function.
+//   - ErrInvalid if the function is unknown, or an argument does not match its schema.
+//   - ErrUnavailable if the function panics. The log has the panic.
 func (c *Chaincode) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Response) {
 	name, args := stub.GetFunctionAndParameters()
 	defer func() {
@@ -190,9 +194,9 @@ func checkCall(name string, args []string) error {
 	return nil
 }
 
-// failure makes an error response of a text, with the code "invalid" when it begins with
-// no code. The text may quote arguments: it is bounded, and made valid UTF-8, without
-// which the response could not be sent.
+// failure makes an error response of a text. A text without a code gets that of
+// ErrInvalid. The text may quote arguments, so it is shortened, and made valid UTF-8, as
+// the peer's protocol needs.
 func failure(text string) *peer.Response {
 	if e := ledger.Decode(text); e == nil || ledger.Encode(e) != text {
 		text = ledger.Encode(ledger.Errorf(ledger.ErrInvalid, "%s", text))
@@ -209,7 +213,7 @@ func failure(text string) *peer.Response {
 	return shim.Error(text)
 }
 
-// describePanic keeps what a panic may have quoted from an argument out of the log.
+// describePanic keeps arguments that a panic may quote out of the log.
 func describePanic(r any) string {
 	if e, ok := r.(runtime.Error); ok {
 		return e.Error()
@@ -217,8 +221,8 @@ func describePanic(r any) string {
 	return fmt.Sprintf("%T", r)
 }
 
-// titled puts the chaincode's own title into its metadata: contractapi fixes the text
-// before a caller can set it.
+// titled puts the chaincode's title into the metadata, where contractapi has a fixed
+// text.
 func titled(response *peer.Response) *peer.Response {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(response.GetPayload(), &all); err != nil {

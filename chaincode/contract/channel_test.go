@@ -31,8 +31,8 @@ import (
 
 var start = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 
-// A channel is three hospitals and a regulator on one world, each with its own
-// chaincode server.
+// A channel is three hospitals and a regulator on one world. Each has its own chaincode
+// server.
 type channel struct {
 	t       testing.TB
 	world   *world
@@ -56,7 +56,7 @@ func newChannel(t testing.TB) *channel {
 	return c
 }
 
-// person makes the creator bytes of a user with a certificate as Fabric CA writes it.
+// person makes the creator bytes of a user, with a certificate like those of Fabric CA.
 func person(t testing.TB, mspID, id, role string) []byte {
 	t.Helper()
 	attrs := map[string]string{"hf.EnrollmentID": id, "hf.Type": "client", "hf.Affiliation": ""}
@@ -99,8 +99,8 @@ func identity(t testing.TB, mspID string, bytes []byte) []byte {
 	return out
 }
 
-// arguments turns values into a call's text arguments: strings and numbers as they are,
-// all else as JSON.
+// arguments gives the text arguments of a call: strings and numbers as they are, all
+// others as JSON.
 func arguments(t testing.TB, fn string, args []any) []string {
 	t.Helper()
 	out := []string{fn}
@@ -121,8 +121,7 @@ func arguments(t testing.TB, fn string, args []any) []string {
 	return out
 }
 
-// simulate runs a proposal on one organisation's server, and gives the stub to look at or
-// commit.
+// simulate runs a proposal on one organisation's server, and gives its simulation.
 func (c *channel) simulate(server string, who []byte, transient map[string][]byte, fn string, args ...any) (*stub, []byte, error) {
 	c.t.Helper()
 	c.txs++
@@ -145,7 +144,7 @@ func (c *channel) endorse(server string, s *stub) ([]byte, error) {
 	return nil, e
 }
 
-// submit endorses at two organisations, holds that they agree to the byte, and commits.
+// submit endorses at two organisations, checks that they agree to the byte, and commits.
 func (c *channel) submit(who []byte, transient map[string][]byte, fn string, args ...any) ([]byte, error) {
 	c.t.Helper()
 	s, payload, err := c.simulate("HospitalA", who, transient, fn, args...)
@@ -166,8 +165,8 @@ func (c *channel) submit(who []byte, transient map[string][]byte, fn string, arg
 	return payload, c.world.commit(s)
 }
 
-// holdSecrets checks promise 2 for one transaction: nothing of a wrapped key is in what
-// goes into the block.
+// holdSecrets checks promise 2 for one transaction: the block has no part of a wrapped
+// key.
 func (c *channel) holdSecrets(s *stub, payload []byte) {
 	c.t.Helper()
 	block := slicesConcat(payload, s.payload, []byte(strings.Join(s.args, "\n")))
@@ -267,13 +266,13 @@ func (c *channel) seal(who []byte, n int) string {
 	return recordID(n)
 }
 
-// ask commits an access entry and gives it.
+// ask commits an access entry and returns it.
 func (c *channel) ask(who []byte, target string) ledger.AccessEntry {
 	c.t.Helper()
 	return c.askAll(who, "TREAT", target)[0]
 }
 
-// askAll reads the entries out of the transaction's writes, as clients do.
+// askAll commits access entries and reads them from the write set, as clients do.
 func (c *channel) askAll(who []byte, purpose string, targets ...string) []ledger.AccessEntry {
 	c.t.Helper()
 	before := maps.Clone(c.world.state)

@@ -8,9 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestNoHotKeys is promise 5: any two of these, by two clients, endorsed on the same
-// state, are both valid in whichever order they are committed. Each is simulated, with
-// every other, on one snapshot.
+// TestNoHotKeys checks promise 5: any two of these transactions, by two clients and
+// endorsed on the same state, are valid in both orders.
 func TestNoHotKeys(t *testing.T) {
 	prepare := func() (*channel, map[string]func() *stub, []string) {
 		c := newChannel(t)
@@ -74,8 +73,8 @@ func clone(w *world) *world {
 	return w.begin(nil, "", start, nil).world
 }
 
-// Two clients that change the same thing do conflict, and one of them loses: this shows
-// that the test above can fail.
+// Two clients that change the same thing conflict, and one of them loses. So the test
+// above can fail.
 func TestSameThingConflicts(t *testing.T) {
 	c := newChannel(t)
 	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// TestDeterminism holds that the package cannot differ between endorsers: no clock, no
-// randomness, no goroutine, no environment, and no iteration over a map.
+// TestDeterminism checks that endorsers cannot differ: the package uses no clock,
+// randomness, goroutine or environment, and iterates over no map.
 func TestDeterminism(t *testing.T) {
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedExportFile,
@@ -22,7 +22,7 @@ func TestDeterminism(t *testing.T) {
 	}
 	pkg := loaded[0]
 	imports := []string{"context", "crypto/rand", "math/rand", "math/rand/v2", "net", "net/http", "os", "sync", "unsafe", "maps"}
-	// time.Now in any form, and what waits.
+	// Clocks and waits in any form.
 	calls := []string{"time.Now", "time.Since", "time.Until", "time.After", "time.Tick", "time.NewTimer", "time.NewTicker", "time.Sleep"}
 	for _, file := range pkg.Syntax {
 		ast.Inspect(file, func(n ast.Node) bool {

@@ -1,55 +1,68 @@
-// Package contract holds the rules of the ledger: six contracts, one a concept, on
-// fabric-contract-api-go v2.
+// Package contract has the rules of the ledger: six contracts on
+// fabric-contract-api-go v2, one for each concept.
 //
 //	authority   attribute authorities and their pinned public keys
 //	scope       search domains, their epochs and wrapped keys
 //	record      records, their versions and wrapped keys
 //	index       encrypted keyword entries, write once
-//	access      who asked for which wrapped key, and why
+//	access      the access log
 //	audit       what auditors read
 //
-// Package ledger has their transactions' names, types, keys and limits. [New] makes the
-// whole chaincode.
+// Package ledger has the names, types, keys and limits of their transactions. [New] makes
+// the whole chaincode.
 //
-// # What it guarantees
+// # The path of a call
 //
-// Callers are who their certificate says: MSP, enrolment id and role come from the
-// creator's certificate and from nowhere else. Every argument is checked before anything
-// is read or written, and a transaction writes all or nothing.
+//	Chaincode.Invoke   checks the name and the number of arguments, and catches panics
+//	contractapi        finds the contract's function
+//	strict             reads the arguments by their schema, and refuses unknown fields
+//	admit              reads the caller's certificate and checks MSP and role
+//	check...           check every argument and the transient map, before any read
+//	Context            reads state; a batch collects the writes and sends them at the end
+//	refuse             gives errors a code of package ledger
 //
-// No wrapped key enters a block: envelopes come in through the transient map, go to the
-// private data collection of the hospitals, and leave only through evaluated calls, to
-// the actor of a committed and recent access entry.
+// A transaction writes all or nothing.
 //
-// What envelopes that were sealed together begin with (the encapsulation of their policy)
-// is stored once, under its hash, and never again. It opens nothing without the rest of
-// an envelope, which has the salt, the wrapped keys and the metadata and takes an access
-// entry as before. Where that rest is purged, as an erasure would (there is no such
-// transaction yet), nothing is left of the record's key, while its neighbours still open.
-// The beginning stays, with the policy in clear text.
+// # Opening a record takes two calls
 //
-// A block has what a transaction writes once: in its write set, which its endorsers and
-// its client sign. What is to be written comes in through the transient map, and nothing
-// goes back in the response.
+// The first call, Access.Request, is submitted: it writes an access entry. The second,
+// Record.Envelope or Scope.Key, is evaluated on one peer: it gives the wrapped key to the
+// actor of a committed and recent entry. No wrapped key is in a block, since a block has
+// neither the transient map, through which keys come in, nor private data, nor the
+// response of an evaluated call.
 //
-// No hot keys: a submitted transaction reads only keys that are written once, or that
-// belong to the one attribute or scope which it changes, and never a range. Two clients
-// conflict only when they change the same thing, and then one must lose.
+// # What is on the ledger
 //
-// Every refusal crosses the wire with a code of package ledger. Errors of Fabric's own
-// are ErrUnavailable.
+// The package comment of ledger lists what the public state has and never has. A block
+// has new data once, in the write set: arguments and responses do not repeat it.
 //
-// # What it does not
+// The private data has the wrapped keys. Envelopes that were sealed together share a
+// beginning, the encapsulation of their policy, which is stored once under its hash. It
+// opens nothing without the rest of an envelope, and has the policy in clear text. When
+// the rest of one envelope is purged, its record key is gone, and the others still open.
+// No transaction purges yet.
 //
-// Chaincode sees arguments, not meaning: it cannot tell whether an envelope holds the
-// right key, or whether a public key is a point on the curve. Clients verify both. A
-// peer's administrator can read that peer's database, private data included, without
-// asking the chaincode. And the time of a transaction is its client's claim, see
-// [Config.Clock].
+// # Guarantees
+//
+// MSP, enrolment id and role of a caller come from the creator's certificate only.
+//
+// Two clients conflict only when they change the same attribute, scope, record or label,
+// and then one of them must lose. A submitted transaction reads no range. It reads keys
+// that are written once, and the key of the one attribute or scope that it changes.
+//
+// Every refusal has a code of package ledger. Failures of the peer are ErrUnavailable.
+//
+// # Limits
+//
+// The chaincode sees sizes, not content. It cannot tell whether an envelope has the right
+// key, or whether a public key is a point on the curve; clients verify both. A peer's
+// administrator can read the peer's database, private data included, without a call. And
+// the time of a transaction is its client's claim, see [Config.Clock].
 //
 // # Determinism
 //
-// Endorsers must agree byte by byte, so the package has no clock, no randomness, no
-// goroutines and no map iteration; a test holds that. The two evaluated calls that hand
-// out wrapped keys differ between organisations on purpose.
+// Endorsers must agree byte by byte, so the package uses no clock, randomness,
+// environment or goroutine, and never iterates over a map. TestDeterminism checks that.
+// The two calls that hand out wrapped keys are evaluated only, and their answers differ
+// between organisations on purpose, see [ledger.Envelope].
 package contract

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// What a grammar takes makes a key of which every part is read back as it was, so that no
-// name reaches another's key.
+// A name that a grammar accepts makes a key whose parts read back unchanged, so no name
+// reaches the key of another.
 
 func FuzzNames(f *testing.F) {
 	for _, s := range []string{"HospitalA:role=doctor", "consortium", "scope:a", recordID(1), "a/b", "%2F", "HospitalA/doctor", "\x00", "\xff"} {

@@ -9,30 +9,30 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Index keeps encrypted keyword entries. A label and a value are pseudorandom to all who
-// lack the scope's key; the contract sees sizes, and who wrote when.
+// Index keeps encrypted keyword entries. Labels and values are pseudorandom without the
+// scope's key. The contract sees sizes, authors and times.
 type Index struct {
 	contractapi.Contract
 	consortium
 }
 
-// GetEvaluateTransactions names the reads, for the metadata.
+// GetEvaluateTransactions lists the reads for the metadata.
 func (*Index) GetEvaluateTransactions() []string { return []string{"Get", "Search"} }
 
-// Put writes the entries in the transient map under the caller's MSP, each
-// ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value: all of them
-// are written or none.
+// Put writes the entries of the transient map under the caller's MSP. An entry has
+// ledger.LabelSize bytes of label and ledger.EntryValueSize bytes of value.
 //
-// As arguments they would be in the block a second time, in an order of the client's; the
-// write set has all of them, in the order of their keys, and the client that sent them
-// signs that.
+// As arguments, the entries would be in the block a second time, and in the client's
+// order. The write set has them in the order of their keys, and the client signs it.
 //
-// Labels are written once. That keeps a writer from replacing what others find, and two
-// writers with different labels never conflict; two with the same one do, and the later
-// has to choose another.
+// A label is written once, so no writer replaces an entry. Writers of different labels
+// never conflict. Of two writers of the same label the later one must choose another.
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
-// ErrExists when labels are taken, ErrInvalid.
+// Errors:
+//   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
+//   - ErrExists if labels are taken. The text lists some of them.
+//   - ErrInvalid if an entry is malformed, a label is given twice, or there are none or
+//     too many.
 func (c *Index) Put(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -69,9 +69,12 @@ func (c *Index) Put(ctx *Context) error {
 	return ctx.write(&b)
 }
 
-// Get gives the values of labels, batch by batch and in their order, in padded base64;
-// one that does not exist is empty. It is open to every member of the channel, whose
-// peers have it all. Errors: ErrInvalid.
+// Get gives the values of labels in padded base64, batch by batch, in the order of the
+// labels. The value of an unknown label is empty. Every member of the channel may call
+// it, since every peer has the whole index.
+//
+// Errors:
+//   - ErrInvalid if an MSP ID or a label is malformed, or there are none or too many.
 func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, error) {
 	if err := count("batches of labels", len(batches), ledger.MaxEntriesPerCall); err != nil {
 		return nil, err
@@ -87,7 +90,7 @@ func (c *Index) Get(ctx *Context, batches []ledger.LabelBatch) ([][]string, erro
 	return texts(values, sizes), nil
 }
 
-// labelKeys gives the keys of all labels in their order, and how many each batch has.
+// labelKeys gives the keys of all labels in their order, and the size of each batch.
 func (ctx *Context) labelKeys(batches []ledger.LabelBatch) (at []string, sizes []int, err error) {
 	sizes = make([]int, len(batches))
 	for i, lb := range batches {
@@ -122,8 +125,7 @@ func texts(values [][]byte, sizes []int) [][]string {
 	return out
 }
 
-// unpack splits padded base64 of items that have one size, of which there are at least
-// one.
+// unpack splits padded base64 into items of one size. There must be at least one.
 func unpack(what, text string, size int) ([][]byte, error) {
 	if base64.StdEncoding.DecodedLen(len(text)) > ledger.MaxEntriesPerCall*size+2 {
 		return nil, refuse(ledger.ErrInvalid, "more than %d %s", ledger.MaxEntriesPerCall, what)
@@ -135,12 +137,12 @@ func unpack(what, text string, size int) ([][]byte, error) {
 	return split(what, raw, size)
 }
 
-// labelText is the label of an entry as errors name it.
+// labelText gives the label of an entry for errors.
 func labelText(entry []byte) string {
 	return base64.RawURLEncoding.EncodeToString(entry[:ledger.LabelSize])
 }
 
-// some gives the first few of a list.
+// some gives the first few items of a list.
 func some(list []string) string {
 	const few = 16
 	if len(list) > few {

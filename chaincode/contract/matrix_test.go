@@ -12,9 +12,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestAuthorization calls every transaction as every kind of caller, with arguments that
-// are right, and holds that those whom the rule serves succeed and that all others get
-// ErrDenied and write nothing.
+// TestAuthorization calls every transaction as every kind of caller, with valid
+// arguments. Callers that the rule allows succeed. All others get ErrDenied and write
+// nothing.
 func TestAuthorization(t *testing.T) {
 	roles := []string{"doctor", "nurse", "custodian", "authority", "admin", "auditor", ""}
 	organisations := []string{"HospitalA", "HospitalB", "Regulator", "Newcomer"}
@@ -82,8 +82,8 @@ func TestAuthorization(t *testing.T) {
 	for _, tc := range cases {
 		for _, msp := range organisations {
 			for _, role := range roles {
-				// The caller's own entries are on the ledger, so that nothing but the
-				// rule stands between them and a key.
+				// The caller has access entries on the ledger, so only the rule keeps a
+				// key from them.
 				own := entry
 				own.Actor = ledger.Actor(msp, "someone")
 				c.plant(own)
@@ -103,7 +103,7 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-// Certificates that are not those of an enrolled person.
+// Certificates that do not belong to an enrolled person.
 func TestCallerAttacks(t *testing.T) {
 	c := newChannel(t)
 	doctor := map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor"}
@@ -136,8 +136,8 @@ func TestCallerAttacks(t *testing.T) {
 	}
 }
 
-// idemix is an anonymous credential, whose organisational unit and role Fabric presents
-// as attributes.
+// idemix is an anonymous credential. Fabric presents its organisational unit and role as
+// attributes.
 func idemix(t *testing.T) []byte {
 	t.Helper()
 	var credential [2][]byte
@@ -156,8 +156,7 @@ func idemix(t *testing.T) []byte {
 	return identity(t, "HospitalA", id)
 }
 
-// Enrolment ids with separators stay one part of a key, and one actor is never read as
-// another.
+// Enrolment ids with separators stay one part of a key, and no actor is read as another.
 func TestActorsAreNotMixedUp(t *testing.T) {
 	c := newChannel(t)
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)

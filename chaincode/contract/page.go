@@ -8,14 +8,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// maxScan bounds the keys that one page looks at when a query skips some of them.
+// maxScan bounds the keys that a page reads when its query skips rows.
 const maxScan = 10 * ledger.MaxPageSize
 
 // A span is a range of keys: from start, inclusive, to end, exclusive.
 type span struct{ start, end string }
 
-// timeSpan narrows the keys under a prefix, which go on with a time, to those in [since,
-// until). Either may be empty.
+// timeSpan gives the span of the keys under a prefix whose next part, a time, is in
+// [since, until). Either bound may be empty.
 func timeSpan(prefix, since, until string) span {
 	s := span{start: prefix + since, end: prefix + until}
 	if until == "" {
@@ -37,16 +37,16 @@ func checkTimes(since, until string) error {
 	return nil
 }
 
-// within tells whether a time is in [since, until). Times have a fixed width, so text
-// order is time order.
+// within tells whether a time is in [since, until). Times have a fixed width, so the
+// order of texts is the order of times.
 func within(t, since, until string) bool { return t >= since && (until == "" || t < until) }
 
-// page reads up to size rows of a span, from the bookmark of the page before on, and
-// gives the bookmark of the next one, which is empty when there is none. Keep, if not
-// nil, chooses the rows.
+// page reads up to size rows of a span. It begins at the bookmark of the page before, and
+// gives the bookmark of the next page, which is empty if there is none. The function keep
+// selects rows; nil keeps all.
 //
-// A bookmark is the next key, in base64, and good for nothing else: one that is not in
-// the span is refused, so that it cannot lead a query to other keys.
+// A bookmark is the next key in base64. One outside the span is refused, so that it leads
+// a query to no other keys.
 func (ctx *Context) page(s span, size int, bookmark string, keep func(key string, value []byte) (bool, error)) ([]*queryresult.KV, string, error) {
 	if size == 0 {
 		size = ledger.DefaultPageSize
@@ -89,8 +89,8 @@ func (ctx *Context) page(s span, size int, bookmark string, keep func(key string
 	return rows, sealBookmark(next), nil
 }
 
-// chunk reads up to size keys of a span, and gives the key after them, which is empty
-// when there is none.
+// chunk reads up to size rows of a span, and gives the key after them. It is empty if
+// there is none.
 func (ctx *Context) chunk(s span, size int) (rows []*queryresult.KV, next string, err error) {
 	iter, meta, err := ctx.GetStub().GetStateByRangeWithPagination(s.start, s.end, int32(size), "")
 	if err != nil {

@@ -6,21 +6,23 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Record keeps what the ledger says of records, and their wrapped keys.
+// Record keeps records, their versions and their wrapped keys.
 type Record struct {
 	contractapi.Contract
 	consortium
 }
 
-// GetEvaluateTransactions names the reads, for the metadata.
+// GetEvaluateTransactions lists the reads for the metadata.
 func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Envelope"} }
 
-// Create registers version 1 of the records in the transient map, with their wrapped keys
-// from there: all of them or none. Their home is the caller's hospital. It sets the event
-// [ledger.EventRecords].
+// Create registers version 1 of the records in the transient map, with their wrapped
+// keys. Their home is the caller's hospital. It sets the event [ledger.EventRecords].
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of a hospital,
-// ErrExists when an id is taken, or the beginning of envelopes, ErrInvalid.
+// Errors:
+//   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
+//   - ErrExists if an id is taken, or a shared beginning of envelopes is stored already.
+//   - ErrInvalid if a record or envelope is malformed, an id is given twice, or there are
+//     none or too many.
 func (c *Record) Create(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -53,12 +55,15 @@ func (c *Record) Create(ctx *Context) error {
 	return c.register(ctx, who, versions, envelopes)
 }
 
-// Amend registers the version after the current one of the one record in the transient
-// map. Only the record's home hospital may.
+// Amend registers the next version of the one record in the transient map. Only the home
+// hospital of a record may amend it. It sets the event [ledger.EventRecords].
 //
-// Errors: ErrDenied unless the caller is a clinical user or custodian of the home
-// hospital, ErrNotFound, ErrExists when the version is there already, ErrInvalid when one
-// between is missing.
+// Errors:
+//   - ErrDenied unless the caller is a clinical user or custodian of the home hospital.
+//   - ErrNotFound if there is no such record.
+//   - ErrExists if the record has the version already.
+//   - ErrInvalid if the version is not the next one, the record or its envelope is
+//     malformed, or there is not exactly one.
 func (c *Record) Amend(ctx *Context, version int) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
@@ -75,8 +80,8 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return refuse(ledger.ErrInvalid, "%d records: one is amended at a time", len(records))
 	}
 	n := records[0]
-	// Version 1 is always there and says whose record it is. Reading it and the two
-	// versions around the new end touches only keys that are written once.
+	// Version 1 always exists and names the home. It is written once, like the versions
+	// before and at the new one, so these reads conflict with nothing but another Amend.
 	at := []string{ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(version-1, 1)), ledger.RecordKey(n.ID, version)}
 	values, err := ctx.many(at)
 	if err != nil {
@@ -99,13 +104,13 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
 }
 
-// register completes versions and writes them with their wrapped keys, and what some of
-// these begin with once. The author is of the home hospital, which is how a reader knows
-// the home.
+// register completes versions and writes them with their wrapped keys. It writes each
+// shared beginning of wrapped keys once. Readers take the home from the author, who is
+// always a member of the home hospital.
 //
-// A beginning is under a key that is its hash, so nobody can put another in its place,
-// and it is written once: to write the same again would change its version, and keep from
-// a peer that has yet to get it again what it could hand out before.
+// The key of a beginning is its hash, so nobody can replace it. It must not be written
+// again either: that would change its version, and a peer that waits for the new value
+// could no longer hand out the old one.
 func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes ledger.Envelopes) error {
 	now, err := ctx.time()
 	if err != nil {
@@ -145,9 +150,12 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 	return nil
 }
 
-// Get gives records with all their versions, in the order of the ids, leaving out those
-// that do not exist. It is open to every member of the channel. Errors: ErrInvalid, also
-// when they have more than ledger.MaxHistory versions together.
+// Get gives records with all their versions, in the order of the ids. It leaves out
+// unknown ones. Every member of the channel may call it.
+//
+// Errors:
+//   - ErrInvalid if an id is malformed, there are none or too many, or the records have
+//     more than ledger.MaxHistory versions together.
 func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	if err := count("record ids", len(ids), ledger.MaxRecordsPerCall); err != nil {
 		return nil, err
@@ -160,9 +168,9 @@ func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	return ctx.records(ids)
 }
 
-// records reads all versions of records. Most have one or two, so it asks for those of
-// all records at once, and then for twice as many of each record that had all it was
-// asked for. The bound keeps an answer within one message.
+// records reads all versions of records. It first reads two versions of every record,
+// since most have no more, and then twice as many of each record that had all of them.
+// The bound keeps the answer within one message.
 func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 	versions := make([][]ledger.RecordVersion, len(ids))
 	open := make([]int, len(ids))
@@ -207,14 +215,18 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 	return records, nil
 }
 
-// Envelope hands out the wrapped key of a version, to the actor of a recent access entry
+// Envelope hands out the wrapped key of a version to the actor of a recent access entry
 // for the record.
 //
-// Errors: ErrDenied when the entry is not there, is not the caller's or is not recent, or
-// unless the caller is a clinical user or custodian of a hospital; ErrNotFound when there
-// is no such version or its key was purged; ErrUnavailable when this peer does not have
-// the key, or its beginning, yet: another hospital's may; ErrTampered when the beginning
-// that it has is another; ErrInvalid.
+// Errors:
+//   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
+//   - ErrDenied if this peer has no such access entry, or it is another actor's or not
+//     recent.
+//   - ErrNotFound if there is no such version, or its wrapped key was purged.
+//   - ErrUnavailable if the wrapped key, or its shared beginning, has not reached this
+//     peer. Another hospital's peer may have it.
+//   - ErrTampered if this peer has another beginning than the one stored.
+//   - ErrInvalid if an argument is malformed.
 func (c *Record) Envelope(ctx *Context, id string, version int, accessID string) (ledger.Envelope, error) {
 	if err := checkRecordID(id); err != nil {
 		return ledger.Envelope{}, err

@@ -171,8 +171,8 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// An answer that would not fit into a message is refused, and so is the next version of a
-// record that has too many.
+// An answer that does not fit into a message is refused, and so is one more version of a
+// record with too many.
 func TestManyVersions(t *testing.T) {
 	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -208,7 +208,7 @@ func TestEnvelope(t *testing.T) {
 	_, err = c.evaluate("HospitalB", reader, ledger.RecordEnvelope, id, 2, entry.ID)
 	refused(t, ledger.ErrNotFound, nil, err)
 
-	// A peer that the private data has not reached says so.
+	// A peer without the private data says so.
 	delete(c.world.private, ledger.HospitalKeys+"\x00"+ledger.EnvelopeKey(id, 1))
 	_, err = c.evaluate("HospitalB", reader, ledger.RecordEnvelope, id, 1, entry.ID)
 	refused(t, ledger.ErrUnavailable, nil, err)

@@ -53,8 +53,7 @@ func TestScope(t *testing.T) {
 	refused(t, ledger.ErrDenied, nil, err)
 }
 
-// TestScopeRetire: a hospital says of its own entries, and of no other's, that old epochs
-// need not be searched.
+// TestScopeRetire: a hospital retires past epochs of its own entries, and of no others.
 func TestScopeRetire(t *testing.T) {
 	c := newChannel(t)
 	custodian, other := person(t, "HospitalA", "custodian", "custodian"), person(t, "HospitalB", "admin", "admin")

@@ -2,15 +2,16 @@ package contract
 
 import "github.com/chartseal/chartseal/chaincode/ledger"
 
-// Search is Get for a query's first labels, together with what can be searched at that
-// moment unless that is the generation which the caller knows. A client that derived its
-// labels from what it knew earlier so finds out in the same call whether that still
-// holds, instead of asking before it may begin; mostly it does, and then the call costs
-// what Get costs.
+// Search gives the values of a query's first labels, as Get does, and what is searchable.
+// It leaves that out if the caller knows the current generation. So a client derives
+// labels from its cached scopes, and learns in the same call whether they are current,
+// without a call before. Mostly they are, and then Search costs as much as Get.
 //
-// It is not told which scope is searched, so the labels stay all that the peer learns of
-// a query. There may be no labels at all. It is open to every member of the channel.
-// Errors: ErrInvalid.
+// The call does not name the scope, so the peer learns only the labels of a query. The
+// batches may be empty. Every member of the channel may call it.
+//
+// Errors:
+//   - ErrInvalid if an MSP ID or a label is malformed, or there are too many.
 func (c *Index) Search(ctx *Context, known string, batches []ledger.LabelBatch) (ledger.SearchAnswer, error) {
 	var none ledger.SearchAnswer
 	at, sizes, err := ctx.labelKeys(batches)
@@ -32,7 +33,7 @@ func (c *Index) Search(ctx *Context, known string, batches []ledger.LabelBatch) 
 	return answer, err
 }
 
-// searchable reads what can be searched.
+// searchable reads all scopes, retirements and hospitals.
 func (ctx *Context) searchable() (ledger.Searchable, error) {
 	s := ledger.Searchable{Hospitals: []string{}}
 	var err error

@@ -7,8 +7,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A search sees what Get sees, and beside it what the lists of scopes, authorities and
-// retirements give.
+// A search gives the values of Get, and the lists of scopes, authorities and retirements.
 func TestSearch(t *testing.T) {
 	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
@@ -66,8 +65,8 @@ func TestSearch(t *testing.T) {
 		t.Errorf("hospitals %q, want %q", answer.Searchable.Hospitals, want)
 	}
 
-	// Who knows the generation is told no more; whoever knows an older one is told
-	// everything.
+	// A caller that knows the current generation gets no lists. One that knows an older
+	// generation gets all.
 	known = answer.Searchable.Generation
 	again := search()
 	if s := again.Searchable; s.Generation != known || s.Scopes == nil || len(s.Scopes)+len(s.Hospitals)+len(s.Retirements) > 0 || !reflect.DeepEqual(again.Values, answer.Values) {

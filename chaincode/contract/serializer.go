@@ -12,13 +12,13 @@ import (
 	"github.com/hyperledger/fabric-contract-api-go/v2/serializer"
 )
 
-// strict reads arguments and writes results. contractapi's own serializer drops unknown
-// fields of structs in a slice, and checks their schema only after Go has filled in what
-// was missing; and it turns a nil slice into no text at all.
+// strict reads arguments and writes results. contractapi's own serializer is laxer: it
+// drops unknown fields of structs in a slice, checks the schema of such structs after Go
+// has filled in missing fields, and gives no text for a nil slice.
 type strict struct{ plain serializer.JSONSerializer }
 
-// FromString reads one argument. contractapi calls it on a goroutine of its own, where a
-// panic would end the server.
+// FromString reads one argument. It catches panics, since contractapi calls it on a
+// goroutine of its own, where a panic would end the server.
 func (s strict) FromString(text string, t reflect.Type, param *metadata.ParameterMetadata, components *metadata.ComponentMetadata) (v reflect.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -27,7 +27,7 @@ func (s strict) FromString(text string, t reflect.Type, param *metadata.Paramete
 	}()
 	switch t.Kind() {
 	case reflect.Struct, reflect.Slice:
-	default: // a text or a number: Go's type is all there is to its schema
+	default: // a text or a number, whose Go type is its whole schema
 		return s.plain.FromString(text, t, nil, nil)
 	}
 	if !json.Valid([]byte(text)) {
@@ -48,7 +48,8 @@ func (s strict) FromString(text string, t reflect.Type, param *metadata.Paramete
 	return out.Elem(), nil
 }
 
-// untyped is the type with which the schema sees a list of objects as they were sent.
+// untyped gives a type that keeps the objects of a list as they were sent, for the
+// schema.
 func untyped(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
 		return reflect.TypeFor[[]map[string]any]()
@@ -56,8 +57,8 @@ func untyped(t reflect.Type) reflect.Type {
 	return t
 }
 
-// ToString writes a result: JSON, with an empty list for a nil slice. Its schema needs no
-// check, as Go's types are the schema.
+// ToString writes a result as JSON. A nil slice is an empty list. Go's types are the
+// schema, so it needs no check.
 func (s strict) ToString(v reflect.Value, t reflect.Type, _ *metadata.ReturnMetadata, components *metadata.ComponentMetadata) (string, error) {
 	switch t.Kind() {
 	case reflect.Slice:

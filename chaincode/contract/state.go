@@ -10,11 +10,10 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Context is the context of one transaction. Contracts reach the peer through its methods
-// only.
+// Context is the context of one transaction. Contracts call the peer through its methods.
 type Context struct{ contractapi.TransactionContext }
 
-// time is when the client says that it made the proposal, in the form of the ledger.
+// time gives the timestamp of the proposal, a claim of the client, as text.
 func (ctx *Context) time() (string, error) {
 	t, err := ctx.now()
 	if err != nil {
@@ -28,15 +27,14 @@ func (ctx *Context) now() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, broken("read the transaction's time", err)
 	}
-	// Years before 1 or after 9999 would not have the fixed width that keys are ordered
-	// by.
+	// Years before 1 or after 9999 do not fit the fixed width of times in keys.
 	if err := stamp.CheckValid(); err != nil {
 		return time.Time{}, refuse(ledger.ErrInvalid, "the transaction's time is out of range")
 	}
 	return stamp.AsTime(), nil
 }
 
-// get reads the JSON value of a key into out, and tells whether it is there.
+// get reads the JSON value of a key into out, and tells whether the key exists.
 func (ctx *Context) get(key string, out any) (bool, error) {
 	value, err := ctx.GetStub().GetState(key)
 	if err != nil {
@@ -48,7 +46,7 @@ func (ctx *Context) get(key string, out any) (bool, error) {
 	return true, decode(value, out)
 }
 
-// many reads the values of keys, in their order; one that is not there has length zero.
+// many reads the values of keys in their order. The value of a missing key is empty.
 func (ctx *Context) many(keys []string) ([][]byte, error) {
 	values, err := ctx.GetStub().GetMultipleStates(keys...)
 	if err == nil && len(values) != len(keys) {
@@ -60,7 +58,7 @@ func (ctx *Context) many(keys []string) ([][]byte, error) {
 	return values, nil
 }
 
-// readVersion and readAccess read what stands under a key.
+// readVersion and readAccess read a key and its value.
 func readVersion(key string, value []byte) (ledger.RecordVersion, error) {
 	v, err := ledger.ReadVersion(key, value)
 	if err != nil {
@@ -84,8 +82,8 @@ func decode(value []byte, out any) error {
 	return nil
 }
 
-// A batch collects a transaction's writes, so that nothing is written before everything
-// is checked, and all of it goes to the peer in few messages.
+// A batch collects the writes of a transaction. They go to the peer in few messages,
+// after all checks.
 type batch struct {
 	writes []write
 	err    error
@@ -109,7 +107,7 @@ func (b *batch) raw(key string, value []byte) {
 	b.writes = append(b.writes, write{key: key, value: value})
 }
 
-// changeSearchable starts a generation of what can be searched. It must not read the
+// changeSearchable starts a new generation of searchable things. It must not read the
 // former one, see [ledger.SearchableKey].
 func (b *batch) changeSearchable(ctx *Context) {
 	b.raw(ledger.SearchableKey, []byte(ctx.GetStub().GetTxID()))

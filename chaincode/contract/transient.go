@@ -7,12 +7,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// ageHeader begins every age file, and so every wrapped key. It keeps a bare key from
-// being stored by mistake.
+// ageHeader is the beginning of every age file, and so of every wrapped key. Checking it
+// keeps a bare key from being stored by mistake.
 const ageHeader = "age-encryption.org/v1\n"
 
-// transient gives what travels in the transient map under these names. Anything beside
-// them is refused: a block would have no trace of it.
+// transient gives the values of names in the transient map. Other names are refused,
+// since a block would have no trace of them.
 func (ctx *Context) transient(names ...string) ([][]byte, error) {
 	all, err := ctx.GetStub().GetTransient()
 	if err != nil {
@@ -28,7 +28,7 @@ func (ctx *Context) transient(names ...string) ([][]byte, error) {
 	return found, nil
 }
 
-// sealed takes new versions of records and their wrapped keys from the transient map.
+// sealed reads records and their wrapped keys from the transient map.
 func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
 	var none ledger.Envelopes
 	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)
@@ -46,7 +46,7 @@ func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
 	return records, envelopes, err
 }
 
-// envelope takes the one wrapped key of a scope from the transient map.
+// envelope reads the one wrapped key of a scope from the transient map.
 func (ctx *Context) envelope() ([]byte, error) {
 	packed, err := ctx.transient(ledger.TransientEnvelopes)
 	if err != nil {
@@ -76,7 +76,7 @@ func unpackEnvelopes(packed []byte, n int) (ledger.Envelopes, error) {
 	return e, nil
 }
 
-// entries takes index entries from the transient map.
+// entries reads index entries from the transient map.
 func (ctx *Context) entries() ([][]byte, error) {
 	packed, err := ctx.transient(ledger.TransientEntries)
 	if err != nil {
@@ -85,7 +85,7 @@ func (ctx *Context) entries() ([][]byte, error) {
 	return split("entries", packed[0], ledger.PackedEntrySize)
 }
 
-// split cuts bytes into items of one size, of which there are at least one.
+// split cuts bytes into items of one size. There must be at least one.
 func split(what string, raw []byte, size int) ([][]byte, error) {
 	if len(raw)%size != 0 {
 		return nil, refuse(ledger.ErrInvalid, "the %s do not have %d bytes each", what, size)

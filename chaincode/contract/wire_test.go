@@ -17,7 +17,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Calls that do not fit their function. contractapi by itself lets most of these through.
+// Calls that do not fit their function. contractapi alone accepts most of them.
 func TestMalformedCalls(t *testing.T) {
 	c := newChannel(t)
 	admin := person(t, "HospitalA", "admin", "admin")
@@ -79,7 +79,7 @@ func TestMalformedCalls(t *testing.T) {
 			t.Errorf("%s: wrote something", name)
 		}
 	}
-	// What optional fields leave out is fine.
+	// Optional fields may be left out.
 	_, err = c.evaluate("HospitalA", person(t, "Regulator", "auditor", "auditor"), ledger.AuditRecords, query)
 	ok(t, nil, err)
 }
@@ -97,7 +97,7 @@ func TestPeerFails(t *testing.T) {
 	refused(t, ledger.ErrUnavailable, nil, err)
 }
 
-// A panic inside a transaction is an answer and a line in the log, and quotes nothing.
+// A panic in a transaction gives an answer and a line in the log, and quotes no argument.
 func TestPanic(t *testing.T) {
 	c := newChannel(t)
 	var log bytes.Buffer
@@ -118,8 +118,8 @@ func TestPanic(t *testing.T) {
 	ok(t, nil, err)
 }
 
-// contractapi reads arguments on goroutines, where a panic would end the server: the
-// serializer has to hold it.
+// contractapi reads arguments on goroutines, where a panic would end the server. The
+// serializer must catch it.
 func TestSerializerHoldsPanics(t *testing.T) {
 	_, err := strict{}.FromString("{}", reflect.TypeFor[panicky](), nil, nil)
 	if err == nil {

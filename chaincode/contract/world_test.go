@@ -14,11 +14,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// A world is one peer's state, with the semantics that the contracts depend on: a
-// transaction runs on a snapshot, does not see its own writes, records the version of
-// every key that it reads, and is committed only if those versions are still the current
-// ones. An empty value is a deletion, and private data may be missing although its hash
-// is there.
+// A world is one peer's state with the semantics that the contracts depend on. A
+// transaction runs on a snapshot, does not see its own writes, and records the version of
+// every key that it reads. It is committed only if those versions are still current. An
+// empty value is a deletion. Private data may be missing although its hash is there.
 type world struct {
 	height  int
 	state   map[string]cell
@@ -37,7 +36,7 @@ func newWorld() *world {
 
 var errConflict = errors.New("MVCC_READ_CONFLICT")
 
-// begin simulates a proposal on the world as it is now.
+// begin simulates a proposal on the current state.
 func (w *world) begin(creator []byte, tx string, at time.Time, transient map[string][]byte, args ...string) *stub {
 	return &stub{
 		world: &world{w.height, maps.Clone(w.state), maps.Clone(w.private), maps.Clone(w.hashes)},
@@ -46,7 +45,7 @@ func (w *world) begin(creator []byte, tx string, at time.Time, transient map[str
 	}
 }
 
-// commit validates a simulated transaction and applies it as a block of its own.
+// commit validates a simulated transaction and applies it as its own block.
 func (w *world) commit(s *stub) error {
 	for key, version := range s.reads {
 		if w.state[key].version != version {
@@ -73,8 +72,8 @@ func (w *world) commit(s *stub) error {
 	return nil
 }
 
-// A stub is one simulation. Methods that it lacks panic, which shows when contracts start
-// to use them.
+// A stub is one simulation. Methods that it lacks panic when a contract begins to use
+// them.
 type stub struct {
 	shim.ChaincodeStubInterface
 	world *world

@@ -32,7 +32,8 @@
 // It never has plaintext, keywords, patients, file names or wrapped keys. A wrapped key
 // (an envelope, or the key of a scope) is no argument and no response of a submitted
 // transaction. It goes in through the transient map, stays in the private data collection
-// [HospitalKeys], of which a block has only hashes, and comes out through evaluated calls.
+// [HospitalKeys], of which a block has only hashes, and comes out through evaluated
+// calls.
 //
 // # Determinism
 //

@@ -26,8 +26,8 @@ type EnvelopePart struct {
 	Rest      []byte
 }
 
-// partMark is the first byte of a divided envelope, in transit and in storage. No age file
-// begins with it.
+// partMark is the first byte of a divided envelope, in transit and in storage. No age
+// file begins with it.
 const partMark = 1
 
 // The cost of dividing envelopes, in bytes. A beginning is one more private write, which
@@ -108,8 +108,8 @@ func alike(a, b []byte) int {
 }
 
 // Pack gives the bytes of [TransientEnvelopes]: a list of [PackList] with the beginnings
-// and then the envelopes. A divided envelope is the mark 01, the position of its beginning
-// in one byte, and the rest.
+// and then the envelopes. A divided envelope is the mark 01, the position of its
+// beginning in one byte, and the rest.
 func (e Envelopes) Pack() []byte {
 	items := slices.Clone(e.Beginnings)
 	for _, p := range e.Parts {
@@ -186,8 +186,8 @@ func (e Envelopes) Begins(i int) []byte {
 	return e.Parts[i].Rest
 }
 
-// Value gives the stored form of the i-th envelope: a whole one as it is, a divided one as
-// the mark 01, the SHA-256 of its beginning, and the rest.
+// Value gives the stored form of the i-th envelope: a whole one as it is, a divided one
+// as the mark 01, the SHA-256 of its beginning, and the rest.
 func (e Envelopes) Value(i int) []byte {
 	p := e.Parts[i]
 	if p.Beginning < 0 {

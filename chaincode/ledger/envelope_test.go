@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// store keeps what a peer's private data would, under keys of its own for the envelopes.
+// store gives the values and the beginnings in a peer's private data.
 func store(e Envelopes) (values [][]byte, beginnings map[string][]byte) {
 	beginnings = map[string][]byte{}
 	for _, b := range e.Beginnings {
@@ -89,8 +89,8 @@ func TestEnvelopesStayWhole(t *testing.T) {
 		if n := len(whole); c.beginnings == 1 && n > 2 && stored > n*1060 {
 			t.Errorf("%d envelopes take %d bytes", n, stored)
 		}
-		// Nothing that a beginning could have is left in two envelopes but a few letters
-		// that are alike by chance.
+		// Two envelopes share no more than a few letters by chance: everything else is in
+		// a beginning.
 		for i, a := range back.Parts {
 			for _, b := range back.Parts[:i] {
 				if a.Beginning >= 0 && a.Beginning == b.Beginning && alike(a.Rest, b.Rest) > 4 {
@@ -99,7 +99,7 @@ func TestEnvelopesStayWhole(t *testing.T) {
 			}
 		}
 	}
-	// One that is another, or is how another begins.
+	// Equal envelopes, and envelopes that are the beginning of others.
 	same := []byte("age-encryption.org/v1\n" + strings.Repeat("a", 1000))
 	whole := [][]byte{same, same, same[:900], same[:1]}
 	values, beginnings := store(DivideEnvelopes(whole))
@@ -140,7 +140,7 @@ func TestEnvelopesInvalid(t *testing.T) {
 	}
 }
 
-// TestBeginningsExchanged plays the administrator of a peer, who changes what is stored.
+// TestBeginningsExchanged plays the administrator of a peer, who changes stored values.
 func TestBeginningsExchanged(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	whole := sealedTogether(r, []int{2000, 2000}, []int{2, 2})
@@ -174,8 +174,8 @@ func TestBeginningsExchanged(t *testing.T) {
 	}
 }
 
-// FuzzEnvelopes holds that bytes which are taken have one form, and that taking envelopes
-// apart loses nothing.
+// FuzzEnvelopes checks that accepted bytes have one form, and that dividing envelopes
+// loses nothing.
 func FuzzEnvelopes(f *testing.F) {
 	r := rand.New(rand.NewPCG(5, 6))
 	f.Add(DivideEnvelopes(sealedTogether(r, []int{300, 900}, []int{4, 2})).Pack(), 6)

@@ -9,7 +9,7 @@ import (
 func TestErrorsCrossTheWire(t *testing.T) {
 	for _, kind := range []error{ErrInvalid, ErrNotFound, ErrExists, ErrDenied, ErrRevoked, ErrTampered, ErrUnavailable} {
 		sent := Errorf(kind, "record %s: [chartseal/denied] of no use", "4f1a")
-		// Fabric puts words of its own before the text.
+		// Fabric puts its own words before the text.
 		text := "chaincode response 500, " + Encode(fmt.Errorf("endorse: %w", sent))
 		got := Decode(text)
 		if got == nil || !errors.Is(got, kind) || got.Error() != sent.Message {

@@ -36,8 +36,8 @@ import (
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
 // A submitted transaction reads no ranges. It reads keys that are written once, and the
-// keys of the one attribute or scope that it changes. So two clients conflict only if they
-// change the same attribute, scope or record, or choose the same label.
+// keys of the one attribute or scope that it changes. So two clients conflict only if
+// they change the same attribute, scope or record, or choose the same label.
 
 // Mark is the value of a key without content. Fabric takes an empty value for a deletion.
 var Mark = []byte{0}
@@ -80,7 +80,8 @@ func AccessTimeKey(accessID, target string) string {
 }
 
 // SearchableKey has the [Searchable] generation. Every transaction that changes what is
-// searchable writes it, and no submitted transaction reads it, so writers do not conflict.
+// searchable writes it, and no submitted transaction reads it, so writers do not
+// conflict.
 const SearchableKey = "searchable"
 
 // Prefixes of the ranges that are read. Each ends in '/', see [PrefixEnd].

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Keys have the parts that they were made of, whatever characters those have.
+// A key gives back its parts, whatever characters they have.
 func TestKeysKeepTheirParts(t *testing.T) {
 	for _, name := range []string{"a", "a/b", "../a", "%2F", "a%", "HospitalA:ward=3/4 west", "\u00e4", "a\x00b", "scope:x", ""} {
 		for _, c := range []struct {
@@ -48,7 +48,7 @@ func TestKeysKeepTheirParts(t *testing.T) {
 	}
 }
 
-// A range has the keys under its prefix and no others.
+// A range has exactly the keys under its prefix.
 func TestPrefixes(t *testing.T) {
 	keys := []string{
 		AuthorityKey("A"), AttributeCurrentKey("A:x"), AttributeVersionKey("A:x", 1), ScopeStateKey("s"), ScopeEpochKey("s", 1), RecordKey("0a", 1),

@@ -18,7 +18,8 @@ const (
 	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey
 	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName
 
-	// Submitted by an admin or custodian of a hospital; Roll by those of the scope's owner.
+	// Submitted by an admin or custodian of a hospital; Roll by those of the scope's
+	// owner.
 	ScopeCreate = "scope:Create" // (name), transient: the wrapped key of epoch 1
 	ScopeRoll   = "scope:Roll"   // (name, current epoch + 1), transient: its wrapped key
 	ScopeRetire = "scope:Retire" // (name, epoch), for the caller's own entries

@@ -115,8 +115,8 @@ func TestCID(t *testing.T) {
 	}
 }
 
-// FuzzUnpack holds that bytes which are taken are those that packing what was read gives:
-// they have one form.
+// FuzzUnpack checks that accepted bytes have one form: packing the result gives the same
+// bytes.
 func FuzzUnpack(f *testing.F) {
 	good, err := PackRecords([]NewRecord{{ID: strings.Repeat("0a", RecordIDSize), CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize)}})
 	if err != nil {
@@ -160,8 +160,8 @@ func FuzzCID(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// One form: lower-case base32 without padding of 4 bytes of prefix and 32 of
-		// hash.
+		// One form: lower-case base32, without padding, of a prefix of 4 bytes and a hash
+		// of 32.
 		want, err := cidlib.Decode(s)
 		if err != nil || want.String() != s || !bytes.Equal(want.Bytes(), raw) || hex.EncodeToString(raw[2:4]) != "1220" {
 			t.Errorf("%q is taken", s)
@@ -192,8 +192,8 @@ func TestValuesKeepWhatTheyAreGiven(t *testing.T) {
 	}
 }
 
-// No two pairs of hospital and label have one key, not even those that are the same text
-// when joined.
+// No two pairs of hospital and label have the same key, even if their joined texts are
+// the same.
 func TestIndexKeys(t *testing.T) {
 	seen := map[string]bool{}
 	for _, msp := range []string{"HospitalA", "HospitalB", "Hospital", ""} {

@@ -50,8 +50,8 @@ func AccessValue(e AccessEntry) []byte {
 	return mustMarshal(storedAccess{Actor: e.Actor, Purpose: e.Purpose})
 }
 
-// ReadAccess reads an entry from its [AccessKey] and [AccessValue]. Any other key or value
-// is an error.
+// ReadAccess reads an entry from its [AccessKey] and [AccessValue]. Any other key or
+// value is an error.
 func ReadAccess(key string, value []byte) (AccessEntry, error) {
 	var s storedAccess
 	target, id, err := ParseAnyAccessKey(key)
@@ -81,8 +81,8 @@ type VersionName struct {
 
 const versionNameSize = RecordIDSize + 4
 
-// VersionNames gives the value of a [RecordTimeKey]: ids of 16 bytes, each followed by the
-// version in 4 bytes, big endian. The ids must be valid, see [ParseRecordID].
+// VersionNames gives the value of a [RecordTimeKey]: ids of 16 bytes, each followed by
+// the version in 4 bytes, big endian. The ids must be valid, see [ParseRecordID].
 func VersionNames(versions []RecordVersion) []byte {
 	packed := make([]byte, 0, len(versions)*versionNameSize)
 	for _, v := range versions {

@@ -1,7 +1,6 @@
-// Command chartseal-bench-chaincode is chartseal-chaincode with one contract more, the
-// plain put and get that benchmarks are measured against: a topology names it as its
-// chaincodeProgram. Nobody should run it with records that matter, as assets have no
-// rules.
+// Command chartseal-bench-chaincode is chartseal-chaincode with one more contract, plain
+// put and get, for benchmarks to compare with. A topology names it as its
+// chaincodeProgram. Do not run it with real records: assets have no rules.
 package main
 
 import (

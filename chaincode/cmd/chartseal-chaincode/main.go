@@ -1,6 +1,5 @@
-// Command chartseal-chaincode is the chaincode server: it holds one organisation's copy
-// of the contracts, and that organisation's peer connects to it (chaincode as a service).
-// It takes its configuration from the environment, see package server.
+// Command chartseal-chaincode serves the contracts to the peer of one organisation
+// (chaincode as a service). The environment has its configuration, see package server.
 package main
 
 import (

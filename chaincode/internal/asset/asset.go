@@ -1,6 +1,6 @@
-// Package asset is the plain contract that benchmarks hold the others against: what
-// anybody who begins with Fabric writes first, like the asset transfer of fabric-samples,
-// with no rule of ours in it. It is in the benchmarks' chaincode server only.
+// Package asset is a plain contract for benchmarks to compare with: put and get without
+// rules, like the asset transfer of fabric-samples. Only the benchmarks' chaincode server
+// has it.
 package asset
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const name = "asset"
 
-// Contract keeps texts under keys that callers choose.
+// Contract keeps texts under keys of the caller's choice.
 type Contract struct{ contractapi.Contract }
 
 // Put writes one key.
@@ -25,7 +25,7 @@ func (*Contract) Put(ctx contractapi.TransactionContextInterface, key, value str
 	return ctx.GetStub().PutState(key, []byte(value))
 }
 
-// PutMany writes the keys and values of a JSON object of texts, in one message to the
+// PutMany writes the keys and values of a JSON object of texts in one message to the
 // peer.
 func (*Contract) PutMany(ctx contractapi.TransactionContextInterface, assets string) error {
 	var values map[string]string
@@ -51,13 +51,13 @@ func (*Contract) Get(ctx contractapi.TransactionContextInterface, key string) (s
 	return string(value), err
 }
 
-// beside is a chaincode with one contract more.
+// beside is a chaincode with one more contract.
 type beside struct {
 	shim.Chaincode
 	assets *contractapi.ContractChaincode
 }
 
-// Beside adds the contract to a chaincode, as "asset".
+// Beside adds the contract "asset" to a chaincode.
 func Beside(cc shim.Chaincode) (shim.Chaincode, error) {
 	c := new(Contract)
 	c.Name = name
@@ -68,7 +68,7 @@ func Beside(cc shim.Chaincode) (shim.Chaincode, error) {
 	return &beside{cc, assets}, nil
 }
 
-// Invoke routes what is not an asset's to the chaincode itself.
+// Invoke routes calls of assets to the contract, and all others to the chaincode.
 func (b *beside) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	if function, _ := stub.GetFunctionAndParameters(); strings.HasPrefix(function, name+":") {
 		return b.assets.Invoke(stub)

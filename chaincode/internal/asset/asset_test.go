@@ -41,7 +41,7 @@ func (s *stub) FinishWriteBatch() error {
 	return nil
 }
 
-// other is the chaincode beside.
+// other is the chaincode beside the contract.
 type other struct{}
 
 func (other) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }

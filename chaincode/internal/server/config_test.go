@@ -59,7 +59,7 @@ func TestFromEnv(t *testing.T) {
 			t.Errorf("%s: the error quotes a key", name)
 		}
 	}
-	// All that is missing is named at once.
+	// One error names every missing variable.
 	_, err := fromEnv(func(string) string { return "" })
 	for _, name := range []string{envAddress, envPackage, envMSP, envHospitals} {
 		if err == nil || !strings.Contains(err.Error(), name) {

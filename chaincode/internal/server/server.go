@@ -1,6 +1,6 @@
 // Package server serves contracts to a peer (chaincode as a service). [Main] is a whole
-// program; it takes its configuration from the environment, which is where external
-// builders and service managers put it, see [config].
+// program. It takes its configuration from the environment, where external builders and
+// service managers put it, see [config].
 package server
 
 import (
@@ -23,15 +23,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/contract"
 )
 
-// drainTime is how long a server that is told to stop waits for running transactions. It
-// is below the ten seconds that service managers usually give.
+// drainTime bounds the wait for running transactions after a signal to stop. Service
+// managers usually wait ten seconds.
 const drainTime = 5 * time.Second
 
-// maxGRPC is the greatest message, as in Fabric's own server.
+// maxGRPC is the size limit of messages, that of Fabric's own server.
 const maxGRPC = 100 << 20
 
-// Main serves the chaincode that build makes until the process is told to stop, and
-// returns the program's exit code.
+// Main serves a chaincode until a signal stops the process, and returns its exit code.
 func Main(program string, build func(contract.Config) (shim.Chaincode, error)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -48,7 +47,7 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	if err != nil {
 		return err
 	}
-	// The clock is for evaluated calls only, see contract.Config.
+	// Only evaluated calls read the clock, see contract.Config.
 	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Clock: time.Now, Log: log})
 	if err != nil {
 		return err
@@ -62,8 +61,8 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	return serve(ctx, listener, c, chaincode, log)
 }
 
-// serve answers peers on the listener until the context ends, and then lets running
-// transactions end. The shim's own server cannot be stopped.
+// serve answers peers on the listener until the context ends, and then waits for running
+// transactions. The shim's own server cannot be stopped.
 func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.Chaincode, log *slog.Logger) error {
 	counted := &counter{Chaincode: chaincode}
 	options := []grpc.ServerOption{
@@ -87,11 +86,11 @@ func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.
 	case <-ctx.Done():
 	}
 	log.Info("stopping", "running", counted.running.Load())
-	go server.GracefulStop() // takes no new connection; the peer's stream never ends by itself
+	go server.GracefulStop() // refuses connections; the peer's stream never ends by itself
 	deadline := time.Now().Add(drainTime)
 	for quiet := 0; quiet < 5 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if counted.running.Load() == 0 {
-			quiet++ // the shim sends an answer after Invoke has returned
+			quiet++ // the shim sends an answer after Invoke returns
 		} else {
 			quiet = 0
 		}
@@ -100,7 +99,7 @@ func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.
 	return nil
 }
 
-// A counter knows how many transactions are running.
+// A counter counts running transactions.
 type counter struct {
 	shim.Chaincode
 	running atomic.Int64

@@ -28,8 +28,8 @@ type fakePeer struct {
 	stream peer.Chaincode_ConnectClient
 }
 
-// startServer runs serve with mutual TLS until the test ends or stop is called; done says
-// how it ended.
+// startServer runs serve with mutual TLS until the test ends or calls stop. The channel
+// done gets its error.
 func startServer(t *testing.T, ca *authority, cc shim.Chaincode) (address string, stop func(), done chan error) {
 	t.Helper()
 	cert, key := ca.issue("chaincode")
@@ -166,7 +166,7 @@ func TestServerWantsAPeersCertificate(t *testing.T) {
 	}
 }
 
-// slow is a chaincode that takes its time.
+// slow is a chaincode with long transactions.
 type slow struct {
 	started chan struct{}
 	once    sync.Once
