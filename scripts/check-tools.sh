@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says which prerequisites are missing and how to get them on Debian. Exits 1 when one is.
+# Lists missing prerequisites and how to install them on Debian. Exits 1 if there are any.
 set -u
 missing=0
 need() { # need COMMAND PACKAGE WHY

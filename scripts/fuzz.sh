@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for a short time each: fuzz.sh [TIME, default 3s].
+# fuzz.sh [TIME] runs every fuzz target of the module for TIME, by default 3s.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-3s}
@@ -14,7 +14,8 @@ git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u | while r
 	sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$dir"/*_test.go | while read -r target; do
 		echo "fuzz $dir $target"
 		fuzz "$dir" "$target" && continue
-		# The go command sometimes ends a target whose time is up with this error and no failing input.
+		# The go command sometimes ends a target with this error when its time is up. Without
+		# a failing input it is no failure.
 		grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log" || exit 1
 		fuzz "$dir" "$target"
 	done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, vet and staticcheck over the whole module.
+# Checks the whole module: gofmt, the width of comments, go vet and staticcheck.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unformatted=$(git ls-files -z -- '*.go' | xargs -0 gofmt -l)
@@ -7,5 +7,6 @@ if [ -n "$unformatted" ]; then
 	printf 'gofmt would change:\n%s\n' "$unformatted" >&2
 	exit 1
 fi
+git ls-files -z -- '*.go' | xargs -0 scripts/comment-width.sh >&2
 go vet ./...
 go tool staticcheck ./...
