@@ -9,9 +9,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/fentec-project/bn256"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -28,7 +27,7 @@ type target struct {
 
 func (w *world) target(text string) *target {
 	w.t.Helper()
-	spans, err := mustPolicy(w.t, text).Spans(group.Order)
+	spans, err := mustPolicy(w.t, text).Spans(order())
 	if err != nil || len(spans) != 1 {
 		w.t.Fatalf("%s: %d spans, %v", text, len(spans), err)
 	}
@@ -36,7 +35,7 @@ func (w *world) target(text string) *target {
 	for _, r := range spans[0].Rows() {
 		keys = append(keys, w.public(r.Attribute, 1))
 	}
-	rows, secret, err := encapsulate(spans[0], keys, rand.Reader)
+	rows, secret, err := encapsulate(suites[0], spans[0], keys, rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -55,7 +54,7 @@ func (g *target) attack(t *testing.T, gid string, attributes []string, keys map[
 	for _, c := range coefficients {
 		shares = append(shares, share{g.rows[c.Row], c.Value, keys[g.span.Rows()[c.Row].Attribute]})
 	}
-	secret, err := decapsulate(hash(t, gid), shares)
+	secret, err := decapsulate(suites[0], hash(t, gid), shares)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,18 +112,16 @@ func TestCollusion(t *testing.T) {
 func (g *target) mixed(t *testing.T, attributes []string, keys map[string]*UserKey) []byte {
 	t.Helper()
 	coefficients, _ := g.span.Solve(policy.Holding(attributes...))
-	product := bn256.GetGTOne()
+	suite := suites[0]
+	var factors []pairing.GT
+	var powers []*big.Int
+	var pairs []pairing.Pair
 	for _, c := range coefficients {
 		r, k := g.rows[c.Row], keys[g.span.Rows()[c.Row].Attribute]
-		h, err := bn256.HashG1(k.gid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		part := new(bn256.GT).Add(r.c1, bn256.Pair(h, r.c3))
-		part.Add(part, new(bn256.GT).Neg(bn256.Pair(k.k, r.c2)))
-		product.Add(product, new(bn256.GT).ScalarMult(part, c.Value))
+		factors, powers = append(factors, r.c1), append(powers, c.Value)
+		pairs = append(pairs, pairing.Pair{P: hash(t, k.gid), Q: r.c3, Times: c.Value}, pairing.Pair{P: k.k, Q: r.c2, Times: new(big.Int).Neg(c.Value)})
 	}
-	return product.Marshal()
+	return suite.Product([]pairing.GT{suite.Product(factors, powers), suite.PairProduct(pairs)}, nil).Marshal()
 }
 
 // TestSplitStanzasDoNotCombine takes rows from the two ciphertexts of a policy that was
@@ -182,7 +179,7 @@ func TestRelabelledKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &UserKey{gid: gid, attribute: a, version: version, k: k.k}
+		return &UserKey{suite: k.suite, gid: gid, attribute: a, version: version, k: k.k}
 	}
 	for name, keys := range map[string][]*UserKey{
 		"another attribute": {mine[0], relabel(mine[1], "H/bob", "B:y", 1)},
@@ -249,7 +246,7 @@ func TestStanzaMovedToAnotherFile(t *testing.T) {
 	// authenticates.
 	_, stanzas := w.stanzas("A:x")
 	body := bytes.Replace(stanzas[0].Body, []byte("A:x"), []byte("A:y"), 1)
-	if _, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}}); !errors.Is(err, ErrTampered) {
+	if _, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: body}}); !errors.Is(err, ErrTampered) {
 		t.Errorf("relabelled stanza: %v", err)
 	}
 }
@@ -264,27 +261,28 @@ func TestRerandomisedRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := parseRow(s.rows[0])
+	r, err := parseRow(suites[0], s.rows[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	more := big.NewInt(5) // r := r + 5
 	pk := w.public("A:x", 1)
+	suite := suites[0]
 	changed := row{
-		new(bn256.GT).Add(r.c1, new(bn256.GT).ScalarMult(pk.egg, more)),
-		new(bn256.G2).Add(r.c2, new(bn256.G2).ScalarBaseMult(more)),
-		new(bn256.G2).Add(r.c3, new(bn256.G2).ScalarMult(pk.gy, more)),
+		suite.Product([]pairing.GT{r.c1, pk.egg.Exp(more)}, nil),
+		suite.Sum([]pairing.G2{r.c2, suite.BaseG2().Mul(more)}, nil),
+		suite.Sum([]pairing.G2{r.c3, pk.gy.Mul(more)}, nil),
 	}
-	before, err := decapsulate(hash(t, "H/d"), []share{{r, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
+	before, err := decapsulate(suites[0], hash(t, "H/d"), []share{{r, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := decapsulate(hash(t, "H/d"), []share{{changed, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
+	after, err := decapsulate(suites[0], hash(t, "H/d"), []share{{changed, big.NewInt(1), w.issue("H/d", "A:x")[0]}})
 	if err != nil || !bytes.Equal(before.Marshal(), after.Marshal()) {
 		t.Fatalf("the attack is no attack: %v", err)
 	}
 	body := bytes.Replace(stanzas[0].Body, s.rows[0], changed.append(nil), 1)
-	if got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}}); !errors.Is(err, ErrTampered) || bytes.Equal(got, fileKey) {
+	if got, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: body}}); !errors.Is(err, ErrTampered) || bytes.Equal(got, fileKey) {
 		t.Errorf("rerandomised stanza: %v", err)
 	}
 }
@@ -298,7 +296,7 @@ func TestFlippedBytes(t *testing.T) {
 	for i := range body {
 		changed := slices.Clone(body)
 		changed[i] ^= 1 << (i % 8)
-		got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: changed}})
+		got, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: changed}})
 		if err == nil || got != nil {
 			t.Fatalf("byte %d flipped: opened", i)
 		}
@@ -314,21 +312,21 @@ func TestTruncation(t *testing.T) {
 	id := w.identity(w.issue("H/d", "A:x"))
 	_, stanzas := w.stanzas("A:x")
 	for n := range stanzas[0].Body {
-		if _, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: stanzas[0].Body[:n]}}); !errors.Is(err, ErrMalformed) {
+		if _, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: stanzas[0].Body[:n]}}); !errors.Is(err, ErrMalformed) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 	}
 	for name, s := range map[string]*age.Stanza{
-		"longer":    {Type: StanzaType, Body: append(slices.Clone(stanzas[0].Body), 0)},
-		"arguments": {Type: StanzaType, Args: []string{"x"}, Body: stanzas[0].Body},
-		"huge":      {Type: StanzaType, Body: make([]byte, maxBody+1)},
+		"longer":    {Type: ourType(), Body: append(slices.Clone(stanzas[0].Body), 0)},
+		"arguments": {Type: ourType(), Args: []string{"x"}, Body: stanzas[0].Body},
+		"huge":      {Type: ourType(), Body: make([]byte, maxBody(suites[0])+1)},
 	} {
 		if _, err := id.Unwrap([]*age.Stanza{s}); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// A broken stanza beside a good one does not stop the good one; alone it is reported.
-	broken := &age.Stanza{Type: StanzaType, Body: []byte{formatSalted}}
+	broken := &age.Stanza{Type: ourType(), Body: []byte{formatSalted}}
 	if _, err := id.Unwrap([]*age.Stanza{broken, stanzas[0]}); err != nil {
 		t.Errorf("good stanza after a broken one: %v", err)
 	}

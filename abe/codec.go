@@ -3,15 +3,8 @@ package abe
 import (
 	"encoding/binary"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
-)
-
-// Every encoding begins with a magic text that names its kind, the suite and the format's
-// version, so that no encoding can be taken for another one.
-const (
-	magicPublicKey = "chartseal/lw11-bn256/public-key/v1\n"
-	magicUserKey   = "chartseal/lw11-bn256/user-key/v1\n"
 )
 
 // maxVersion keeps versions in the range of every integer type that they travel in.
@@ -22,6 +15,7 @@ const maxGID = 512
 
 // A reader takes an encoding apart. After the first failure it stays failed.
 type reader struct {
+	suite  pairing.Suite
 	rest   []byte
 	failed string
 }
@@ -85,19 +79,38 @@ func (r *reader) attribute() policy.Attribute {
 	return a
 }
 
-func (r *reader) g1(what string) *group.G1 { return element(r, group.SizeG1, group.DecodeG1, what) }
-func (r *reader) g2(what string) *group.G2 { return element(r, group.SizeG2, group.DecodeG2, what) }
-func (r *reader) gt(what string) *group.GT { return element(r, group.SizeGT, group.DecodeGT, what) }
+func (r *reader) g1(what string) pairing.G1 {
+	return valid(r, unchecked(r, r.suite.Parameters().SizeG1, r.suite.DecodeG1, what), what)
+}
 
-func element[T any](r *reader, size int, decode func([]byte) (*T, error), what string) *T {
+func (r *reader) g2(what string) pairing.G2 { return valid(r, r.uncheckedG2(what), what) }
+func (r *reader) gt(what string) pairing.GT { return valid(r, r.uncheckedGT(what), what) }
+
+// uncheckedG2 and uncheckedGT read elements of any order. The caller checks what it
+// computes from them.
+func (r *reader) uncheckedG2(what string) pairing.G2 {
+	return unchecked(r, r.suite.Parameters().SizeG2, r.suite.DecodeG2, what)
+}
+
+func (r *reader) uncheckedGT(what string) pairing.GT {
+	return unchecked(r, r.suite.Parameters().SizeGT, r.suite.DecodeGT, what)
+}
+
+func unchecked[E pairing.Element](r *reader, size int, decode func([]byte) (E, error), what string) (e E) {
 	b := r.take(size, what)
 	if b == nil {
-		return nil
+		return e
 	}
 	e, err := decode(b)
 	if err != nil {
 		r.fail(what + " is not an element of its group")
-		return nil
+	}
+	return e
+}
+
+func valid[E pairing.Element](r *reader, e E, what string) E {
+	if r.failed == "" && !e.Valid() {
+		r.fail(what + " is not an element of its group")
 	}
 	return e
 }

@@ -24,6 +24,9 @@ var (
 	ErrKeyMismatch = errors.New("key mismatch")
 	// ErrNoKey: a policy names an attribute without a public key.
 	ErrNoKey = errors.New("no public key")
+	// ErrUnknownSuite: a stanza or a key of a suite that this version does not know. It
+	// comes as an [*UnknownSuiteError].
+	ErrUnknownSuite = errors.New("unknown suite")
 )
 
 // A NotSatisfiedError says which policy was not satisfied and what was missing.
@@ -54,6 +57,22 @@ func (e *NotSatisfiedError) Error() string {
 // Unwrap makes errors.Is find both this package's sentinel and age's.
 func (e *NotSatisfiedError) Unwrap() []error {
 	return []error{ErrNotSatisfied, age.ErrIncorrectIdentity}
+}
+
+// An UnknownSuiteError names the suite of a stanza or a key that this version cannot
+// read. For stanzas it also matches age.ErrIncorrectIdentity, because another identity
+// may open the file.
+type UnknownSuiteError struct {
+	Suite string // for example bls12-381; as somebody else wrote it, so quote it
+}
+
+func (e *UnknownSuiteError) Error() string {
+	return fmt.Sprintf("%v %.40q: a later version of this program may know it", ErrUnknownSuite, e.Suite)
+}
+
+// Unwrap makes errors.Is find both this package's sentinel and age's.
+func (e *UnknownSuiteError) Unwrap() []error {
+	return []error{ErrUnknownSuite, age.ErrIncorrectIdentity}
 }
 
 func malformed(format string, args ...any) error {

@@ -1,7 +1,8 @@
 package abe
 
 import (
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"fmt"
+
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -17,23 +18,27 @@ type Explanation struct {
 // anything. An object with several stanzas opens if any of them is satisfied. It fails
 // with [ErrMalformed] when p is not from this package.
 func (id *Identity) Explain(p *SealedPolicy) (*Explanation, error) {
-	span, err := policy.ParseSpan(p.Span, group.Order)
+	s, err := suiteNamed(p.Suite)
+	if err != nil {
+		return nil, fmt.Errorf("%w: sealed policy: %w", ErrMalformed, err)
+	}
+	span, err := policy.ParseSpan(p.Span, s.Parameters().Order)
 	if err != nil || len(p.Keys) != len(span.Rows()) {
 		return nil, malformed("sealed policy: %v", err)
 	}
-	s := &stanza{policy: p.Policy, span: span}
+	a := &stanza{suite: s, policy: p.Policy, span: span}
 	for _, k := range p.Keys {
-		s.versions = append(s.versions, k.Version)
+		a.versions = append(a.versions, k.Version)
 	}
-	held := id.held(s)
+	held := id.held(a)
 	coefficients, satisfied := span.Solve(func(a string) bool { return held[a] != nil })
 	if !satisfied {
-		refusal := id.refusal(s, held)
+		refusal := id.refusal(a, held)
 		return &Explanation{Missing: refusal.Missing, Stale: refusal.Stale}, nil
 	}
 	e := &Explanation{Satisfied: true}
 	for _, c := range coefficients {
-		e.Used = append(e.Used, KeyVersion{span.Rows()[c.Row].Attribute, s.versions[c.Row]})
+		e.Used = append(e.Used, KeyVersion{span.Rows()[c.Row].Attribute, a.versions[c.Row]})
 	}
 	return e, nil
 }

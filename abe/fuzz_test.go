@@ -66,8 +66,8 @@ func FuzzUnwrap(f *testing.F) {
 	f.Add(other[0].Body)
 	f.Add(firstFormat(f))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		_, _ = StanzaPolicy(&age.Stanza{Type: StanzaType, Body: body})
-		got, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: body}})
+		_, _ = StanzaPolicy(&age.Stanza{Type: ourType(), Body: body})
+		got, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: body}})
 		switch {
 		case bytes.Equal(body, genuine) != (err == nil && bytes.Equal(got, fileKey)):
 			// The second seed is sealed with another file key, and its bytes are as

@@ -10,19 +10,28 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
 	"github.com/fentec-project/gofe/abe"
 	"github.com/fentec-project/gofe/data"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/bn256"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
 // These tests run the same keys and ciphertexts through gofe's MAABE and through our own
 // evaluation.
 
+func raw1(e pairing.G1) *bn256.G1 { return e.(bn256.Element1).G1 }
+func raw2(e pairing.G2) *bn256.G2 { return e.(bn256.Element2).G2 }
+func rawT(e pairing.GT) *bn256.GT { return e.(bn256.ElementT).GT }
+
+func rawRow(c1 *bn256.GT, c2, c3 *bn256.G2) row {
+	return row{bn256.ElementT{GT: c1}, bn256.Element2{G2: c2}, bn256.Element2{G2: c3}}
+}
+
 func gofeSpan(s *policy.Span) *abe.MSP {
-	msp := &abe.MSP{P: group.Order}
+	msp := &abe.MSP{P: bn256.Order}
 	for i, row := range s.Matrix() {
 		msp.Mat = append(msp.Mat, data.Vector(row))
 		msp.RowToAttrib = append(msp.RowToAttrib, s.Rows()[i].Attribute)
@@ -34,7 +43,7 @@ func gofePublic(keys []*PublicKey) *abe.MAABEPubKey {
 	pk := &abe.MAABEPubKey{EggToAlpha: map[string]*bn256.GT{}, GToY: map[string]*bn256.G2{}}
 	for _, k := range keys {
 		pk.Attribs = append(pk.Attribs, k.Name())
-		pk.EggToAlpha[k.Name()], pk.GToY[k.Name()] = k.egg, k.gy
+		pk.EggToAlpha[k.Name()], pk.GToY[k.Name()] = rawT(k.egg), raw2(k.gy)
 	}
 	return pk
 }
@@ -42,7 +51,7 @@ func gofePublic(keys []*PublicKey) *abe.MAABEPubKey {
 func gofeUser(keys []*UserKey) []*abe.MAABEKey {
 	var out []*abe.MAABEKey
 	for _, k := range keys {
-		out = append(out, &abe.MAABEKey{Gid: k.gid, Attrib: k.Name(), Key: k.k})
+		out = append(out, &abe.MAABEKey{Gid: k.gid, Attrib: k.Name(), Key: raw1(k.k)})
 	}
 	return out
 }
@@ -60,7 +69,7 @@ func crossChecks(t *testing.T, n int) []crossCheck {
 	var out []crossCheck
 	for len(out) < n {
 		text := randomPolicy(r, 8, 1+r.IntN(2))
-		spans, err := mustPolicy(t, text).Spans(group.Order)
+		spans, err := mustPolicy(t, text).Spans(order())
 		if err != nil {
 			continue
 		}
@@ -113,18 +122,18 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 		}
 		rows := make([]row, len(c.public))
 		for i, r := range c.span.Rows() {
-			encoded := row{ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute]}.append(nil)
-			if rows[i], err = parseRow(encoded); err != nil {
+			encoded := rawRow(ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute]).append(nil)
+			if rows[i], err = parseRow(suites[0], encoded); err != nil {
 				t.Fatalf("gofe's elements do not decode: %v", err)
 			}
 		}
-		secret, err := decapsulate(hash(t, "H/doctor"), c.shares(rows))
+		secret, err := decapsulate(suites[0], hash(t, "H/doctor"), c.shares(rows))
 		if err != nil {
 			t.Fatal(err)
 		}
 		// gofe's symmetric key is C0 / secret. Encrypt it anew under a policy that gofe
 		// opens without any work of ours: a one-row program with λ = s.
-		key := new(bn256.GT).Add(ct.C0, new(bn256.GT).Neg(secret))
+		key := new(bn256.GT).Add(ct.C0, new(bn256.GT).Neg(rawT(secret)))
 		if got := openGofe(t, key, ct); got != "a message" {
 			t.Fatalf("%s: got %q", c.span, got)
 		}
@@ -139,11 +148,11 @@ func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 	g2 := new(bn256.G2).ScalarBaseMult(big.NewInt(1))
 	pk := w.public("Z:z", 1)
 	trivial := &abe.MAABECipher{
-		C0:     key,                                 // times e(g1,g2)^0
-		C1x:    map[string]*bn256.GT{"Z:z": pk.egg}, // e(g1,g2)^0 · e(g1,g2)^(α·1)
+		C0:     key,                                       // times e(g1,g2)^0
+		C1x:    map[string]*bn256.GT{"Z:z": rawT(pk.egg)}, // e(g1,g2)^0 · e(g1,g2)^(α·1)
 		C2x:    map[string]*bn256.G2{"Z:z": g2},
-		C3x:    map[string]*bn256.G2{"Z:z": pk.gy},
-		Msp:    &abe.MSP{P: group.Order, Mat: data.Matrix{data.Vector{big.NewInt(1)}}, RowToAttrib: []string{"Z:z"}},
+		C3x:    map[string]*bn256.G2{"Z:z": raw2(pk.gy)},
+		Msp:    &abe.MSP{P: bn256.Order, Mat: data.Matrix{data.Vector{big.NewInt(1)}}, RowToAttrib: []string{"Z:z"}},
 		SymEnc: ct.SymEnc, Iv: ct.Iv,
 	}
 	got, err := abe.NewMAABE().Decrypt(trivial, gofeUser(w.issue("H/doctor", "Z:z")))
@@ -157,29 +166,29 @@ func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 func TestGofeOpensWhatOursSealed(t *testing.T) {
 	maabe := abe.NewMAABE()
 	for _, c := range crossChecks(t, 12) {
-		rows, secret, err := encapsulate(c.span, c.public, rand.Reader)
+		rows, secret, err := encapsulate(suites[0], c.span, c.public, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// A donor gives a symmetric ciphertext, and its key: C0 of a ciphertext whose
 		// secret we recover.
 		w := newWorld(t, "Z")
-		zspan, _ := policy.ParseSpan("Z:z", group.Order)
+		zspan, _ := policy.ParseSpan("Z:z", order())
 		donor, err := maabe.Encrypt("a message", gofeSpan(zspan), []*abe.MAABEPubKey{gofePublic([]*PublicKey{w.public("Z:z", 1)})})
 		if err != nil {
 			t.Fatal(err)
 		}
 		zkeys := w.issue("H/doctor", "Z:z")
-		donorSecret, err := decapsulate(hash(t, "H/doctor"), []share{{row{donor.C1x["Z:z"], donor.C2x["Z:z"], donor.C3x["Z:z"]}, big.NewInt(1), zkeys[0]}})
+		donorSecret, err := decapsulate(suites[0], hash(t, "H/doctor"), []share{{rawRow(donor.C1x["Z:z"], donor.C2x["Z:z"], donor.C3x["Z:z"]), big.NewInt(1), zkeys[0]}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := new(bn256.GT).Add(donor.C0, new(bn256.GT).Neg(donorSecret))
+		key := new(bn256.GT).Add(donor.C0, new(bn256.GT).Neg(rawT(donorSecret)))
 
-		ct := &abe.MAABECipher{C0: new(bn256.GT).Add(key, secret), C1x: map[string]*bn256.GT{}, C2x: map[string]*bn256.G2{}, C3x: map[string]*bn256.G2{},
+		ct := &abe.MAABECipher{C0: new(bn256.GT).Add(key, rawT(secret)), C1x: map[string]*bn256.GT{}, C2x: map[string]*bn256.G2{}, C3x: map[string]*bn256.G2{},
 			Msp: gofeSpan(c.span), SymEnc: donor.SymEnc, Iv: donor.Iv}
 		for i, r := range c.span.Rows() {
-			ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute] = rows[i].c1, rows[i].c2, rows[i].c3
+			ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute] = rawT(rows[i].c1), raw2(rows[i].c2), raw2(rows[i].c3)
 		}
 		// gofe pairs for every key it is given; it gets the ones in use.
 		var used []*UserKey
@@ -198,11 +207,14 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 func TestIssueIsGofesKey(t *testing.T) {
 	w := newWorld(t, "A")
 	m := w.masters["A"]
-	_, alpha, y, err := m.exponents("A:x", 1)
+	_, e, err := m.exponents(suites[0], "A:x", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := bn256.HashG1("H/doctor")
+	alpha, y := new(big.Int).SetBytes(e.Alpha), new(big.Int).SetBytes(e.Y)
+	alpha.Mod(alpha, bn256.Order)
+	y.Mod(y, bn256.Order)
+	h, err := fentec.HashG1("H/doctor")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +223,7 @@ func TestIssueIsGofesKey(t *testing.T) {
 		t.Error("K is not g1^α · H(GID)^y")
 	}
 	pk := w.public("A:x", 1)
-	if !bytes.Equal(pk.egg.Marshal(), new(bn256.GT).ScalarMult(group.GeneratorT(), alpha).Marshal()) ||
+	if !bytes.Equal(pk.egg.Marshal(), new(bn256.GT).ScalarMult(bn256.GeneratorT(), alpha).Marshal()) ||
 		!bytes.Equal(pk.gy.Marshal(), new(bn256.G2).ScalarBaseMult(y).Marshal()) {
 		t.Error("public key is not e(g1,g2)^α, g2^y")
 	}
@@ -229,7 +241,7 @@ func TestCiphertextSize(t *testing.T) {
 			public = append(public, w.public(a, 1))
 		}
 		_, stanzas := w.stanzas(strings.Join(attributes, " and "))
-		span, _ := policy.ParseSpan(strings.Join(attributes, " and "), group.Order)
+		span, _ := policy.ParseSpan(strings.Join(attributes, " and "), order())
 		ct, err := abe.NewMAABE().Encrypt(strings.Repeat("k", 16), gofeSpan(span), []*abe.MAABEPubKey{gofePublic(public)})
 		if err != nil {
 			t.Fatal(err)

@@ -16,10 +16,13 @@ import (
 // largest policy in every stanza.
 const maxHeader = 4 << 20
 
-// HeaderPolicies reads from the header of an age file, without any key, the policies that
-// the file was sealed to: one [SealedPolicy] for each stanza of [StanzaType], none when
-// there is none. The header is not authenticated by this: only someone who opens the file
-// knows that it is genuine.
+// HeaderPolicies reads the policies of an age file from its header, without any key: one
+// [SealedPolicy] for each stanza of this package. It does not authenticate the header:
+// only opening the file does.
+//
+// Errors:
+//   - [*UnknownSuiteError] if this version does not know the suite of a stanza.
+//   - ErrMalformed if it is not an age file, or a stanza is broken.
 func HeaderPolicies(file io.Reader) ([]*SealedPolicy, error) {
 	header, err := age.ExtractHeader(io.LimitReader(file, maxHeader))
 	if err != nil {
@@ -31,7 +34,7 @@ func HeaderPolicies(file io.Reader) ([]*SealedPolicy, error) {
 	}
 	var out []*SealedPolicy
 	for _, s := range stanzas {
-		if s.Type != StanzaType {
+		if !IsStanza(s.Type) {
 			continue
 		}
 		p, err := StanzaPolicy(s)

@@ -5,15 +5,21 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"math/big"
 	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 
 	"filippo.io/age"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
+
+// ourType is the stanza type of the suite under test, the first.
+func ourType() string { return stanzaType(suites[0]) }
+
+func order() *big.Int { return suites[0].Parameters().Order }
 
 // A world is a few authorities with everything that they published.
 type world struct {
@@ -140,9 +146,9 @@ func (w *world) stanzas(text string) ([]byte, []*age.Stanza) {
 	return fileKey, out
 }
 
-func hash(t testing.TB, gid string) *group.G1 {
+func hash(t testing.TB, gid string) pairing.G1 {
 	t.Helper()
-	h, err := group.HashToG1(gid)
+	h, err := suites[0].HashToG1(gid)
 	if err != nil {
 		t.Fatal(err)
 	}

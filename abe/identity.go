@@ -8,7 +8,8 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
+	"github.com/chartseal/chartseal/abe/internal/parallel"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -16,9 +17,15 @@ import (
 // for concurrent use.
 type Identity struct {
 	gid    string
-	h      *group.G1 // H(GID); nil without keys
-	keys   map[KeyVersion]*UserKey
+	hashes map[string]pairing.G1 // H(GID), by suite of the keys
+	keys   map[keyID]*UserKey
 	bypass bool
+}
+
+// A keyID tells the keys of one person apart.
+type keyID struct {
+	suite string
+	KeyVersion
 }
 
 var _ age.Identity = (*Identity)(nil)
@@ -32,11 +39,13 @@ type IdentityOption func(*Identity)
 // It weakens nothing, as an attacker has this option anyway.
 func SkipPolicyCheck(id *Identity) { id.bypass = true }
 
-// NewIdentity gathers the keys of one person; there may be several versions of an
-// attribute's key. Keys of different GIDs are refused with [ErrKeyMismatch]: they do not
-// combine.
+// NewIdentity gathers the keys of one person. There may be several versions of an
+// attribute's key.
+//
+// Errors:
+//   - ErrKeyMismatch if the keys have different GIDs: such keys do not combine.
 func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) {
-	id := &Identity{keys: make(map[KeyVersion]*UserKey, len(keys))}
+	id := &Identity{hashes: map[string]pairing.G1{}, keys: make(map[keyID]*UserKey, len(keys))}
 	for _, k := range keys {
 		if id.gid == "" {
 			id.gid = k.gid
@@ -44,14 +53,15 @@ func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) 
 		if k.gid != id.gid {
 			return nil, fmt.Errorf("identity: %w: keys of %s and of %s do not combine", ErrKeyMismatch, id.gid, k.gid)
 		}
-		id.keys[KeyVersion{k.Name(), k.version}] = k
-	}
-	if len(keys) > 0 {
-		h, err := group.HashToG1(id.gid)
-		if err != nil {
-			return nil, fmt.Errorf("identity: hash GID: %w", err)
+		suite := nameOf(k.suite)
+		id.keys[keyID{suite, KeyVersion{k.Name(), k.version}}] = k
+		if id.hashes[suite] == nil {
+			h, err := k.suite.HashToG1(id.gid)
+			if err != nil {
+				return nil, fmt.Errorf("identity: hash GID: %w", err)
+			}
+			id.hashes[suite] = h
 		}
-		id.h = h
 	}
 	for _, o := range options {
 		o(id)
@@ -62,39 +72,63 @@ func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) 
 // GID is whose keys these are; empty when there are none.
 func (id *Identity) GID() string { return id.gid }
 
-// Attributes lists the names of the attributes that there are keys for, sorted, each
-// once.
-func (id *Identity) Attributes() []string {
+// Attributes lists the attributes that there are keys for, sorted, each once.
+func (id *Identity) Attributes() []string { return attributesOf(id.Keys()) }
+
+// Keys lists the attributes and versions that there are keys for, sorted, each once.
+func (id *Identity) Keys() []KeyVersion {
+	return id.list(func(keyID) bool { return true })
+}
+
+func (id *Identity) list(wanted func(keyID) bool) []KeyVersion {
+	out := make([]KeyVersion, 0, len(id.keys))
+	for k := range id.keys {
+		if wanted(k) {
+			out = append(out, k.KeyVersion)
+		}
+	}
+	slices.SortFunc(out, func(a, b KeyVersion) int {
+		return cmp.Or(cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(a.Version, b.Version))
+	})
+	return slices.Compact(out)
+}
+
+// usable lists the keys of the stanza's suite.
+func (id *Identity) usable(s *stanza) []KeyVersion {
+	return id.list(func(k keyID) bool { return k.suite == nameOf(s.suite) })
+}
+
+func attributesOf(keys []KeyVersion) []string {
 	var names []string
-	for _, v := range id.versions() {
-		names = append(names, v.Attribute)
+	for _, k := range keys {
+		names = append(names, k.Attribute)
 	}
 	return slices.Compact(names)
 }
 
-// Keys lists the attributes and versions that there are keys for, sorted.
-func (id *Identity) Keys() []KeyVersion { return id.versions() }
-
-// Unwrap implements age.Identity. It tries each stanza of [StanzaType], and returns the
-// file key from the first that opens. Otherwise the error is, in this order: one that
-// matches [ErrTampered] or [ErrMalformed], if there was a broken stanza; a
-// [*NotSatisfiedError]; age.ErrIncorrectIdentity alone when there is no stanza of this
-// type.
+// Unwrap implements age.Identity. It returns the file key of the first stanza that opens.
+//
+// Errors, the first that applies:
+//   - ErrTampered or ErrMalformed if a stanza is broken.
+//   - [*NotSatisfiedError] if the keys do not satisfy the policy.
+//   - [*UnknownSuiteError] if this version does not know the suite of a stanza. It stands
+//     beside the NotSatisfiedError of another stanza.
+//   - age.ErrIncorrectIdentity alone if there is no stanza of this package.
 func (id *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	var broken error
-	var refused *NotSatisfiedError
+	var refused, unsatisfied *NotSatisfiedError
+	var unknown *UnknownSuiteError
 	for _, a := range stanzas {
-		if a.Type != StanzaType {
+		if !IsStanza(a.Type) {
 			continue
 		}
 		fileKey, err := id.unwrap(a)
-		if err == nil {
-			return fileKey, nil
-		}
-		var unsatisfied *NotSatisfiedError
 		switch {
+		case err == nil:
+			return fileKey, nil
 		case errors.As(err, &unsatisfied):
 			refused = refused.join(unsatisfied)
+		case errors.As(err, &unknown):
 		case broken == nil:
 			broken = err
 		}
@@ -102,8 +136,12 @@ func (id *Identity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	switch {
 	case broken != nil:
 		return nil, broken
+	case refused != nil && unknown != nil:
+		return nil, fmt.Errorf("%w; %w", refused, unknown)
 	case refused != nil:
 		return nil, refused
+	case unknown != nil:
+		return nil, unknown
 	}
 	return nil, age.ErrIncorrectIdentity
 }
@@ -117,7 +155,7 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 	coefficients, satisfied := s.span.Solve(func(a string) bool { return held[a] != nil })
 	if !satisfied {
 		refusal := id.refusal(s, held)
-		if !id.bypass || len(id.keys) == 0 {
+		if !id.bypass {
 			return nil, refusal
 		}
 		if fileKey, err := id.attack(s, held); err == nil {
@@ -128,11 +166,12 @@ func (id *Identity) unwrap(a *age.Stanza) ([]byte, error) {
 	return id.open(s, coefficients, held)
 }
 
-// held are the keys, by attribute, that fit a row of the stanza in name and version.
+// held are the keys, by attribute, that fit a row of the stanza in suite, name and
+// version.
 func (id *Identity) held(s *stanza) map[string]*UserKey {
 	held := map[string]*UserKey{}
 	for i, r := range s.span.Rows() {
-		if k := id.keys[KeyVersion{r.Attribute, s.versions[i]}]; k != nil {
+		if k := id.keys[keyID{nameOf(s.suite), KeyVersion{r.Attribute, s.versions[i]}}]; k != nil {
 			held[r.Attribute] = k
 		}
 	}
@@ -142,15 +181,15 @@ func (id *Identity) held(s *stanza) map[string]*UserKey {
 func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[string]*UserKey) ([]byte, error) {
 	shares := make([]share, len(coefficients))
 	errs := make([]error, len(coefficients))
-	group.Each(len(shares), func(i int) {
+	parallel.Each(len(shares), func(i int) {
 		c := coefficients[i]
 		shares[i] = share{coefficient: c.Value, key: held[s.span.Rows()[c.Row].Attribute]}
-		shares[i].row, errs[i] = parseRow(s.rows[c.Row])
+		shares[i].row, errs[i] = parseRow(s.suite, s.rows[c.Row])
 	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	secret, err := decapsulate(id.h, shares)
+	secret, err := decapsulate(s.suite, id.hashes[nameOf(s.suite)], shares)
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +200,12 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 // the coefficients of a set that does, and puts keys of other attributes and versions in
 // the place of those that are missing.
 func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) {
+	mine := id.usable(s)
+	if len(mine) == 0 {
+		return nil, ErrNoKey
+	}
+	other := id.keys[keyID{nameOf(s.suite), mine[0]}]
 	coefficients, _ := s.span.Solve(func(string) bool { return true })
-	other := id.keys[id.versions()[0]]
 	substituted := map[string]*UserKey{}
 	for _, r := range s.span.Rows() {
 		substituted[r.Attribute] = other
@@ -173,18 +216,6 @@ func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) 
 	return id.open(s, coefficients, substituted)
 }
 
-// versions lists the keys that there are, sorted.
-func (id *Identity) versions() []KeyVersion {
-	out := make([]KeyVersion, 0, len(id.keys))
-	for v := range id.keys {
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b KeyVersion) int {
-		return cmp.Or(cmp.Compare(a.Attribute, b.Attribute), cmp.Compare(a.Version, b.Version))
-	})
-	return out
-}
-
 // maxMissing is how many ways to satisfy a policy an error names.
 const maxMissing = 3
 
@@ -193,7 +224,7 @@ func (id *Identity) refusal(s *stanza, held map[string]*UserKey) *NotSatisfiedEr
 	if p, err := policy.Parse(s.policy); err == nil {
 		e.Missing = p.Missing(func(a string) bool { return held[a] != nil }, maxMissing)
 	}
-	names := id.Attributes()
+	names := attributesOf(id.usable(s))
 	for _, r := range s.span.Rows() {
 		if held[r.Attribute] == nil && slices.Contains(names, r.Attribute) {
 			e.Stale = append(e.Stale, r.Attribute)

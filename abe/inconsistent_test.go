@@ -14,11 +14,11 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
 	"golang.org/x/crypto/chacha20"
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/bn256"
 )
 
 // These tests are a sealer's attacks: nobody checks that a ciphertext is one that
@@ -26,18 +26,18 @@ import (
 
 // offGroup gives a point of the twist outside G2, and an element of GF(p¹²) outside GT
 // with its inverse.
-func offGroup(t *testing.T) (wrongTwist *group.G2, junk, inverse *group.GT) {
+func offGroup(t *testing.T) (wrongTwist *bn256.G2, junk, inverse *bn256.GT) {
 	t.Helper()
-	wrongTwist, err := group.DecodePoint2(wrongSubgroup(t))
+	wrongTwist, err := bn256.DecodeG2(wrongSubgroup(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if junk, err = group.DecodeField12(bytes.Repeat([]byte{1}, group.SizeGT)); err != nil {
+	if junk, err = bn256.DecodeGT(bytes.Repeat([]byte{1}, bn256.SizeGT)); err != nil {
 		t.Fatal(err)
 	}
-	inverse = new(group.GT).Set(junk)
+	inverse = new(bn256.GT).Set(junk)
 	inverse.P.Invert(junk.P)
-	if group.InG2(wrongTwist) || group.InGT(junk) || group.InGT(inverse) {
+	if bn256.InG2(wrongTwist) || bn256.InGT(junk) || bn256.InGT(inverse) {
 		t.Fatal("the attack is no attack")
 	}
 	return
@@ -54,11 +54,11 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 	keys := []*PublicKey{w.public("A:x", 1), w.public("B:y", 1)}
 	r := []*big.Int{big.NewInt(1234567), big.NewInt(7654321)}
 	rows := []row{
-		{junk, new(group.G2).ScalarBaseMult(r[0]), new(group.G2).Add(group.Generator2(), twist)},
-		{inverse, new(group.G2).ScalarBaseMult(r[1]), new(group.G2).Neg(twist)},
+		rawRow(junk, new(bn256.G2).ScalarBaseMult(r[0]), new(bn256.G2).Add(bn256.Generator2(), twist)),
+		rawRow(inverse, new(bn256.G2).ScalarBaseMult(r[1]), new(bn256.G2).Neg(twist)),
 	}
-	known := new(group.GT).ScalarBaseMult(big.NewInt(99))
-	rows[1].c1 = new(group.GT).Add(inverse, known)
+	known := new(bn256.GT).ScalarBaseMult(big.NewInt(99))
+	rows[1].c1 = bn256.ElementT{GT: new(bn256.GT).Add(inverse, known)}
 	for _, gid := range []string{"H/alice", "H/bob"} {
 		h := hash(t, gid)
 		user := w.issue(gid, names...)
@@ -66,23 +66,23 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 		for i := range rows {
 			shares = append(shares, share{rows[i], big.NewInt(1), user[i]})
 		}
-		got, err := decapsulate(h, shares)
+		got, err := decapsulate(suites[0], h, shares)
 		if err != nil {
 			t.Fatalf("%s: %v", gid, err)
 		}
 		// known · e(H(GID), g2) / Π (e(g1,g2)^α · e(H(GID), g2^y))^r, since e(K, g2) is
 		// public.
-		want := new(group.GT).Add(known, bn256.Pair(h, group.Generator2()))
+		want := new(bn256.GT).Add(known, fentec.Pair(raw1(h), bn256.Generator2()))
 		for i, pk := range keys {
-			public := new(group.GT).Add(pk.egg, bn256.Pair(h, pk.gy))
-			want.Add(want, new(group.GT).Neg(new(group.GT).ScalarMult(public, r[i])))
+			public := new(bn256.GT).Add(rawT(pk.egg), fentec.Pair(raw1(h), raw2(pk.gy)))
+			want.Add(want, new(bn256.GT).Neg(new(bn256.GT).ScalarMult(public, r[i])))
 		}
 		if !bytes.Equal(got.Marshal(), want.Marshal()) {
 			t.Errorf("%s: the sealer cannot tell what the holder computes", gid)
 		}
 		// One of the two rows alone is refused.
 		for i := range rows {
-			if _, err := decapsulate(h, shares[i:i+1]); !errors.Is(err, ErrMalformed) {
+			if _, err := decapsulate(suites[0], h, shares[i:i+1]); !errors.Is(err, ErrMalformed) {
 				t.Errorf("%s: row %d alone: %v", gid, i, err)
 			}
 		}
@@ -102,7 +102,7 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	for body == nil {
 		body = twoKeyed(t, w, text)
 	}
-	forged := &age.Stanza{Type: StanzaType, Body: body}
+	forged := &age.Stanza{Type: ourType(), Body: body}
 	one, err := alice.Unwrap([]*age.Stanza{forged})
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,12 @@
 package abe
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -16,15 +15,12 @@ import (
 // immutable and safe for concurrent use. The zero value holds no key and is good for
 // UnmarshalBinary only.
 type PublicKey struct {
+	suite     pairing.Suite
 	attribute policy.Attribute
 	version   int
-	egg       *group.GT // e(g1,g2)^α
-	gy        *group.G2 // g2^y
-	fast      *powers
-}
-
-func newPublicKey(a policy.Attribute, version int, egg *group.GT, gy *group.G2) *PublicKey {
-	return &PublicKey{attribute: a, version: version, egg: egg, gy: gy, fast: newPowers(egg, gy)}
+	egg       pairing.GT // e(g1,g2)^α
+	gy        pairing.G2 // g2^y
+	tables    *tables
 }
 
 // Name is the attribute's plain name, for example HospitalA:role=doctor.
@@ -44,7 +40,7 @@ func (k *PublicKey) Equal(other *PublicKey) bool { return string(k.bytes()) == s
 func (k *PublicKey) MarshalBinary() ([]byte, error) { return k.bytes(), nil }
 
 func (k *PublicKey) bytes() []byte {
-	b := append([]byte(nil), magicPublicKey...)
+	b := []byte(magic(k.suite, kindPublicKey))
 	b = appendText(b, k.Name())
 	b = appendVersion(b, k.version)
 	b = append(b, k.egg.Marshal()...)
@@ -57,14 +53,14 @@ func (k *PublicKey) bytes() []byte {
 // the caller to know: take keys from the ledger, where only the owner of the name can
 // publish.
 func ParsePublicKey(b []byte) (*PublicKey, error) {
-	const kind = "public key"
-	rest, ok := bytes.CutPrefix(b, []byte(magicPublicKey))
-	if !ok {
-		return nil, malformed("%s: does not begin with its magic", kind)
+	s, r, err := cutMagic(b, kindPublicKey)
+	if err != nil {
+		return nil, err
 	}
-	r := &reader{rest: rest}
-	k := newPublicKey(r.attribute(), r.version(), r.gt("e(g1,g2)^alpha"), r.g2("g2^y"))
-	if err := r.end(kind); err != nil {
+	k := &PublicKey{
+		suite: s, attribute: r.attribute(), version: r.version(), egg: r.gt("e(g1,g2)^alpha"), gy: r.g2("g2^y"), tables: new(tables),
+	}
+	if err := r.end(kindPublicKey); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -83,10 +79,11 @@ func (k *PublicKey) UnmarshalBinary(b []byte) error {
 // secret of that person. It is immutable and safe for concurrent use. The zero value
 // holds no key and is good for UnmarshalBinary only.
 type UserKey struct {
+	suite     pairing.Suite
 	gid       string
 	attribute policy.Attribute
 	version   int
-	k         *group.G1
+	k         pairing.G1
 }
 
 // GID is the global identifier of the holder, MSPID/enrolment-id. Keys of different GIDs
@@ -113,7 +110,7 @@ func (k *UserKey) GoString() string { return k.String() }
 // MarshalBinary gives the canonical encoding, see FORMAT.md. It is as secret as the key.
 // It never fails.
 func (k *UserKey) MarshalBinary() ([]byte, error) {
-	b := append([]byte(nil), magicUserKey...)
+	b := []byte(magic(k.suite, kindUserKey))
 	b = appendText(b, k.gid)
 	b = appendText(b, k.Name())
 	b = appendVersion(b, k.version)
@@ -124,17 +121,15 @@ func (k *UserKey) MarshalBinary() ([]byte, error) {
 // [ErrMalformed]. It cannot tell whether an authority made the key: [UserKey.Verify]
 // does.
 func ParseUserKey(b []byte) (*UserKey, error) {
-	const kind = "user key"
-	rest, ok := bytes.CutPrefix(b, []byte(magicUserKey))
-	if !ok {
-		return nil, malformed("%s: does not begin with its magic", kind)
+	s, r, err := cutMagic(b, kindUserKey)
+	if err != nil {
+		return nil, err
 	}
-	r := &reader{rest: rest}
-	k := &UserKey{gid: r.text(maxGID, "GID"), attribute: r.attribute(), version: r.version(), k: r.g1("K")}
+	k := &UserKey{suite: s, gid: r.text(maxGID, "GID"), attribute: r.attribute(), version: r.version(), k: r.g1("K")}
 	if r.failed == "" && checkGID(k.gid) != nil {
 		r.fail("GID is not valid")
 	}
-	if err := r.end(kind); err != nil {
+	if err := r.end(kindUserKey); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -158,12 +153,16 @@ func (k *UserKey) Verify(pk *PublicKey) error {
 	if k.Name() != pk.Name() || k.version != pk.version {
 		return fmt.Errorf("%s: %w: public key is for %s version %d", k, ErrKeyMismatch, pk.Name(), pk.version)
 	}
-	h, err := group.HashToG1(k.gid)
+	if nameOf(k.suite) != nameOf(pk.suite) {
+		return fmt.Errorf("%s: %w: its suite is %s, the public key's is %s", k, ErrKeyMismatch, nameOf(k.suite), nameOf(pk.suite))
+	}
+	h, err := pk.suite.HashToG1(k.gid)
 	if err != nil {
 		return fmt.Errorf("hash GID: %w", err)
 	}
 	// e(K, g2) · e(-H(GID), g2^y) with one final exponentiation.
-	left := group.PairProduct([]*group.G1{k.k, group.Neg1(h)}, []*group.G2{group.Generator2(), pk.gy})
+	g2 := pk.suite.BaseG2().Mul(bigOne)
+	left := pk.suite.PairProduct([]pairing.Pair{{P: k.k, Q: g2, Times: bigOne}, {P: h, Q: pk.gy, Times: bigMinusOne}})
 	if string(left.Marshal()) != string(pk.egg.Marshal()) {
 		return fmt.Errorf("%s: %w: the authority of %s did not make it", k, ErrKeyMismatch, pk.Name())
 	}

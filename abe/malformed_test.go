@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/bn256"
 )
 
 // p is bn256's base field prime, which it does not export.
@@ -20,14 +20,14 @@ var fieldPrime, _ = new(big.Int).SetString("650005496956466037327964387423599057
 
 // badElements are encodings that bn256 or gofe accept, or choke on, and we must refuse.
 func badG1() map[string][]byte {
-	good := group.Generator1().Marshal()
+	good := bn256.Generator1().Marshal()
 	off := slices.Clone(good)
 	off[63] ^= 1
 	return map[string][]byte{
-		"identity":      make([]byte, group.SizeG1),
+		"identity":      make([]byte, bn256.SizeG1),
 		"off the curve": off,
 		"not reduced":   append(unreduced(good[:32]), good[32:]...),
-		"all ones":      bytes.Repeat([]byte{0xff}, group.SizeG1),
+		"all ones":      bytes.Repeat([]byte{0xff}, bn256.SizeG1),
 	}
 }
 
@@ -38,21 +38,21 @@ func unreduced(x []byte) []byte {
 
 func badG2(t *testing.T) map[string][]byte {
 	t.Helper()
-	good := group.Generator2().Marshal()
+	good := bn256.Generator2().Marshal()
 	off := slices.Clone(good)
 	off[128] ^= 1
 	tag := slices.Clone(good)
 	tag[0] = 2
-	zeros := make([]byte, group.SizeG2)
+	zeros := make([]byte, bn256.SizeG2)
 	zeros[0] = 1
 	return map[string][]byte{
-		"identity":       append([]byte{0}, make([]byte, group.SizeG2-1)...),
+		"identity":       append([]byte{0}, make([]byte, bn256.SizeG2-1)...),
 		"zeros":          zeros,
 		"off the curve":  off,
 		"unknown tag":    tag,
 		"not reduced":    slices.Concat(good[:1], unreduced(good[1:33]), good[33:]),
 		"wrong subgroup": wrongSubgroup(t),
-		"all ones":       append([]byte{1}, bytes.Repeat([]byte{0xff}, group.SizeG2-1)...),
+		"all ones":       append([]byte{1}, bytes.Repeat([]byte{0xff}, bn256.SizeG2-1)...),
 	}
 }
 
@@ -62,7 +62,7 @@ func wrongSubgroup(t *testing.T) []byte {
 	t.Helper()
 	// y² = x³ + b': read b' off the generator, then try x = 1, 2, 3, ... with bn256's own
 	// square root.
-	g := new(bn256.G2).Set(group.Generator2())
+	g := new(bn256.G2).Set(bn256.Generator2())
 	b, x3 := g.P.X, g.P.X
 	x3.Square(&g.P.X)
 	x3.Mul(&x3, &g.P.X)
@@ -85,7 +85,7 @@ func wrongSubgroup(t *testing.T) []byte {
 		if square != x3 {
 			continue
 		}
-		point := new(bn256.G2).Set(group.Generator2())
+		point := new(bn256.G2).Set(bn256.Generator2())
 		point.P.X, point.P.Y = x, y
 		encoded := point.Marshal()
 		if _, err := new(bn256.G2).Unmarshal(encoded); err != nil {
@@ -98,8 +98,8 @@ func wrongSubgroup(t *testing.T) []byte {
 }
 
 func badGT() map[string][]byte {
-	junk := bytes.Repeat([]byte{1}, group.SizeGT)
-	good := group.GeneratorT().Marshal()
+	junk := bytes.Repeat([]byte{1}, bn256.SizeGT)
+	good := bn256.GeneratorT().Marshal()
 	// In the cyclotomic subgroup but not of order r: e^((p⁶-1)(p²+1)) for junk e.
 	e := new(bn256.GT)
 	if _, err := e.Unmarshal(junk); err != nil {
@@ -114,13 +114,13 @@ func badGT() map[string][]byte {
 	image.P.FrobeniusP2(cyclotomic.P)
 	cyclotomic.Add(cyclotomic, image)
 	return map[string][]byte{
-		"one":                bn256.GetGTOne().Marshal(),
-		"zero":               make([]byte, group.SizeGT),
+		"one":                fentec.GetGTOne().Marshal(),
+		"zero":               make([]byte, bn256.SizeGT),
 		"junk":               junk,
 		"cyclotomic":         cyclotomic.Marshal(),
-		"output of a Miller": bn256.Miller(group.Generator1(), group.Generator2()).Marshal(),
+		"output of a Miller": fentec.Miller(bn256.Generator1(), bn256.Generator2()).Marshal(),
 		"not reduced":        append(unreduced(good[:32]), good[32:]...),
-		"all ones":           bytes.Repeat([]byte{0xff}, group.SizeGT),
+		"all ones":           bytes.Repeat([]byte{0xff}, bn256.SizeGT),
 	}
 }
 
@@ -142,7 +142,7 @@ func TestMalformedPoints(t *testing.T) {
 	id := w.identity(w.issue("H/d", "A:x"))
 	unwrap := func(at int, with []byte) error {
 		rowAt := bytes.Index(stanzas[0].Body, s.rows[0])
-		_, err := id.Unwrap([]*age.Stanza{{Type: StanzaType, Body: replace(stanzas[0].Body, rowAt+at, with)}})
+		_, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: replace(stanzas[0].Body, rowAt+at, with)}})
 		return err
 	}
 	check := func(what string, err error) {
@@ -152,17 +152,17 @@ func TestMalformedPoints(t *testing.T) {
 		}
 	}
 	for name, bad := range badG1() {
-		_, err := ParseUserKey(replace(user, len(user)-group.SizeG1, bad))
+		_, err := ParseUserKey(replace(user, len(user)-bn256.SizeG1, bad))
 		check("user key, K "+name, err)
 	}
 	for name, bad := range badG2(t) {
-		_, err := ParsePublicKey(replace(public, len(public)-group.SizeG2, bad))
+		_, err := ParsePublicKey(replace(public, len(public)-bn256.SizeG2, bad))
 		check("public key, g2^y "+name, err)
-		check("stanza, C2 "+name, unwrap(group.SizeGT, bad))
-		check("stanza, C3 "+name, unwrap(group.SizeGT+group.SizeG2, bad))
+		check("stanza, C2 "+name, unwrap(bn256.SizeGT, bad))
+		check("stanza, C3 "+name, unwrap(bn256.SizeGT+bn256.SizeG2, bad))
 	}
 	for name, bad := range badGT() {
-		_, err := ParsePublicKey(replace(public, len(public)-group.SizeG2-group.SizeGT, bad))
+		_, err := ParsePublicKey(replace(public, len(public)-bn256.SizeG2-bn256.SizeGT, bad))
 		check("public key, e(g1,g2)^alpha "+name, err)
 		check("stanza, C1 "+name, unwrap(0, bad))
 	}
@@ -211,7 +211,7 @@ func TestKeyEncodings(t *testing.T) {
 			t.Errorf("%s key with a byte more: %v", name, err)
 		}
 	}
-	at := len(magicUserKey)
+	at := len(magic(suites[0], kindUserKey))
 	for name, bad := range map[string][]byte{
 		"version 0":      bytes.Replace(user, appendVersion(appendText(nil, "A:x"), 1), appendVersion(appendText(nil, "A:x"), 0), 1),
 		"version 2^31":   bytes.Replace(user, appendVersion(appendText(nil, "A:x"), 1), binary.BigEndian.AppendUint32(appendText(nil, "A:x"), 1<<31), 1),
@@ -271,7 +271,7 @@ func TestStanzaPolicy(t *testing.T) {
 		"alone not canon":    {"A:x and (B:y)", ""},
 	} {
 		body := appendText(appendText([]byte{formatSalted}, texts[0]), texts[1])
-		if _, err := StanzaPolicy(&age.Stanza{Type: StanzaType, Body: append(body, rest...)}); !errors.Is(err, ErrMalformed) {
+		if _, err := StanzaPolicy(&age.Stanza{Type: ourType(), Body: append(body, rest...)}); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 
-	"github.com/fentec-project/gofe/abe"
-
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -77,51 +74,46 @@ func (m *MasterKey) own(attribute string) (policy.Attribute, error) {
 	return a, nil
 }
 
-// exponent derives α or y. 48 bytes modulo the 256-bit order leave a bias below 2^-128.
-func (m *MasterKey) exponent(which string, a policy.Attribute, version int) (*big.Int, error) {
-	info := "chartseal/lw11-bn256/exponent/v1\x00" + which + "\x00" + a.String() + "\x00"
-	info = string(binary.BigEndian.AppendUint32([]byte(info), uint32(version)))
-	wide, err := hkdf.Key(sha256.New, m.secret[:], nil, info, 48)
-	if err != nil {
-		return nil, fmt.Errorf("derive exponent: %w", err)
+// exponents derives α and y of a version of an attribute, in one suite.
+func (m *MasterKey) exponents(s pairing.Suite, attribute string, version int) (policy.Attribute, pairing.Exponents, error) {
+	a, err := m.own(attribute)
+	if err == nil {
+		err = m.usable()
 	}
-	defer clear(wide)
-	x := new(big.Int).SetBytes(wide)
-	return x.Mod(x, group.Order), nil
-}
-
-func (m *MasterKey) exponents(attribute string, version int) (a policy.Attribute, alpha, y *big.Int, err error) {
-	if a, err = m.own(attribute); err != nil {
-		return
-	}
-	if err = m.usable(); err != nil {
-		return
-	}
-	if version < 1 || version > maxVersion {
+	if err == nil && (version < 1 || version > maxVersion) {
 		err = fmt.Errorf("attribute %s: version %d: want 1 or more", a, version)
-		return
 	}
-	if alpha, err = m.exponent("alpha", a, version); err != nil {
-		return
+	if err != nil {
+		return a, pairing.Exponents{}, err
 	}
-	y, err = m.exponent("y", a, version)
-	return
+	derive := func(which string) []byte {
+		info := magicScheme + nameOf(s) + "/exponent/v1\x00" + which + "\x00" + a.String() + "\x00"
+		info = string(binary.BigEndian.AppendUint32([]byte(info), uint32(version)))
+		var b []byte
+		if err == nil {
+			b, err = hkdf.Key(sha256.New, m.secret[:], nil, info, s.Parameters().SizeExponent)
+		}
+		return b
+	}
+	e := pairing.Exponents{Alpha: derive("alpha"), Y: derive("y")}
+	if err != nil {
+		return a, e, fmt.Errorf("derive exponent: %w", err)
+	}
+	return a, e, nil
 }
 
 // PublicKey gives the public key of a version of one of the authority's attributes. It
 // always gives the same one.
 func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error) {
-	a, alpha, y, err := m.exponents(attribute, version)
+	s := suites[0]
+	a, e, err := m.exponents(s, attribute, version)
 	if err != nil {
 		return nil, fmt.Errorf("public key: %w", err)
 	}
-	defer wipe(alpha, y)
-	return newPublicKey(a, version, group.BaseExpT(alpha), group.BaseMul2(y)), nil
+	defer e.Wipe()
+	egg, gy := s.PublicKey(e)
+	return &PublicKey{suite: s, attribute: a, version: version, egg: egg, gy: gy, tables: new(tables)}, nil
 }
-
-// scheme is gofe's MAABE, as abe.NewMAABE makes it, from the generators that we have
-// computed already.
-var scheme = &abe.MAABE{P: group.Order, G1: group.Generator1(), G2: group.Generator2(), Gt: group.GeneratorT()}
 
 // Issue makes the key of gid for a version of one of the authority's attributes. It
 // always gives the same one. Whether gid deserves the key is decided before, from a
@@ -136,8 +128,6 @@ func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) 
 
 // IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, which costs
 // less than one by one.
-//
-// The keys are made by gofe's key generation: its MAABEAuth with our derived exponents.
 func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error) {
 	if err := checkGID(gid); err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
@@ -145,43 +135,28 @@ func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error
 	if len(wanted) == 0 {
 		return nil, nil
 	}
-	auth := &abe.MAABEAuth{ID: m.authority, Maabe: scheme, Sk: &abe.MAABESecKey{Alpha: map[string]*big.Int{}, Y: map[string]*big.Int{}}}
+	s := suites[0]
+	out := make([]*UserKey, len(wanted))
+	exponents := make([]pairing.Exponents, len(wanted))
 	defer func() {
-		for _, label := range auth.Sk.Attribs {
-			wipe(auth.Sk.Alpha[label], auth.Sk.Y[label])
+		for _, e := range exponents {
+			e.Wipe()
 		}
 	}()
-	out := make([]*UserKey, len(wanted))
-	labels := make([]string, len(wanted))
 	for i, want := range wanted {
-		a, alpha, y, err := m.exponents(want.Attribute, want.Version)
+		a, e, err := m.exponents(s, want.Attribute, want.Version)
+		exponents[i] = e
 		if err != nil {
 			return nil, fmt.Errorf("issue: %w", err)
 		}
-		labels[i] = fmt.Sprintf("%s@%d", a, want.Version) // gofe knows attributes without versions
-		if auth.Sk.Alpha[labels[i]] == nil {
-			auth.Sk.Attribs = append(auth.Sk.Attribs, labels[i])
-			auth.Sk.Alpha[labels[i]], auth.Sk.Y[labels[i]] = alpha, y
-		}
-		out[i] = &UserKey{gid: gid, attribute: a, version: want.Version}
+		out[i] = &UserKey{suite: s, gid: gid, attribute: a, version: want.Version}
 	}
-	keys, err := auth.GenerateAttribKeys(gid, labels)
+	keys, err := s.UserKeys(gid, exponents)
 	if err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
 	}
 	for i, k := range keys {
-		k.Key.Marshal() // makes the point affine now, so that later readers do not write to it
-		out[i].k = k.Key
+		out[i].k = k
 	}
 	return out, nil
-}
-
-// wipe overwrites the words of secret integers. Copies that math/big made on the way are
-// out of reach.
-func wipe(secrets ...*big.Int) {
-	for _, s := range secrets {
-		words := s.Bits()
-		clear(words[:cap(words)])
-		s.SetInt64(0)
-	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -14,6 +14,7 @@ import (
 // each span program of the policy. It is safe for concurrent use. Files that are sealed
 // together are sealed faster by its [Recipient.Shared].
 type Recipient struct {
+	suite  pairing.Suite
 	policy string
 	spans  []*policy.Span
 	keys   map[string]*PublicKey
@@ -22,11 +23,16 @@ type Recipient struct {
 var _ age.Recipient = (*Recipient)(nil)
 
 // NewRecipient compiles a policy and asks for the public key of each of its attributes.
-// The function must return the key that the ledger pins for that name, or an error; a key
-// for another name is refused with [ErrKeyMismatch], and none with [ErrNoKey]. A policy
-// that needs too many ciphertexts fails with policy.ErrReuse.
+// The function must return the key that the ledger pins for that name, or an error. All
+// keys are of one suite, and so is what the recipient seals.
+//
+// Errors:
+//   - ErrNoKey if an attribute has no key.
+//   - ErrKeyMismatch if a key is for another name, or of another suite than the others.
+//   - policy.ErrReuse if the policy needs too many ciphertexts.
+//   - any error of the function.
 func NewRecipient(p *policy.Policy, key func(attribute string) (*PublicKey, error)) (*Recipient, error) {
-	spans, err := p.Spans(group.Order)
+	spans, err := p.Spans(suites[0].Parameters().Order)
 	if err != nil {
 		return nil, err
 	}
@@ -36,19 +42,33 @@ func NewRecipient(p *policy.Policy, key func(attribute string) (*PublicKey, erro
 			if r.keys[row.Attribute] != nil {
 				continue
 			}
-			pk, err := key(row.Attribute)
-			switch {
-			case err != nil:
+			if err := r.add(row.Attribute, key); err != nil {
 				return nil, fmt.Errorf("seal to %s: %w", row.Attribute, err)
-			case pk == nil:
-				return nil, fmt.Errorf("seal to %s: %w", row.Attribute, ErrNoKey)
-			case pk.Name() != row.Attribute:
-				return nil, fmt.Errorf("seal to %s: %w: got the key of %s", row.Attribute, ErrKeyMismatch, pk.Name())
 			}
-			r.keys[row.Attribute] = pk
 		}
 	}
+	for i, s := range r.spans {
+		r.spans[i] = s.Over(r.suite.Parameters().Order)
+	}
 	return r, nil
+}
+
+// add asks for the key of one attribute.
+func (r *Recipient) add(attribute string, key func(string) (*PublicKey, error)) error {
+	pk, err := key(attribute)
+	switch {
+	case err != nil:
+		return err
+	case pk == nil:
+		return ErrNoKey
+	case pk.Name() != attribute:
+		return fmt.Errorf("%w: got the key of %s", ErrKeyMismatch, pk.Name())
+	case r.suite != nil && nameOf(r.suite) != nameOf(pk.suite):
+		return fmt.Errorf("%w: its suite is %s, that of other attributes is %s", ErrKeyMismatch, nameOf(pk.suite), nameOf(r.suite))
+	}
+	r.suite = pk.suite
+	r.keys[attribute] = pk
+	return nil
 }
 
 // KeyRing makes the function that [NewRecipient] wants out of a list of keys. A name with

@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
@@ -36,6 +37,7 @@ var _ age.Recipient = (*SharedRecipient)(nil)
 // A capsule is the encapsulation of one span program, in which any number of file keys
 // can be wrapped.
 type capsule struct {
+	suite  pairing.Suite
 	header []byte // what stanzas begin with
 	root   []byte // what the keys that wrap are expanded from
 }
@@ -53,15 +55,15 @@ func (r *Recipient) encapsulate(random io.Reader) ([]capsule, error) {
 			keys[x] = r.keys[row.Attribute]
 		}
 		var err error
-		if capsules[i], err = newCapsule(r.policy, span, keys, random); err != nil {
+		if capsules[i], err = newCapsule(r.suite, r.policy, span, keys, random); err != nil {
 			return nil, fmt.Errorf("wrap for %s: %w", span, err)
 		}
 	}
 	return capsules, nil
 }
 
-func newCapsule(whole string, span *policy.Span, keys []*PublicKey, random io.Reader) (capsule, error) {
-	rows, secret, err := encapsulate(span, keys, random)
+func newCapsule(s pairing.Suite, whole string, span *policy.Span, keys []*PublicKey, random io.Reader) (capsule, error) {
+	rows, secret, err := encapsulate(s, span, keys, random)
 	if err != nil {
 		return capsule{}, err
 	}
@@ -76,7 +78,7 @@ func newCapsule(whole string, span *policy.Span, keys []*PublicKey, random io.Re
 		header = r.append(appendVersion(header, keys[x].version))
 	}
 	root, err := extract(secret, header)
-	return capsule{header, root}, err
+	return capsule{s, header, root}, err
 }
 
 // Wrap implements age.Recipient.
@@ -100,10 +102,10 @@ func (s *SharedRecipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 func (c capsule) wrap(fileKey []byte) (*age.Stanza, error) {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	aead, err := wrapper(c.root, infoSalted, salt)
+	aead, err := wrapper(c.root, infoSalted(c.suite), salt)
 	if err != nil {
 		return nil, err
 	}
 	body := slices.Concat(c.header, salt)
-	return &age.Stanza{Type: StanzaType, Body: aead.Seal(body, make([]byte, aead.NonceSize()), fileKey, body)}, nil
+	return &age.Stanza{Type: stanzaType(c.suite), Body: aead.Seal(body, make([]byte, aead.NonceSize()), fileKey, body)}, nil
 }

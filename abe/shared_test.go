@@ -100,7 +100,7 @@ func TestSharedOfAPatient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range all {
-		aead, err := wrapper(c[0].root, infoSalted, make([]byte, saltSize))
+		aead, err := wrapper(c[0].root, infoSalted(suites[0]), make([]byte, saltSize))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestSharedCollusion(t *testing.T) {
 		cut := len(one) - tailSize
 		bodies := [][]byte{one, two, slices.Concat(one[:cut], two[cut:]), slices.Concat(one[:cut+saltSize], two[cut+saltSize:])}
 		for _, body := range bodies {
-			s := []*age.Stanza{{Type: StanzaType, Body: body}}
+			s := []*age.Stanza{{Type: ourType(), Body: body}}
 			for gid, held := range map[string]string{"H/alice": c.alice, "H/bob": c.bob} {
 				if got, err := w.identity(w.issue(gid, held), SkipPolicyCheck).Unwrap(s); !errors.Is(err, ErrNotSatisfied) || got != nil {
 					t.Errorf("%s: %s opens: %v", c.policy, gid, err)

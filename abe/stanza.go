@@ -10,13 +10,9 @@ import (
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"github.com/chartseal/chartseal/abe/internal/group"
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 	"github.com/chartseal/chartseal/abe/policy"
 )
-
-// StanzaType names the suite: Lewko-Waters 2011 on gofe's bn256. A new suite gets a new
-// type, and old ones stay readable.
-const StanzaType = "chartseal-lw11-bn256"
 
 const (
 	fileKeySize = 16 // age's
@@ -30,17 +26,18 @@ const (
 	formatSalted = 2 // any number of them
 )
 
-// What the keys that wrap file keys are expanded with.
-const (
-	infoSingle = StanzaType + "/file-key/v1"
-	infoSalted = StanzaType + "/file-key/v2"
-)
+// infoSalted and infoSingle are what the keys that wrap file keys are expanded with.
+func infoSalted(s pairing.Suite) string { return stanzaType(s) + "/file-key/v2" }
+func infoSingle(s pairing.Suite) string { return stanzaType(s) + "/file-key/v1" }
 
 // maxBody is the largest body that a policy within its limits can have.
-const maxBody = 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize) + saltSize + wrappedSize
+func maxBody(s pairing.Suite) int {
+	return 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize(s)) + saltSize + wrappedSize
+}
 
 // A stanza is one span program's share of a sealed policy. See FORMAT.md.
 type stanza struct {
+	suite    pairing.Suite
 	format   byte
 	policy   string // the whole policy, canonical
 	span     *policy.Span
@@ -52,15 +49,15 @@ type stanza struct {
 }
 
 // unwrap opens the file key with a recovered secret.
-func (s *stanza) unwrap(secret *group.GT) ([]byte, error) {
+func (s *stanza) unwrap(secret pairing.GT) ([]byte, error) {
 	root, err := extract(secret, s.header)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(root)
-	info := infoSalted
+	info := infoSalted(s.suite)
 	if s.format == formatSingle {
-		info = infoSingle
+		info = infoSingle(s.suite)
 	}
 	aead, err := wrapper(root, info, s.salt)
 	if err != nil {
@@ -75,7 +72,7 @@ func (s *stanza) unwrap(secret *group.GT) ([]byte, error) {
 
 // extract concentrates a secret, and binds it to the whole ciphertext and policy (as in
 // DHIES).
-func extract(secret *group.GT, header []byte) ([]byte, error) {
+func extract(secret pairing.GT, header []byte) ([]byte, error) {
 	ikm := secret.Marshal()
 	defer clear(ikm)
 	salt := sha256.Sum256(header)
@@ -98,9 +95,13 @@ func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
 	return chacha20poly1305.New(key)
 }
 
-// parseStanza reads a stanza of [StanzaType] and checks its structure. Its errors match
-// [ErrMalformed]. It does not decode the group elements: that is done for the rows that
-// are used, when they are, and a change to any other row fails the AEAD.
+// parseStanza reads a stanza and checks its structure. It does not decode the group
+// elements: opening decodes the rows that it uses, and a change to any other row fails
+// the AEAD.
+//
+// Errors:
+//   - [*UnknownSuiteError] if this version does not know the suite.
+//   - ErrMalformed for anything else.
 func parseStanza(a *age.Stanza) (*stanza, error) {
 	const kind = "stanza"
 	r, s, err := parsePolicies(a)
@@ -116,7 +117,7 @@ func parseStanza(a *age.Stanza) (*stanza, error) {
 			break
 		}
 		s.versions = append(s.versions, r.version())
-		s.rows = append(s.rows, r.take(rowSize, "row"))
+		s.rows = append(s.rows, r.take(rowSize(s.suite), "row"))
 	}
 	s.header = a.Body[:len(a.Body)-len(r.rest)]
 	if s.format == formatSalted {
@@ -131,13 +132,17 @@ func parseStanza(a *age.Stanza) (*stanza, error) {
 
 // parsePolicies reads the part of a stanza that says who may open it.
 func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
+	suite, err := suiteOf(a.Type)
+	if err != nil {
+		return nil, nil, err
+	}
 	if len(a.Args) != 0 {
 		return nil, nil, malformed("stanza: has arguments")
 	}
-	if len(a.Body) > maxBody {
+	if len(a.Body) > maxBody(suite) {
 		return nil, nil, malformed("stanza: longer than any policy needs")
 	}
-	r := &reader{rest: a.Body}
+	r := &reader{suite: suite, rest: a.Body}
 	format := r.take(1, "format")
 	if format != nil && format[0] != formatSingle && format[0] != formatSalted {
 		r.fail("unknown format")
@@ -155,25 +160,25 @@ func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 	} else if p, err := policy.Parse(whole); err != nil || p.String() != whole {
 		return nil, nil, malformed("stanza: policy is not in canonical form")
 	}
-	span, err := policy.ParseSpan(own, group.Order)
+	span, err := policy.ParseSpan(own, suite.Parameters().Order)
 	if err != nil || span.String() != own {
 		return nil, nil, malformed("stanza: span program is not in canonical form")
 	}
-	return r, &stanza{format: format[0], policy: whole, span: span}, nil
+	return r, &stanza{suite: suite, format: format[0], policy: whole, span: span}, nil
 }
 
-// StanzaPolicy reads the policy of a stanza of [StanzaType] without any key: the
-// canonical form of the whole policy, and the attributes and key versions that this
-// stanza was sealed to.
+// StanzaPolicy reads what a stanza says without any key: the policy in canonical form,
+// and the attributes and key versions that the stanza was sealed to.
+//
+// Errors:
+//   - [*UnknownSuiteError] if this version does not know the stanza's suite.
+//   - ErrMalformed if it is not a stanza of this package, or a broken one.
 func StanzaPolicy(a *age.Stanza) (*SealedPolicy, error) {
-	if a.Type != StanzaType {
-		return nil, malformed("stanza type %.40q", a.Type)
-	}
 	s, err := parseStanza(a)
 	if err != nil {
 		return nil, err
 	}
-	p := &SealedPolicy{Policy: s.policy, Span: s.span.String()}
+	p := &SealedPolicy{Suite: nameOf(s.suite), Policy: s.policy, Span: s.span.String()}
 	for i, r := range s.span.Rows() {
 		p.Keys = append(p.Keys, KeyVersion{r.Attribute, s.versions[i]})
 	}
@@ -182,6 +187,7 @@ func StanzaPolicy(a *age.Stanza) (*SealedPolicy, error) {
 
 // A SealedPolicy is what anyone can read of a stanza.
 type SealedPolicy struct {
+	Suite  string       // of the stanza, for example bn256
 	Policy string       // the whole policy, canonical; a claim of the sealer when the object has several stanzas
 	Span   string       // the part of it that this stanza was sealed to
 	Keys   []KeyVersion // in the order of the rows

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
 )
 
 // The files in testdata/vectors are frozen: every later version of this package must read
@@ -173,9 +173,9 @@ func writeVectors(t *testing.T) {
 	write("unsatisfied", "one of two needed attributes", "not satisfied", "HospitalA:visitor and HospitalB:role=doctor", doctor, nil)
 	write("no-keys", "nobody's identity", "not satisfied", "HospitalB:role=doctor", nil, nil)
 	write("other-version", "a key of the next version", "not satisfied", "HospitalB:role=doctor", w.issue("HospitalB/doctor", "HospitalB:role=doctor@2"), nil)
-	write("flipped-c1", "first byte of C1 changed", "malformed", "HospitalB:role=doctor", doctor, func(s *age.Stanza) { s.Body[len(s.Body)-tailSize-rowSize] ^= 1 })
+	write("flipped-c1", "first byte of C1 changed", "malformed", "HospitalB:role=doctor", doctor, func(s *age.Stanza) { s.Body[len(s.Body)-tailSize-rowSize(suites[0])] ^= 1 })
 	write("identity-c1", "C1 is one", "malformed", "HospitalB:role=doctor", doctor, func(s *age.Stanza) {
-		copy(s.Body[len(s.Body)-tailSize-rowSize:], bn256.GetGTOne().Marshal())
+		copy(s.Body[len(s.Body)-tailSize-rowSize(suites[0]):], fentec.GetGTOne().Marshal())
 	})
 	write("subgroup-c3", "C3 is on the curve but not in the group", "malformed", "HospitalB:role=doctor", doctor, func(s *age.Stanza) {
 		bad := wrongSubgroup(t)

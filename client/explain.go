@@ -117,7 +117,7 @@ func (s *stanzaReader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 func (e *Explanation) read(stanzas []*age.Stanza) error {
 	var policies []string
 	for _, s := range stanzas {
-		if s.Type != abe.StanzaType {
+		if !abe.IsStanza(s.Type) {
 			e.Recipients++
 			continue
 		}

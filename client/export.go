@@ -74,7 +74,7 @@ func (c *Client) export(ctx context.Context, id string, envelope, payload io.Wri
 	}
 	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.envelope), Payload: counted.done, Access: h.access}
 	for _, s := range stanzas {
-		if s.Type == abe.StanzaType {
+		if abe.IsStanza(s.Type) {
 			e.Policies++
 		} else {
 			e.Recipients++

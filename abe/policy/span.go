@@ -70,6 +70,14 @@ func ParseSpan(text string, modulus *big.Int) (*Span, error) {
 	return newSpan(n, modulus), nil
 }
 
+// Over is the same program over the integers modulo another number, see [Policy.Spans].
+func (s *Span) Over(modulus *big.Int) *Span {
+	if s.modulus.Cmp(modulus) == 0 {
+		return s
+	}
+	return newSpan(s.root, modulus)
+}
+
 func newSpan(n *node, modulus *big.Int) *Span {
 	s := &Span{root: n, columns: 1, modulus: modulus}
 	s.build(n, []Entry{{0, big.NewInt(1)}})

@@ -42,7 +42,7 @@ type walletIdentity struct {
 // because age gives up at an error, and an identity that comes later may open the file.
 // age itself then says that no identity matched.
 func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	if !slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return s.Type == abe.StanzaType }) {
+	if !slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return abe.IsStanza(s.Type) }) {
 		return nil, age.ErrIncorrectIdentity
 	}
 	user, err := w.program.user(w.user)

@@ -12,7 +12,6 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/plugin"
 
-	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client/envelope"
 )
 
@@ -113,7 +112,7 @@ func sealed(t *testing.T, p *program, recipient string) []stanza {
 		t.Fatalf("seal: exit %d, %s", exit, got)
 	}
 	for _, s := range got {
-		if s.words[0] != "recipient-stanza" || s.words[1] != "0" || s.words[2] != abe.StanzaType {
+		if s.words[0] != "recipient-stanza" || s.words[1] != "0" || s.words[2] != "chartseal-lw11-bn256" {
 			t.Fatalf("seal: got %s", s)
 		}
 	}

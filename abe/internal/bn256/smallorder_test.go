@@ -1,4 +1,4 @@
-package group
+package bn256
 
 import (
 	"math/big"
@@ -40,8 +40,8 @@ func TestSmallOrderPoints(t *testing.T) {
 			if InG2(small) || InG2(normal2(new(G2).Add(small, Generator2()))) {
 				t.Errorf("a point of order %d, alone or with one of order r, is in G2", order)
 			}
-			if _, err := DecodeG2(small.Marshal()); err == nil {
-				t.Errorf("a point of order %d was decoded", order)
+			if e, err := DecodeG2(small.Marshal()); err == nil && (Element2{e}).Valid() {
+				t.Errorf("a point of order %d was decoded and is valid", order)
 			}
 		}
 	}

@@ -1,4 +1,5 @@
-package group
+// Package parallel runs the iterations of a loop on all processors.
+package parallel
 
 import (
 	"runtime"
@@ -6,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Each calls f(0) to f(n-1), on as many goroutines as there are processors, and returns
-// when all calls have.
+// Each calls f(0) to f(n-1) on as many goroutines as there are processors. It returns
+// after the last call has.
 func Each(n int, f func(i int)) {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers <= 1 {

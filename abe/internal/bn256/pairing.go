@@ -1,11 +1,11 @@
-package group
+package bn256
 
 import (
 	"math/big"
 	"runtime"
 	"sync"
 
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
 )
 
 // PairProduct is the product of the pairings e(p[i], q[i]), with one final exponentiation
@@ -302,7 +302,7 @@ func conjugateT(a *GT) *GT {
 var (
 	generator1 = normal1(new(G1).ScalarBaseMult(big.NewInt(1)))
 	generator2 = normal2(new(G2).ScalarBaseMult(big.NewInt(1)))
-	generatorT = bn256.Pair(generator1, generator2)
+	generatorT = fentec.Pair(generator1, generator2)
 )
 
 // Generator1 is g1. The caller must not change it.

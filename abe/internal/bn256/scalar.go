@@ -1,10 +1,12 @@
-package group
+package bn256
 
 import (
 	"math/big"
 	"math/bits"
 
-	"github.com/fentec-project/bn256"
+	fentec "github.com/fentec-project/bn256"
+
+	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
 // The curve's parameter u and its consequences. On G2 (through the endomorphism ψ) and on
@@ -20,7 +22,7 @@ var (
 func mustInt(s string) *big.Int {
 	n, ok := new(big.Int).SetString(s, 10)
 	if !ok {
-		panic("group: bad constant")
+		panic("bn256: bad constant")
 	}
 	return n
 }
@@ -102,31 +104,26 @@ func parts(k *big.Int) [dims]part {
 		for j := range v {
 			v[j].Sub(v[j], t.Mul(c, row[j]))
 		}
-		clearInt(c)
+		pairing.Wipe(c)
 	}
 	var out [dims]part
 	for j, x := range v {
 		out[j] = newPart(x)
-		clearInt(x)
+		pairing.Wipe(x)
 	}
-	clearInt(k)
-	clearInt(t)
+	pairing.Wipe(k)
+	pairing.Wipe(t)
 	return out
 }
 
 func newPart(x *big.Int) part {
 	abs := new(big.Int).Abs(x)
 	p := part{lo: new(big.Int).And(abs, maxWord).Uint64(), hi: new(big.Int).Rsh(abs, 64).Uint64(), negative: x.Sign() < 0}
-	clearInt(abs)
+	pairing.Wipe(abs)
 	return p
 }
 
 var maxWord = new(big.Int).SetUint64(^uint64(0))
-
-func clearInt(x *big.Int) {
-	words := x.Bits()
-	clear(words[:cap(words)])
-}
 
 // naf gives the digits of p in width-w non-adjacent form, least significant first: zero
 // or odd, below 2^(w-1) in magnitude.
@@ -191,4 +188,4 @@ var nafU = newPart(paramU).naf(4)
 func normal1(e *G1) *G1 { e.P.MakeAffine(); return e }
 func normal2(e *G2) *G2 { e.P.MakeAffine(); return e }
 
-var one = bn256.GetGTOne()
+var one = fentec.GetGTOne()

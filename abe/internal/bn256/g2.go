@@ -1,4 +1,4 @@
-package group
+package bn256
 
 import "math/big"
 
@@ -19,7 +19,7 @@ var psiConstants = func() *G2 {
 	g := normal2(new(G2).ScalarBaseMult(big.NewInt(1)))
 	image := new(G2).Set(g)
 	if _, err := image.P.Frobenius(g.P); err != nil {
-		panic("group: " + err.Error())
+		panic("bn256: " + err.Error())
 	}
 	t := g.P.X
 	t.Conjugate(&g.P.X)

@@ -1,4 +1,4 @@
-package group
+package bn256
 
 import (
 	"math/big"

@@ -1,0 +1,59 @@
+package bn256
+
+import (
+	"bytes"
+
+	"github.com/chartseal/chartseal/abe/internal/pairing"
+)
+
+// Sizes of the encodings in bytes. They are bn256's own, which gofe's Marshal gives too.
+const (
+	SizeG1 = 64
+	SizeG2 = 129
+	SizeGT = 384
+)
+
+// DecodeG1 reads a G1 element. It accepts canonical encodings of points other than the
+// identity. The curve has prime order, so every such point is in the group.
+func DecodeG1(b []byte) (*G1, error) { return decode[G1](b, SizeG1, b) }
+
+// DecodeG2 reads a G2 element. It accepts canonical encodings of points of the twist
+// other than the identity, of any order: see [InG2].
+func DecodeG2(b []byte) (*G2, error) {
+	if len(b) != SizeG2 || b[0] != 1 {
+		return nil, pairing.ErrElement
+	}
+	return decode[G2](b, SizeG2, b[1:])
+}
+
+// DecodeGT reads a GT element. It accepts canonical encodings of elements of GF(p¹²)
+// other than zero, of any order: see [InGT].
+func DecodeGT(b []byte) (*GT, error) { return decode[GT](b, SizeGT, b) }
+
+type encoding[T any] interface {
+	*T
+	Unmarshal(b []byte) ([]byte, error)
+	Marshal() []byte
+}
+
+// decode reads b, which must have the size and coordinates that are not all zero. bn256
+// reduces coordinates silently: only the reduced form gives the same bytes again.
+func decode[T any, E encoding[T]](b []byte, size int, coordinates []byte) (*T, error) {
+	if len(b) != size || allZero(coordinates) {
+		return nil, pairing.ErrElement
+	}
+	e := new(T)
+	if _, err := E(e).Unmarshal(b); err != nil || !bytes.Equal(E(e).Marshal(), b) {
+		return nil, pairing.ErrElement
+	}
+	return e, nil
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
