@@ -106,7 +106,7 @@ var rules = []rule{
 	},
 	{
 		packages: "client/trust",
-		why:      "it decides what to believe from keys and the ledger's vocabulary; whoever reads peers gives it their answers",
+		why:      "it compares answers about keys and members; its callers bring the answers of peers",
 		allow:    []string{"./abe", "./abe/policy", "./abe/authority", "./chaincode/ledger"},
 		never:    []ban{noFabric, noIPFS},
 	},

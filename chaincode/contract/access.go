@@ -99,7 +99,7 @@ func (c consortium) handOut(ctx *Context, target, accessID, key string) (ledger.
 	case err != nil:
 		return none, err
 	case entry.Actor != who.actor():
-		return none, refuse(ledger.ErrDenied, "access entry %s is not of %s", accessID, who.actor())
+		return none, refuse(ledger.ErrDenied, "access entry %s does not belong to %s", accessID, who.actor())
 	}
 	if err := c.recent(ctx, entry); err != nil {
 		return none, err
@@ -160,7 +160,7 @@ func (ctx *Context) privateData(key string) ([]byte, error) {
 			return nil, refuse(ledger.ErrNotFound, "no wrapped key %s", key)
 		}
 	}
-	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's", key)
+	return nil, refuse(ledger.ErrUnavailable, "wrapped key %s is not on this peer yet: ask again, or ask another hospital's peer", key)
 }
 
 // hasPrivate tells whether a key has private data. Every peer knows that from the hash,

@@ -76,7 +76,7 @@ func (ctx *Context) registered(s span, size int, bookmark string) (at []string, 
 	skip := 0
 	if cut {
 		if skip, err = strconv.Atoi(given); err != nil || skip < 0 || row == "" {
-			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q does not belong to this query", bookmark)
 		}
 	}
 	rows, next, err := ctx.page(s, size, row, nil)
@@ -89,7 +89,7 @@ func (ctx *Context) registered(s span, size int, bookmark string) (at []string, 
 			return nil, "", broken("read the order of records", err)
 		}
 		if skip > 0 && skip >= len(names) {
-			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+			return nil, "", refuse(ledger.ErrInvalid, "bookmark %.80q does not belong to this query", bookmark)
 		}
 		for i := skip; i < len(names); i++ {
 			if len(at) == cmp.Or(size, ledger.DefaultPageSize) {

@@ -62,7 +62,7 @@ func (c consortium) admit(ctx *Context, r rule) (caller, error) {
 		return caller{}, err
 	}
 	if r.hospital && !slices.Contains(c.hospitals, who.msp) {
-		return caller{}, refuse(ledger.ErrDenied, "%s is not of a hospital: needs %s", who.actor(), r.who)
+		return caller{}, refuse(ledger.ErrDenied, "%s does not belong to a hospital: needs %s", who.actor(), r.who)
 	}
 	if !r.role(who.role) {
 		return caller{}, refuse(ledger.ErrDenied, "%s has the role %.64q: needs %s", who.actor(), who.role, r.who)

@@ -161,7 +161,7 @@ func (c *Chaincode) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Res
 		if r := recover(); r != nil {
 			c.log.Error("transaction panicked", "transaction", stub.GetTxID(), "function", fmt.Sprintf("%.64q", name),
 				"panic", describePanic(r), "stack", string(debug.Stack()))
-			response = failure(refuse(ledger.ErrUnavailable, "%.64q failed inside; the log of this chaincode server says where, "+
+			response = failure(refuse(ledger.ErrUnavailable, "%.64q failed inside; the log of this chaincode server has the cause, "+
 				"under transaction %s", name, stub.GetTxID()).Error())
 		}
 	}()

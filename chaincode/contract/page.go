@@ -115,7 +115,7 @@ func openBookmark(bookmark string, s span) (string, error) {
 	}
 	key, err := base64.RawURLEncoding.Strict().DecodeString(bookmark)
 	if err != nil || string(key) < s.start || string(key) >= s.end {
-		return "", refuse(ledger.ErrInvalid, "bookmark %.80q is not of this query", bookmark)
+		return "", refuse(ledger.ErrInvalid, "bookmark %.80q does not belong to this query", bookmark)
 	}
 	return string(key), nil
 }

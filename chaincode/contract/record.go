@@ -77,7 +77,7 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return err
 	}
 	if len(records) != 1 {
-		return refuse(ledger.ErrInvalid, "%d records: one is amended at a time", len(records))
+		return refuse(ledger.ErrInvalid, "%d records: Amend takes one", len(records))
 	}
 	n := records[0]
 	// Version 1 always exists and names the home. It is written once, like the versions
@@ -95,7 +95,7 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	case err != nil:
 		return err
 	case first.Home != who.msp:
-		return refuse(ledger.ErrDenied, "record %s is of %s: %s cannot amend it", n.ID, first.Home, who.actor())
+		return refuse(ledger.ErrDenied, "record %s belongs to %s: %s cannot amend it", n.ID, first.Home, who.actor())
 	case len(values[2]) > 0:
 		return refuse(ledger.ErrExists, "record %s has a version %d already", n.ID, version)
 	case len(values[1]) == 0:
@@ -136,7 +136,7 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 			return err
 		}
 		if taken {
-			return refuse(ledger.ErrExists, "wrapped keys begin like others that are there: seal them anew")
+			return refuse(ledger.ErrExists, "the wrapped keys share a beginning that is stored already: seal them again")
 		}
 		b.wrapped(at, beginning)
 	}
