@@ -39,11 +39,18 @@ var rules = []rule{
 		never:    []ban{noFabric, noIPFS},
 	},
 	{
+		packages: "abe/internal/bn256",
+		why:      "a curve stands behind the interface of package pairing, and needs its own library only",
+		allow:    []string{"./abe/internal/pairing", "./abe/internal/parallel", "github.com/fentec-project/..."},
+		deny:     []ban{noFiles},
+		never:    []ban{noFabric, noIPFS},
+	},
+	{
 		packages: "abe/...",
 		why:      "attribute-based encryption needs age and libraries of cryptography, nothing else",
-		allow: []string{"./abe/...", "filippo.io/age/...", "github.com/fentec-project/...", "github.com/cloudflare/circl/...",
-			"golang.org/x/crypto/..."},
-		deny:  []ban{noFiles},
+		allow:    []string{"./abe/...", "filippo.io/age/...", "github.com/cloudflare/circl/...", "golang.org/x/crypto/..."},
+		deny: []ban{noFiles, {"only the package of a curve names its library, so that another curve fits",
+			[]string{"github.com/fentec-project/..."}}},
 		never: []ban{noFabric, noIPFS},
 	},
 	{

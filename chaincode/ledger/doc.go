@@ -20,8 +20,8 @@
 //
 // # What is on the ledger
 //
-// The ledger keeps everything for ever, so nothing on it can be decrypted, now or later.
-// It has
+// The ledger keeps everything for ever, so no record and no secret key is on it, not even
+// encrypted. It has
 //
 //   - of a record version: record id, content identifier, commitment, author, home
 //     hospital and time;
