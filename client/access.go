@@ -42,7 +42,7 @@ type AccessLog interface {
 // only way of a Client to a wrapped key.
 type accessor struct {
 	ledger interface {
-		Registry
+		Records(ctx context.Context, ids []string) ([]ledger.Record, error)
 		AccessLog
 	}
 	entries accessEntries

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -103,7 +102,7 @@ func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVers
 	}
 	key := *s.scope
 	if m.Scope != s.request.Scope {
-		if key, err = c.scopeKeyNow(ctx, m.Scope, purpose); err != nil {
+		if key, err = c.scopes.newestKey(ctx, m.Scope, purpose); err != nil {
 			return err
 		}
 	}
@@ -130,21 +129,3 @@ func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVers
 	}
 	return err
 }
-
-// scopeKeyNow unwraps the key of a scope's current epoch, which it asks the ledger for.
-func (c *Client) scopeKeyNow(ctx context.Context, name, purpose string) (index.ScopeKey, error) {
-	scope, err := c.scopes.scope(ctx, name)
-	if err != nil {
-		return index.ScopeKey{}, err
-	}
-	keys, err := c.scopes.unwrap(ctx, scope, purpose, true)
-	if err != nil {
-		return index.ScopeKey{}, err
-	}
-	return keys.current()
-}
-
-// errIncomplete says that a record was given more keywords than its envelope had room for.
-var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
-
-func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }

@@ -3,46 +3,60 @@ package client
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 )
+
+// An IndexMode says when the index entries of a record are written.
+type IndexMode string
+
+// The modes.
+const (
+	// IndexNow writes them while the record is registered, so that it can be found at once.
+	// Every member can tell, for ever, which entries belong to the records of the call, and
+	// by their number in buckets about how many keywords the records have.
+	IndexNow IndexMode = "now"
+
+	// IndexBatched lets them wait in the outbox for those of other records, and writes all
+	// of them in random order in transactions of one size. Until then the record is not
+	// found by its keywords.
+	IndexBatched IndexMode = "batched"
+)
+
+// ParseIndexMode reads "now" or "batched". Empty is the default of the Client.
+//
+// Errors:
+//   - ErrInvalid if it is anything else.
+func ParseIndexMode(text string) (IndexMode, error) {
+	switch mode := IndexMode(text); mode {
+	case "", IndexNow, IndexBatched:
+		return mode, nil
+	}
+	return "", ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", text)
+}
 
 // A flusher writes the index entries that wait in the outbox. Full transactions cost less, so
 // while several calls bring entries at the same time, a call writes only full transactions and
 // leaves the rest that is due to the calls that are still running. The last one writes it, also
 // if it fails itself; if it was stopped, the next call or command does.
 type flusher struct {
-	box    *outbox.Box
-	writer *index.Writer
-	ledger Registry
-	policy outbox.Policy
+	box     *outbox.Box
+	writer  *index.Writer
+	records func(ctx context.Context, ids []string) ([]ledger.Record, error) // of the ledger
+	policy  outbox.Policy
 
 	calls atomic.Int64  // that are running and bring entries
 	left  atomic.Bool   // somebody may have left entries that are due
 	turn  chan struct{} // one flush at a time
 }
 
-func newFlusher(box *outbox.Box, writer *index.Writer, ledger Registry, policy outbox.Policy) *flusher {
-	return &flusher{box: box, writer: writer, ledger: ledger, policy: policy, turn: make(chan struct{}, 1)}
-}
-
 func (f *flusher) options() outbox.Flush {
-	return outbox.Flush{Writer: f.writer, Records: f.ledger.Records, Policy: f.policy}
-}
-
-// flushAll writes what is due, or everything, see [Client.FlushIndex].
-func (f *flusher) flushAll(ctx context.Context, o FlushOptions) (outbox.Report, error) {
-	options := f.options()
-	options.All, options.Wait = o.All, !o.Leave
-	if o.Size > 0 {
-		options.Policy.Size = o.Size
-	}
-	return f.box.Flush(ctx, options)
+	return outbox.Flush{Writer: f.writer, Records: f.records, Policy: f.policy}
 }
 
 // flushJob writes the entries of one job.
@@ -83,6 +97,9 @@ func (f *flusher) flushDue(ctx context.Context) error {
 	_, err := f.box.Flush(ctx, options)
 	return err
 }
+
+// lastFlushTimeout bounds the flush at the end of a call that failed.
+const lastFlushTimeout = 30 * time.Second
 
 // A contribution is one running call that brings entries to the outbox.
 type contribution struct {
@@ -134,37 +151,8 @@ func (c *contribution) close(ctx context.Context) {
 	}
 	c.end()
 	if f := c.flusher; ctx.Err() == nil && f.left.Load() && f.calls.Load() == 0 {
-		ctx, cancel := context.WithTimeout(ctx, cleanupTimeout)
+		ctx, cancel := context.WithTimeout(ctx, lastFlushTimeout)
 		defer cancel()
 		f.flushDue(ctx) // the call reports its own failure
 	}
-}
-
-// FlushOptions refine a flush of the outbox.
-type FlushOptions struct {
-	All  bool // write everything that waits, also if few records hide each other; otherwise what is due
-	Size int  // entries of a transaction; zero means that of the Client
-
-	// Leave returns at once if another process is flushing, instead of waiting for it.
-	Leave bool
-}
-
-// FlushIndex writes index entries that wait in the outbox: all that were to be written at once or
-// were sent with an unknown outcome, and the others when they are due, see [outbox.Policy].
-// Entries that could not be written stay, and may be flushed again.
-func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
-	report, err := c.flusher.flushAll(ctx, o)
-	if err != nil {
-		return report, fmt.Errorf("write waiting index entries: %w", err)
-	}
-	return report, nil
-}
-
-// IndexStatus reports what waits in the outbox.
-func (c *Client) IndexStatus() (outbox.Status, error) { return c.flusher.box.Status() }
-
-// CoverIndex writes a transaction of dummies, which nobody can tell from one that FlushIndex
-// writes.
-func (c *Client) CoverIndex(ctx context.Context) error {
-	return c.flusher.writer.Dummy(ctx, cmp.Or(max(c.flusher.policy.Size, 0), outbox.DefaultSize))
 }

@@ -1,11 +1,10 @@
 package client
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
+	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
@@ -59,41 +58,29 @@ func (i *item) index(key index.ScopeKey) error {
 	return nil
 }
 
-// progressReader reports how far a source is read, and ends with the context: the store may be
-// waiting for a source that does not notice its end.
-type progressReader struct {
-	r           io.Reader
-	ctx         context.Context
-	name        string
-	done, total int64
-	progress    Progress
+// A Sealed is one record that has been sealed.
+type Sealed struct {
+	Name       string   `json:"name"`
+	ID         string   `json:"id"`
+	Version    int      `json:"version"`
+	CID        string   `json:"cid"`
+	Commitment string   `json:"commitment"`
+	Kind       string   `json:"kind"`
+	Size       int64    `json:"size"`   // of the record
+	Stored     int64    `json:"stored"` // of the payload
+	Policy     string   `json:"policy"` // canonical form
+	Terms      int      `json:"terms"`  // index terms written
+	Warnings   []string `json:"warnings,omitempty"`
+	Time       string   `json:"time"`
+	Tx         string   `json:"tx"`
 }
 
-func (p *progressReader) Read(b []byte) (int, error) {
-	if err := p.ctx.Err(); err != nil {
-		return 0, err
+// describe returns what is known of an item that is registered.
+func (i *item) describe(name string, to *audience) Sealed {
+	return Sealed{
+		Name: name, ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment,
+		Kind: i.kind, Size: i.size, Stored: i.stored, Policy: to.policy, Terms: i.terms,
+		Warnings: append(slices.Clone(to.warnings), i.warnings...),
+		Time:     i.registered.Time, Tx: i.registered.Tx,
 	}
-	n, err := p.r.Read(b)
-	p.done += int64(n)
-	if p.progress != nil && n > 0 {
-		p.progress(p.name, p.done, p.total)
-	}
-	return n, err
-}
-
-// progressWriter reports how much of a record is written.
-type progressWriter struct {
-	w           io.Writer
-	name        string
-	done, total int64
-	progress    Progress
-}
-
-func (p *progressWriter) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	p.done += int64(n)
-	if p.progress != nil {
-		p.progress(p.name, p.done, p.total)
-	}
-	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -189,6 +190,11 @@ func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, acces
 	}
 	return m, facts, err
 }
+
+// errIncomplete says that a record was given more keywords than its envelope had room for.
+var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
+
+func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }
 
 // readFacts extracts the facts from the record itself.
 func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, described index.Facts) (index.Facts, error) {

@@ -120,6 +120,19 @@ func (r *scopeReader) currentKeys(ctx context.Context, name, purpose string) (*s
 	return r.unwrap(ctx, s, purpose, true)
 }
 
+// newestKey unwraps the key of a scope's current epoch, which it asks the ledger for.
+func (r *scopeReader) newestKey(ctx context.Context, name, purpose string) (index.ScopeKey, error) {
+	s, err := r.scope(ctx, name)
+	if err != nil {
+		return index.ScopeKey{}, err
+	}
+	keys, err := r.unwrap(ctx, s, purpose, true)
+	if err != nil {
+		return index.ScopeKey{}, err
+	}
+	return keys.current()
+}
+
 // unwrap unwraps the key of the current epoch, or of all. A key that is not remembered costs an
 // access entry. It fails only if the ledger does; the keys that this person cannot unwrap are in
 // refused.

@@ -29,38 +29,6 @@ const (
 	stopTimeout    = 3 * time.Second
 )
 
-// An IndexMode says when the index entries of a record are written.
-type IndexMode string
-
-// The modes.
-const (
-	// IndexNow writes them while the record is registered, so that it can be found at once.
-	// Every member can tell, for ever, which entries belong to the records of the call, and
-	// by their number in buckets about how many keywords the records have.
-	IndexNow IndexMode = "now"
-
-	// IndexBatched lets them wait in the outbox for those of other records, and writes all
-	// of them in random order in transactions of one size. Until then the record is not
-	// found by its keywords.
-	IndexBatched IndexMode = "batched"
-)
-
-// ParseIndexMode reads "now" or "batched". Empty is the default of the Client.
-//
-// Errors:
-//   - ErrInvalid if it is anything else.
-func ParseIndexMode(text string) (IndexMode, error) {
-	switch mode := IndexMode(text); mode {
-	case "", IndexNow, IndexBatched:
-		return mode, nil
-	}
-	return "", ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", text)
-}
-
-// Progress is told how many bytes of a source have been sealed so far. Total is negative when
-// unknown. It is called from several goroutines, at most once a source at a time.
-type Progress func(name string, done, total int64)
-
 // A SealRequest asks to seal records under one policy.
 type SealRequest struct {
 	Sources []Source
@@ -91,23 +59,6 @@ type SealRequest struct {
 	Purpose string
 
 	Progress Progress
-}
-
-// A Sealed is one record that has been sealed.
-type Sealed struct {
-	Name       string   `json:"name"`
-	ID         string   `json:"id"`
-	Version    int      `json:"version"`
-	CID        string   `json:"cid"`
-	Commitment string   `json:"commitment"`
-	Kind       string   `json:"kind"`
-	Size       int64    `json:"size"`   // of the record
-	Stored     int64    `json:"stored"` // of the payload
-	Policy     string   `json:"policy"` // canonical form
-	Terms      int      `json:"terms"`  // index terms written
-	Warnings   []string `json:"warnings,omitempty"`
-	Time       string   `json:"time"`
-	Tx         string   `json:"tx"`
 }
 
 // Seal seals the sources as new records and returns them in the same order.
@@ -387,15 +338,9 @@ func (e *leftoverError) Unwrap() error { return e.cause }
 func (s *sealing) sealed() []Sealed {
 	var all []Sealed
 	for n, i := range s.items {
-		if i.registered == nil {
-			continue
+		if i.registered != nil {
+			all = append(all, i.describe(s.request.Sources[n].Name, s.to))
 		}
-		all = append(all, Sealed{
-			Name: s.request.Sources[n].Name, ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment,
-			Kind: i.kind, Size: i.size, Stored: i.stored, Policy: s.to.policy, Terms: i.terms,
-			Warnings: append(slices.Clone(s.to.warnings), i.warnings...),
-			Time:     i.registered.Time, Tx: i.registered.Tx,
-		})
 	}
 	return all
 }

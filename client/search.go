@@ -87,16 +87,16 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	if _, _, err := index.Page(nil, o.After, 0); err != nil {
 		return none, err
 	}
-	found, err := c.find(ctx, q, o, purpose, &results)
+	answer, err := c.find(ctx, q, o, purpose, &results)
 	if err != nil {
 		return none, err
 	}
-	results.Problems = append(results.Problems, found.problems...)
-	return results, c.resolve(ctx, found.hits, o, &results)
+	results.Problems = append(results.Problems, answer.problems...)
+	return results, c.resolve(ctx, answer.hits, o, &results)
 }
 
-// found is the answer of the index, not yet compared with the ledger.
-type found struct {
+// An indexAnswer is what the index answers, not yet compared with the ledger.
+type indexAnswer struct {
 	hits     []index.Hit
 	problems []error
 }
@@ -104,7 +104,7 @@ type found struct {
 // find asks the index. The searchable part of a scope seldom changes, so the first read uses the
 // last view, and its answer tells whether the view still holds. If it does not, the index is
 // read again.
-func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (found, error) {
+func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (indexAnswer, error) {
 	if last := c.views.recall(o.Scope); last != nil && o.Verify == nil {
 		first := &firstRead{SearchLedger: c.ledger, known: last.generation}
 		early, err := c.read(ctx, q, last, first, o)
@@ -114,7 +114,7 @@ func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purp
 		case first.seen != nil:
 			v, f, viewErr := c.views.view(ctx, *first.seen, o.Scope, purpose, o.Verify)
 			if viewErr != nil {
-				return found{}, viewErr
+				return indexAnswer{}, viewErr
 			}
 			out.add(f)
 			if !v.equal(last) {
@@ -122,23 +122,23 @@ func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purp
 			}
 			return early, err
 		case err != nil:
-			return found{}, err
+			return indexAnswer{}, err
 		}
 	}
 	_, s, err := c.ledger.SearchEntries(ctx, "", nil)
 	if err != nil {
-		return found{}, err
+		return indexAnswer{}, err
 	}
 	v, f, err := c.views.view(ctx, s, o.Scope, purpose, o.Verify)
 	if err != nil {
-		return found{}, err
+		return indexAnswer{}, err
 	}
 	out.add(f)
 	return c.read(ctx, q, v, c.ledger, o)
 }
 
 // read reads the index within a view.
-func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (found, error) {
+func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (indexAnswer, error) {
 	searcher := &index.Searcher{Store: store, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
@@ -148,13 +148,13 @@ func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.
 	session := searcher.Session(v.keys)
 	hits, err := q.Evaluate(ctx, session)
 	if err != nil {
-		return found{}, err
+		return indexAnswer{}, err
 	}
 	problems := session.Problems()
 	if comparison != nil {
 		problems = append(problems, comparison.Differences()...)
 	}
-	return found{hits, problems}, nil
+	return indexAnswer{hits, problems}, nil
 }
 
 // A firstRead is an index whose first read also tells what can be searched.
