@@ -3,6 +3,7 @@ package index
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -31,7 +32,7 @@ func TestKindsOfFormatsFitExactly(t *testing.T) {
 		if got := ClipKind(kind); got != kind {
 			t.Errorf("%q is shown as %q", kind, got)
 		}
-		b := encodeKind(kind)
+		b := encodeKind(kindForms, kind)
 		if other, ok := seen[b]; ok && other != kind {
 			t.Errorf("%q and %q have the same bytes", kind, other)
 		}
@@ -70,6 +71,120 @@ func TestOtherKindsAreClippedAndSaySo(t *testing.T) {
 		}
 		if !isClipped(got) && got != kind {
 			t.Errorf("%.40q is shown as %q, without a mark", kind, got)
+		}
+	}
+}
+
+// newerForms is the table of a later version: a name more, and two forms for a format of
+// its own.
+var newerForms = func() []kindForm {
+	packCode := func(rest string) (uint32, bool) {
+		n, err := strconv.ParseUint(rest, 10, 32)
+		return uint32(n), err == nil && strconv.FormatUint(n, 10) == rest
+	}
+	unpackCode := func(n uint32) (string, bool) { return strconv.FormatUint(uint64(n), 10), true }
+	forms := append(slices.Clone(kindForms), kindForm{"a:", packCode, unpackCode, false}, kindForm{"a:", packStart, unpackStart, true})
+	forms[1] = nameForm(append(slices.Clone(kindNames), "fhir:NewThing"))
+	return forms
+}()
+
+// A kind that is added later gets a place, and no stored kind loses its own.
+func TestKindCanBeAdded(t *testing.T) {
+	for kind, want := range map[string]string{
+		"fhir:NewThing":  "fhir:NewThing",
+		"a:837":          "a:837", // has room as it is, as before
+		"a:123456":       "a:123456",
+		"a:claims":       "a:clai…",
+		"a:日本":           "a:日…",
+		"a:bc\U0001F600": "a:bc…",
+		"fhir:Own":       "fhir:Own…",
+	} {
+		if got := clipKind(newerForms, kind); got != want {
+			t.Errorf("%q is shown as %q, want %q", kind, got, want)
+		}
+	}
+	for _, kind := range []string{"", "text", "a:837", "a:123456", "a:claims", "a:日本", "a:…", "a:b…", "a:bc…", "…", "fhir:Observation", "fhir:NewThing",
+		"fhir:Own", "hl7v2:ORU^R01", "hl7v2:ORUX", "dicom:CT", "dicom:RTSTRUCT", "Discharge letter"} {
+		before := encodeKind(kindForms, kind)
+		shown, err := decodeKind(newerForms, before)
+		if err != nil || encodeKind(newerForms, shown) != before {
+			t.Errorf("%q: a newer version reads %q, and stores that as %x instead of %x (%v)", kind, shown, encodeKind(newerForms, shown), before, err)
+		}
+		if old, err := decodeKind(kindForms, before); err != nil || old != shown {
+			t.Errorf("%q: the newer version reads %q, the older %q (%v)", kind, shown, old, err)
+		}
+	}
+	for i, name := range kindNames {
+		for _, f := range kindForms[2:] {
+			if rest, ok := strings.CutPrefix(name, f.prefix); ok && !f.cut {
+				if _, ok := f.pack(rest); ok {
+					t.Errorf("name %d, %s, fits in another form: it needs no number", i+1, name)
+				}
+			}
+		}
+		if len(name) <= kindSize {
+			t.Errorf("name %d, %s, needs no number", i+1, name)
+		}
+	}
+}
+
+// The numbers of names are for ever.
+func TestKindNumbers(t *testing.T) {
+	for name, want := range map[string]uint32{"fhir:ndjson": 1, "fhir:Account": 2, "fhir:VisionPrescription": 147, "fhir:Transport": 179,
+		"fhir:ServiceDefinition": 199, "dicom:CTPROTOCOL": 200, "dicom:XAPROTOCOL": 207} {
+		if got, ok := kindForms[1].pack(name); !ok || got != want {
+			t.Errorf("%s has number %d, want %d", name, got, want)
+		}
+	}
+	if len(suiteKinds) != 207 {
+		t.Errorf("%d names in the suite: new ones belong into laterKinds", len(suiteKinds))
+	}
+}
+
+// An older version shows a later kind as unknown, keeps its bytes, and does not judge by
+// it: a search finds the record by the term of its kind.
+func TestLaterKindInAnOlderVersion(t *testing.T) {
+	ledger := newMemory()
+	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA"}
+	for i, kind := range []string{"fhir:NewThing", "a:123456", "a:claims"} {
+		p := posting(i)
+		plain, err := p.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := encodeKind(newerForms, kind)
+		copy(plain[PlaintextSize-kindSize:], stored[:])
+		if p, err = decodePosting(plain); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if want := fmt.Sprintf("#%x…", stored); p.Kind != want || !isClipped(p.Kind) || ClipKind(p.Kind) != p.Kind {
+			t.Errorf("%s is shown as %q, want %q", kind, p.Kind, want)
+		}
+		if again, err := p.encode(); err != nil || again != plain {
+			t.Errorf("%s: stored again as %x, want %x (%v)", kind, again, plain, err)
+		}
+		if newer, err := decodeKind(newerForms, stored); err != nil || newer != clipKind(newerForms, kind) {
+			t.Errorf("%s: the newer version reads %q (%v)", kind, newer, err)
+		}
+		// The writer of the later version writes the terms of the kind that it knows.
+		var items []Item
+		for _, term := range append(kindTerms(kind), "word:x") {
+			items = append(items, Item{term, p})
+		}
+		if _, err := w.Put(t.Context(), testKey, items); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for query, want := range map[string]int{"kind:fhir:NewThing": 1, "kind:newthing": 1, "x and kind:newthing": 1, "x and kind:fhir": 1,
+		"x and kind:a": 2, "x and not kind:a": 1, "x and kind:claims": 1, "x and kind:text": 0} {
+		q, err := ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := (&Searcher{Store: ledger.as("HospitalB"), MSPs: hospitals}).Session([]ScopeKey{testKey})
+		hits, err := q.Evaluate(t.Context(), session)
+		if err != nil || len(hits) != want || len(session.Problems()) > 0 {
+			t.Errorf("%s: %d hits, want %d (%v, %v)", query, len(hits), want, err, session.Problems())
 		}
 	}
 }

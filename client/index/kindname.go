@@ -1,12 +1,15 @@
 package index
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// kindNames are kinds that a posting names by their number, from 1: the resource types of
-// FHIR, in R4, then what R4B and R5 and before it STU3 and DSTU2 had besides, and the
-// modalities of DICOM that are longer than six characters. They are part of the layout: a
-// number never means another name, and a name more is another layout.
-var kindNames = numbered("fhir:", `
+// suiteKinds are the names that belong to the suite: the resource types of FHIR R4, the
+// further ones of R4B and R5 and of STU3 and DSTU2, and the modalities of DICOM that are
+// longer than six characters. Never change this list: kindFamily reads it, and writers
+// and searchers have to agree. New names go to laterKinds.
+var suiteKinds = numbered("fhir:", `
 	ndjson
 	Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
 	BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem
@@ -39,19 +42,17 @@ var kindNames = numbered("fhir:", `
 	ProcessResponse ReferralRequest Sequence ServiceDefinition`,
 	"dicom:", `CTPROTOCOL RTIMAGE RTINTENT RTRECORD RTSEGANN RTSTRUCT TEXTUREMAP XAPROTOCOL`)
 
-// kindNumbers are the places of kindNames.
-var kindNumbers = func() map[string]uint32 {
-	numbers := make(map[string]uint32, len(kindNames))
-	for i, name := range kindNames {
-		numbers[name] = uint32(i + 1)
-	}
-	return numbers
-}()
+// laterKinds are names that came after the suite, the newest last.
+var laterKinds []string
 
-// fhirTypes are the normalised names of kindNames that are FHIR's.
+// kindNames are all kinds that a posting names by their number, from 1. A number never
+// means another name.
+var kindNames = slices.Concat(suiteKinds, laterKinds)
+
+// fhirTypes are FHIR's names among suiteKinds, in lower case.
 var fhirTypes = func() map[string]bool {
 	types := make(map[string]bool)
-	for _, name := range kindNames {
+	for _, name := range suiteKinds {
 		if name, ok := strings.CutPrefix(name, "fhir:"); ok {
 			types[strings.ToLower(name)] = true
 		}
@@ -59,7 +60,7 @@ var fhirTypes = func() map[string]bool {
 	return types
 }()
 
-// numbered joins prefixes with the words of the lists that follow them.
+// numbered puts each prefix before the words of the list that follows it.
 func numbered(lists ...string) []string {
 	var out []string
 	for i := 0; i < len(lists); i += 2 {

@@ -93,7 +93,7 @@ func (p Posting) encode() ([PlaintextSize]byte, error) {
 	case !isKind(p.Kind):
 		return bad("kind is not text")
 	}
-	kind := encodeKind(p.Kind)
+	kind := encodeKind(kindForms, p.Kind)
 	days := uint64(layout)<<(2*dayBits) | packDay(p.First)<<dayBits | packDay(p.Last)
 	b[0] = byte(days >> 32)
 	binary.BigEndian.PutUint32(b[1:], uint32(days))
@@ -111,7 +111,7 @@ func decodePosting(b [PlaintextSize]byte) (Posting, error) {
 	if n := days >> (2 * dayBits); n != layout {
 		return Posting{}, fmt.Errorf("layout %d: %w", n, ErrLayout)
 	}
-	kind, err := decodeKind([kindSize]byte(b[27:]))
+	kind, err := decodeKind(kindForms, [kindSize]byte(b[27:]))
 	if err != nil {
 		return Posting{}, err
 	}

@@ -88,10 +88,10 @@ func patientTerm(text string) Term {
 	return Term("patient:" + value)
 }
 
-// kindTerms returns the terms of a kind and what it is a part of: "hl7v2:ORU^R01" is also
-// hl7v2 and hl7v2:oru. As nobody remembers the first part, oru^r01 and oru find it too:
-// where the rest tells the first part, by way of the query, and else by terms of their
-// own.
+// kindTerms returns the terms of a kind and of its parts. "hl7v2:ORU^R01" gives
+// kind:hl7v2, kind:hl7v2:oru and itself. People often leave out the first part, so oru^r01
+// and oru find it too: kindQuery puts the first part back where [kindFamily] knows it, and
+// otherwise the second part is a term of its own.
 func kindTerms(kind string) []Term {
 	k := normalise(kind)
 	if k == "" {
@@ -115,8 +115,8 @@ func kindTerms(kind string) []Term {
 	return out
 }
 
-// kindQuery returns the terms of which a record has one whose kind, or a part of it, is
-// this.
+// kindQuery returns the terms of a kind, or of a part of one, in a query. A record of that
+// kind has at least one of them.
 func kindQuery(kind string) []Term {
 	k := normalise(kind)
 	out := []Term{Term("kind:" + k)}
@@ -126,9 +126,10 @@ func kindQuery(kind string) []Term {
 	return out
 }
 
-// kindFamily tells what a normalised part of a kind belongs to by its looks: the resource
-// types of FHIR, and messages of HL7 v2 with or without an event. It is empty for others.
-// Writers and searchers have to agree, so it is part of the suite.
+// kindFamily returns the family of the normalised second part of a kind, if its form is
+// enough to tell: "fhir" for a resource type, "hl7v2" for a message with or without an
+// event, "" for others. Writers and searchers have to agree on it, so it belongs to the
+// suite. Kinds that were added later have no family.
 func kindFamily(detail string) string {
 	if fhirTypes[detail] {
 		return "fhir"
