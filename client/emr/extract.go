@@ -6,17 +6,18 @@
 //
 // The content decides the format, never a file's name. These formats are known:
 //
-//	kind                     media type                 facts
-//	fhir:Patient, ...        application/fhir+json      FHIR R4 resource or Bundle (fhir:Bundle) in JSON
-//	fhir:Patient, ...        application/fhir+xml       the same in XML
-//	fhir:ndjson              application/fhir+ndjson    several FHIR resources in a row (bulk export)
-//	ccda                     text/xml                   HL7 CDA R2 and C-CDA
-//	hl7v2:ORU^R01, ...       x-application/hl7-v2+er7   HL7 v2 messages and batches
-//	dicom:CT, ...            application/dicom          DICOM part 10 files; headers only
-//	pdf                      application/pdf            title, author and dates of the information dictionary
-//	text                     text/plain                 first line as title, dates such as 2019-03-14
-//	json, xml                application/json, text/xml none
-//	binary                   as detected                none
+//	kind                 media type                format and facts
+//	fhir:Patient, ...    application/fhir+json     FHIR R4 in JSON; fhir:Bundle too
+//	fhir:Patient, ...    application/fhir+xml      the same in XML
+//	fhir:ndjson          application/fhir+ndjson   FHIR resources in a row (bulk export)
+//	ccda                 text/xml                  HL7 CDA R2 and C-CDA
+//	hl7v2:ORU^R01, ...   x-application/hl7-v2+er7  HL7 v2 messages and batches
+//	dicom:CT, ...        application/dicom         DICOM part 10; headers only
+//	pdf                  application/pdf           title, author, dates of the file
+//	text                 text/plain                first line as title, ISO dates
+//	json                 application/json          other JSON: no facts
+//	xml                  text/xml                  other XML: no facts
+//	binary               as detected               other bytes: no facts
 //
 // A record is never refused. A record that is malformed, cut off, too long or nested too
 // deeply yields the facts before that point, and a warning.

@@ -106,8 +106,8 @@ func newXMLWalker(table []xmlFormat, b *builder, root xml.Name) xmlWalker {
 
 var xml11 = regexp.MustCompile(`^\s*<\?xml\s+version\s*=\s*["']1\.1`)
 
-// asXML10 makes a declaration of XML 1.1 say 1.0, the only version that the decoder takes.
-// The versions differ in the control characters that they allow.
+// asXML10 makes a declaration of XML 1.1 say 1.0, the only version that the decoder
+// takes. The versions differ in the control characters that they allow.
 func asXML10(r io.Reader) io.Reader {
 	head := make([]byte, 64)
 	n, _ := io.ReadFull(r, head) // an error comes again

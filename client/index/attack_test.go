@@ -8,7 +8,7 @@ import (
 )
 
 // seeded is an index of 60 postings of one term, with its reader.
-func seeded(t *testing.T) (*memory, *Searcher, map[Label]*cursor) {
+func seeded(t *testing.T) (*memory, *Searcher, map[Label]*chainReader) {
 	t.Helper()
 	ledger := newMemory()
 	for i := range 60 {
@@ -22,9 +22,9 @@ func seeded(t *testing.T) (*memory, *Searcher, map[Label]*cursor) {
 	if _, err := session.All(t.Context(), []Term{"word:x"}); err != nil {
 		t.Fatal(err)
 	}
-	real := make(map[Label]*cursor)
-	for _, c := range session.readings["word:x"].cursors {
-		for p := range c.got {
+	real := make(map[Label]*chainReader)
+	for _, c := range session.readings["word:x"].readers {
+		for p := range c.postings {
 			real[c.keys.labelAt(c.chain, p)] = c
 		}
 	}
@@ -48,7 +48,7 @@ func TestWithheldEntryIsReported(t *testing.T) {
 	ledger, s, real := seeded(t)
 	reported, silent := 0, 0
 	for label, c := range real {
-		last := c.keys.labelAt(c.chain, c.lo-1) == label
+		last := c.keys.labelAt(c.chain, c.minLength-1) == label
 		ledger.answer = func(msp string, l Label, v []byte) []byte {
 			if l == label {
 				return nil
@@ -78,7 +78,7 @@ func TestWithheldEntryIsReported(t *testing.T) {
 func TestLateEntryIsNoProblem(t *testing.T) {
 	ledger, s, real := seeded(t)
 	for label, c := range real {
-		if c.keys.labelAt(c.chain, c.lo-1) == label {
+		if c.keys.labelAt(c.chain, c.minLength-1) == label {
 			continue
 		}
 		asked := 0

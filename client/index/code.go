@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// The code systems that have a prefix of their own. All others share [OtherCode].
+// Prefixes of code systems in terms. All other systems share [OtherCode].
 const (
 	ICD10     = "icd10"
 	SNOMED    = "snomed"
@@ -20,12 +20,12 @@ const (
 
 // A Code is a code of a code system.
 type Code struct {
-	System string // URI, OID or the short name that HL7 v2 or DICOM gives it
+	System string // URI, OID, or the short name in HL7 v2 or DICOM
 	Code   string
 }
 
-// systems maps normalised names of code systems to their prefix: FHIR URIs, OIDs, HL7 v2
-// table 0396, DICOM designators.
+// systems maps normalised names of code systems to their prefixes: FHIR URIs, OIDs, HL7
+// v2 table 0396, DICOM designators.
 var systems = map[string]string{
 	"http://hl7.org/fhir/sid/icd-10": ICD10, "http://hl7.org/fhir/sid/icd-10-cm": ICD10, "2.16.840.1.113883.6.3": ICD10,
 	"2.16.840.1.113883.6.90": ICD10, "i10": ICD10, "i10c": ICD10, "icd10": ICD10, "icd-10": ICD10, "icd10cm": ICD10, "icd-10-cm": ICD10,
@@ -40,7 +40,8 @@ var systems = map[string]string{
 	"http://hl7.org/fhir/sid/cvx": CVX, "2.16.840.1.113883.12.292": CVX, "2.16.840.1.113883.6.59": CVX, "cvx": CVX,
 }
 
-// Prefix returns the prefix of a code system: one of the constants above.
+// Prefix returns the prefix of a code system: [ICD10], [SNOMED], [LOINC], [RxNorm], [CVX]
+// or [OtherCode].
 func Prefix(system string) string {
 	system = normaliseSystem(system)
 	if p, ok := systems[system]; ok {
@@ -53,8 +54,8 @@ func Prefix(system string) string {
 	return OtherCode
 }
 
-// normaliseSystem makes the names of one system equal: case, "urn:oid:", "https", a slash
-// or a "|version" at the end.
+// normaliseSystem makes different names of one system equal. It folds case, drops
+// "urn:oid:", a "|version" and a slash at the end, and turns "https" into "http".
 func normaliseSystem(system string) string {
 	s := normalise(system)
 	s, _, _ = strings.Cut(s, "|")
@@ -86,15 +87,14 @@ func codeTerms(c Code) []Term {
 	return out
 }
 
-// codeTerm reads what a query says of a code: CODE, or for other systems also
-// SYSTEM|CODE.
+// codeTerm returns the term of a code in a query: CODE or, for [OtherCode], SYSTEM|CODE.
 func codeTerm(prefix, text string) Term {
 	if prefix == OtherCode {
 		if system, code, ok := cutLast(text, "|"); ok && normaliseSystem(system) != "" {
 			if code = normaliseCode(prefix, code); code == "" {
 				return ""
 			}
-			// The name of a system that has a prefix of its own leads there.
+			// The system may have a prefix of its own.
 			if p := Prefix(system); p != OtherCode {
 				return codeTerm(p, code)
 			}
@@ -127,9 +127,8 @@ var (
 	icd10Block = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z] ?[-–] ?[A-Z][0-9][0-9A-Z]$`)
 )
 
-// normaliseICD10 puts the dot where it belongs: I214, I21.4 and I21.4- are I21.4. The
-// daggers and asterisks of ICD-10 do not count. A block stays one: I20-I25. What is
-// neither is left alone.
+// normaliseICD10 puts the dot in its place: I214, I21.4 and I21.4- become I21.4. It drops
+// daggers and asterisks. A block such as I20-I25 stays a block. Other text is unchanged.
 func normaliseICD10(code string) string {
 	if icd10Block.MatchString(code) {
 		return code[:3] + "-" + code[len(code)-3:]
@@ -149,7 +148,7 @@ func normaliseICD10(code string) string {
 //go:embed icd10.txt
 var icd10Text string
 
-// icd10Run is a run of neighbouring categories with the same ancestors.
+// An icd10Run is a run of neighbouring categories with the same ancestors.
 type icd10Run struct {
 	first, last string
 	ancestors   []string // innermost block to chapter
@@ -165,7 +164,7 @@ var icd10Runs = sync.OnceValue(func() []icd10Run {
 	return runs
 })
 
-// icd10Ancestors returns what a normalised code is part of: shorter codes, category,
+// icd10Ancestors returns the ancestors of a normalised code: shorter codes, category,
 // blocks, chapter.
 func icd10Ancestors(code string) []string {
 	bare := strings.ReplaceAll(code, ".", "")
@@ -183,7 +182,7 @@ func icd10Ancestors(code string) []string {
 		return out
 	}
 	ancestors := runs[i].ancestors
-	if category < runs[i].first { // a category that this release does not have: only its chapter is sure
+	if category < runs[i].first { // a category that this release lacks: only its chapter is certain
 		ancestors = ancestors[len(ancestors)-1:]
 		if first, _, _ := strings.Cut(ancestors[0], "-"); category < first {
 			return out

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A Comparison is a [Store] that asks two peers, of two organisations, and so finds what
-// one of them withholds, the end of a chain included. It answers with what either has,
-// and remembers where they differ. It costs privacy: the second organisation's peer sees
+// A Comparison is a [Store] that reads from the peers of two organisations. So it finds
+// entries that one of them withholds, even at the end of a chain. It answers with the
+// entries of both, and records their differences. It costs privacy: the second peer sees
 // the labels of the query too.
 type Comparison struct {
 	First, Second Store // writes go to First
@@ -31,7 +31,7 @@ func (c *Comparison) GetEntries(ctx context.Context, batches []Batch) ([][][]byt
 		}
 		values[i] = got
 	}
-	// A peer that is just behind gets a second chance, at the labels where they differ.
+	// A peer may just be catching up: ask again for the labels where they differ.
 	var again []Batch
 	for i, b := range batches {
 		differ := Batch{MSP: b.MSP}
@@ -50,7 +50,7 @@ func (c *Comparison) GetEntries(ctx context.Context, batches []Batch) ([][][]byt
 	return c.settle(ctx, batches, values, again)
 }
 
-// settle asks both for the labels where they differ and merges what they say.
+// settle asks both peers again for the labels where they differ, and merges the answers.
 func (c *Comparison) settle(ctx context.Context, batches []Batch, values [2][][][]byte, again []Batch) ([][][]byte, error) {
 	first, err := c.First.GetEntries(ctx, again)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *Comparison) note(msp string, l Label, a, z []byte) {
 	c.diffs[l] = fmt.Errorf("index entry %x of %s: %s: %w", l, msp, what, ErrTampered)
 }
 
-// Differences returns what the two peers did not agree on, each an [ErrTampered].
+// Differences returns the entries on which the two peers differ, each an [ErrTampered].
 func (c *Comparison) Differences() []error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,7 +14,7 @@ func TestComparisonFindsAHiddenEnd(t *testing.T) {
 	hidden := 0
 	ends := make(map[Label]bool)
 	for label, c := range real {
-		if c.keys.labelAt(c.chain, c.lo-1) == label {
+		if c.keys.labelAt(c.chain, c.minLength-1) == label {
 			ends[label] = true
 			hidden++
 		}

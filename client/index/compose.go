@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// maxMonths bounds the months of a range that are asked for as composed terms.
+// maxMonths bounds the months of a range that composed terms answer.
 const maxMonths = 24
 
-// composed stands for a patient and a code, or a code and a range of whole months,
-// answered from composed terms.
+// A composed node answers a patient and a code, or a code and a range of whole months,
+// from composed terms.
 type composed struct {
-	direct []Term // records that have both
-	star   Term   // records that have the first, and may have the other
-	other  *leaf  // to be checked for the records of the star
+	direct   []Term // of records that have both
+	overflow Term   // of records that have the first, and may have the other
+	other    *leaf  // checked for the records of overflow
 }
 
 func (*composed) bounded() bool                { return true }
@@ -21,8 +21,8 @@ func (c *composed) leaves(out []*leaf) []*leaf { return append(out, c.other) }
 func (c *composed) offset() int                { return c.other.at }
 func (c *composed) write(b *strings.Builder)   { c.other.write(b) }
 
-// compose replaces pairs of large terms by their composed terms. Composed terms come
-// after what is already read and before what is not.
+// compose replaces pairs of large terms by their composed terms. These are read after the
+// terms that are already complete and before all others.
 func compose(read []sized, checked []node) ([]sized, []node) {
 	var out []sized
 	used := make(map[node]bool)
@@ -36,7 +36,7 @@ func compose(read []sized, checked []node) ([]sized, []node) {
 			if ok && !used[a.node] && !used[b.node] && isCode(code) && !(a.Complete && b.Complete) {
 				used[a.node], used[b.node] = true, true
 				p, c := patient.terms[0], code.terms[0]
-				out = append(out, sized{node: &composed{[]Term{pairTerm(p, c)}, pairTerm(p, star), code}})
+				out = append(out, sized{node: &composed{[]Term{pairTerm(p, c)}, pairTerm(p, overflow), code}})
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func compose(read []sized, checked []node) ([]sized, []node) {
 			}
 			if whole := months(date.first, date.last, maxMonths); whole != nil {
 				used[n], used[b.node] = true, true
-				c := &composed{star: monthTerm(code.terms[0], star), other: date}
+				c := &composed{overflow: monthTerm(code.terms[0], overflow), other: date}
 				for _, m := range whole {
 					c.direct = append(c.direct, monthTerm(code.terms[0], m))
 				}
@@ -78,15 +78,15 @@ func isCode(l *leaf) bool {
 }
 
 func (e *evaluator) evalComposed(c *composed) (set, error) {
-	hits, err := e.src.All(e.ctx, append(slices.Clone(c.direct), c.star))
+	hits, err := e.src.All(e.ctx, append(slices.Clone(c.direct), c.overflow))
 	if err != nil {
 		return nil, err
 	}
-	starred := make(set)
+	overflowed := make(set)
 	for _, h := range hits[len(hits)-1] {
-		starred.add(h)
+		overflowed.add(h)
 	}
-	out, err := e.filterStarred(starred, c.other)
+	out, err := e.filterOverflow(overflowed, c.other)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,11 @@ func (e *evaluator) evalComposed(c *composed) (set, error) {
 	return out, nil
 }
 
-// filterStarred checks the other leaf, which is read only if some record makes it needed.
-func (e *evaluator) filterStarred(starred set, other *leaf) (set, error) {
+// filterOverflow checks the other leaf, which is read only if some record makes it
+// needed.
+func (e *evaluator) filterOverflow(overflowed set, other *leaf) (set, error) {
 	out := make(set)
-	for k, h := range starred {
+	for k, h := range overflowed {
 		ok, err := e.match(other, h)
 		if err != nil {
 			return nil, err

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// A Date is a calendar date as the record writes it, in its own zone. Day, or day and
-// month, are 0 when not given.
+// A Date is a calendar date as the record writes it, in its own time zone. A part that is
+// not given is 0: the day, or the day and the month.
 type Date struct{ Year, Month, Day int }
 
-// Years outside these are not indexed: in records they are placeholders such as 0001 and
-// 9999.
+// Years outside these bounds are placeholders, such as 0001 and 9999. They are not
+// indexed.
 const (
 	minYear = 1800
 	maxYear = 2199
 )
 
-// ParseDate reads the date at the start of a FHIR date or dateTime
-// (2019-03-14T10:00:00Z), or of an HL7 or DICOM one (20190314100000). It reports false
-// for anything else, for impossible dates, and for years before 1800 or after 2199.
+// ParseDate parses the date at the start of a date or dateTime of FHIR
+// (2019-03-14T10:00:00Z), HL7 or DICOM (20190314100000). It reports false for other text,
+// for impossible dates, and for years before 1800 or after 2199.
 func ParseDate(s string) (Date, bool) {
 	s = strings.TrimSpace(s)
 	number := func(from, to int) int {
@@ -90,7 +90,7 @@ func (d Date) Last() Day {
 	return civil(d.Year, d.Month, d.Day)
 }
 
-// String returns the date as it would be searched for.
+// String returns the date as a query writes it.
 func (d Date) String() string {
 	switch {
 	case d.Month == 0:
@@ -101,8 +101,8 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
 }
 
-// dateTerms returns the terms of a date and of the longer periods it lies in: day, month,
-// year, decade (date:201x), century (date:20xx). The last two make open ranges short.
+// dateTerms returns the terms of a date and of the periods around it: day, month, year,
+// decade (date:201x), century (date:20xx). The last two keep long ranges short.
 func dateTerms(field string, d Date) []Term {
 	if !d.valid() || d.Year == 0 {
 		return nil
@@ -121,8 +121,7 @@ func dateTerms(field string, d Date) []Term {
 func decade(year int) string  { return fmt.Sprintf("%03dx", year/10) }
 func century(year int) string { return fmt.Sprintf("%02dxx", year/100) }
 
-// cover returns the fewest terms that together mean: a date that lies within the days
-// from first to last.
+// cover returns the fewest terms that together cover the days from first to last.
 func cover(field string, first, last Day) []Term {
 	first, last = max(first, civil(minYear, 1, 1)), min(last, civil(maxYear, 12, 31))
 	var out []Term
@@ -151,9 +150,9 @@ func cover(field string, first, last Day) []Term {
 	return out
 }
 
-// months returns the periods of the month terms that together mean a date within the days
-// from first to last: its months and, for dates that have only a year, its whole years.
-// It returns nil when the range is not whole months or has more than limit.
+// months returns the periods of the month terms that together cover the days from first
+// to last: the months, and the whole years for dates that have only a year. It returns
+// nil for a range that is not whole months, or has more than limit of them.
 func months(first, last Day, limit int) []string {
 	t := first.Time()
 	if t.Day() != 1 || (last+1).Time().Day() != 1 || last < first || int(last-first) > 31*limit {

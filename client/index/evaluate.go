@@ -8,17 +8,18 @@ import (
 
 // Evaluate answers the query from src: every record once, newest first.
 //
-// An "and" is planned from what one peek at its terms shows, which is also all the
-// reading that small terms need:
+// An "and" is planned by one peek at its terms. Small terms are then already complete.
 //
-//   - A condition that a posting itself can decide (home, kind, and a date that all or
-//     none of the record's days satisfy) is not read at all beside another term.
-//   - When patient and code, or code and whole months, are not both small, their composed
-//     terms are read instead.
-//   - The smallest is read first, the others after it, and reading stops when nothing is
-//     left.
+//   - A condition that a posting can decide (home, kind, and a date range that contains
+//     all or none of the record's days) is not read beside another term.
+//   - A patient and a code that are not both small are answered by their composed term.
+//     So are a code and whole months.
+//   - The smallest term is read first. Reading stops when no record is left.
 //
-// What is read for a term grows with that term's own postings, never with the index.
+// The cost of reading a term grows with its own postings, and never with the index.
+//
+// Errors:
+//   - the error of src.
 func (q *Query) Evaluate(ctx context.Context, src Source) ([]Hit, error) {
 	e := &evaluator{ctx: ctx, src: src, sets: make(map[*leaf]set)}
 	found, err := e.eval(q.root)
@@ -33,7 +34,7 @@ func (q *Query) Evaluate(ctx context.Context, src Source) ([]Hit, error) {
 	return hits, nil
 }
 
-// set is the hits of a part of a query, by record.
+// A set holds the hits of a node, by record.
 type set map[hitKey]Hit
 
 func (s set) add(h Hit) {
@@ -78,8 +79,7 @@ func (e *evaluator) read(leaves ...*leaf) error {
 	return nil
 }
 
-// eval returns the records that a bounded node matches. The caller must not change the
-// set.
+// eval returns the records that match a bounded node. The caller must not change the set.
 func (e *evaluator) eval(n node) (set, error) {
 	switch n := n.(type) {
 	case *leaf:
@@ -187,7 +187,7 @@ func (e *evaluator) filter(found set, conditions []node) (set, error) {
 	return out, nil
 }
 
-// match tells whether the record of a hit meets a condition, bounded or not.
+// match reports whether the record of a hit meets a condition, bounded or not.
 func (e *evaluator) match(n node, h Hit) (bool, error) {
 	switch n := n.(type) {
 	case *homeNode:
@@ -224,14 +224,14 @@ func (e *evaluator) match(n node, h Hit) (bool, error) {
 	panic("index: match an unknown node")
 }
 
-// sized is a driver of an "and" with what is known of its size.
+// A sized node is a child of an "and" with its size, as far as known.
 type sized struct {
 	node
 	Size
 }
 
-// plan parts the children of an "and" into drivers, which are read and intersected in
-// order, and conditions, which are checked on what the drivers leave.
+// plan divides the children of an "and". Drivers are read and intersected in order.
+// Conditions are checked on the records that the drivers leave.
 func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	var read, checked []node
 	for _, c := range n.children {
@@ -245,7 +245,7 @@ func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 			read = append(read, c)
 		}
 	}
-	if len(read) == 0 { // nothing but checks: the smallest has to drive
+	if len(read) == 0 { // only checks: the smallest becomes the driver
 		sizes, err := e.measure(checked)
 		if err != nil {
 			return nil, nil, err
@@ -266,8 +266,8 @@ func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	return drivers, append(checked, conditions...), nil
 }
 
-// measure peeks at all leaves under the nodes in one round trip and sorts the nodes, the
-// smallest first.
+// measure peeks at all leaves under the nodes in one round trip, and sorts the nodes by
+// size.
 func (e *evaluator) measure(nodes []node) ([]sized, error) {
 	var terms []Term
 	for _, n := range nodes {
@@ -299,7 +299,7 @@ func (e *evaluator) measure(nodes []node) ([]sized, error) {
 	return out, nil
 }
 
-// compareSizes puts what is read completely before what is not.
+// compareSizes puts complete nodes first, then orders by size.
 func compareSizes(a, b sized) int {
 	if a.Complete != b.Complete {
 		if a.Complete {

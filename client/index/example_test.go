@@ -8,7 +8,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// shelf is the smallest thing that can hold an index: entries by hospital and label, written once.
+// shelf is a minimal store of an index.
 type shelf struct {
 	mu      sync.Mutex
 	entries map[index.Label][]byte

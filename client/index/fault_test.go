@@ -30,8 +30,8 @@ func count(t *testing.T, m *memory) int {
 		if _, err := session.All(t.Context(), []Term{term}); err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range session.readings[term].cursors {
-			n += len(c.got)
+		for _, c := range session.readings[term].readers {
+			n += len(c.postings)
 		}
 	}
 	return n

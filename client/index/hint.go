@@ -2,20 +2,20 @@ package index
 
 import "sync"
 
-// A HintID names a chain in a cache. It is a PRF output: it tells nothing to whoever
-// lacks the scope key.
+// A HintID names a chain in a cache. It is the output of a PRF: without the scope key it
+// tells nothing.
 type HintID [16]byte
 
-// Hints remembers how long chains were when last seen, to save reads. It is only ever a
-// hint: lost, stale, wrong or shared between processes, it costs reads and never changes
-// a result. Implementations are safe for concurrent use.
+// Hints is a cache of the lengths of chains, which saves reads. A hint that is lost,
+// stale or wrong costs reads and never changes a result. So processes may share a cache.
+// Implementations are safe for concurrent use.
 type Hints interface {
 	Load(HintID) (length uint64, ok bool)
 	Store(HintID, uint64)
 }
 
-// recall takes the chain's hint, if there is one.
-func (c *cursor) recall(h Hints, id HintID) {
+// recall looks up the chain's hint.
+func (c *chainReader) recall(h Hints, id HintID) {
 	if h == nil {
 		return
 	}
@@ -40,7 +40,7 @@ func (h *MemoryHints) Load(id HintID) (uint64, bool) {
 	return n, ok
 }
 
-// Store implements [Hints]. When the cache is full, any one hint makes room.
+// Store implements [Hints]. A full cache drops an arbitrary hint.
 func (h *MemoryHints) Store(id HintID, n uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -106,9 +106,9 @@ func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 	}
 	now := frozen(maps.Clone(hints.m))
 	tried := 0
-	for _, c := range session.readings["word:x"].cursors {
-		for from := range c.lo {
-			for width := uint64(1); width <= lookahead && from+width < c.lo; width++ {
+	for _, c := range session.readings["word:x"].readers {
+		for from := range c.minLength {
+			for width := uint64(1); width <= lookahead && from+width < c.minLength; width++ {
 				hidden := make(map[Label]bool)
 				for p := from; p < from+width; p++ {
 					hidden[c.keys.labelAt(c.chain, p)] = true
@@ -123,7 +123,7 @@ func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 					s.Hints = h
 					answer := lookup(t, s)
 					if len(answer.Problems) != int(width) || len(answer.Hits["word:x"]) != 100-int(width) {
-						t.Errorf("%s hints, %d withheld from %d of %d: %d hits, problems %v", name, width, from, c.lo, len(answer.Hits["word:x"]), answer.Problems)
+						t.Errorf("%s hints, %d withheld from %d of %d: %d hits, problems %v", name, width, from, c.minLength, len(answer.Hits["word:x"]), answer.Problems)
 					}
 					tried++
 				}

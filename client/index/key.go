@@ -12,20 +12,18 @@ import (
 	siv "github.com/tink-crypto/tink-go/v2/daead/subtle"
 )
 
-// Suite separates the derivations of this protocol from all others, and its versions from
-// each other.
+// Suite separates the derivations of this version of the protocol from all others.
 const Suite = "chartseal/index/v2"
 
 // Slots is the number of chains that one hospital has for one term. Writers that index
-// the same term at once need different chains; readers ask all of them. It is part of the
-// suite: changing it needs a new one.
+// the same term at once need different chains; readers ask for all of them. It belongs to
+// the suite: another number needs a new suite.
 const Slots = 8
 
 // ScopeKeySize is the size of a scope key in bytes.
 const ScopeKeySize = 32
 
-// A ScopeKey is the secret of one epoch of a scope. Whoever holds it can search that
-// epoch.
+// A ScopeKey is the secret of one epoch of a scope. Its holder can search that epoch.
 type ScopeKey [ScopeKeySize]byte
 
 // NewScopeKey makes a random key.
@@ -35,8 +33,10 @@ func NewScopeKey() ScopeKey {
 	return k
 }
 
-// ParseScopeKey copies a key from b. It fails with [ErrInvalid] when b has not the right
-// size.
+// ParseScopeKey copies a key from b.
+//
+// Errors:
+//   - [ErrInvalid] if b is not [ScopeKeySize] bytes.
 func ParseScopeKey(b []byte) (ScopeKey, error) {
 	var k ScopeKey
 	if len(b) != ScopeKeySize {
@@ -52,8 +52,26 @@ func (ScopeKey) String() string { return "scope key (secret)" }
 // GoString keeps keys out of logs.
 func (k ScopeKey) GoString() string { return k.String() }
 
-// termKeys holds what one term needs under one scope key. It is not safe for concurrent
-// use: the MACs are reused.
+// A TermKey is K_w, the key of one term in one epoch of a scope. Its holder can find,
+// read and extend the term's chains and no others. The term cannot be computed from it,
+// but a holder of the scope key can test terms against it.
+type TermKey [32]byte
+
+// Key derives the key of a term.
+func (k ScopeKey) Key(term Term) TermKey {
+	mac := hmac.New(sha256.New, k[:])
+	mac.Write([]byte(Suite + "/term\x00" + string(term)))
+	return TermKey(mac.Sum(nil))
+}
+
+// String keeps keys out of logs.
+func (TermKey) String() string { return "term key (secret)" }
+
+// GoString keeps keys out of logs.
+func (k TermKey) GoString() string { return k.String() }
+
+// termKeys are the keys derived from a TermKey. They are not safe for concurrent use: the
+// MACs are reused.
 type termKeys struct {
 	label hash.Hash
 	hint  hash.Hash
@@ -107,7 +125,7 @@ func (k *termKeys) hintID(chain []byte) HintID {
 	return HintID(k.sum[:len(HintID{})])
 }
 
-// seal makes the entry that goes under label: always the same one for the same posting.
+// seal makes the entry of a posting under a label. It is deterministic.
 func (k *termKeys) seal(label Label, p Posting) (Entry, error) {
 	plain, err := p.encode()
 	if err != nil {
@@ -120,7 +138,7 @@ func (k *termKeys) seal(label Label, p Posting) (Entry, error) {
 	return Entry{Label: label, Value: [ValueSize]byte(value)}, nil
 }
 
-// open authenticates a value that the ledger gave for label, and reads it.
+// open authenticates and decrypts the ledger's value for a label.
 func (k *termKeys) open(label Label, value []byte) (Posting, error) {
 	if len(value) != ValueSize {
 		return Posting{}, fmt.Errorf("index value of %d bytes: %w", len(value), ErrTampered)

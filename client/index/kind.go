@@ -31,9 +31,9 @@ type kindForm struct {
 // it whole. A kind that none does is cut, by the form with the longest prefix.
 //
 // A format that is added later needs no new layout. The table has room for 31 forms, and
-// kindNames for 2^32-1 names. New ones go to the end, and no line ever changes: then every
-// stored kind keeps its bytes. A version that does not know a line shows the kinds that
-// it stores as unknown, see unknownKind.
+// kindNames for 2^32-1 names. New ones go to the end, and no line ever changes: then
+// every stored kind keeps its bytes. A version that does not know a line shows the kinds
+// that it stores as unknown, see unknownKind.
 var kindForms = []kindForm{
 	1: nameForm(kindNames),
 	2: {"hl7v2:", packMessage, unpackMessage, false},
@@ -49,9 +49,9 @@ const firstCharacter = ' ' // a first byte from here on belongs to a kind withou
 // cutMark ends a kind that was cut.
 const cutMark = "…"
 
-// ClipKind returns a kind as a posting stores it. A kind that does not fit is cut and ends
-// in "…": "Discharge letter" becomes "Disc…". Control characters and broken bytes are
-// left out.
+// ClipKind returns a kind as a posting stores it. A kind that does not fit is cut and
+// ends in "…": "Discharge letter" becomes "Disc…". Control characters and broken bytes
+// are left out.
 func ClipKind(kind string) string { return clipKind(kindForms, kind) }
 
 func clipKind(forms []kindForm, kind string) string {

@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
-// Page returns up to limit hits (all of them when limit is 0) that come after a bookmark,
-// and the bookmark of the next page, "" when this is the last. Bookmarks stay right when
-// newer records come in between: nothing is shown twice or left out.
+// Page returns up to limit hits after a bookmark, and the bookmark of the next page, ""
+// for the last page. A limit of 0 returns all hits. When newer records arrive between two
+// pages, no hit is repeated or left out.
+//
+// Errors:
+//   - [ErrInvalid] if the bookmark is malformed.
 func Page(hits []Hit, after string, limit int) (page []Hit, next string, err error) {
 	if after != "" {
 		mark, err := parseBookmark(after)
@@ -32,7 +35,7 @@ func Page(hits []Hit, after string, limit int) (page []Hit, next string, err err
 	return hits[:limit], bookmark(hits[limit-1]), nil
 }
 
-// bookmark holds what compareHits looks at: day-written-record-hospital.
+// bookmark encodes the fields that compareHits compares: day.written.record.hospital.
 func bookmark(h Hit) string {
 	return fmt.Sprintf("%x.%x.%x.%s", uint32(h.sortDay()), h.Written.Unix(), h.Record, hex.EncodeToString([]byte(h.Home)))
 }

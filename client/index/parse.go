@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// token is a parenthesis, or a word with what is known of its quoting.
+// A token is a parenthesis or a word.
 type token struct {
 	at     int
 	symbol byte // '(' or ')', or 0 for a word
@@ -18,7 +18,7 @@ type token struct {
 	quoted bool // the value, or the word without a field
 }
 
-// keyword returns "and", "or" or "not" for a bare word that is one.
+// keyword returns "and", "or" or "not" for a word that is one of them, without quotes.
 func (t token) keyword() string {
 	if t.symbol == 0 && t.field == "" && !t.quoted {
 		switch k := strings.ToLower(t.value); k {
@@ -36,8 +36,8 @@ type parser struct {
 	leaves int
 }
 
-// MustParseQuery is ParseQuery for queries that are part of a program. It panics if the query
-// has a mistake.
+// MustParseQuery parses a query that is part of a program. It panics if the query has a
+// mistake.
 func MustParseQuery(text string) *Query {
 	q, err := ParseQuery(text)
 	if err != nil {
@@ -46,7 +46,10 @@ func MustParseQuery(text string) *Query {
 	return q
 }
 
-// ParseQuery reads a query. Its error is a [*QueryError].
+// ParseQuery parses a query.
+//
+// Errors:
+//   - [*QueryError], which is an [ErrInvalid], if the text is not a query.
 func ParseQuery(text string) (*Query, error) {
 	p := &parser{text: text}
 	if len(text) > maxQuery {
@@ -78,7 +81,7 @@ func describe(n node) string {
 	return "'not'"
 }
 
-// unboundedPart finds what makes a query unbounded, nil when it is bounded.
+// unboundedPart returns the node that makes a query unbounded, nil for a bounded query.
 func unboundedPart(n node) node {
 	if n.bounded() {
 		return nil
@@ -185,7 +188,7 @@ func (p *parser) or() (node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o, ok := n.(*orNode); ok {
+		if o, ok := n.(*orNode); ok { // flatten
 			children = append(children, o.children...)
 		} else {
 			children = append(children, n)
@@ -280,7 +283,7 @@ func (p *parser) primary() (node, error) {
 	return p.leaf(t)
 }
 
-// fieldNames lists the fields for people, in the order of [Query]'s documentation.
+// fieldNames lists the fields in the order of [Query]'s documentation.
 var fieldNames = []string{ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode, "date", "born", "patient", "kind", "modality", "author", "org", "home", "word"}
 
 var fieldAliases = map[string]string{

@@ -1,12 +1,9 @@
 package index
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// period reads the value of date: and born:, a date or a range FROM..TO with one end or
-// both.
+// period parses the value of date: and born:, a date or a range FROM..TO. One end of a
+// range may be missing.
 func (p *parser) period(l *leaf, t token) error {
 	const hint = "write 2019, 2019-03, 2019-03-14 or a range such as 2019-03..2020-06"
 	from, to, isRange := strings.Cut(t.value, "..")
@@ -42,15 +39,15 @@ func (p *parser) period(l *leaf, t token) error {
 	return nil
 }
 
-// parseQueryDate is [ParseDate] without times and without the form that has no hyphens,
-// which people mistake.
+// parseQueryDate is [ParseDate] without times, and without the form that has no hyphens:
+// people confuse it with other numbers.
 func parseQueryDate(s string) (Date, bool) {
 	d, ok := ParseDate(s)
 	return d, ok && d.String() == s
 }
 
-// checkDate decides from the first and the last day of a record whether one of its dates
-// is in the range.
+// checkDate decides by the first and the last day of a record whether a date of it is in
+// the range.
 func checkDate(first, last Day) func(Hit) verdict {
 	return func(h Hit) verdict {
 		switch {
@@ -60,18 +57,5 @@ func checkDate(first, last Day) func(Hit) verdict {
 			return yes
 		}
 		return unsure
-	}
-}
-
-// checkKind decides from the kind in a posting, unless that was cut.
-func checkKind(terms []Term) func(Hit) verdict {
-	return func(h Hit) verdict {
-		if slices.ContainsFunc(kindTerms(h.Kind), func(t Term) bool { return slices.Contains(terms, t) }) {
-			return yes
-		}
-		if isClipped(h.Kind) {
-			return unsure
-		}
-		return no
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Op is what a posting does.
+// An Op is the operation of a posting.
 type Op byte
 
 // The operations of postings.
@@ -18,56 +18,23 @@ const (
 	Delete Op = 2
 )
 
-// A Day counts days since 1970-01-01 in the calendar of the record, whatever its time
-// zone. The zero value is that very day: use [NoDay] for a record without dates.
-type Day int32
-
-// NoDay stands for no day at all.
-const NoDay Day = math.MinInt32
-
 const (
 	layout     = 2
 	dayBits    = 18
-	dayBias    = 1 << (dayBits - 1) // a day d is stored as d + 2^17, so that 0 is free for NoDay
+	dayBias    = 1 << (dayBits - 1) // a day is stored plus 2^17, so that 0 is free for NoDay
 	dayMax     = dayBias - 1
 	versionMax = ledger.MaxVersions
 
-	_ = uint(1<<14 - 1 - versionMax) // it fits beside the operation
+	_ = uint(1<<14 - 1 - versionMax) // the version fits beside the operation
 )
 
-// DayOf returns the day of t in t's own zone.
-func DayOf(t time.Time) Day {
-	y, m, d := t.Date()
-	return civil(y, int(m), d)
-}
-
-func civil(year, month, day int) Day {
-	return Day(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-}
-
-// Time returns the start of the day in UTC. It returns the zero time for [NoDay].
-func (d Day) Time() time.Time {
-	if d == NoDay {
-		return time.Time{}
-	}
-	return time.Unix(int64(d)*86400, 0).UTC()
-}
-
-// String returns the day as 2006-01-02, and "" for [NoDay].
-func (d Day) String() string {
-	if d == NoDay {
-		return ""
-	}
-	return d.Time().Format(time.DateOnly)
-}
-
-// A Posting says that a version of a record has a term, or has it no more. It is what a
-// value on the ledger holds.
+// A Posting says that a version of a record has a term, or no longer has it. It is the
+// plaintext of a value on the ledger.
 type Posting struct {
 	Record  [16]byte
 	Version uint32 // from 1 to ledger.MaxVersions
 	Op      Op
-	Kind    string    // of the record, as package emr names it; [ClipKind] says what fits
+	Kind    string    // of the record, as package emr names it, clipped by [ClipKind]
 	First   Day       // first clinical day of the record; NoDay when it has none
 	Last    Day       // last clinical day; NoDay when it has none
 	Written time.Time // by the writer's clock, in whole seconds
@@ -104,8 +71,8 @@ func (p Posting) encode() ([PlaintextSize]byte, error) {
 	return b, nil
 }
 
-// decodePosting is strict: only what encode makes is read, so that equal postings have
-// equal bytes.
+// decodePosting reads only bytes that encode makes, so that equal postings have equal
+// bytes.
 func decodePosting(b [PlaintextSize]byte) (Posting, error) {
 	days := uint64(b[0])<<32 | uint64(binary.BigEndian.Uint32(b[1:]))
 	if n := days >> (2 * dayBits); n != layout {

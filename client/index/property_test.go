@@ -251,8 +251,8 @@ func TestConcurrentWriters(t *testing.T) {
 		t.Errorf("%d hits, want %d; problems %v", len(hits[0]), writers*each, session.Problems())
 	}
 	postings := 0
-	for _, c := range session.readings["icd10:I21.4"].cursors {
-		postings += len(c.got)
+	for _, c := range session.readings["icd10:I21.4"].readers {
+		postings += len(c.postings)
 	}
 	if postings != writers*each {
 		t.Errorf("%d postings, want %d: written twice", postings, writers*each)
@@ -328,7 +328,7 @@ func TestWritersDriftApart(t *testing.T) {
 func TestLongWriterUsesManyChains(t *testing.T) {
 	ledger := newMemory()
 	w := &Writer{Store: ledger.as("HospitalA"), MSP: "HospitalA", Hints: &MemoryHints{}}
-	const n = 40 * stay
+	const n = 40 * slotTransactions
 	for i := range n {
 		if _, err := w.Put(t.Context(), testKey, []Item{{"word:hot", posting(i)}}); err != nil {
 			t.Fatal(err)
@@ -341,8 +341,8 @@ func TestLongWriterUsesManyChains(t *testing.T) {
 		t.Fatalf("%d hits, %v", len(hits[0]), err)
 	}
 	used := 0
-	for _, c := range session.readings["word:hot"].cursors {
-		if c.lo > 0 {
+	for _, c := range session.readings["word:hot"].readers {
+		if c.minLength > 0 {
 			used++
 		}
 	}

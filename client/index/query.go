@@ -9,47 +9,53 @@ import (
 //
 //	query   = or
 //	or      = and { "or" and }
-//	and     = not { [ "and" ] not }            words beside each other are joined by and
+//	and     = not { [ "and" ] not }
 //	not     = [ "not" ] primary
 //	primary = "(" or ")" | [ field ":" ] value
-//	value   = word | quoted                     quotes keep spaces, parentheses and the words and, or, not; \" and \\ inside
+//	value   = word | quoted
+//
+// Adjacent words are joined by "and". Quotes keep spaces, parentheses and the words and,
+// or, not. Within quotes, \" and \\ stand for the characters themselves.
 //
 // Fields:
 //
-//	icd10:I21.4  icd10:I21  icd10:I20-I25  icd10:I00-I99    a code, with all that is below it; I21* is the same as I21
-//	snomed: loinc: rxnorm: cvx:                             a code
-//	code:X  code:SYSTEM|X                                   a code of any other system
-//	date:2019  date:2019-03  date:2019-03-14                the record has a date within that period
-//	date:2019-03..2020-06  date:2019..  date:..2020-06-02   or within the range, ends included
-//	born:                                                   likewise, the patient's date of birth
-//	patient:ID  patient:SYSTEM|ID                           an identifier of the patient
-//	kind:fhir  kind:fhir:Observation  kind:Observation      what the record is
-//	modality:CT  author:"jane smith"  author:smith  org:    as the record says
-//	home:HospitalA                                          the hospital whose record it is
-//	word:X, or just X                                       a keyword; "quoted words" are a phrase that was given as one keyword or title
+//	icd10:I21.4  icd10:I20-I25           a code and all codes below it; I21* means I21
+//	snomed: loinc: rxnorm: cvx:          a code
+//	code:X  code:SYSTEM|X                a code of any other system
+//	date:2019  date:2019-03-14           the record has a date within that period
+//	date:2019-03..2020-06  date:2019..   or within the range, ends included
+//	born:                                the same for the patient's date of birth
+//	patient:ID  patient:SYSTEM|ID        an identifier of the patient
+//	kind:fhir  kind:fhir:Observation     the format and type of the record
+//	kind:Observation                     the type alone
+//	modality:CT  author:"jane smith"     as written in the record
+//	author:smith  org:                   the same
+//	home:HospitalA                       the home hospital of the record
+//	word:X, or just X                    a keyword
 //
-// "and" is about the record: a code and a date that are both in it, wherever. A query
-// must name something to look for: one that only says what it is not, or where, is
-// refused.
+// A quoted phrase of several words is found where it was given as one keyword or title.
+//
+// "and" applies to the record: it has the code and the date, in any two places. A query
+// needs a term to search for: one with nothing but "not" and "home:" is refused.
 type Query struct {
 	root node
 }
 
-// A QueryError says where and why a text is not a query.
+// A QueryError is the place and the reason of an error in a query.
 type QueryError struct {
 	Offset  int    // in bytes, from 0
 	Column  int    // in characters, from 1
 	Message string // lower case, no full stop
-	Hint    string // what to write instead; may be empty
+	Hint    string // a correction; may be empty
 }
 
 func (e *QueryError) Error() string { return fmt.Sprintf("query: column %d: %s", e.Column, e.Message) }
 
-// Unwrap says that it is the caller's mistake: [ErrInvalid].
+// Unwrap returns [ErrInvalid].
 func (e *QueryError) Unwrap() error { return ErrInvalid }
 
-// Caret draws the query and below it a "^" under the column. Control characters are drawn
-// as spaces.
+// Caret draws the query, and a "^" on the next line under the column. Control characters
+// become spaces.
 func (e *QueryError) Caret(text string) string {
 	drawn := []rune(squeezeControls(text))
 	column := min(max(e.Column-1, 0), len(drawn))
@@ -74,10 +80,10 @@ const (
 	maxLeaves = 64
 )
 
-// node is a part of a query's syntax tree.
+// A node is a part of a query's syntax tree.
 type node interface {
-	// bounded reports that the node can be read from the index, and is not only a
-	// condition on what else is found.
+	// bounded reports whether the index alone can answer the node. Otherwise the node is
+	// a condition on the records that other nodes find.
 	bounded() bool
 	// leaves appends all leaves under the node.
 	leaves([]*leaf) []*leaf
@@ -99,15 +105,15 @@ type (
 	}
 )
 
-// leaf is one field:value: a record matches if it has any of the terms.
+// A leaf is one field:value. A record matches if it has any of the terms.
 type leaf struct {
 	at    int
 	field string
 	text  string // normal form, for [Query.String]
 	terms []Term
 
-	// check answers from a posting of the record under another term, or says that it
-	// cannot. Nil never can.
+	// check decides by a posting of the record under another term, where it can. It is
+	// nil if it never can.
 	check func(Hit) verdict
 
 	first, last Day // the range of a date
@@ -205,7 +211,7 @@ func (q *Query) String() string {
 	return b.String()
 }
 
-// Terms returns the terms that the query is made of, without composed ones.
+// Terms returns the terms of the query, without composed terms.
 func (q *Query) Terms() []Term {
 	var out []Term
 	for _, l := range q.root.leaves(nil) {

@@ -6,37 +6,33 @@ import (
 	"slices"
 )
 
-// A Hit is a record that has a term, as the newest live posting of its hospital tells.
-type Hit struct {
-	Posting
-	Home string // MSP ID under which the posting stands; compare it with the record's own when you fetch the record
-}
-
 // A Searcher reads an index. It is safe for concurrent use.
 type Searcher struct {
 	Store Store
 	MSPs  []string // all hospitals of the consortium
 	Hints Hints    // may be nil
 
-	// Skip, if set, says that a hospital has nothing to be found under a key: it has
-	// written its entries anew under another.
+	// Skip, if set, reports that a hospital's entries under a key need not be read,
+	// because the hospital has written them anew under another key.
 	Skip func(key ScopeKey, msp string) bool
 }
 
-// An Answer is what a search found.
+// An Answer is the result of a lookup.
 type Answer struct {
 	Hits map[Term][]Hit // newest first; a key for every term asked
 
-	// Problems are proofs that the peer withheld or altered entries, each a [*Problem].
-	// The hits are right as far as they go: every one is authenticated. Show the
-	// problems: there may be more hits.
+	// Problems list entries that cannot be read, each a [*Problem]. Every hit is
+	// authenticated, but hits may be missing: show the problems.
 	Problems   []error
 	RoundTrips int
 }
 
-// Lookup finds the records that have the terms, each term for itself, over all epochs
-// whose keys are given. Terms are read together: a usual lookup is one or two round
-// trips, whatever the number of terms.
+// Lookup finds the records of each term, over all epochs whose keys are given. The terms
+// are read together: a usual lookup takes one or two round trips for any number of terms.
+//
+// Errors:
+//   - the error of the store.
+//   - [ErrTampered] if the peer's answer does not have the shape of the request.
 func (s *Searcher) Lookup(ctx context.Context, keys []ScopeKey, terms ...Term) (*Answer, error) {
 	session := s.Session(keys)
 	hits, err := session.All(ctx, terms)
@@ -50,8 +46,8 @@ func (s *Searcher) Lookup(ctx context.Context, keys []ScopeKey, terms ...Term) (
 	return answer, nil
 }
 
-// A Session is the reading of one query. It keeps what it has read, so that peeking first
-// costs nothing more. It implements [Source] and is not safe for concurrent use.
+// A Session reads the terms of one query. It keeps the postings that it has read, so that
+// no entry is read twice. It implements [Source] and is not safe for concurrent use.
 type Session struct {
 	searcher *Searcher
 	keys     []ScopeKey
@@ -59,11 +55,11 @@ type Session struct {
 	trips    int
 }
 
-// reading is all chains of one term.
+// A reading is the state of one term: the readers of all its chains, and then the hits.
 type reading struct {
-	cursors []*cursor
-	hits    []Hit
-	solved  bool
+	readers  []*chainReader
+	hits     []Hit
+	resolved bool
 }
 
 // Session starts a query over all epochs whose keys are given.
@@ -71,17 +67,19 @@ func (s *Searcher) Session(keys []ScopeKey) *Session {
 	return &Session{searcher: s, keys: slices.Clone(keys), readings: make(map[Term]*reading)}
 }
 
-// Peek reads the first window of the terms that were not read before, all in one round,
-// and returns a size for each term.
+// Peek reads the first round of the terms that were not read before, and returns the size
+// of each term.
+//
+// Errors: see [Searcher.Lookup].
 func (s *Session) Peek(ctx context.Context, terms []Term) ([]Size, error) {
-	var fresh []*cursor
+	var fresh []*chainReader
 	for _, term := range terms {
 		if _, ok := s.readings[term]; !ok {
-			fresh = append(fresh, s.reading(term).cursors...)
+			fresh = append(fresh, s.reading(term).readers...)
 		}
 	}
-	for { // more than one round only when the terms do not fit in one
-		var unasked []*cursor
+	for { // more than once only if the terms do not fit in one round
+		var unasked []*chainReader
 		for _, c := range fresh {
 			if !c.asked {
 				unasked = append(unasked, c)
@@ -90,7 +88,7 @@ func (s *Session) Peek(ctx context.Context, terms []Term) ([]Size, error) {
 		if len(unasked) == 0 {
 			break
 		}
-		if _, err := s.round(ctx, unasked); err != nil {
+		if _, err := s.roundTrip(ctx, unasked); err != nil {
 			return nil, err
 		}
 	}
@@ -103,11 +101,13 @@ func (s *Session) Peek(ctx context.Context, terms []Term) ([]Size, error) {
 
 // All reads the terms to the end and returns their hits, aligned with terms, newest
 // first.
+//
+// Errors: see [Searcher.Lookup].
 func (s *Session) All(ctx context.Context, terms []Term) ([][]Hit, error) {
 	for {
-		var open []*cursor
+		var open []*chainReader
 		for _, term := range terms {
-			for _, c := range s.reading(term).cursors {
+			for _, c := range s.reading(term).readers {
 				if !c.done() {
 					open = append(open, c)
 				}
@@ -116,7 +116,7 @@ func (s *Session) All(ctx context.Context, terms []Term) ([][]Hit, error) {
 		if len(open) == 0 {
 			break
 		}
-		if _, err := s.round(ctx, open); err != nil {
+		if _, err := s.roundTrip(ctx, open); err != nil {
 			return nil, err
 		}
 	}
@@ -127,11 +127,11 @@ func (s *Session) All(ctx context.Context, terms []Term) ([][]Hit, error) {
 	return hits, nil
 }
 
-// Problems returns what is wrong with the answers so far.
+// Problems returns the entries so far that cannot be read, each a [*Problem].
 func (s *Session) Problems() []error {
 	var all []*Problem
 	for _, r := range s.readings {
-		for _, c := range r.cursors {
+		for _, c := range r.readers {
 			for _, err := range c.problems() {
 				all = append(all, err.(*Problem))
 			}
@@ -147,13 +147,12 @@ func (s *Session) Problems() []error {
 	return out
 }
 
-// RoundTrips returns how often the store was asked, counting calls made at the same time
-// as one.
+// RoundTrips returns the number of round trips. Concurrent calls count as one.
 func (s *Session) RoundTrips() int { return s.trips }
 
-func (s *Session) round(ctx context.Context, cursors []*cursor) (bool, error) {
+func (s *Session) roundTrip(ctx context.Context, readers []*chainReader) (bool, error) {
 	s.trips++
-	return round(ctx, s.searcher.Store, cursors)
+	return roundTrip(ctx, s.searcher.Store, readers)
 }
 
 func (s *Session) reading(term Term) *reading {
@@ -168,9 +167,9 @@ func (s *Session) reading(term Term) *reading {
 				continue
 			}
 			for slot := range Slots {
-				c := newCursor(keys, msp, slot, true)
+				c := newChainReader(keys, msp, slot, true)
 				c.recall(s.searcher.Hints, keys.hintID(c.chain))
-				r.cursors = append(r.cursors, c)
+				r.readers = append(r.readers, c)
 			}
 		}
 	}
@@ -180,42 +179,42 @@ func (s *Session) reading(term Term) *reading {
 
 func (r *reading) size() Size {
 	size := Size{Complete: true}
-	for _, c := range r.cursors {
+	for _, c := range r.readers {
 		size.Complete = size.Complete && c.done()
-		size.AtLeast += int(c.lo)
+		size.AtLeast += int(c.minLength)
 	}
 	return size
 }
 
 func (r *reading) resolve(hints Hints) []Hit {
-	if r.solved {
+	if r.resolved {
 		return r.hits
 	}
 	var all []Hit
-	found := slices.ContainsFunc(r.cursors, func(c *cursor) bool { return c.lo > 0 })
-	for _, c := range r.cursors {
-		// Empty chains are worth remembering beside others. Those of a term that is
-		// nowhere are not: it may be a slip of the pen.
-		if hints != nil && (c.lo != c.hint || found && !c.hinted) {
-			hints.Store(c.keys.hintID(c.chain), c.lo)
+	found := slices.ContainsFunc(r.readers, func(c *chainReader) bool { return c.minLength > 0 })
+	for _, c := range r.readers {
+		// Empty chains are worth a hint if the term has others. A term without postings
+		// is not: it may be a typing error.
+		if hints != nil && (c.minLength != c.hint || found && !c.hinted) {
+			hints.Store(c.keys.hintID(c.chain), c.minLength)
 		}
-		for _, p := range c.got {
+		for _, p := range c.postings {
 			all = append(all, Hit{Posting: p, Home: c.msp})
 		}
 	}
-	r.hits, r.solved = resolve(all), true
+	r.hits, r.resolved = resolve(all), true
 	return r.hits
 }
 
-// A Size is what a peek tells of a term.
+// A Size is the size of a term as far as a peek shows it.
 type Size struct {
-	AtLeast  int  // postings, deletes included
-	Complete bool // AtLeast is all, and reading the term needs no further round trip
+	AtLeast  int  // postings, with deletes
+	Complete bool // AtLeast counts all, and reading the term needs no further round trip
 }
 
-// A Source answers for terms. [Session] is the one over the ledger.
+// A Source reads terms. [Session] reads them from the ledger.
 type Source interface {
-	// Peek looks at the terms in one round trip.
+	// Peek returns the sizes of the terms. It takes one round trip.
 	Peek(ctx context.Context, terms []Term) ([]Size, error)
 	// All returns the hits of each term, newest first. The caller must not change them.
 	All(ctx context.Context, terms []Term) ([][]Hit, error)

@@ -14,44 +14,44 @@ const (
 	PlaintextSize = 32
 )
 
-// A Label names an entry among those of one hospital. To whoever lacks the term's key it
-// is random.
+// A Label names an entry of one hospital. Without the term's key it looks random.
 type Label [LabelSize]byte
 
-// An Entry is what one transaction writes under one label.
+// An Entry is a label and the value stored under it.
 type Entry struct {
 	Label Label
 	Value [ValueSize]byte
 }
 
-// A Batch asks for entries that one hospital wrote.
+// A Batch is a request for entries of one hospital.
 type Batch struct {
 	MSP    string
 	Labels []Label
 }
 
-// Store is what the protocol needs of the ledger. Implementations are safe for concurrent
-// use.
+// A Store gives access to the entries on the ledger. Implementations are safe for
+// concurrent use.
 type Store interface {
 	// GetEntries returns the values of the labels, aligned with batches: nil where there
-	// is no entry. It may be asked for up to ledger.MaxEntriesPerCall labels over all
-	// batches.
+	// is no entry. One call has up to ledger.MaxEntriesPerCall labels over all batches.
 	GetEntries(ctx context.Context, batches []Batch) ([][][]byte, error)
 
-	// PutEntries writes all entries under the caller's own MSP in one transaction, or
-	// none, and returns when they are committed. It fails with an error that is
-	// [ErrExists] when a label exists already, and also when a concurrent transaction
-	// took one first (Fabric's MVCC_READ_CONFLICT).
+	// PutEntries writes all entries or none, in one transaction under the caller's own
+	// MSP. It returns when they are committed.
+	//
+	// Errors:
+	//   - [ErrExists] if a label exists, or a concurrent transaction took it first
+	//     (Fabric's MVCC_READ_CONFLICT).
 	PutEntries(ctx context.Context, entries []Entry) error
 }
 
-// The errors of the ledger that have a meaning here.
+// Errors of the ledger that this package also returns.
 var (
 	ErrExists   = ledger.ErrExists
 	ErrTampered = ledger.ErrTampered
 	ErrInvalid  = ledger.ErrInvalid
 )
 
-// ErrLayout says that a posting is authentic but of a layout that this version does not
+// ErrLayout means that a posting is authentic, and of a layout that this version does not
 // know.
 var ErrLayout = errors.New("unknown posting layout")

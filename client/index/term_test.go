@@ -199,7 +199,7 @@ func TestExpansionIsBounded(t *testing.T) {
 	stars := 0
 	for _, term := range e.Terms {
 		if strings.HasPrefix(string(term), "pair:") || strings.HasPrefix(string(term), "month:") {
-			if !strings.HasSuffix(string(term), join+star) {
+			if !strings.HasSuffix(string(term), join+overflow) {
 				t.Fatalf("%q beside stars", term)
 			}
 			stars++

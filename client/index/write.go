@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// Buckets are the sizes that transactions are padded to.
+// Buckets are the sizes to which transactions are padded.
 var Buckets = []int{64, 128, 256, 512, 1024}
 
-// MaxBatch is the largest bucket: what one transaction carries at most.
+// MaxBatch is the largest bucket: the most entries that one transaction carries.
 const MaxBatch = 1024
 
-// Bucket returns the padded size for n entries, n up to [MaxBatch].
+// Bucket returns the padded size of a transaction of n entries, n up to [MaxBatch].
 func Bucket(n int) int {
 	for _, size := range Buckets {
 		if n <= size {
@@ -33,17 +33,17 @@ type Item struct {
 	Posting Posting
 }
 
-// A Report counts what a write took.
+// A Report counts the work of a write.
 type Report struct {
-	Entries      int // real ones that are committed
+	Entries      int // committed, without dummies
 	Dummies      int
 	Transactions int // committed
-	Collisions   int // transactions that met a label already taken and were made anew
+	Collisions   int // transactions that were repeated because a label was taken
 	Reads        int // round trips to find the ends of chains
 }
 
-// A PutError says what is not known to be written. Items may be put again: a posting that
-// is there twice counts once.
+// A PutError lists the items that may not be written. They can be put again: a posting
+// that is there twice counts once.
 type PutError struct {
 	Pending []Item
 	Err     error
@@ -57,32 +57,32 @@ func (e *PutError) Error() string {
 func (e *PutError) Unwrap() error { return e.Err }
 
 // A Writer adds postings to the index under one hospital's name. It is safe for
-// concurrent use, and any number of writers, in any number of processes, may write the
-// same terms at the same time.
+// concurrent use. Any number of writers, in any number of processes, may write the same
+// terms at the same time.
 type Writer struct {
 	Store Store
 	MSP   string // the caller's organisation
 	Hints Hints  // may be nil
 
-	// Attempts bounds how often one transaction is tried anew after a collision. Zero
-	// means 12.
+	// Attempts bounds the attempts at one transaction that collides. Zero means 12.
 	Attempts int
-	// Backoff is the mean wait after a collision. It doubles, up to 16 times that, while
-	// the caller's own peer does not show what it collided with. Zero means 20 ms.
+	// Backoff is the mean wait after a collision. It doubles, up to 16 times, as long as
+	// the caller's own peer does not show the other entry. Zero means 20 ms.
 	Backoff time.Duration
 
 	mu   sync.Mutex
 	busy map[HintID]bool // chains that a transaction of this process is about to extend; nil before the first
-	slot int             // of the chains that this writer extends, see choose
+	slot int             // of the chains that this writer extends: see chooseChain
 }
 
-// Put writes the items and returns when they are committed. Items of many records in one
-// call share transactions, in random order, which is what hides which belong together.
-// Items that are there twice are written once. A posting whose Written is the zero time
-// gets the current one.
+// Put writes the items and returns when they are committed. All items of a call share
+// transactions in random order, which hides the items that belong together. Duplicates
+// are written once. A posting whose Written is zero gets the current time.
 //
-// An error is a [*PutError] that lists what is not known to be written, or is
-// [ErrInvalid] and nothing was.
+// Errors:
+//   - [ErrInvalid] if an item cannot be written; then nothing was.
+//   - [*PutError] for any other failure; it lists the items that may not be written, and
+//     wraps the errors of [Writer.Write].
 func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, error) {
 	var report Report
 	pending, err := normalItems(items)
@@ -103,22 +103,22 @@ func (w *Writer) Put(ctx context.Context, key ScopeKey, items []Item) (Report, e
 
 // commit writes a transaction.
 func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Rand, report *Report) error {
-	runs := groupRuns(t.Items)
+	extensions := extensionsOf(t.Items)
 	if t.Places != nil {
 		var err error
-		if runs, err = resume(t, w.MSP); err != nil {
+		if extensions, err = resume(t, w.MSP); err != nil {
 			return err
 		}
-		done, err := w.landed(ctx, runs, report)
+		done, err := w.checkCommitted(ctx, extensions, report)
 		if err != nil {
 			return err
 		}
 		if done {
-			w.committed(runs, len(t.Items), random, report)
+			w.finish(extensions, len(t.Items), random, report)
 			return nil
 		}
 	}
-	defer w.release(runs)
+	defer w.release(extensions)
 	attempts, backoff := w.Attempts, w.Backoff
 	if attempts <= 0 {
 		attempts = 12
@@ -128,31 +128,31 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 	}
 	var dummies []Entry
 	for attempt := 0; ; attempt++ {
-		if err := w.position(ctx, runs, random, report); err != nil {
+		if err := w.findPlaces(ctx, extensions, random, report); err != nil {
 			return err
 		}
-		entries, err := seal(runs, t.Size, &dummies, random)
+		entries, err := seal(extensions, t.Size, &dummies, random)
 		if err != nil {
 			return err
 		}
 		if t.Journal != nil {
-			if err := t.Journal(places(runs, len(t.Items))); err != nil {
+			if err := t.Journal(places(extensions, len(t.Items))); err != nil {
 				return err
 			}
 		}
 		if putErr := w.Store.PutEntries(ctx, entries); putErr != nil {
-			// Even now it may be committed: by this attempt, whose answer was lost, or by
-			// an earlier one that came in late.
-			landed, err := w.landed(ctx, runs, report)
+			// It may be committed all the same: this attempt's answer may be lost, or an
+			// earlier attempt may have come in late.
+			landed, err := w.checkCommitted(ctx, extensions, report)
 			if err != nil || !landed && (!errors.Is(putErr, ErrExists) || attempt+1 >= attempts) {
 				return errors.Join(putErr, err)
 			}
 			if !landed {
 				report.Collisions++
 				wait := backoff
-				if !moved(runs) { // refused, though the place looks free: this peer is behind the endorsers
+				if !lostPlace(extensions) { // the place looks free: this peer is behind the endorsers
 					wait <<= min(attempt, 4)
-					dummies = nil // if an attempt that is given up for lost came in late, they are taken
+					dummies = nil // an attempt that came in late may have used them
 				}
 				if err := sleep(ctx, jitter(random, wait)); err != nil {
 					return errors.Join(putErr, err)
@@ -161,44 +161,45 @@ func (w *Writer) commit(ctx context.Context, t Transaction, random *mathrand.Ran
 			}
 		}
 		report.Dummies += max(0, len(entries)-len(t.Items))
-		w.committed(runs, len(t.Items), random, report)
+		w.finish(extensions, len(t.Items), random, report)
 		return nil
 	}
 }
 
-func (w *Writer) committed(runs []*run, n int, random *mathrand.Rand, report *Report) {
-	w.wander(random)
+// finish accounts for a committed transaction.
+func (w *Writer) finish(extensions []*extension, n int, random *mathrand.Rand, report *Report) {
+	w.changeSlot(random)
 	report.Transactions++
 	report.Entries += n
-	w.remember(runs)
+	w.storeHints(extensions)
 }
 
-// seal makes the entries of a transaction: those of all runs that are not committed,
-// dummies up to the size or bucket, in random order. A run that keeps its place keeps its
-// entries, so that they are recognised whichever attempt wrote them.
+// seal makes the entries of an attempt in random order: those of all extensions that are
+// not committed, and dummies up to the size or bucket. An extension that keeps its place
+// keeps its entries, so that they are recognised whichever attempt wrote them.
 //
-// The dummies of the attempt before are kept too, for one that collided may be in a
-// block, though it has no effect: whoever compares it with the next would take what
-// changes for dummies, and count the others. When runs have landed so have their dummies.
-func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Entry, error) {
-	if slices.ContainsFunc(runs, func(r *run) bool { return r.landed }) {
+// The dummies of the last attempt are kept too. A transaction that collided stays in its
+// block without effect. New dummies would show: an observer who compares the two attempts
+// could count the real entries. Once an extension is committed, so are its dummies.
+func seal(extensions []*extension, size int, dummies *[]Entry, random *mathrand.Rand) ([]Entry, error) {
+	if slices.ContainsFunc(extensions, func(x *extension) bool { return x.committed }) {
 		*dummies = nil
 	}
 	var entries []Entry
-	for _, r := range runs {
-		if r.landed {
+	for _, x := range extensions {
+		if x.committed {
 			continue
 		}
-		if r.sealed == nil {
-			for i, p := range r.postings {
-				e, err := r.keys.seal(r.keys.labelAt(r.cursor.chain, r.start+uint64(i)), p)
+		if x.sealed == nil {
+			for i, p := range x.postings {
+				e, err := x.keys.seal(x.keys.labelAt(x.reader.chain, x.start+uint64(i)), p)
 				if err != nil {
 					return nil, err
 				}
-				r.sealed = append(r.sealed, e)
+				x.sealed = append(x.sealed, e)
 			}
 		}
-		entries = append(entries, r.sealed...)
+		entries = append(entries, x.sealed...)
 	}
 	size = max(size, Bucket(len(entries)))
 	for n := 0; len(entries) < size; n++ {
@@ -211,9 +212,9 @@ func seal(runs []*run, size int, dummies *[]Entry, random *mathrand.Rand) ([]Ent
 	return entries, nil
 }
 
-// dummy is random bytes: a label is a PRF's output, and a value is a synthetic IV, a
-// PRF's output as well, and what AES-CTR makes under it, so without the keys nothing
-// tells them apart.
+// dummy returns random bytes. A label is the output of a PRF. A value is a synthetic IV,
+// also the output of a PRF, and a ciphertext of AES-CTR under it. Without the keys,
+// dummies and entries cannot be told apart.
 func dummy() Entry {
 	var e Entry
 	rand.Read(e.Label[:])
@@ -221,8 +222,8 @@ func dummy() Entry {
 	return e
 }
 
-// newRandom is a generator for shuffles and choices of slots, which an observer must not
-// predict.
+// newRandom returns a generator for shuffles and choices of slots. Observers must not be
+// able to predict it.
 func newRandom() *mathrand.Rand {
 	var seed [32]byte
 	rand.Read(seed[:])

@@ -9,23 +9,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxValue bounds the bytes of one normalised value. What is longer is cut, in the record
-// and in the query alike.
+// maxValue bounds the bytes of one normalised value. A longer value is cut, in records
+// and in queries alike.
 const maxValue = 256
 
-// normalise brings text into the form in which values are compared: Unicode NFKC and full
-// case folding, format characters (soft hyphens, joiners, marks of direction) and broken
-// bytes left out, all white space and control characters one space each, none at the
-// ends. It is idempotent.
+// normalise brings text into the form in which values are compared. It applies Unicode
+// NFKC and full case folding. It drops format characters (soft hyphens, joiners, marks of
+// direction), broken bytes, and white space at the ends. Any other white space and
+// control characters become one space. It is idempotent.
 func normalise(text string) string {
-	if len(text) > 16*maxValue { // nothing after this can be in the first maxValue bytes, whatever folds to nothing
+	if len(text) > 16*maxValue { // the rest is over maxValue in any case
 		text = text[:16*maxValue]
 	}
 	s := strings.ToValidUTF8(text, " ")
-	if isASCII(s) { // nothing to compose; the usual case, and much faster
+	if isASCII(s) { // the usual case: nothing to compose, and much faster
 		s = strings.ToLower(s)
 	}
-	for range 4 { // folding may make text that composes again; two passes are enough for all we know of
+	for range 4 { // folded text may compose again; two passes are enough for all known text
 		if isASCII(s) {
 			break
 		}
@@ -46,8 +46,8 @@ func normalise(text string) string {
 	return s
 }
 
-// squeeze drops format characters and makes white space and control characters one space
-// each.
+// squeeze drops format characters, and turns each run of white space and control
+// characters into one space.
 func squeeze(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -70,8 +70,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// words splits text into what a reader would call words, and into their parts: "covid-19"
-// is itself, "covid" and "19". Each is there once.
+// words splits text into words and their parts, each once: "covid-19" gives itself,
+// "covid" and "19".
 func words(text string) []string {
 	var out []string
 	seen := make(map[string]bool)
@@ -82,7 +82,7 @@ func words(text string) []string {
 		}
 	}
 	inWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
-	for _, piece := range strings.Fields(text) { // each for itself, for the whole is cut where it is long
+	for _, piece := range strings.Fields(text) { // one by one, as normalise cuts long text
 		for _, field := range strings.Fields(normalise(piece)) {
 			add(strings.TrimFunc(field, func(r rune) bool { return !inWord(r) }))
 			for _, part := range strings.FieldsFunc(field, func(r rune) bool { return !inWord(r) }) {

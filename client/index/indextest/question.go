@@ -1,8 +1,10 @@
-// Package indextest answers queries by reading records in the clear, one by one: what a
-// search of the encrypted index has to find, and nothing else. Tests and benchmarks hold
-// the index against it. It shares the extraction and the names of code systems with the
-// index, but neither its terms, nor its composed terms, nor its planner: each question is
-// asked of the facts.
+// Package indextest tests a search of the index against a plain scan. [Questions] makes
+// queries about a set of documents, and [Question.Answer] scans the documents for the
+// right answer to each. A search has to find exactly that.
+//
+// The scan shares the extraction (package emr) and the names of code systems with the
+// index. It uses neither the index's terms nor its composed terms nor its planner: it
+// compares the facts of the documents.
 package indextest
 
 import (
@@ -16,16 +18,28 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A Question is a query in the query language and what it means.
+// A Question is a query with its meaning.
 type Question struct {
-	Query string
-	Match func(emr.Document) bool
+	Query   string
+	Matches func(emr.Document) bool
 }
 
-// Questions makes n questions about the documents, of all the forms that the language
-// has: single terms, ranges, and, or, not, parentheses. Many have answers, as what they
-// ask for is in the documents. Equal seeds make equal questions.
-func Questions(docs []emr.Document, n int, seed uint64) []Question {
+// Answer returns the sorted ids of the documents that match.
+func (q Question) Answer(docs map[string]emr.Document) []string {
+	var ids []string
+	for id, d := range docs {
+		if q.Matches(d) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Questions makes n questions about documents, in all forms of the query language: single
+// terms, ranges, and, or, not, parentheses. Many have answers, because they ask for facts
+// of the documents. Equal documents and seeds make equal questions.
+func Questions(docs map[string]emr.Document, n int, seed uint64) []Question {
 	a := newAsker(docs, rand.New(rand.NewPCG(seed, 1)))
 	var all []Question
 	for len(all) < n {
@@ -53,7 +67,7 @@ func Questions(docs []emr.Document, n int, seed uint64) []Question {
 	return all
 }
 
-// asker draws from what the documents say.
+// An asker draws facts of the documents at random.
 type asker struct {
 	random   *rand.Rand
 	codes    []index.Code
@@ -62,7 +76,7 @@ type asker struct {
 	kinds    []string
 }
 
-func newAsker(docs []emr.Document, random *rand.Rand) *asker {
+func newAsker(docs map[string]emr.Document, random *rand.Rand) *asker {
 	codes, patients := make(map[index.Code]bool), make(map[string]bool)
 	dates, kinds := make(map[index.Date]bool), make(map[string]bool)
 	for _, d := range docs {
@@ -81,7 +95,7 @@ func newAsker(docs []emr.Document, random *rand.Rand) *asker {
 	}
 	a := &asker{random: random, patients: slices.Sorted(maps.Keys(patients)), kinds: slices.Sorted(maps.Keys(kinds))}
 	for c := range codes {
-		if index.Prefix(c.System) != index.OtherCode { // others are asked for with their system, as below
+		if index.Prefix(c.System) != index.OtherCode { // others need their system in the query
 			a.codes = append(a.codes, c)
 		}
 	}
@@ -98,27 +112,27 @@ func pick[T any](r *rand.Rand, from []T, none T) T {
 	return from[r.IntN(len(from))]
 }
 
-// code asks for a code, or for the three characters that an ICD-10 code begins with.
+// code asks for a code, or for the category of an ICD-10 code.
 func (a *asker) code() Question {
 	c := pick(a.random, a.codes, index.Code{System: "http://loinc.org", Code: "0-0"})
-	field, want := index.Prefix(c.System), plain(c.Code)
+	field, want := index.Prefix(c.System), withoutDots(c.Code)
 	if field == index.ICD10 {
 		if a.random.IntN(2) == 0 && len(want) > 3 {
 			want = want[:3]
 		}
 		return Question{field + ":" + want, func(d emr.Document) bool {
 			return slices.ContainsFunc(d.Codes, func(c index.Code) bool {
-				return index.Prefix(c.System) == index.ICD10 && strings.HasPrefix(plain(c.Code), want)
+				return index.Prefix(c.System) == index.ICD10 && strings.HasPrefix(withoutDots(c.Code), want)
 			})
 		}}
 	}
 	return Question{fmt.Sprintf("%s:%q", field, c.Code), func(d emr.Document) bool {
-		return slices.ContainsFunc(d.Codes, func(o index.Code) bool { return index.Prefix(o.System) == field && plain(o.Code) == want })
+		return slices.ContainsFunc(d.Codes, func(o index.Code) bool { return index.Prefix(o.System) == field && withoutDots(o.Code) == want })
 	}}
 }
 
-// plain is a code without the dots that some write and others do not.
-func plain(code string) string { return strings.ToUpper(strings.ReplaceAll(code, ".", "")) }
+// withoutDots removes the dots of a code, which some systems write and others do not.
+func withoutDots(code string) string { return strings.ToUpper(strings.ReplaceAll(code, ".", "")) }
 
 func (a *asker) patient() Question {
 	want := pick(a.random, a.patients, "nobody")
@@ -163,13 +177,13 @@ func (a *asker) kind() Question {
 }
 
 func and(a, b Question) Question {
-	return Question{"(" + a.Query + " and " + b.Query + ")", func(d emr.Document) bool { return a.Match(d) && b.Match(d) }}
+	return Question{"(" + a.Query + " and " + b.Query + ")", func(d emr.Document) bool { return a.Matches(d) && b.Matches(d) }}
 }
 
 func or(a, b Question) Question {
-	return Question{"(" + a.Query + " or " + b.Query + ")", func(d emr.Document) bool { return a.Match(d) || b.Match(d) }}
+	return Question{"(" + a.Query + " or " + b.Query + ")", func(d emr.Document) bool { return a.Matches(d) || b.Matches(d) }}
 }
 
 func not(a Question) Question {
-	return Question{"not " + a.Query, func(d emr.Document) bool { return !a.Match(d) }}
+	return Question{"not " + a.Query, func(d emr.Document) bool { return !a.Matches(d) }}
 }

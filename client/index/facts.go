@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Facts are what a record says about itself, before any normalisation. Package emr takes
-// them from files. Envelopes keep their JSON.
+// Facts are the searchable statements of a record, before normalisation. Package emr
+// extracts them. Envelopes store them as JSON.
 type Facts struct {
 	Kind          string       `json:",omitempty"` // such as "fhir:Bundle", "hl7v2:ORU^R01", "dicom:CT"
 	Patients      []Identifier `json:",omitempty"`
 	Codes         []Code       `json:",omitempty"`
-	Dates         []Date       `json:",omitempty"` // of what happened, not of birth
+	Dates         []Date       `json:",omitempty"` // of events, not of birth
 	Born          []Date       `json:",omitempty"`
 	Authors       []string     `json:",omitempty"`
 	Organisations []string     `json:",omitempty"`
@@ -20,9 +20,9 @@ type Facts struct {
 	Keywords      []string     `json:",omitempty"` // given by a person
 }
 
-// AddKeyword adds what a person gives as a keyword: free words, or a code, date or
-// patient as a query would name it, such as "icd10:I21.4", which is then indexed with all
-// that belongs to it.
+// AddKeyword adds a keyword that a person gives: free words, or a code, date or patient
+// as a query writes it. "icd10:I21.4" is indexed like a code of the record, with its
+// ancestors.
 func (f *Facts) AddKeyword(text string) {
 	field, value, ok := strings.Cut(strings.TrimSpace(text), ":")
 	field = strings.ToLower(strings.TrimSpace(field))
@@ -52,22 +52,21 @@ func (f *Facts) AddKeyword(text string) {
 	}
 }
 
-// Bounds on what one record may put into the index.
+// Bounds on the terms of one record.
 const (
-	MaxTerms    = 8192 // of one record, before composed ones
-	MaxComposed = 512  // pairs of patient and code, and likewise months of codes; a star stands in for more
+	MaxTerms    = 8192 // without composed terms
+	MaxComposed = 512  // pairs of patient and code, and also months of codes; an overflow term replaces more
 )
 
-// An Expansion is all terms of a record.
+// An Expansion holds all terms of a record.
 type Expansion struct {
-	Terms []Term // each once
-	Facts int    // that gave at least one term
-	Pairs int    // composed terms among Terms, stars included
-	// Dropped counts terms over [MaxTerms]: the record will not be found by them.
-	Dropped int
+	Terms   []Term // each once
+	Facts   int    // with at least one term
+	Pairs   int    // composed terms among Terms
+	Dropped int    // terms over [MaxTerms], by which the record will not be found
 }
 
-// Amplification is the number of terms for one fact.
+// Amplification returns the number of terms per fact.
 func (e Expansion) Amplification() float64 {
 	if e.Facts == 0 {
 		return 0
@@ -75,10 +74,10 @@ func (e Expansion) Amplification() float64 {
 	return float64(len(e.Terms)) / float64(e.Facts)
 }
 
-// expander collects terms, each once, up to the bound.
+// An expander collects terms, each once, up to MaxTerms.
 type expander struct {
 	Expansion
-	seen map[Term]bool // whether a term that was added is among Terms, or dropped
+	seen map[Term]bool // true for the terms in Terms, false for dropped ones
 }
 
 func (x *expander) add(terms ...Term) {
@@ -103,7 +102,7 @@ func (x *expander) fact(terms ...Term) {
 	x.add(terms...)
 }
 
-// Expand returns the terms under which the record is found. Their order means nothing.
+// Expand returns the terms by which the record is found, in no particular order.
 func (f Facts) Expand() Expansion {
 	x := &expander{seen: make(map[Term]bool)}
 	x.fact(kindTerms(f.Kind)...)
@@ -146,40 +145,32 @@ func (f Facts) Expand() Expansion {
 	return x.Expansion
 }
 
-// compose adds the composed terms. For every patient there are all the pairs or the star,
-// and for every code of a record with dates all the months or the star: that makes
-// queries over them exact. So they do not count against MaxTerms; they are bounded by
-// MaxComposed, or by the terms that they are composed of.
-func (x *expander) compose(patients, codes []Term, dated []string) {
-	add := func(t Term) {
-		x.Terms = append(x.Terms, t) // new: the parts are unique
-		x.Pairs++
+// compose adds the composed terms. For each patient it adds all pairs or an overflow
+// term, and for each code of a record with dates all months or an overflow term. That
+// makes queries exact. So composed terms do not count against MaxTerms; MaxComposed or
+// the number of their parts bounds them.
+func (x *expander) compose(patients, codes []Term, months []string) {
+	addComposed(x, patients, codes, pairTerm)
+	addComposed(x, codes, months, monthTerm)
+}
+
+// addComposed adds the term of each combination. The parts are unique, so all are new.
+func addComposed[T ~string](x *expander, firsts []Term, seconds []T, term func(Term, T) Term) {
+	if len(seconds) == 0 {
+		return
 	}
-	for _, p := range patients {
-		switch {
-		case len(codes) == 0:
-		case len(patients)*len(codes) > MaxComposed:
-			add(pairTerm(p, star))
-		default:
-			for _, c := range codes {
-				add(pairTerm(p, c))
-			}
-		}
+	if len(firsts)*len(seconds) > MaxComposed {
+		seconds = []T{overflow}
 	}
-	for _, c := range codes {
-		switch {
-		case len(dated) == 0:
-		case len(codes)*len(dated) > MaxComposed:
-			add(monthTerm(c, star))
-		default:
-			for _, m := range dated {
-				add(monthTerm(c, m))
-			}
+	for _, first := range firsts {
+		for _, second := range seconds {
+			x.Terms = append(x.Terms, term(first, second))
+			x.Pairs++
 		}
 	}
 }
 
-// Days returns the first and the last clinical day, [NoDay] when there is none.
+// Days returns the first and the last clinical day, [NoDay] if there is none.
 func (f Facts) Days() (first, last Day) {
 	first, last = NoDay, NoDay
 	for _, d := range f.Dates {
@@ -194,8 +185,8 @@ func (f Facts) Days() (first, last Day) {
 	return first, last
 }
 
-// Items makes the postings of a version of a record: one for each term, without the time
-// of writing.
+// Items returns the postings of a version of a record, one for each term, without the
+// time of writing.
 func (f Facts) Items(record [16]byte, version uint32, op Op) []Item {
 	first, last := f.Days()
 	p := Posting{Record: record, Version: version, Op: op, Kind: ClipKind(f.Kind), First: first, Last: last}

@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// hitKey tells records apart. The hospital belongs to it: one hospital cannot speak for
-// another's records.
+// A Hit is a record that has a term. Its posting is the newest one that no delete hides.
+type Hit struct {
+	Posting
+	Home string // MSP ID of the hospital that wrote the posting; compare it with the record's own when you fetch the record
+}
+
+// hitKey identifies a record. The hospital belongs to it: no hospital can index another's
+// record.
 type hitKey struct {
 	home   string
 	record [16]byte
@@ -42,16 +48,15 @@ func resolve(all []Hit) []Hit {
 	return hits
 }
 
-// newer orders postings of one record, so that the outcome does not depend on the order
-// of reading.
+// newer orders postings of one record. The order is total, so that the order of reading
+// does not matter.
 func newer(a, b Hit) bool {
 	return cmp.Or(cmp.Compare(a.Version, b.Version), a.Written.Compare(b.Written), cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First)) > 0
 }
 
-// compareHits puts the newest first: by last clinical day, or the day of writing for a
-// record without one, then by time of writing. Record and hospital break ties, so that
-// the order is total.
+// compareHits puts the newest first: by last clinical day (the day of writing for a
+// record without one), then by time of writing. Record and hospital break ties.
 func compareHits(a, b Hit) int {
 	return cmp.Or(cmp.Compare(b.sortDay(), a.sortDay()), b.Written.Compare(a.Written),
 		bytes.Compare(a.Record[:], b.Record[:]), cmp.Compare(a.Home, b.Home))
