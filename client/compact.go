@@ -16,41 +16,45 @@ import (
 
 // CompactOptions refine the compaction of a scope.
 type CompactOptions struct {
-	// Settle is how long after a roll somebody may still be sealing with the key of the
-	// epoch before, who had asked for it earlier. Old epochs are retired only when that
-	// is over.
+	// Settle is how long after a roll a program may still seal with the key of the epoch
+	// before, because it read that key earlier. Old epochs are retired only after that.
 	Settle time.Duration
 
-	Progress func(done int) // records looked at so far; may be nil
+	Progress func(done int) // records examined so far; may be nil
 }
 
-// A Compacted says what a compaction did.
+// A Compacted is the result of a compaction.
 type Compacted struct {
 	Scope   string `json:"scope"`
-	Epoch   int    `json:"epoch"`   // that everything is in now
-	Records int    `json:"records"` // of the own hospital that were looked at, in this run
-	Indexed int    `json:"indexed"` // of these, those that were in an older epoch
-	Retired int    `json:"retired"` // the last epoch that need not be searched any more for the own hospital; 0 when none is retired yet
+	Epoch   int    `json:"epoch"`   // the current one, which now has all entries
+	Records int    `json:"records"` // of the own hospital that this run has examined
+	Indexed int    `json:"indexed"` // of these, the records whose entries were in an older epoch
+	Retired int    `json:"retired"` // last epoch that searches skip for the own hospital; 0 when none is retired yet
 
-	// Unopened are the ids of records whose envelope this person cannot open, or does not
-	// tell all that the record was indexed by; nothing is retired as long as there are
-	// any.
+	// Unopened are the ids of records whose envelope this person cannot open, or whose
+	// envelope does not hold all keywords. Nothing is retired as long as there are any.
 	Unopened []string `json:"unopened"`
 }
 
-// compaction is how far a compaction has come, as it is remembered between runs.
+// compaction is the progress of a compaction, as it is remembered between runs.
 type compaction struct {
-	Time     string   `json:"time"` // of the epoch, so that the notes of another ledger are not believed
+	Time     string   `json:"time"` // of the epoch; another time means another ledger
 	Bookmark string   `json:"bookmark"`
-	Last     []string `json:"last"` // records of the page after it that are done already: it may have grown since
+	Last     []string `json:"last"` // records of the next page that are done; the page may have grown since
 	Unopened []string `json:"unopened"`
 }
 
-// CompactScope writes the index entries of the own hospital's records that are in older
-// epochs of a scope anew in the current one, and then retires the older ones, so that
-// searchers need not ask for them. It is for the hospital's custodian, who can open all
-// envelopes; each leaves an access entry with the purpose RECORDMGT. It may be
-// interrupted at any time and called again.
+// CompactScope moves the index entries of the own hospital's records from older epochs of a
+// scope to the current one, and then retires the older epochs, so that searches skip them. It is
+// for the hospital's custodian, who can open all envelopes. Each envelope leaves an access
+// entry with the purpose RECORDMGT. CompactScope may be interrupted at any time and called
+// again.
+//
+// Errors:
+//   - ErrNotFound if there is no such scope.
+//   - ErrNotSatisfied if the caller cannot unwrap the scope's current key.
+//   - ErrDenied if the ledger refuses the caller.
+//   - ErrUnavailable if the ledger does not answer.
 func (c *Client) CompactScope(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
 	done, err := c.compact(ctx, name, o)
 	if err != nil {
@@ -126,7 +130,7 @@ func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Co
 
 const managing = "RECORDMGT"
 
-// compacted reports whether there is nothing left to do.
+// compacted reports whether the hospital has retired all older epochs already.
 func (c *Client) compacted(ctx context.Context, s ledger.Scope, done *Compacted) (bool, error) {
 	all, err := c.ledger.Retirements(ctx, s.Name)
 	if err != nil {
@@ -140,7 +144,7 @@ func (c *Client) compacted(ctx context.Context, s ledger.Scope, done *Compacted)
 	return done.Retired >= s.Epoch-1, nil
 }
 
-// retire tells searchers, when nothing can be missed any more.
+// retire retires the older epochs once no search can miss anything by skipping them.
 func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, done *Compacted) error {
 	rolled, err := ledger.ParseTime(s.Time)
 	if err != nil {
@@ -161,8 +165,7 @@ func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, d
 	return err
 }
 
-// compactPage puts the entries of those records that a page of versions begins into the
-// outbox.
+// compactPage compacts the records whose first version is on a page.
 func (c *Client) compactPage(ctx context.Context, s ledger.Scope, key index.ScopeKey, page []ledger.RecordVersion, at *compaction, done *Compacted) error {
 	var ids []string
 	for _, v := range page {
@@ -189,7 +192,7 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	}
 	digest := sha256.New()
 	fmt.Fprint(digest, s.Name, "/", s.Epoch, "/", ids)
-	waiting := outbox.Job{ID: outbox.ID(digest.Sum(nil)[:16])} // the same for the same page, so that a run that was interrupted adds nothing twice
+	waiting := outbox.Job{ID: outbox.ID(digest.Sum(nil)[:16])} // the same for the same page: a run after an interruption adds nothing twice
 	for _, r := range records {
 		entries, err := c.anew(ctx, s, key, r.Current(), accesses[0].ID)
 		if errors.Is(err, ErrNotSatisfied) || errors.Is(err, ErrNotFound) || errors.Is(err, errIncomplete) {

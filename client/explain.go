@@ -22,8 +22,8 @@ type ExplainRequest struct {
 	Purpose string // code of HL7 v3 PurposeOfUse; empty means TREAT
 }
 
-// An Explanation is what the header of a record's envelope says, held against the
-// caller's keys. The policy in it is authenticated only if the caller is entitled.
+// An Explanation compares the header of a record's envelope with the caller's keys. Its policy
+// is authenticated only if the caller is entitled.
 type Explanation struct {
 	ID         string
 	Version    int
@@ -33,28 +33,28 @@ type Explanation struct {
 	Recipients int              // age recipients beside the policy: the home hospital's custodian, a patient
 	Entitled   bool
 	ByPolicy   bool       // entitled by attributes, not by a custodian's or patient's own key
-	Missing    [][]string // if not entitled, smallest sets of attribute keys that would do, the smallest first; a few at most
-	Stale      []StaleKey // attributes that are held, but not in the version that it is sealed to
+	Missing    [][]string // if not entitled, up to three sets of attributes that would do, smallest first
+	Stale      []StaleKey // attributes held in other versions than it is sealed to
 	Held       []abe.KeyVersion
 	Access     ledger.AccessEntry
 }
 
-// A StaleKey is an attribute of which the caller holds other versions than the one that
-// is needed.
+// A StaleKey is an attribute that the caller holds in other versions than the record needs.
 type StaleKey struct {
 	Attribute string
 	Sealed    int
-	Held      []int // rising
+	Held      []int // ascending
 }
 
-// maxMissing is how many ways to become entitled an Explanation names.
+// maxMissing bounds Explanation.Missing.
 const maxMissing = 3
 
-// Explain tells why the caller can or cannot open a record. It asks for the envelope as
-// Open does, so the question is an access entry on the ledger; it decrypts nothing but
-// tries, on the envelope's header, whether the caller's keys would. That the caller is
-// not entitled is an answer here and no error. Its errors are otherwise those of
-// [Client.Open].
+// Explain tells why the caller can or cannot open a record. It asks for the envelope as Open
+// does, so it leaves an access entry. It tries the caller's keys on the envelope's header and
+// decrypts nothing else. A caller who is not entitled gets an Explanation and no error.
+//
+// Errors:
+//   - those of [Client.Open] but ErrNotSatisfied.
 func (c *Client) Explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
 	e, err := c.explain(ctx, id, r)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Expl
 	return e, e.compare()
 }
 
-// readHeader takes an age file's header and its stanzas. Nothing of it is authenticated.
+// readHeader returns an age file's header and its stanzas, none of it authenticated.
 func readHeader(file []byte) ([]byte, []*age.Stanza, error) {
 	header, err := age.ExtractHeader(bytes.NewReader(file))
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *stanzaReader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return nil, age.ErrIncorrectIdentity
 }
 
-// read takes from the stanzas who can open.
+// read takes the policy, keys and recipients from the stanzas.
 func (e *Explanation) read(stanzas []*age.Stanza) error {
 	var policies []string
 	for _, s := range stanzas {
@@ -138,7 +138,7 @@ func (e *Explanation) read(stanzas []*age.Stanza) error {
 	return nil
 }
 
-// compare finds what the held keys lack.
+// compare finds the missing attributes and the stale keys.
 func (e *Explanation) compare() error {
 	if e.Policy == "" {
 		return nil

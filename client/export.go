@@ -16,7 +16,7 @@ type ExportRequest struct {
 	Progress Progress
 }
 
-// An Exported says what was handed out.
+// An Exported describes the files that were handed out.
 type Exported struct {
 	ID         string
 	Version    int
@@ -29,12 +29,13 @@ type Exported struct {
 	Access     ledger.AccessEntry
 }
 
-// Export hands out a record as the two age files that it is made of, for somebody who has
-// an age key and nothing of Chartseal: a patient to whom the envelope is addressed. It
-// commits an access entry first, as Open does, decrypts nothing, and needs no key. The
-// payload has been checked against its CID when Export returns; what the writers have
-// received may be used only if the error is nil. Its errors are those of [Client.Open]
-// but ErrNotSatisfied.
+// Export hands out a record as the two age files that it is made of, for a reader with an age
+// key and without Chartseal: a patient who is a recipient of the envelope. It commits an access
+// entry first, as Open does. It decrypts nothing and needs no key. The payload is checked
+// against its CID. Use what the writers have received only if the error is nil.
+//
+// Errors:
+//   - those of [Client.Open] but ErrNotSatisfied.
 func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
 	e, err := c.export(ctx, id, envelope, payload, r)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// givenFacts is what the caller says of every record. A keyword may be a plain word or
-// phrase, or name a field as a query does: icd10:I21.4, snomed:..., loinc:...,
-// rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID, author:...,
-// org:..., modality:....
+// givenFacts reads the facts that the caller states for every record. A keyword is a plain word
+// or phrase, or names a field as a query does: icd10:I21.4, snomed:..., loinc:..., rxnorm:...,
+// cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID, author:..., org:...,
+// modality:....
 func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 	f := index.Facts{Kind: kind}
 	for what, text := range map[string]string{"kind": kind, "patient identifier": patient} {
@@ -76,11 +76,11 @@ func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 	return f, nil
 }
 
-// maxWords is the greatest size in bytes of what a caller says of a record; a query for
-// more would be refused.
+// maxWords is the greatest size in bytes of a keyword, kind or identifier. The query language
+// refuses longer ones.
 const maxWords = 1024
 
-// checkWords refuses what nobody could search for.
+// checkWords refuses text that no query can contain.
 func checkWords(what, text string) error {
 	switch {
 	case len(text) > maxWords:
@@ -101,7 +101,8 @@ func identifier(text string) index.Identifier {
 	return index.Identifier{Value: text}
 }
 
-// mergeFacts adds what the record says to what the caller says, which comes first.
+// mergeFacts joins the facts that the caller states with those found in the record, in this
+// order.
 func mergeFacts(given, found index.Facts) index.Facts {
 	return index.Facts{
 		Kind:          cmp.Or(given.Kind, found.Kind),
@@ -129,7 +130,7 @@ func metadata(f index.Facts) (envelope.Metadata, error) {
 	return m, err
 }
 
-// describe tells in the metadata's words what facts say.
+// describe sets the metadata's dates, codes and keywords from facts.
 func describe(m *envelope.Metadata, f index.Facts) {
 	m.Dates, m.Codes = nil, nil
 	for _, d := range f.Dates {
@@ -145,7 +146,7 @@ func describe(m *envelope.Metadata, f index.Facts) {
 	m.Keywords = slices.Concat(f.Keywords, f.Titles)
 }
 
-// describedFacts are what the metadata of an envelope without facts tells.
+// describedFacts rebuilds facts from the metadata of an envelope that has none.
 func describedFacts(m *envelope.Metadata) index.Facts {
 	f := index.Facts{Kind: m.Kind, Keywords: m.Keywords}
 	if m.Patient != "" {

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// readAhead encrypts in a goroutine of its own while the store takes what is ready: up to
-// four buffers of 256 KiB.
+// readAhead encrypts in its own goroutine while the store takes the chunks that are ready, up to
+// four of 256 KiB.
 type readAhead struct {
 	filled chan chunk
 	empty  chan []byte // nil for one that is not made yet
@@ -27,8 +27,8 @@ const (
 	aheadSize    = 256 << 10
 )
 
-// newReadAhead reads ahead in what becomes of a source of so many bytes, negative if that
-// is not known.
+// newReadAhead reads ahead in the encrypted form of a source of the given size in bytes, negative
+// if unknown.
 func newReadAhead(r io.Reader, size int64) *readAhead {
 	a := &readAhead{
 		filled: make(chan chunk, aheadBuffers), empty: make(chan []byte, aheadBuffers), quit: make(chan struct{}), size: aheadSize,
@@ -81,5 +81,5 @@ func (a *readAhead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// stop ends the goroutine once its present read returns.
+// stop ends the goroutine once its current read returns.
 func (a *readAhead) stop() { close(a.quit) }
