@@ -29,8 +29,9 @@ func stanzaType(s pairing.Suite) string { return stanzaScheme + nameOf(s) }
 
 func nameOf(s pairing.Suite) string { return s.Parameters().Name }
 
-// suiteOf finds the suite of a stanza type. Its error matches [ErrMalformed] for the types
-// of other packages, and is an [*UnknownSuiteError] for suites that it does not know.
+// suiteOf finds the suite of a stanza type. Its error matches [ErrMalformed] for the
+// types of other packages, and is an [*UnknownSuiteError] for suites that it does not
+// know.
 func suiteOf(stanzaType string) (pairing.Suite, error) {
 	if !IsStanza(stanzaType) {
 		return nil, malformed("stanza type %.40q", stanzaType)

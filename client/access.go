@@ -33,13 +33,13 @@ type AccessLog interface {
 	RequestAccess(ctx context.Context, targets []string, purpose string) ([]ledger.AccessEntry, error)
 
 	// Envelope returns the wrapped key of a version to the actor of the access entry. It
-	// fails with [ErrUnavailable] as long as the private data has not reached the peer that
-	// is asked.
+	// fails with [ErrUnavailable] as long as the private data has not reached the peer
+	// that is asked.
 	Envelope(ctx context.Context, id string, version int, accessID string) ([]byte, error)
 }
 
-// An accessor fetches wrapped keys, each for an access entry that it commits first. It is the
-// only way of a Client to a wrapped key.
+// An accessor fetches wrapped keys, each for an access entry that it commits first. It is
+// the only way of a Client to a wrapped key.
 type accessor struct {
 	ledger interface {
 		Records(ctx context.Context, ids []string) ([]ledger.Record, error)
@@ -55,8 +55,8 @@ type handedOut struct {
 	envelope []byte
 }
 
-// handOut commits an access entry for a record and fetches the envelope of a version, zero being
-// the current one.
+// handOut commits an access entry for a record and fetches the envelope of a version,
+// zero being the current one.
 func (a *accessor) handOut(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
 	h, err := a.wanted(ctx, id, version, purpose)
 	if err == nil {
@@ -65,8 +65,8 @@ func (a *accessor) handOut(ctx context.Context, id string, version int, purpose 
 	return h, err
 }
 
-// handOutAgain is handOut for a reader whose access entry for the record and the purpose may
-// still serve.
+// handOutAgain is handOut for a reader whose access entry for the record and the purpose
+// may still serve.
 func (a *accessor) handOutAgain(ctx context.Context, id string, version int, purpose string) (handedOut, error) {
 	h, err := a.wanted(ctx, id, version, purpose)
 	if err != nil {
@@ -101,7 +101,8 @@ func (a *accessor) request(ctx context.Context, h *handedOut) error {
 	return err
 }
 
-// envelope fetches the envelope of a version for an access entry that is committed already.
+// envelope fetches the envelope of a version for an access entry that is committed
+// already.
 func (a *accessor) envelope(ctx context.Context, v ledger.RecordVersion, accessID string) ([]byte, error) {
 	return awaitPrivate(ctx, func() ([]byte, error) { return a.ledger.Envelope(ctx, v.ID, v.Version, accessID) })
 }
@@ -127,14 +128,15 @@ func (a *accessor) version(ctx context.Context, id string, version int) (ledger.
 	return none, ledger.Errorf(ErrNotFound, "it has no version %d; the current one is %d", version, records[0].Current().Version)
 }
 
-// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may reach the
-// own peer a little after it.
+// awaitPrivate fetches a wrapped key. Private data travels apart from the block and may
+// reach the own peer a little after it.
 func awaitPrivate(ctx context.Context, fetch func() ([]byte, error)) ([]byte, error) {
 	const attempts = 6
 	wait := 100 * time.Millisecond
 	for i := 1; ; i++ {
 		data, err := fetch()
-		// Wait only if the chaincode itself says that the key is missing, not if a peer is away.
+		// Wait only if the chaincode itself says that the key is missing, not if a peer
+		// is away.
 		var refusal *ledger.Error
 		if err == nil || i == attempts || !errors.Is(err, ErrUnavailable) || !errors.As(err, &refusal) {
 			return data, err
@@ -160,13 +162,13 @@ func entitlement(err error) error {
 	return err
 }
 
-// reuse is how long an access entry serves. It ends well before the ledger refuses the entry,
-// because clocks differ.
+// reuse is how long an access entry serves. It ends well before the ledger refuses the
+// entry, because clocks differ.
 const reuse = ledger.AccessWindow * 3 / 4
 
-// accessEntries are the entries that this Client has committed and may still use. They are kept
-// in this process only, so that every run of a program leaves its own trace. The zero value is
-// ready, and safe for concurrent use.
+// accessEntries are the entries that this Client has committed and may still use. They
+// are kept in this process only, so that every run of a program leaves its own trace. The
+// zero value is ready, and safe for concurrent use.
 type accessEntries struct {
 	mu      sync.Mutex
 	entries map[accessKey]ownAccess

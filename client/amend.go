@@ -15,13 +15,13 @@ type AmendRequest struct {
 	SealRequest // exactly one source
 }
 
-// Amend seals the one source as the next version of a record of the own hospital. The guarantees
-// of [Client.Seal] hold here too.
+// Amend seals the one source as the next version of a record of the own hospital. The
+// guarantees of [Client.Seal] hold here too.
 //
-// The version before is no longer found by terms that the new one does not have: delete entries
-// are written for them, beside the new entries. For that Amend opens the envelope before, which
-// leaves an access entry. If it cannot, or the request names no scope, there is a warning and
-// the old terms stay findable.
+// The version before is no longer found by terms that the new one does not have: delete
+// entries are written for them, beside the new entries. For that Amend opens the envelope
+// before, which leaves an access entry. If it cannot, or the request names no scope,
+// there is a warning and the old terms stay findable.
 //
 // Errors:
 //   - ErrInvalid if there is not exactly one source.
@@ -72,9 +72,9 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	return s.sealed()[0], nil
 }
 
-// unindex adds delete entries for the terms by which the record is found and the item is not: those
-// of the last version that was indexed, which is the one before unless that was sealed without
-// a scope.
+// unindex adds delete entries for the terms by which the record is found and the item is
+// not: those of the last version that was indexed, which is the one before unless that
+// was sealed without a scope.
 func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVersion) error {
 	if s.scope == nil {
 		return errors.New("no index entries are written")

@@ -21,15 +21,15 @@ type audience struct {
 	warnings []string
 }
 
-// recipients are the recipients of an envelope. The policy comes first, as itself or as one that
-// shares its encapsulation, so that envelopes with the same encapsulation begin with the same
-// bytes.
+// recipients are the recipients of an envelope. The policy comes first, as itself or as
+// one that shares its encapsulation, so that envelopes with the same encapsulation begin
+// with the same bytes.
 func (a *audience) recipients(policy age.Recipient) []age.Recipient {
 	return append([]age.Recipient{policy}, a.others...)
 }
 
-// newAudience compiles a policy with the public keys that the directory believes, and adds the
-// home hospital's custodian and further age recipients.
+// newAudience compiles a policy with the public keys that the directory believes, and
+// adds the home hospital's custodian and further age recipients.
 //
 // Errors:
 //   - ErrInvalid if the policy or a recipient cannot be read.

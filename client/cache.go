@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// timeToLive is how long cached ledger answers about public keys, custodians and scopes stay
-// valid, so that a program that seals record after record does not ask for each. A peer may
-// lag behind the ledger by as much. A seal that begins before an attribute is revoked, or a
-// scope rolled, ends after it in any case.
+// timeToLive is how long cached ledger answers about public keys, custodians and scopes
+// stay valid, so that a program that seals record after record does not ask for each. A
+// peer may lag behind the ledger by as much. A seal that begins before an attribute is
+// revoked, or a scope rolled, ends after it in any case.
 const timeToLive = 2 * time.Second
 
 // maxCached bounds the number of cached answers.
 const maxCached = 64
 
-// A cache keeps answers for [timeToLive]. Concurrent callers that ask for the same key share
-// one question. Failures are not cached. The zero value is ready, and safe for concurrent use.
+// A cache keeps answers for [timeToLive]. Concurrent callers that ask for the same key
+// share one question. Failures are not cached. The zero value is ready, and safe for
+// concurrent use.
 type cache[T any] struct {
 	mu      sync.Mutex
 	answers map[string]*answer[T]

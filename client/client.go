@@ -1,10 +1,10 @@
-// Package client is Chartseal's domain: it seals records, finds them, opens them, and reads the
-// ledger for auditors. It knows no flags, prints nothing and reads no environment; a command
-// line or a web page stands on it.
+// Package client is Chartseal's domain: it seals records, finds them, opens them, and
+// reads the ledger for auditors. It knows no flags, prints nothing and reads no
+// environment; a command line or a web page stands on it.
 //
-// Most callers get a [Client] from client/session. Others make the two adapters, client/fabric
-// for the [Ledger] and client/ipfs for the [Blobs], and give them to [New] with the person's
-// identities from client/wallet.
+// Most callers get a [Client] from client/session. Others make the two adapters,
+// client/fabric for the [Ledger] and client/ipfs for the [Blobs], and give them to [New]
+// with the person's identities from client/wallet.
 //
 // # The way of a record
 //
@@ -15,35 +15,36 @@
 //	                writes the records to the ledger                             register.go
 //	  flush         writes the index entries that are due                        flusher.go
 //
-// Amend takes the same way. Open goes through [AccessLog] (access.go) to an envelope, and from
-// there to the payload (open.go). Search asks for a view of the scope (view.go), reads the index
-// and compares the hits with the ledger (search.go).
+// Amend takes the same way. Open goes through [AccessLog] (access.go) to an envelope, and
+// from there to the payload (open.go). Search asks for a view of the scope (view.go),
+// reads the index and compares the hits with the ledger (search.go).
 //
 // # What it guarantees
 //
-// Plaintext and keys stay in this process. Three things leave it: an age file on IPFS (the
-// payload), an age file for the hospitals' private data collection (the envelope), and index
-// entries whose labels and values are pseudorandom without the scope's key. On the ledger stand
-// a record's id, its CID and a salted commitment.
+// Plaintext and keys stay in this process. Three things leave it: an age file on IPFS
+// (the payload), an age file for the hospitals' private data collection (the envelope),
+// and index entries whose labels and values are pseudorandom without the scope's key. On
+// the ledger stand a record's id, its CID and a salted commitment.
 //
-// A seal that fails or is interrupted leaves nothing visible: records are registered last and
-// together, index entries resolve to nothing until their record is registered, and uploaded
-// payloads are unpinned. The one exception is a transaction with an unknown outcome, see
-// [ErrUnknownOutcome]. A record that is registered is found in the end: its index entries are
-// in the outbox before, and stay there until they are known to be written.
+// A seal that fails or is interrupted leaves nothing visible: records are registered last
+// and together, index entries resolve to nothing until their record is registered, and
+// uploaded payloads are unpinned. The one exception is a transaction with an unknown
+// outcome, see [ErrUnknownOutcome]. A record that is registered is found in the end: its
+// index entries are in the outbox before, and stay there until they are known to be
+// written.
 //
-// An open commits its access entry before it asks for the envelope, releases no chunk that is
-// not authenticated, and ends in [ErrTampered] when size, digest, padding or the ledger's
-// commitment do not match. A Client that opens a record again for the same purpose uses its own
-// entry as long as the ledger does, [ledger.AccessWindow]; the log then has one entry for
-// several readings by one person. [Client.OpenRange] authenticates every byte that it releases;
-// it cannot check what takes the whole record.
+// An open commits its access entry before it asks for the envelope, releases no chunk
+// that is not authenticated, and ends in [ErrTampered] when size, digest, padding or the
+// ledger's commitment do not match. A Client that opens a record again for the same
+// purpose uses its own entry as long as the ledger does, [ledger.AccessWindow]; the log
+// then has one entry for several readings by one person. [Client.OpenRange] authenticates
+// every byte that it releases; it cannot check what takes the whole record.
 //
 // # What it does not
 //
 // Nobody checks the policy before the wrapped key is handed out: cryptography decides who
-// unwraps it. Whoever once opened a record may keep a copy of it or of its key. A search shows
-// the labels of the query to the peer that is asked.
+// unwraps it. Whoever once opened a record may keep a copy of it or of its key. A search
+// shows the labels of the query to the peer that is asked.
 package client
 
 import (
@@ -59,18 +60,18 @@ import (
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// A Ledger is the consortium's ledger as one person sees it: the transactions of the chaincode,
-// typed. Each part is declared beside the code that needs it. Package client/fabric implements
-// all of it over a Fabric gateway; package client/clienttest holds the tests that every
-// implementation must pass.
+// A Ledger is the consortium's ledger as one person sees it: the transactions of the
+// chaincode, typed. Each part is declared beside the code that needs it. Package
+// client/fabric implements all of it over a Fabric gateway; package client/clienttest
+// holds the tests that every implementation must pass.
 //
-// Errors wrap the sentinels of package ledger. A submitting method that cannot find out whether
-// its transaction was committed returns an error that wraps [ErrUnknownOutcome]. The caller must
-// then neither repeat the call nor undo anything that the transaction refers to. Every other
-// error of a submitting method means that nothing was committed.
+// Errors wrap the sentinels of package ledger. A submitting method that cannot find out
+// whether its transaction was committed returns an error that wraps [ErrUnknownOutcome].
+// The caller must then neither repeat the call nor undo anything that the transaction
+// refers to. Every other error of a submitting method means that nothing was committed.
 //
-// The same Ledger reads at once what one of its submitting methods has committed. Members of
-// other organisations may read it a little later.
+// The same Ledger reads at once what one of its submitting methods has committed. Members
+// of other organisations may read it a little later.
 type Ledger interface {
 	// Actor is the caller's name on the ledger and the GID of their attribute keys, see
 	// [ledger.Actor].
@@ -98,16 +99,17 @@ type AuditLedger interface {
 	AuditHistory(ctx context.Context, id string) ([]ledger.HistoryEvent, error)
 }
 
-// A Blobs is a content-addressed store of payloads. Package client/ipfs implements it over a kubo
-// node.
+// A Blobs is a content-addressed store of payloads. Package client/ipfs implements it
+// over a kubo node.
 type Blobs interface {
-	// Put stores the content of r until io.EOF, pins it, and returns its CID. When it fails,
-	// or ctx ends, nothing stays pinned.
+	// Put stores the content of r until io.EOF, pins it, and returns its CID. When it
+	// fails, or ctx ends, nothing stays pinned.
 	Put(ctx context.Context, r io.Reader) (cid string, err error)
 
-	// Open returns the content of a CID. Every byte read has been checked against the CID:
-	// content that does not match is [ErrTampered]. A CID that no reachable node has is
-	// [ErrUnavailable], in bounded time. ctx bounds the life of the Blob, not only the call.
+	// Open returns the content of a CID. Every byte read has been checked against the
+	// CID: content that does not match is [ErrTampered]. A CID that no reachable node has
+	// is [ErrUnavailable], in bounded time. ctx bounds the life of the Blob, not only the
+	// call.
 	Open(ctx context.Context, cid string) (Blob, error)
 
 	// Pin keeps a copy on this store, and fetches it if needed.
@@ -128,34 +130,34 @@ type Config struct {
 	Ledger Ledger
 	Blobs  Blobs // nil for organisations that store no payloads; Seal, Amend and Open then fail with ErrDenied
 
-	// Witnesses are the same ledger through peers of other organisations. They confirm public
-	// keys, custodians and scope keys before the client first believes them, see package
-	// client/trust. Without witnesses the client believes its own peer.
+	// Witnesses are the same ledger through peers of other organisations. They confirm
+	// public keys, custodians and scope keys before the client first believes them, see
+	// package client/trust. Without witnesses the client believes its own peer.
 	Witnesses []trust.Ledger
 
-	// Identities unwrap envelopes and scope keys, tried in order: the person's attribute keys
-	// (abe.NewIdentity), and a custodian's or patient's own age identity.
+	// Identities unwrap envelopes and scope keys, tried in order: the person's attribute
+	// keys (abe.NewIdentity), and a custodian's or patient's own age identity.
 	Identities []age.Identity
 
-	// Memory keeps pinned public keys and scope keys between runs. Nil keeps them as long as
-	// the Client.
+	// Memory keeps pinned public keys and scope keys between runs. Nil keeps them as long
+	// as the Client.
 	Memory trust.Memory
 
-	// Outbox keeps index entries until they are written; it should be on disk. Nil keeps them
-	// as long as the Client.
+	// Outbox keeps index entries until they are written; it should be on disk. Nil keeps
+	// them as long as the Client.
 	Outbox *outbox.Box
 
-	// Batching says when entries of records sealed with IndexBatched are written. The zero
-	// value has the defaults.
+	// Batching says when entries of records sealed with IndexBatched are written. The
+	// zero value has the defaults.
 	Batching outbox.Policy
 
-	// Hints remembers the lengths of index chains, to save reads. Nil keeps them as long as
-	// the Client.
+	// Hints remembers the lengths of index chains, to save reads. Nil keeps them as long
+	// as the Client.
 	Hints index.Hints
 
-	// Parallel bounds how many large sources are read, sealed and uploaded at a time. Four
-	// times as many are allowed that are known to be below 1 MiB, and sixteen times as many
-	// below 64 KiB. Zero means 4.
+	// Parallel bounds how many large sources are read, sealed and uploaded at a time.
+	// Four times as many are allowed that are known to be below 1 MiB, and sixteen times
+	// as many below 64 KiB. Zero means 4.
 	Parallel int
 }
 

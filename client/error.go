@@ -7,7 +7,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// The sentinels of every error that this package and its adapters return; test with errors.Is.
+// The sentinels of every error that this package and its adapters return; test with
+// errors.Is.
 var (
 	ErrInvalid     = ledger.ErrInvalid
 	ErrNotFound    = ledger.ErrNotFound
@@ -17,17 +18,17 @@ var (
 	ErrTampered    = ledger.ErrTampered
 	ErrUnavailable = ledger.ErrUnavailable
 
-	// ErrNotSatisfied says that the held attribute keys do not satisfy a policy. It comes as
-	// an [*abe.NotSatisfiedError] when the policy could be read.
+	// ErrNotSatisfied says that the held attribute keys do not satisfy a policy. It comes
+	// as an [*abe.NotSatisfiedError] when the policy could be read.
 	ErrNotSatisfied = abe.ErrNotSatisfied
 
 	// ErrUnknownOutcome accompanies [ErrUnavailable] when a transaction was handed to the
-	// orderers and nobody could say in time whether it was committed. The message names the
-	// transaction. It may still come into force.
+	// orderers and nobody could say in time whether it was committed. The message names
+	// the transaction. It may still come into force.
 	ErrUnknownOutcome = errors.New("outcome unknown")
 
 	// ErrConflict accompanies [ErrUnavailable] when a transaction was refused at commit
-	// because another one had written the same key, or the peers were at different heights.
-	// Nothing was written, and the call may be repeated.
+	// because another one had written the same key, or the peers were at different
+	// heights. Nothing was written, and the call may be repeated.
 	ErrConflict = errors.New("conflicting transaction")
 )

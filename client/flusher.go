@@ -17,14 +17,14 @@ type IndexMode string
 
 // The modes.
 const (
-	// IndexNow writes them while the record is registered, so that it can be found at once.
-	// Every member can tell, for ever, which entries belong to the records of the call, and
-	// by their number in buckets about how many keywords the records have.
+	// IndexNow writes them while the record is registered, so that it can be found at
+	// once. Every member can tell, for ever, which entries belong to the records of the
+	// call, and by their number in buckets about how many keywords the records have.
 	IndexNow IndexMode = "now"
 
-	// IndexBatched lets them wait in the outbox for those of other records, and writes all
-	// of them in random order in transactions of one size. Until then the record is not
-	// found by its keywords.
+	// IndexBatched lets them wait in the outbox for those of other records, and writes
+	// all of them in random order in transactions of one size. Until then the record is
+	// not found by its keywords.
 	IndexBatched IndexMode = "batched"
 )
 
@@ -40,10 +40,11 @@ func ParseIndexMode(text string) (IndexMode, error) {
 	return "", ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", text)
 }
 
-// A flusher writes the index entries that wait in the outbox. Full transactions cost less, so
-// while several calls bring entries at the same time, a call writes only full transactions and
-// leaves the rest that is due to the calls that are still running. The last one writes it, also
-// if it fails itself; if it was stopped, the next call or command does.
+// A flusher writes the index entries that wait in the outbox. Full transactions cost
+// less, so while several calls bring entries at the same time, a call writes only full
+// transactions and leaves the rest that is due to the calls that are still running. The
+// last one writes it, also if it fails itself; if it was stopped, the next call or
+// command does.
 type flusher struct {
 	box     *outbox.Box
 	writer  *index.Writer
@@ -67,8 +68,8 @@ func (f *flusher) flushJob(ctx context.Context, id outbox.ID) error {
 	return err
 }
 
-// flushDue writes what is due, unless another process is flushing, or another call of this
-// Client is running and will.
+// flushDue writes what is due, unless another process is flushing, or another call of
+// this Client is running and will.
 func (f *flusher) flushDue(ctx context.Context) error {
 	options := f.options()
 	options.More = f.calls.Load() > 0
@@ -107,8 +108,8 @@ type contribution struct {
 	end     func() // idempotent
 }
 
-// contribute begins a call that brings entries. A call that takes long, such as one with a large
-// record, flushes at intervals what other calls have left.
+// contribute begins a call that brings entries. A call that takes long, such as one with
+// a large record, flushes at intervals what other calls have left.
 func (f *flusher) contribute(ctx context.Context) *contribution {
 	f.calls.Add(1)
 	quit := make(chan struct{})
@@ -143,8 +144,8 @@ func (c *contribution) flush(ctx context.Context) error {
 	return c.flusher.flushDue(ctx)
 }
 
-// close ends the contribution of a call that may have failed, and writes what other calls have
-// left to it. A nil contribution does nothing.
+// close ends the contribution of a call that may have failed, and writes what other calls
+// have left to it. A nil contribution does nothing.
 func (c *contribution) close(ctx context.Context) {
 	if c == nil {
 		return

@@ -96,8 +96,8 @@ func TestManySealsFillTransactions(t *testing.T) {
 	}
 }
 
-// concurrent returns a doctor, a function that seals a source for them, and the sizes of their
-// index transactions.
+// concurrent returns a doctor, a function that seals a source for them, and the sizes of
+// their index transactions.
 func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s client.Source) error) {
 	t.Helper()
 	c := newConsortium(t)

@@ -17,9 +17,9 @@ type FlushOptions struct {
 	Leave bool
 }
 
-// FlushIndex writes index entries that wait in the outbox: all that were to be written at once or
-// were sent with an unknown outcome, and the others when they are due, see [outbox.Policy].
-// Entries that could not be written stay, and may be flushed again.
+// FlushIndex writes index entries that wait in the outbox: all that were to be written at
+// once or were sent with an unknown outcome, and the others when they are due, see
+// [outbox.Policy]. Entries that could not be written stay, and may be flushed again.
 func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
 	f := c.flusher.options()
 	f.All, f.Wait = o.All, !o.Leave
@@ -36,8 +36,8 @@ func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report,
 // IndexStatus reports what waits in the outbox.
 func (c *Client) IndexStatus() (outbox.Status, error) { return c.flusher.box.Status() }
 
-// CoverIndex writes a transaction of dummies, which nobody can tell from one that FlushIndex
-// writes.
+// CoverIndex writes a transaction of dummies, which nobody can tell from one that
+// FlushIndex writes.
 func (c *Client) CoverIndex(ctx context.Context) error {
 	return c.flusher.writer.Dummy(ctx, cmp.Or(max(c.flusher.policy.Size, 0), outbox.DefaultSize))
 }

@@ -50,8 +50,8 @@ type Opened struct {
 	Access    ledger.AccessEntry `json:"access"`
 
 	// Part is the range that OpenRange has written. It was authenticated chunk by chunk.
-	// SHA256 and the ledger's commitment, which are of the whole record, were not compared.
-	// It is nil for Open, which compares them.
+	// SHA256 and the ledger's commitment, which are of the whole record, were not
+	// compared. It is nil for Open, which compares them.
 	Part *Part `json:"part,omitempty"`
 
 	commitment string
@@ -63,8 +63,9 @@ type Part struct {
 	Length int64 `json:"length"`
 }
 
-// Open opens a record: it commits an access entry, fetches the envelope and the payload, verifies
-// both, and writes the record to out. Use what out has received only if the error is nil.
+// Open opens a record: it commits an access entry, fetches the envelope and the payload,
+// verifies both, and writes the record to out. Use what out has received only if the
+// error is nil.
 //
 // Errors:
 //   - ErrInvalid if the purpose is no purpose of use.
@@ -83,12 +84,12 @@ func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenReque
 	return opened, nil
 }
 
-// OpenRange opens a part of a record: as Open, but it fetches and writes only length bytes from
-// offset on, fewer if the record ends before.
+// OpenRange opens a part of a record: as Open, but it fetches and writes only length
+// bytes from offset on, fewer if the record ends before.
 //
-// Every byte is authenticated under the record's key, at its place, before out receives any of
-// its chunk of 64 KiB. The digest and the commitment on the ledger are of the whole record and
-// cannot be checked; Opened.Part says so.
+// Every byte is authenticated under the record's key, at its place, before out receives
+// any of its chunk of 64 KiB. The digest and the commitment on the ledger are of the
+// whole record and cannot be checked; Opened.Part says so.
 //
 // Errors:
 //   - ErrInvalid if the offset is behind the end of the record.
@@ -158,8 +159,8 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	return opened, nil
 }
 
-// openEnvelope opens an envelope. Its facts are complete if the metadata has Facts. Otherwise they
-// are those that the metadata tells beside the content of the record.
+// openEnvelope opens an envelope. Its facts are complete if the metadata has Facts.
+// Otherwise they are those that the metadata tells beside the content of the record.
 func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
 	m, err := envelope.Open(data, v, identities...)
 	if err != nil {
@@ -176,9 +177,9 @@ func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity
 	return m, f, nil
 }
 
-// indexedFacts opens the envelope of a version, with an access entry for the record, and returns
-// the facts by which the version was indexed. It reads the record itself if its envelope had no
-// room for them.
+// indexedFacts opens the envelope of a version, with an access entry for the record, and
+// returns the facts by which the version was indexed. It reads the record itself if its
+// envelope had no room for them.
 func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
 	data, err := c.access.envelope(ctx, v, accessID)
 	if err != nil {
@@ -191,7 +192,8 @@ func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, acces
 	return m, facts, err
 }
 
-// errIncomplete says that a record was given more keywords than its envelope had room for.
+// errIncomplete says that a record was given more keywords than its envelope had room
+// for.
 var errIncomplete = errors.New("its envelope had no room for all keywords that it was given")
 
 func incomplete(m *envelope.Metadata) bool { return m.Facts == nil && m.Partial }

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// Progress is told how many bytes of a record have been sealed, opened or exported so far. Total
-// is negative when unknown. It is called from several goroutines, at most once a record at a
-// time.
+// Progress is told how many bytes of a record have been sealed, opened or exported so
+// far. Total is negative when unknown. It is called from several goroutines, at most once
+// a record at a time.
 type Progress func(name string, done, total int64)
 
-// progressReader reports how far a source is read, and ends with the context: the store may be
-// waiting for a source that does not notice its end.
+// progressReader reports how far a source is read, and ends with the context: the store
+// may be waiting for a source that does not notice its end.
 type progressReader struct {
 	r           io.Reader
 	ctx         context.Context

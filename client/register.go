@@ -39,10 +39,10 @@ type batch struct {
 	keep bool // index entries are left in the outbox for a later flush
 }
 
-// A registrar puts batches on the ledger. Concurrent calls share transactions: the cost of a
-// transaction is mostly its signatures, which do not depend on the number of its records. The
-// records of a transaction are visibly those of one person and moment; so are those of
-// transactions that follow each other at once.
+// A registrar puts batches on the ledger. Concurrent calls share transactions: the cost
+// of a transaction is mostly its signatures, which do not depend on the number of its
+// records. The records of a transaction are visibly those of one person and moment; so
+// are those of transactions that follow each other at once.
 type registrar struct {
 	ledger  Registry
 	flusher *flusher
@@ -67,19 +67,20 @@ func newRegistrar(l Registry, f *flusher) *registrar {
 	return r
 }
 
-// register puts new records on the ledger, in one transaction with those of concurrent calls. Its
-// error is [mayStand] when the items are, or may be, on the ledger all the same.
+// register puts new records on the ledger, in one transaction with those of concurrent
+// calls. Its error is [mayStand] when the items are, or may be, on the ledger all the
+// same.
 func (r *registrar) register(ctx context.Context, b *batch) error { return r.group.Do(ctx, b) }
 
-// amend puts a batch of one item on the ledger as the next version of its record. Its error is as
-// that of register.
+// amend puts a batch of one item on the ledger as the next version of its record. Its
+// error is as that of register.
 func (r *registrar) amend(ctx context.Context, b *batch) error {
 	return r.commit(ctx, []*batch{b}, r.addVersion)
 }
 
-// commit seals the envelopes of a group, puts its index entries in the outbox, has write put its
-// items on the ledger, and writes the entries at the same time when they are to be found at
-// once. Only write decides whether it fails.
+// commit seals the envelopes of a group, puts its index entries in the outbox, has write
+// put its items on the ledger, and writes the entries at the same time when they are to
+// be found at once. Only write decides whether it fails.
 func (r *registrar) commit(ctx context.Context, group []*batch, write func(context.Context, []*item) error) error {
 	if err := sealEnvelopes(ctx, group); err != nil {
 		return err
@@ -117,7 +118,8 @@ func (r *registrar) commit(ctx context.Context, group []*batch, write func(conte
 	}
 	flushing.Wait()
 	if err != nil {
-		// A later flush asks the ledger about a job whose outcome the outbox does not know.
+		// A later flush asks the ledger about a job whose outcome the outbox does not
+		// know.
 		return err
 	}
 	for _, i := range items {
@@ -166,8 +168,8 @@ func (r *registrar) addVersion(ctx context.Context, items []*item) error {
 	return nil
 }
 
-// errMayStand marks failures after which items are, or may be, on the ledger: nothing that they
-// refer to may be undone.
+// errMayStand marks failures after which items are, or may be, on the ledger: nothing
+// that they refer to may be undone.
 var errMayStand = errors.New("may be on the ledger")
 
 func mayStand(err error) bool { return errors.Is(err, errMayStand) }
@@ -179,9 +181,9 @@ func unknownStands(err error) error {
 	return err
 }
 
-// sealEnvelopes seals the envelopes of a group. Those of one policy share its encapsulation,
-// whatever other recipients each of them has: it is most of the work, and the ledger stores it
-// once.
+// sealEnvelopes seals the envelopes of a group. Those of one policy share its
+// encapsulation, whatever other recipients each of them has: it is most of the work, and
+// the ledger stores it once.
 func sealEnvelopes(ctx context.Context, group []*batch) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -201,8 +203,8 @@ func sealEnvelopes(ctx context.Context, group []*batch) error {
 	return g.Wait()
 }
 
-// sharedBy finds the recipient that shares a policy's encapsulation, or starts it. Two calls may
-// have compiled the same policy each for itself.
+// sharedBy finds the recipient that shares a policy's encapsulation, or starts it. Two
+// calls may have compiled the same policy each for itself.
 func sharedBy(known map[*abe.Recipient]*abe.SharedRecipient, to *abe.Recipient) *abe.SharedRecipient {
 	for other, shared := range known {
 		if other == to || other.Equal(to) {

@@ -9,8 +9,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// CreateScope makes a search domain. Whoever satisfies the policy can unwrap its key, and so
-// search and index in it. It returns the policy's canonical form.
+// CreateScope makes a search domain. Whoever satisfies the policy can unwrap its key, and
+// so search and index in it. It returns the policy's canonical form.
 //
 // Errors:
 //   - ErrInvalid if the policy cannot be read.
@@ -27,13 +27,14 @@ func (c *Client) CreateScope(ctx context.Context, name, policyText string) (stri
 	return canonical, nil
 }
 
-// RollScope starts the next epoch of a scope with a new key under the policy. Earlier entries
-// stay searchable for everybody who could search them; later ones are not searchable for people
-// who satisfy only the old policy.
+// RollScope starts the next epoch of a scope with a new key under the policy. Earlier
+// entries stay searchable for everybody who could search them; later ones are not
+// searchable for people who satisfy only the old policy.
 //
 // Errors:
 //   - ErrInvalid if the policy cannot be read.
-//   - ErrNotFound if there is no such scope, or nobody has published one of the attributes.
+//   - ErrNotFound if there is no such scope, or nobody has published one of the
+//     attributes.
 func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch int, canonical string, err error) {
 	s, err := c.scopes.scope(ctx, name)
 	if err != nil {

@@ -27,8 +27,8 @@ type ScopeLedger interface {
 	// RollScope starts epoch, which must be the one after the current.
 	RollScope(ctx context.Context, name string, epoch int, envelope []byte) error
 
-	// RetireScope states that the caller's hospital has moved its entries of all epochs up to
-	// this one, which must be past, to a newer epoch.
+	// RetireScope states that the caller's hospital has moved its entries of all epochs
+	// up to this one, which must be past, to a newer epoch.
 	RetireScope(ctx context.Context, name string, epoch int) error
 
 	// Retirements lists the hospitals' statements of RetireScope about a scope.
@@ -102,9 +102,9 @@ func (k *scopeKeys) newestFirst() (keys []index.ScopeKey, epochs map[index.Scope
 	return keys, epochs
 }
 
-// rememberedKeys is how scope keys are kept between runs. Time is that of the epoch which was
-// current then: if the ledger has another time for that epoch, it is another ledger, and the
-// keys are worthless.
+// rememberedKeys is how scope keys are kept between runs. Time is that of the epoch which
+// was current then: if the ledger has another time for that epoch, it is another ledger,
+// and the keys are worthless.
 type rememberedKeys struct {
 	Epoch int            `json:"epoch"`
 	Time  string         `json:"time"`
@@ -133,9 +133,9 @@ func (r *scopeReader) newestKey(ctx context.Context, name, purpose string) (inde
 	return keys.current()
 }
 
-// unwrap unwraps the key of the current epoch, or of all. A key that is not remembered costs an
-// access entry. It fails only if the ledger does; the keys that this person cannot unwrap are in
-// refused.
+// unwrap unwraps the key of the current epoch, or of all. A key that is not remembered
+// costs an access entry. It fails only if the ledger does; the keys that this person
+// cannot unwrap are in refused.
 func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string, onlyCurrent bool) (*scopeKeys, error) {
 	name := s.Name
 	k := &scopeKeys{scope: s, keys: make(map[int]index.ScopeKey), refused: make(map[int]error)}

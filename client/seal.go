@@ -22,8 +22,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// How long undoing may take: cleanupTimeout, and stopTimeout once the caller is told to stop,
-// because a program that is told to stop is soon killed.
+// How long undoing may take: cleanupTimeout, and stopTimeout once the caller is told to
+// stop, because a program that is told to stop is soon killed.
 const (
 	cleanupTimeout = 30 * time.Second
 	stopTimeout    = 3 * time.Second
@@ -34,20 +34,20 @@ type SealRequest struct {
 	Sources []Source
 	Policy  string // who may open, see package abe/policy
 
-	// Scope names the search domain whose members can find the records. Empty means not to
-	// index.
+	// Scope names the search domain whose members can find the records. Empty means not
+	// to index.
 	Scope string
 
-	// Index says when index entries are written. Empty means IndexBatched for a Client with
-	// an Outbox, else IndexNow.
+	// Index says when index entries are written. Empty means IndexBatched for a Client
+	// with an Outbox, else IndexNow.
 	Index IndexMode
 
 	// KeepEntries leaves entries that are due to a later FlushIndex, which a bulk import
 	// calls at intervals.
 	KeepEntries bool
 
-	// Keywords are indexed for every source, beside what is extracted from it: free words,
-	// or terms such as "icd10:I21.4" as package client/index writes them.
+	// Keywords are indexed for every source, beside what is extracted from it: free
+	// words, or terms such as "icd10:I21.4" as package client/index writes them.
 	Keywords []string
 
 	Patient          string // patient identifier, indexed and kept in the metadata; extraction finds it in known formats
@@ -63,19 +63,20 @@ type SealRequest struct {
 
 // Seal seals the sources as new records and returns them in the same order.
 //
-// Everything that can be refused is refused before anything is uploaded. Then all payloads are
-// uploaded, and the records are registered, up to [ledger.MaxNewRecords] in one transaction,
-// after their index entries were put in the outbox. If a later transaction fails, the records
-// that are registered are returned beside the error. Calls that run at the same time may share
-// a transaction, and none fails for another's fault. The envelopes of one transaction and
-// policy share an encapsulation, see [abe.SharedRecipient].
+// Everything that can be refused is refused before anything is uploaded. Then all
+// payloads are uploaded, and the records are registered, up to [ledger.MaxNewRecords] in
+// one transaction, after their index entries were put in the outbox. If a later
+// transaction fails, the records that are registered are returned beside the error. Calls
+// that run at the same time may share a transaction, and none fails for another's fault.
+// The envelopes of one transaction and policy share an encapsulation, see
+// [abe.SharedRecipient].
 //
-// Once the records are registered, a failure to write their index entries is only a warning:
-// the entries stay in the outbox, and the next call that flushes it writes them.
+// Once the records are registered, a failure to write their index entries is only a
+// warning: the entries stay in the outbox, and the next call that flushes it writes them.
 //
-// After a failure, also by cancellation, the payloads of records that are not registered are
-// unpinned, and index entries that were written resolve to nothing. After ErrUnknownOutcome the
-// payloads stay, because the records may yet come into force.
+// After a failure, also by cancellation, the payloads of records that are not registered
+// are unpinned, and index entries that were written resolve to nothing. After
+// ErrUnknownOutcome the payloads stay, because the records may yet come into force.
 //
 // Errors:
 //   - ErrInvalid if the policy, a record id, a keyword or the purpose cannot be read.
@@ -173,8 +174,8 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 	return s, nil
 }
 
-// A source that is known to be small takes a share of the room that a large one, or one of
-// unknown size, takes.
+// A source that is known to be small takes a share of the room that a large one, or one
+// of unknown size, takes.
 const (
 	tinySource  = 64 << 10
 	smallSource = 1 << 20
@@ -223,8 +224,8 @@ func (s *sealing) prepare(ctx context.Context) error {
 	return nil
 }
 
-// pack reads a source once: to the keyword extraction, the digests, the encryption and the store
-// at the same time.
+// pack reads a source once: to the keyword extraction, the digests, the encryption and
+// the store at the same time.
 func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	key, salt := make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize)
 	rand.Read(key)
@@ -280,8 +281,8 @@ func (s *sealing) batch(items []*item) *batch {
 	return &batch{items: items, to: s.to, now: s.request.Index == IndexNow, keep: s.request.KeepEntries}
 }
 
-// contribute joins the calls that bring batched entries. It returns nil when the call brings none
-// or leaves them to a later flush.
+// contribute joins the calls that bring batched entries. It returns nil when the call
+// brings none or leaves them to a later flush.
 func (s *sealing) contribute(ctx context.Context) *contribution {
 	if s.scope == nil || s.request.KeepEntries || s.request.Index == IndexNow {
 		return nil
@@ -327,8 +328,8 @@ func (s *sealing) abandon(ctx context.Context, cause error) error {
 	return cause
 }
 
-// leftoverError is a failure after which something stayed behind. Its cause alone decides which
-// sentinel it is.
+// leftoverError is a failure after which something stayed behind. Its cause alone decides
+// which sentinel it is.
 type leftoverError struct{ cause, left error }
 
 func (e *leftoverError) Error() string { return e.cause.Error() + "; besides, " + e.left.Error() }

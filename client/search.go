@@ -55,12 +55,12 @@ func (r *Results) add(f finding) {
 	r.Warnings = append(r.Warnings, f.warnings...)
 }
 
-// Search finds the records of a scope that match the query, newest first, over all epochs whose
-// key this person can unwrap. [index.ParseQuery] reads a query.
+// Search finds the records of a scope that match the query, newest first, over all epochs
+// whose key this person can unwrap. [index.ParseQuery] reads a query.
 //
-// Hits whose record is not on the ledger (a seal that failed half way), or that another hospital
-// than the record's home has indexed, are left out. Results.Problems names a peer that
-// withholds or alters entries, beside the hits that did verify.
+// Hits whose record is not on the ledger (a seal that failed half way), or that another
+// hospital than the record's home has indexed, are left out. Results.Problems names a
+// peer that withholds or alters entries, beside the hits that did verify.
 //
 // Errors:
 //   - ErrInvalid if the purpose or the bookmark cannot be read.
@@ -101,9 +101,9 @@ type indexAnswer struct {
 	problems []error
 }
 
-// find asks the index. The searchable part of a scope seldom changes, so the first read uses the
-// last view, and its answer tells whether the view still holds. If it does not, the index is
-// read again.
+// find asks the index. The searchable part of a scope seldom changes, so the first read
+// uses the last view, and its answer tells whether the view still holds. If it does not,
+// the index is read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (indexAnswer, error) {
 	if last := c.views.recall(o.Scope); last != nil && o.Verify == nil {
 		first := &firstRead{SearchLedger: c.ledger, known: last.generation}
@@ -205,8 +205,8 @@ func (c *Client) resolve(ctx context.Context, all []index.Hit, o SearchOptions, 
 	return nil
 }
 
-// compare adds the hits whose record is on the ledger, and counts those that another hospital than
-// the record's home has indexed.
+// compare adds the hits whose record is on the ledger, and counts those that another
+// hospital than the record's home has indexed.
 func (c *Client) compare(ctx context.Context, hits []index.Hit, out *Results) (foreign int, err error) {
 	ids := make([]string, len(hits))
 	for i, h := range hits {

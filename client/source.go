@@ -15,13 +15,13 @@ type Source struct {
 	Name string // kept in the envelope's metadata; for a file its base name
 	Size int64  // in bytes if known, otherwise negative; only for progress
 
-	// ID is the record's id, 32 lower-case hexadecimal digits; empty takes a random one. A
-	// caller that derives it can seal the same source again after a crash: an id that is on
-	// the ledger is refused with ErrExists. Amend ignores it.
+	// ID is the record's id, 32 lower-case hexadecimal digits; empty takes a random one.
+	// A caller that derives it can seal the same source again after a crash: an id that
+	// is on the ledger is refused with ErrExists. Amend ignores it.
 	ID string
 
-	// Check says why the source cannot be read, before anything is done; nil means it can.
-	// It must not consume anything.
+	// Check says why the source cannot be read, before anything is done; nil means it
+	// can. It must not consume anything.
 	Check func() error
 
 	// Open is called once. It may return standard input.
@@ -41,8 +41,8 @@ func (s Source) check() error {
 	return nil
 }
 
-// FileSource is the file at path. Its Check refuses a path that is missing, unreadable or not a
-// regular file.
+// FileSource is the file at path. Its Check refuses a path that is missing, unreadable or
+// not a regular file.
 func FileSource(path string) Source {
 	s := Source{
 		Name: filepath.Base(path),

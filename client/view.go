@@ -65,8 +65,8 @@ type finding struct {
 	problems []error // each ErrTampered
 }
 
-// view returns the part of a scope that this person can search. With a second peer it compares
-// the retirements.
+// view returns the part of a scope that this person can search. With a second peer it
+// compares the retirements.
 func (w *viewer) view(ctx context.Context, s ledger.Searchable, name, purpose string, verify Verifier) (*view, finding, error) {
 	var f finding
 	scope, err := scopeNamed(s.Scopes, name)
@@ -113,8 +113,8 @@ func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 }
 
 // retired returns the last epoch that each hospital has retired. A peer that invents a
-// retirement hides the entries of that epoch, as if it withheld them. With a second peer only
-// retirements that both know count, and a difference is a problem.
+// retirement hides the entries of that epoch, as if it withheld them. With a second peer
+// only retirements that both know count, and a difference is a problem.
 func retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, []error, error) {
 	retired := make(map[string]int)
 	for _, r := range own {
@@ -143,8 +143,8 @@ func retired(ctx context.Context, own []ledger.Retirement, scope string, verify 
 	return both, problems, nil
 }
 
-// rememberedView is the part of a view that is kept between runs, beside the scope's keys. It is
-// only a first guess: every search compares it with the ledger.
+// rememberedView is the part of a view that is kept between runs, beside the scope's
+// keys. It is only a first guess: every search compares it with the ledger.
 type rememberedView struct {
 	Generation string         `json:"generation"`
 	Epoch      int            `json:"epoch"`
@@ -180,8 +180,8 @@ func (w *viewer) recall(scope string) *view {
 	return v
 }
 
-// remember keeps a view for the next search. If it cannot be stored, the first search of another
-// process takes one call more.
+// remember keeps a view for the next search. If it cannot be stored, the first search of
+// another process takes one call more.
 func (w *viewer) remember(scope string, v *view) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Context returns a context for cleaning up after ctx, which may have ended already. It ends
-// after patience, and at the latest hurry after ctx has ended: a program that is told to
-// stop is soon killed. Call cancel to release its resources.
+// Context returns a context for cleaning up after ctx, which may have ended already. It
+// ends after patience, and at the latest hurry after ctx has ended: a program that is
+// told to stop is soon killed. Call cancel to release its resources.
 func Context(ctx context.Context, patience, hurry time.Duration) (context.Context, context.CancelFunc) {
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(hurry, cancel) })

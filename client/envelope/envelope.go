@@ -158,8 +158,8 @@ func (m Metadata) Draft() (Draft, error) {
 	return Draft{pad(text)}, nil
 }
 
-// Seal wraps the draft for the recipients. Drafts that are sealed to one abe.SharedRecipient,
-// before the others, make envelopes that begin with the same bytes.
+// Seal wraps the draft for the recipients. Drafts that are sealed to one
+// abe.SharedRecipient, before the others, make envelopes that begin with the same bytes.
 func (d Draft) Seal(recipients ...age.Recipient) ([]byte, error) { return wrap(d.text, recipients) }
 
 // errLong says that something does not fit into an envelope.

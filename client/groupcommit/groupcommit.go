@@ -1,11 +1,13 @@
-// Package groupcommit lets concurrent calls share the fixed cost of a commit: the signatures
-// of a transaction, the round trip of a request. It is the group commit of databases.
-// [Committer.Do] commits one item; most callers never learn that others shared the commit.
+// Package groupcommit lets concurrent calls share the fixed cost of a commit: the
+// signatures of a transaction, the round trip of a request. It is the group commit of
+// databases. [Committer.Do] commits one item; most callers never learn that others shared
+// the commit.
 //
-// Nobody waits for company that may not come. While fewer than [Committer.Parallel] commits
-// are running, an item is committed at once; otherwise it waits until one of them ends, and
-// is then committed together with everything else that waits. A single caller therefore has
-// no delay, and the more callers there are, the fewer commits each of them pays for.
+// Nobody waits for company that may not come. While fewer than [Committer.Parallel]
+// commits are running, an item is committed at once; otherwise it waits until one of them
+// ends, and is then committed together with everything else that waits. A single caller
+// therefore has no delay, and the more callers there are, the fewer commits each of them
+// pays for.
 package groupcommit
 
 import (
@@ -41,8 +43,9 @@ type call[T any] struct {
 	done chan error // has room for one
 }
 
-// Do commits an item and returns its outcome. An item whose context ends before its commit
-// begins is not committed. Once it is part of a group's commit, Do waits for the outcome.
+// Do commits an item and returns its outcome. An item whose context ends before its
+// commit begins is not committed. Once it is part of a group's commit, Do waits for the
+// outcome.
 func (c *Committer[T]) Do(ctx context.Context, item T) error {
 	p := &call[T]{ctx: ctx, item: item, done: make(chan error, 1)}
 	if c.start(p) {
@@ -99,8 +102,9 @@ func (c *Committer[T]) drain() {
 	}
 }
 
-// next takes the calls that fit together from the front of the queue and drops those whose
-// context has ended. When the queue is empty, this commit no longer counts as running.
+// next takes the calls that fit together from the front of the queue and drops those
+// whose context has ended. When the queue is empty, this commit no longer counts as
+// running.
 func (c *Committer[T]) next() []*call[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

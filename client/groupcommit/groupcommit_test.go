@@ -86,8 +86,8 @@ func TestFits(t *testing.T) {
 	})
 }
 
-// TestRetry shows that with Retry only the caller of the refused item fails, and without it
-// all of its group do.
+// TestRetry shows that with Retry only the caller of the refused item fails, and without
+// it all of its group do.
 func TestRetry(t *testing.T) {
 	refused := errors.New("refused")
 	for _, retry := range []bool{true, false} {
@@ -118,8 +118,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestCancelled cancels an item that waits, one whose group is being committed, and one that
-// is committed alone.
+// TestCancelled cancels an item that waits, one whose group is being committed, and one
+// that is committed alone.
 func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{}
@@ -178,8 +178,8 @@ func TestAllCancelled(t *testing.T) {
 	})
 }
 
-// TestCancelledWhileWaiting cancels the calls that wait together with the one whose commit
-// runs: none of them is committed afterwards.
+// TestCancelledWhileWaiting cancels the calls that wait together with the one whose
+// commit runs: none of them is committed afterwards.
 func TestCancelledWhileWaiting(t *testing.T) {
 	for range 50 { // which of them hears of it first is chance
 		synctest.Test(t, func(t *testing.T) {

@@ -87,7 +87,8 @@ func (k *fakeKubo) update(w http.ResponseWriter, ids []string) {
 	json.NewEncoder(w).Encode(map[string]any{"Pins": ids})
 }
 
-// list, like kubo, first lists the pinned roots, and then looks up their names one by one.
+// list, like kubo, first lists the pinned roots, and then looks up their names one by
+// one.
 func (k *fakeKubo) list(w http.ResponseWriter, wanted []string, name string, stream, names bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -68,8 +68,8 @@ func makePinset(members []cid.Cid, data []byte) (pinset, error) {
 	return p, nil
 }
 
-// isPinset tells pinsets from files by a node's data: UnixFS parses neither empty data nor
-// that of a unique pinset.
+// isPinset tells pinsets from files by a node's data: UnixFS parses neither empty data
+// nor that of a unique pinset.
 func isPinset(data []byte) bool {
 	return len(data) == 0 || len(data) == uniqueSize && bytes.HasPrefix(data, []byte(pinsetPrefix))
 }

@@ -19,7 +19,8 @@ import (
 //
 // Errors:
 //   - ledger.ErrInvalid if id is not the CID of a payload.
-//   - ledger.ErrTampered if a block does not match its CID, or the tree is not a payload's.
+//   - ledger.ErrTampered if a block does not match its CID, or the tree is not a
+//     payload's.
 //   - ledger.ErrUnavailable if no reachable node has a block, or ours does not answer.
 //   - ledger.ErrDenied if the node refuses the token.
 //   - the error of ctx, once it has ended.

@@ -13,10 +13,10 @@ const (
 )
 
 // A readAhead delivers leaves in order. It streams them with kubo's cat command, which
-// reads ahead on its side and takes one request instead of one per leaf. The stream is cut
-// where leaves end according to the tree, and each leaf is compared with its CID before it
-// is delivered. A leaf that does not match, or does not arrive, is fetched by its CID. The
-// result of that fetch, data or error, counts.
+// reads ahead on its side and takes one request instead of one per leaf. The stream is
+// cut where leaves end according to the tree, and each leaf is compared with its CID
+// before it is delivered. A leaf that does not match, or does not arrive, is fetched by
+// its CID. The result of that fetch, data or error, counts.
 type readAhead struct {
 	s    *Store
 	ctx  context.Context // ends with stop

@@ -70,8 +70,8 @@ func parseInner(c cid.Cid, data []byte) (*inner, error) {
 	return n, nil
 }
 
-// A tree finds leaves. It caches the nodes above the last leaf, most of which the next one
-// shares. It is not safe for concurrent use.
+// A tree finds leaves. It caches the nodes above the last leaf, most of which the next
+// one shares. It is not safe for concurrent use.
 type tree struct {
 	s    *Store
 	root *inner

@@ -1,13 +1,13 @@
 // Package session connects a wallet's user to the services of their hospital: the ledger
-// at their own peer and at those of other organisations, the IPFS node, and the state that
-// the wallet keeps. Its result is a [client.Client] that is ready for use.
+// at their own peer and at those of other organisations, the IPFS node, and the state
+// that the wallet keeps. Its result is a [client.Client] that is ready for use.
 //
 // Programs read a user from the wallet, [Open] a session, use [Session.Client], and
 // [Session.Close] it. A program that only asks the ledger sets [Options.LedgerOnly].
 //
 // A session makes each connection when it is first used, so Open does not fail because a
-// server is down. It reads no flags and no environment, and prints nothing. Its errors are
-// typed; a program adds its own advice to them.
+// server is down. It reads no flags and no environment, and prints nothing. Its errors
+// are typed; a program adds its own advice to them.
 package session
 
 import (
@@ -25,7 +25,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// Options refine a session. The zero value suits a program that seals, searches and opens.
+// Options refine a session. The zero value suits a program that seals, searches and
+// opens.
 type Options struct {
 	// Timeouts bound calls to the own peer. Zero fields have the defaults of package
 	// fabric.
@@ -59,8 +60,8 @@ type Session struct {
 // Open prepares the connections of a user.
 //
 // Errors:
-//   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not valid
-//     now.
+//   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not
+//     valid now.
 //   - [KeysError] if the attribute keys in the wallet cannot be used.
 //   - ErrInvalid if a profile, the certificate or the state in the wallet is damaged.
 func Open(u *wallet.User, o Options) (*Session, error) {
@@ -143,8 +144,9 @@ func (s *Session) At(organisation string) (*fabric.Gateway, error) {
 	return g, err
 }
 
-// SaveHints writes the lengths of index chains to the wallet. Close does so too; a program
-// that runs for long calls it at times. Without them later searches only read more.
+// SaveHints writes the lengths of index chains to the wallet. Close does so too; a
+// program that runs for long calls it at times. Without them later searches only read
+// more.
 func (s *Session) SaveHints() error {
 	if s.hints == nil {
 		return nil

@@ -60,8 +60,8 @@ func (p *peer) AttributeKeys(ctx context.Context, names []string) ([]ledger.Attr
 	return p.Person.AttributeKeys(ctx, names)
 }
 
-// TestWitnessDown passes over a witness that does not answer, and believes nothing new when none
-// does.
+// TestWitnessDown passes over a witness that does not answer, and believes nothing new
+// when none does.
 func TestWitnessDown(t *testing.T) {
 	_, honest := publish(t)
 	down := &peer{Person: honest, down: true}
@@ -79,8 +79,8 @@ func TestWitnessDown(t *testing.T) {
 	}
 }
 
-// TestPins holds keys against those seen before: a peer that replaces a key, or goes back to an
-// older version, is found out also without witnesses.
+// TestPins holds keys against those seen before: a peer that replaces a key, or goes back
+// to an older version, is found out also without witnesses.
 func TestPins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world, honest := publish(t)

@@ -16,11 +16,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// PublicKeys returns the current public key of each attribute, in the order of names. A key that
-// is not pinned yet is confirmed by a witness and then pinned.
+// PublicKeys returns the current public key of each attribute, in the order of names. A
+// key that is not pinned yet is confirmed by a witness and then pinned.
 //
 // Errors:
-//   - ErrNotFound if nobody has published a name; the message suggests a name that is close.
+//   - ErrNotFound if nobody has published a name; the message suggests a name that is
+//     close.
 //   - ErrTampered if a key differs from its pin or is older than the newest pin, or if a
 //     witness disagrees.
 //   - ErrUnavailable if neither the own peer nor any witness answers.
@@ -79,9 +80,9 @@ func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey)
 	})
 }
 
-// CheckPublicKey compares a public key that came from somewhere else than the ledger, such as a
-// file or a cache, with the keys that [Directory.PublicKeys] has pinned in the same memory. It
-// reports whether exactly this key is pinned.
+// CheckPublicKey compares a public key that came from somewhere else than the ledger,
+// such as a file or a cache, with the keys that [Directory.PublicKeys] has pinned in the
+// same memory. It reports whether exactly this key is pinned.
 //
 // Errors:
 //   - ErrTampered if another key is pinned under the same version.
@@ -117,8 +118,8 @@ func ParseKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 	return key, nil
 }
 
-// A pin holds the first key seen under each version of one attribute. Its item in the memory
-// has a line "VERSION HEX-SHA256" for each.
+// A pin holds the first key seen under each version of one attribute. Its item in the
+// memory has a line "VERSION HEX-SHA256" for each.
 type pin struct {
 	item   string
 	text   []byte // the item with the key added
@@ -160,8 +161,8 @@ func readPins(memory Memory, key *abe.PublicKey) (pin, error) {
 	return p, nil
 }
 
-// pinItem names the pins of an attribute in the memory. An attribute's own name may contain
-// characters that the name of an item may not.
+// pinItem names the pins of an attribute in the memory. An attribute's own name may
+// contain characters that the name of an item may not.
 func pinItem(attribute string) string {
 	id := sha256.Sum256([]byte(attribute))
 	return "pin/" + hex.EncodeToString(id[:16])

@@ -9,16 +9,16 @@ import (
 	"github.com/chartseal/chartseal/abe/authority"
 )
 
-// A MemberLister reads the channel's organisations, with their roots and revocation lists, from
-// one peer.
+// A MemberLister reads the channel's organisations, with their roots and revocation
+// lists, from one peer.
 type MemberLister interface {
 	ChannelMSPs(ctx context.Context) ([]authority.MSP, error)
 }
 
-// Members returns the channel's organisations as the own peer lists them, confirmed by the first
-// witness that answers. A peer that lied about the members' roots could make its authority
-// issue keys to anybody, and its people trust anybody's authority. Without witnesses the own
-// peer is believed.
+// Members returns the channel's organisations as the own peer lists them, confirmed by
+// the first witness that answers. A peer that lied about the members' roots could make
+// its authority issue keys to anybody, and its people trust anybody's authority. Without
+// witnesses the own peer is believed.
 //
 // Errors:
 //   - ErrTampered if a witness lists other organisations, roots or revocations.

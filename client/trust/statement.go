@@ -12,8 +12,8 @@ import (
 // custodianItem holds the custodian of the own hospital that was believed last.
 const custodianItem = "custodian"
 
-// Custodian returns the age recipient of the own hospital's records custodian, empty if the
-// hospital has announced none. A recipient that differs from the one believed last is
+// Custodian returns the age recipient of the own hospital's records custodian, empty if
+// the hospital has announced none. A recipient that differs from the one believed last is
 // confirmed by a witness.
 //
 // Errors:
@@ -55,8 +55,8 @@ func custodianOf(ctx context.Context, l Ledger, msp string) (string, error) {
 	return "", nil
 }
 
-// ConfirmScopeKey asks a witness for the same wrapped scope key. Anybody can wrap a key of their
-// own for a scope's policy, and would read everything that is indexed under it.
+// ConfirmScopeKey asks a witness for the same wrapped scope key. Anybody can wrap a key
+// of their own for a scope's policy, and would read everything that is indexed under it.
 //
 // Errors:
 //   - ErrTampered if the witness holds another key.

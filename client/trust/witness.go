@@ -12,8 +12,8 @@ import (
 // patience is how long a witness may be a few blocks behind the own peer, or ahead of it.
 const patience = 3 * time.Second
 
-// confirm asks the witnesses in turn, until one answers, whether it says the same as the own
-// peer. Without witnesses it believes the own peer.
+// confirm asks the witnesses in turn, until one answers, whether it says the same as the
+// own peer. Without witnesses it believes the own peer.
 //
 // Errors:
 //   - ErrTampered if a witness says something else.
@@ -39,9 +39,9 @@ func confirm[W any](ctx context.Context, what string, witnesses []W, same func(c
 	return nil
 }
 
-// ask gives a witness time to catch up: it may not know the statement yet, or may not know the
-// access entry that allows the caller to read it. A witness that still denies access after
-// that cannot serve as one, so its answer is ErrUnavailable.
+// ask gives a witness time to catch up: it may not know the statement yet, or may not
+// know the access entry that allows the caller to read it. A witness that still denies
+// access after that cannot serve as one, so its answer is ErrUnavailable.
 func ask[W any](ctx context.Context, w W, same func(context.Context, W) (bool, error)) (bool, error) {
 	for deadline := time.Now().Add(patience); ; {
 		agreed, err := same(ctx, w)

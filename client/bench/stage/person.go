@@ -58,9 +58,9 @@ func (s *Stage) connect(p *Person) (err error) {
 	return err
 }
 
-// Client makes a Client with empty caches, as in a program that has just started, and with
-// an outbox of its own on disk. It does not ask witnesses, which the bare side does not
-// either.
+// Client makes a Client with empty caches, as in a program that has just started, and
+// with an outbox of its own on disk. It does not ask witnesses, which the bare side does
+// not either.
 func (p *Person) Client() (*client.Client, error) {
 	p.clients++
 	box, err := outbox.Open(filepath.Join(p.Dir, fmt.Sprint(p.clients)))

@@ -13,9 +13,9 @@ import (
 	"github.com/chartseal/chartseal/client/ipfs"
 )
 
-// TestPinsets: on a real node, two programs at once unpin payloads that share pins, one by
-// one, and some calls are cancelled on the way. No sibling is lost, no payload comes back,
-// and the node's garbage collection agrees.
+// TestPinsets: on a real node, two programs at once unpin payloads that share pins, one
+// by one, and some calls are cancelled on the way. No sibling is lost, no payload comes
+// back, and the node's garbage collection agrees.
 func TestPinsets(t *testing.T) {
 	const hospital, n, gone = "HospitalC", 120, 80
 	stores := [2]*ipfs.Store{store(t, hospital, 0), store(t, hospital, 0)}
