@@ -200,16 +200,19 @@ func round(x float64) float64 {
 }
 
 func markdown(w io.Writer, sizes []int, results map[string]map[int]result, rows []row) {
-	fmt.Fprintf(w, `# abe: benchmark
+	fmt.Fprintf(w, `# Attribute-based encryption: benchmark
 
-Made by
+*For engineers and cryptographers who compare costs.*
+
+This page was made by
 
     go run ./abe/internal/bench -json build/bench-abe.json -table docs/bench-abe.md
 
-in one run on %d processors (%s/%s, %s). The policy is an "and" of n attributes. Times are medians in milliseconds. "Ours" includes
-the AEAD, the encodings and the checks of all points, and seals with tables for the public keys; "first use" has none yet.
-gofe's MAABE and FAME are neither authenticated nor checked, and their bytes are those of encoding/json, which is the only
-encoding they have. tkn20 has one authority for everybody, on BLS12-381.
+in one run on %d processors (%s/%s, %s). The policy is an "and" of n attributes. Times are medians in milliseconds.
+
+- "Ours" includes the AEAD, the encodings and the checks of all points, and seals with tables for the public keys. "First use" has no tables yet.
+- gofe's MAABE and FAME neither authenticate nor check. Their sizes are those of encoding/json, their only encoding.
+- tkn20 has one authority for everybody, on BLS12-381.
 
 `, runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	order := []string{"ours", "ours, first use", "gofe MAABE", "gofe FAME", "circl tkn20"}

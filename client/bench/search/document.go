@@ -11,22 +11,24 @@ import (
 
 const preface = `# Search and import: benchmark
 
-Made by
+*For engineers who compare costs.*
+
+This page was made by
 
     make bench-search%s
 
-in one run of %s on a network of its own, three hospitals and a regulator (four BFT orderers, four peers, three kubo nodes) and
-the benchmark itself, all on one machine: %s.
+in one run of %s. The benchmark brought up a network of its own, with three hospitals and a regulator (four BFT orderers, four peers, three
+kubo nodes). Everything ran on one machine: %s.
 
-Ours and its yardstick are measured in turns (ours, bare, bare, ours, ...), so that whatever else the machine does falls on both; figures
-are medians unless they say otherwise, and the spread is half the distance between the quartiles. Everything is counted that a
-caller waits for: a search fetches what it may search, reads the index and checks the record of each hit on the ledger.
+Chartseal and its yardstick are measured in turns (ours, bare, bare, ours, and so on), so that other load on the machine affects both. Figures
+are medians unless they say otherwise. The spread is half the distance between the quartiles. A figure includes all that a
+caller waits for: a search fetches the scopes' keys, reads the index and checks the record of each hit on the ledger.
 
-- *asset:Get of one key* is fabric-gateway alone, asking the same peer for one key, of a contract without rules that only
-  the benchmarks' chaincode program has.
-- *asset:PutMany* is fabric-gateway alone, putting as many keys of the same length with values of the same size, by as many submitters.
-  What it leaves out is what is ours: finding the ends of chains, labels, encryption, padding.
-- The index is filled with random labels and values in transactions of 4096. To a peer these are what all entries are.
+- *asset:Get of one key* is fabric-gateway alone. It asks the same peer for one key, of a contract without rules that only the
+  benchmarks' chaincode program has.
+- *asset:PutMany* is fabric-gateway alone. It puts as many keys of the same length, with values of the same size, by as many submitters.
+  It leaves out Chartseal's own work: finding the ends of chains, labels, encryption, padding.
+- The index is filled with random labels and values in transactions of 4096. To a peer, all entries look like that.
 
 `
 

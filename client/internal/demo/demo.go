@@ -27,7 +27,7 @@ type Options struct {
 	Out  io.Writer // where the story is told
 }
 
-// Exit codes of chartseal that the demonstration expects; see the README.
+// Exit codes of chartseal that the demonstration expects; see docs/exit-codes.md.
 const (
 	exitDenied   = 4
 	exitTampered = 5

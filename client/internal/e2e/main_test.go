@@ -35,11 +35,16 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	topology := network.Default()
-	topology.Directory, topology.Ports = filepath.Join(dir, "network"), network.FreePorts
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // the servers may have to be built first
 	defer cancel()
-	consortium, err = network.Up(ctx, topology, network.Options{Progress: os.Stderr})
+	programs, err := layOut(ctx, dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	topology := network.Default()
+	topology.Directory, topology.Ports = filepath.Join(programs, "network"), network.FreePorts
+	consortium, err = network.Up(ctx, topology, network.Options{Programs: programs, Progress: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bring up the network:", err)
 		if n, err := network.Open(topology.Directory); err == nil {

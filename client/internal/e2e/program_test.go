@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chartseal/chartseal/network"
 )
 
 // The network's people.
@@ -24,7 +26,7 @@ const (
 	twoDoctors = "HospitalA:role=doctor or HospitalB:role=doctor"
 )
 
-// Exit codes of chartseal, see the README.
+// Exit codes of chartseal, see docs/exit-codes.md.
 const (
 	exitDone        = 0
 	exitOther       = 1
@@ -115,16 +117,16 @@ type sealed struct {
 // let them.
 func level(t *testing.T) {
 	t.Helper()
-	if err := awaitLevel(t.Context()); err != nil {
+	if err := awaitLevel(t.Context(), consortium); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func awaitLevel(ctx context.Context) error {
+func awaitLevel(ctx context.Context, n *network.Network) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		heights := make(map[string]uint64)
 		different := make(map[uint64]bool)
-		for _, s := range consortium.Status(ctx) {
+		for _, s := range n.Status(ctx) {
 			if s.Process == "peer" && s.PID != 0 {
 				heights[s.Organisation] = s.Height
 				different[s.Height] = true

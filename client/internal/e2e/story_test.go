@@ -28,7 +28,7 @@ func TestStories(t *testing.T) {
 // storyCommands are those of every story, and level.
 func storyCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := maps.Clone(story.Commands)
-	commands["level"] = func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(awaitLevel(t.Context())) }
+	commands["level"] = func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(awaitLevel(t.Context(), consortium)) }
 	return commands
 }
 
