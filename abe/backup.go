@@ -24,9 +24,9 @@ type masterFile struct {
 
 const masterKind = "chartseal/abe/master-key/v1"
 
-// SealMaster encrypts a master key to age recipients: an armored age file, small enough
-// to print. For a passphrase, use [PassphraseRecipient]; age allows no other recipient
-// beside that one.
+// SealMaster encrypts a master key to age recipients. The result is an armored age file,
+// small enough to print. For a passphrase, use [PassphraseRecipient], which age allows as
+// the only recipient.
 func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 	if err := m.usable(); err != nil {
 		return nil, fmt.Errorf("seal master key: %w", err)
@@ -39,9 +39,12 @@ func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 	return sealArmored(plain, to)
 }
 
-// OpenMaster decrypts what [SealMaster] made. A wrong passphrase or identity matches
-// age.ErrIncorrectIdentity; a file that is not a sealed master key matches
-// [ErrMalformed].
+// OpenMaster decrypts a master key that [SealMaster] encrypted.
+//
+// Errors:
+//   - age.ErrIncorrectIdentity for a wrong passphrase or identity.
+//   - ErrMalformed if the file is not a sealed master key.
+//   - ErrTampered if the encrypted content was changed.
 func OpenMaster(sealed []byte, with ...age.Identity) (*MasterKey, error) {
 	plain, err := openArmored(sealed, "master key", with)
 	if err != nil {
@@ -66,8 +69,8 @@ func PassphraseRecipient(passphrase string) (age.Recipient, error) {
 	return r, nil
 }
 
-// PassphraseIdentity opens what was sealed under a passphrase. It refuses files that ask
-// for more than a gigabyte of memory (work factor 20), which only a hostile one does.
+// PassphraseIdentity opens files sealed under a passphrase. It refuses hostile files that
+// ask for more than a gigabyte of memory (work factor 20).
 func PassphraseIdentity(passphrase string) (age.Identity, error) {
 	id, err := age.NewScryptIdentity(passphrase)
 	if err != nil {

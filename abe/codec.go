@@ -7,7 +7,7 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// maxVersion keeps versions in the range of every integer type that they travel in.
+// maxVersion keeps versions in the range of every integer type that carries them.
 const maxVersion = 1<<31 - 1
 
 // maxGID bounds a global identifier: an MSP ID, a slash, an enrolment id.

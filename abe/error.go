@@ -14,27 +14,27 @@ var (
 	// ErrNotSatisfied: the keys at hand do not satisfy the policy. It comes as a
 	// [*NotSatisfiedError], which also matches age.ErrIncorrectIdentity.
 	ErrNotSatisfied = errors.New("policy not satisfied")
-	// ErrMalformed: bytes that are not an encoding of this package, or hold points
-	// outside the groups.
+	// ErrMalformed: the bytes are not an encoding of this package, or hold points outside
+	// the groups.
 	ErrMalformed = errors.New("malformed")
-	// ErrTampered: a well-formed stanza that keys which satisfy its policy do not open.
+	// ErrTampered: a well-formed stanza does not open with keys that satisfy its policy.
 	ErrTampered = errors.New("tampered")
-	// ErrKeyMismatch: a user key that does not belong to the public key, the GID or the
-	// other keys beside it.
+	// ErrKeyMismatch: a key does not belong to the public key, the GID, or the other keys
+	// beside it.
 	ErrKeyMismatch = errors.New("key mismatch")
-	// ErrNoKey: a policy names an attribute without a public key.
+	// ErrNoKey: an attribute of a policy has no public key.
 	ErrNoKey = errors.New("no public key")
 	// ErrUnknownSuite: a stanza or a key of a suite that this version does not know. It
 	// comes as an [*UnknownSuiteError].
 	ErrUnknownSuite = errors.New("unknown suite")
 )
 
-// A NotSatisfiedError says which policy was not satisfied and what was missing.
+// A NotSatisfiedError names the policy and the attributes that were missing.
 type NotSatisfiedError struct {
 	Policy  string     // canonical form
 	GID     string     // whose keys were tried; empty when there were none
-	Missing [][]string // smallest sets of attributes that would do, the smallest first; a few at most
-	Stale   []string   // attributes that are held, but only in versions that the object was not sealed to
+	Missing [][]string // smallest sets of further attributes that would satisfy it, the smallest first; a few at most
+	Stale   []string   // attributes held only in other versions than the object was sealed to
 }
 
 func (e *NotSatisfiedError) Error() string {

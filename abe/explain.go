@@ -9,14 +9,16 @@ import (
 // An Explanation says why an identity can or cannot open a stanza.
 type Explanation struct {
 	Satisfied bool
-	Used      []KeyVersion // the keys that opening takes, when satisfied: as few as possible
-	Missing   [][]string   // smallest sets of attributes that would do, the smallest first, when not
-	Stale     []string     // attributes that are held, but only in versions that the object was not sealed to
+	Used      []KeyVersion // when satisfied: the keys that opening uses, as few as possible
+	Missing   [][]string   // when not: smallest sets of further attributes that would satisfy, the smallest first
+	Stale     []string     // when not: attributes held only in other versions than the object was sealed to
 }
 
-// Explain says whether these keys satisfy what [HeaderPolicies] read, without opening
-// anything. An object with several stanzas opens if any of them is satisfied. It fails
-// with [ErrMalformed] when p is not from this package.
+// Explain says whether these keys satisfy a policy that [HeaderPolicies] read. It opens
+// nothing. An object with several stanzas opens if any of them is satisfied.
+//
+// Errors:
+//   - ErrMalformed if p is not from this package.
 func (id *Identity) Explain(p *SealedPolicy) (*Explanation, error) {
 	s, err := suiteNamed(p.Suite)
 	if err != nil {

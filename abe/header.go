@@ -46,16 +46,16 @@ func HeaderPolicies(file io.Reader) ([]*SealedPolicy, error) {
 	return out, nil
 }
 
-// headerStanzas takes a header apart that age has parsed and written again, so it is in
-// age's canonical form: a version line, for each stanza "-> " and its arguments and lines
-// of base64 of which the last is short, and the line of the MAC.
+// headerStanzas parses a header that age has parsed and written again, so that it is in
+// age's canonical form: a version line; for each stanza "-> " with its arguments, and
+// lines of base64 of which the last is short; and the line of the MAC.
 func headerStanzas(header []byte) ([]*age.Stanza, error) {
 	const columns = 64
 	var out []*age.Stanza
 	var body strings.Builder
 	lines := bufio.NewScanner(bytes.NewReader(header))
 	lines.Buffer(nil, maxHeader)
-	lines.Scan() // the version, which age has checked
+	lines.Scan() // the version line, which age has checked
 	inBody := false
 	for lines.Scan() {
 		line := lines.Text()

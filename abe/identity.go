@@ -33,10 +33,10 @@ var _ age.Identity = (*Identity)(nil)
 // An IdentityOption changes how an [Identity] works.
 type IdentityOption func(*Identity)
 
-// SkipPolicyCheck is for red teams and demonstrations: it makes the identity run the
-// decryption with the keys it has even when they do not satisfy the policy, instead of
-// saying so at once. The computation then gives a wrong secret, which the AEAD refuses.
-// It weakens nothing, as an attacker has this option anyway.
+// SkipPolicyCheck is for red teams and demonstrations. The identity then decrypts even
+// with keys that do not satisfy the policy, instead of refusing at once. The computation
+// gives a wrong secret, which the AEAD refuses. This weakens nothing, as an attacker can
+// do the same.
 func SkipPolicyCheck(id *Identity) { id.bypass = true }
 
 // NewIdentity gathers the keys of one person. There may be several versions of an
@@ -69,7 +69,7 @@ func NewIdentity(keys []*UserKey, options ...IdentityOption) (*Identity, error) 
 	return id, nil
 }
 
-// GID is whose keys these are; empty when there are none.
+// GID is the holder of the keys; empty without keys.
 func (id *Identity) GID() string { return id.gid }
 
 // Attributes lists the attributes that there are keys for, sorted, each once.
@@ -196,9 +196,9 @@ func (id *Identity) open(s *stanza, coefficients []policy.Coefficient, held map[
 	return s.unwrap(secret)
 }
 
-// attack does the best that keys which do not satisfy the policy can do: it decrypts with
-// the coefficients of a set that does, and puts keys of other attributes and versions in
-// the place of those that are missing.
+// attack makes the best of keys that do not satisfy the policy. It decrypts with the
+// coefficients of a set that would, and replaces missing keys by keys of other attributes
+// and versions.
 func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) {
 	mine := id.usable(s)
 	if len(mine) == 0 {
@@ -216,7 +216,7 @@ func (id *Identity) attack(s *stanza, held map[string]*UserKey) ([]byte, error) 
 	return id.open(s, coefficients, substituted)
 }
 
-// maxMissing is how many ways to satisfy a policy an error names.
+// maxMissing bounds the ways to satisfy a policy that an error names.
 const maxMissing = 3
 
 func (id *Identity) refusal(s *stanza, held map[string]*UserKey) *NotSatisfiedError {

@@ -78,7 +78,7 @@ func encapsulate(s pairing.Suite, span *policy.Span, keys []*PublicKey, random i
 	return rows, gt.Exp(v[0]), nil
 }
 
-// A share is one row in use: its coefficient c, and the user's key for its attribute.
+// A share is one row in use, with its coefficient c and the user's key for its attribute.
 type share struct {
 	row         row
 	coefficient *big.Int
@@ -91,8 +91,10 @@ type share struct {
 //	e(g1,g2)^s = Π (C1 · e(H(GID), C3) / e(K, C2))^c  =  Π C1^c · e(H(GID), Σ c·C3) · Π e(-c·K, C2)
 //
 // It computes the same when the coefficients do not solve the span program, or the keys
-// are other people's; the result is then not the secret. It fails with [ErrMalformed]
-// when the product or the sum is not in its group of order r.
+// are other people's. The result is then not the secret.
+//
+// Errors:
+//   - ErrMalformed if the product or the sum is not in its group.
 func decapsulate(s pairing.Suite, h pairing.G1, shares []share) (pairing.GT, error) {
 	n := len(shares)
 	c1, c3, c := make([]pairing.GT, n), make([]pairing.G2, n), make([]*big.Int, n)

@@ -10,10 +10,10 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A PublicKey is what a sealer needs of one attribute: the pair e(g1,g2)^α, g2^y of
-// eprint 2010/351, appendix D. Its authority publishes it, and the ledger pins it. It is
-// immutable and safe for concurrent use. The zero value holds no key and is good for
-// UnmarshalBinary only.
+// A PublicKey is the pair e(g1,g2)^α, g2^y of eprint 2010/351, appendix D, to which
+// sealers encrypt one version of one attribute. Its authority publishes it, and the ledger
+// pins it. It is immutable and safe for concurrent use. The zero value holds no key and
+// supports UnmarshalBinary only.
 type PublicKey struct {
 	suite     pairing.Suite
 	attribute policy.Attribute
@@ -32,11 +32,10 @@ func (k *PublicKey) Attribute() policy.Attribute { return k.attribute }
 // Version counts from 1; each rotation of the attribute adds one.
 func (k *PublicKey) Version() int { return k.version }
 
-// Equal tells whether both keys are the same key of the same version of the same
-// attribute.
+// Equal reports whether both have the same suite, attribute, version and elements.
 func (k *PublicKey) Equal(other *PublicKey) bool { return string(k.bytes()) == string(other.bytes()) }
 
-// MarshalBinary gives the canonical encoding, see FORMAT.md. It never fails.
+// MarshalBinary returns the canonical encoding, see FORMAT.md. It never fails.
 func (k *PublicKey) MarshalBinary() ([]byte, error) { return k.bytes(), nil }
 
 func (k *PublicKey) bytes() []byte {
@@ -48,10 +47,14 @@ func (k *PublicKey) bytes() []byte {
 }
 
 // ParsePublicKey reads the canonical encoding of a public key. It checks that both
-// elements are in their groups of prime order and are not the identity, and refuses
-// anything else with [ErrMalformed]. Whether the key is the right one for its name is for
-// the caller to know: take keys from the ledger, where only the owner of the name can
+// elements are in their groups and not the identity. It cannot check that the key is the
+// right one for its name: take keys from the ledger, where only the owner of the name can
 // publish.
+//
+// Errors:
+//   - ErrMalformed for anything but a canonical encoding.
+//   - [*UnknownSuiteError] beside it if the key is of a suite that this version does not
+//     know.
 func ParsePublicKey(b []byte) (*PublicKey, error) {
 	s, r, err := cutMagic(b, kindPublicKey)
 	if err != nil {
@@ -75,9 +78,9 @@ func (k *PublicKey) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-// A UserKey is the key of one person for one attribute: K = g1^α · H(GID)^y. It is a
-// secret of that person. It is immutable and safe for concurrent use. The zero value
-// holds no key and is good for UnmarshalBinary only.
+// A UserKey is the key of one person for one version of one attribute: K = g1^α ·
+// H(GID)^y. It is a secret of that person. It is immutable and safe for concurrent use.
+// The zero value holds no key and supports UnmarshalBinary only.
 type UserKey struct {
 	suite     pairing.Suite
 	gid       string
@@ -96,10 +99,10 @@ func (k *UserKey) Name() string { return k.attribute.String() }
 // Attribute is the attribute's name in parts.
 func (k *UserKey) Attribute() policy.Attribute { return k.attribute }
 
-// Version is that of the public key that this key belongs to.
+// Version is the version of the public key that this key belongs to.
 func (k *UserKey) Version() int { return k.version }
 
-// String does not show the secret, so that a key that slips into a log is not lost.
+// String does not show the secret, so that a log of it reveals nothing.
 func (k *UserKey) String() string {
 	return fmt.Sprintf("user key of %s for %s version %d", k.gid, k.Name(), k.version)
 }
@@ -107,8 +110,8 @@ func (k *UserKey) String() string {
 // GoString does not show the secret either.
 func (k *UserKey) GoString() string { return k.String() }
 
-// MarshalBinary gives the canonical encoding, see FORMAT.md. It is as secret as the key.
-// It never fails.
+// MarshalBinary returns the canonical encoding, see FORMAT.md, which is as secret as the
+// key. It never fails.
 func (k *UserKey) MarshalBinary() ([]byte, error) {
 	b := []byte(magic(k.suite, kindUserKey))
 	b = appendText(b, k.gid)
@@ -117,9 +120,10 @@ func (k *UserKey) MarshalBinary() ([]byte, error) {
 	return append(b, k.k.Marshal()...), nil
 }
 
-// ParseUserKey reads the canonical encoding of a user key and refuses anything else with
-// [ErrMalformed]. It cannot tell whether an authority made the key: [UserKey.Verify]
-// does.
+// ParseUserKey reads the canonical encoding of a user key. It cannot tell whether an
+// authority made the key: [UserKey.Verify] does.
+//
+// Errors: as of [ParsePublicKey].
 func ParseUserKey(b []byte) (*UserKey, error) {
 	s, r, err := cutMagic(b, kindUserKey)
 	if err != nil {
@@ -148,7 +152,11 @@ func (k *UserKey) UnmarshalBinary(b []byte) error {
 //
 //	e(K, g2) = e(g1,g2)^α · e(H(GID), g2^y)
 //
-// It fails with [ErrKeyMismatch]. Do this once, when a key arrives.
+// Do this once, when a key arrives.
+//
+// Errors:
+//   - ErrKeyMismatch if the authority did not make it, or pk is for another attribute,
+//     version or suite.
 func (k *UserKey) Verify(pk *PublicKey) error {
 	if k.Name() != pk.Name() || k.version != pk.version {
 		return fmt.Errorf("%s: %w: public key is for %s version %d", k, ErrKeyMismatch, pk.Name(), pk.version)
@@ -169,8 +177,8 @@ func (k *UserKey) Verify(pk *PublicKey) error {
 	return nil
 }
 
-// checkGID accepts what an authority may derive from a certificate: printable UTF-8, with
-// one part before and one after the first slash.
+// checkGID accepts the identifiers that an authority may derive from a certificate:
+// printable UTF-8, with one part before and one after the first slash.
 func checkGID(gid string) error {
 	msp, id, found := strings.Cut(gid, "/")
 	if !found || msp == "" || id == "" || len(gid) > maxGID {

@@ -16,10 +16,10 @@ import (
 const masterSize = 32
 
 // A MasterKey is the whole secret of one authority: 32 random bytes, from which the
-// exponents α and y of every version of every attribute are derived. So a backup taken
-// once is good for ever, making a key again gives the same key, and a rotation is the
-// next version number. Whoever has it can make every key of the authority. It is safe for
-// concurrent use until [MasterKey.Destroy].
+// exponents α and y of every version of every attribute are derived. So one backup is good
+// for ever, a key made again is the same key, and a rotation is the next version number.
+// A master key can make every key of its authority. It is safe for concurrent use until
+// [MasterKey.Destroy].
 type MasterKey struct {
 	authority string
 	secret    [masterSize]byte
@@ -39,7 +39,7 @@ func NewMasterKey(authority string, random io.Reader) (*MasterKey, error) {
 	return m, nil
 }
 
-// usable fails after Destroy: everybody can derive the keys of the zeros that it leaves.
+// usable fails after Destroy: everybody can derive keys from the zeros that it leaves.
 func (m *MasterKey) usable() error {
 	if m.destroyed {
 		return errors.New("the master key was destroyed")
@@ -56,7 +56,7 @@ func (m *MasterKey) String() string { return "master key of " + m.authority }
 // GoString does not show the secret either.
 func (m *MasterKey) GoString() string { return m.String() }
 
-// Destroy overwrites the secret. Whatever uses it afterwards fails.
+// Destroy overwrites the secret. Later uses fail.
 func (m *MasterKey) Destroy() {
 	m.destroyed = true
 	clear(m.secret[:])
@@ -102,8 +102,8 @@ func (m *MasterKey) exponents(s pairing.Suite, attribute string, version int) (p
 	return a, e, nil
 }
 
-// PublicKey gives the public key of a version of one of the authority's attributes. It
-// always gives the same one.
+// PublicKey returns the public key of a version of one of the authority's attributes, the
+// same one every time.
 func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error) {
 	s := suites[0]
 	a, e, err := m.exponents(s, attribute, version)
@@ -115,9 +115,9 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 	return &PublicKey{suite: s, attribute: a, version: version, egg: egg, gy: gy, tables: new(tables)}, nil
 }
 
-// Issue makes the key of gid for a version of one of the authority's attributes. It
-// always gives the same one. Whether gid deserves the key is decided before, from a
-// verified certificate (package authority).
+// Issue makes the key of gid for a version of one of the authority's attributes, the same
+// one every time. The caller decides whether gid may have it (package authority does, from
+// a verified certificate).
 func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) {
 	keys, err := m.IssueAll(gid, []KeyVersion{{attribute, version}})
 	if err != nil {
@@ -126,8 +126,8 @@ func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) 
 	return keys[0], nil
 }
 
-// IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, which costs
-// less than one by one.
+// IssueAll is [MasterKey.Issue] for many attributes and versions of one gid, and costs
+// less than many calls.
 func (m *MasterKey) IssueAll(gid string, wanted []KeyVersion) ([]*UserKey, error) {
 	if err := checkGID(gid); err != nil {
 		return nil, fmt.Errorf("issue: %w", err)

@@ -7,9 +7,8 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// A tables holds tables for the elements of one public key. They make its powers about
-// twice as fast, and are made when the key has been used often enough to pay for them:
-// those of bn256 take about 300 KiB.
+// tables make the powers of one public key about twice as fast. They are made after as
+// many uses as pay for them, and may take some hundred KiB.
 type tables struct {
 	uses atomic.Int32
 	once sync.Once
@@ -17,7 +16,7 @@ type tables struct {
 	gy   pairing.PowerG2
 }
 
-// tableUses is how many uses cost as much as making the tables.
+// tableUses is the number of uses that cost as much as making the tables.
 const tableUses = 10
 
 // powers counts a use. It returns the powers of e(g1,g2)^α and of g2^y.

@@ -10,9 +10,9 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// A Recipient seals to a policy. It implements age.Recipient and gives one stanza for
-// each span program of the policy. It is safe for concurrent use. Files that are sealed
-// together are sealed faster by its [Recipient.Shared].
+// A Recipient seals to a policy. It implements age.Recipient and returns one stanza for
+// each span program of the policy. It is safe for concurrent use. [Recipient.Shared] is
+// faster for files that are sealed together.
 type Recipient struct {
 	suite  pairing.Suite
 	policy string
@@ -71,8 +71,10 @@ func (r *Recipient) add(attribute string, key func(string) (*PublicKey, error)) 
 	return nil
 }
 
-// KeyRing makes the function that [NewRecipient] wants out of a list of keys. A name with
-// two different keys is refused: exactly one key of an attribute is the current one.
+// KeyRing makes the function for [NewRecipient] from a list of keys.
+//
+// Errors:
+//   - ErrKeyMismatch if a name has two different keys: an attribute has one current key.
 func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), error) {
 	ring := map[string]*PublicKey{}
 	for _, k := range keys {
@@ -92,7 +94,7 @@ func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), er
 // Policy is the canonical form of the policy.
 func (r *Recipient) Policy() string { return r.policy }
 
-// Equal tells whether both seal to the same policy with the same public keys.
+// Equal reports whether both seal to the same policy with the same public keys.
 func (r *Recipient) Equal(other *Recipient) bool {
 	return r.policy == other.policy && maps.EqualFunc(r.keys, other.keys, (*PublicKey).Equal)
 }

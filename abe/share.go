@@ -12,18 +12,18 @@ import (
 	"github.com/cloudflare/circl/secretsharing"
 )
 
-// A MasterShare is one of n parts of a master key, any k of which give it back (Shamir),
-// and fewer of which do not. It carries a commitment to all parts (Feldman), so that a
-// part that was damaged or made up is found and named.
+// A MasterShare is one of n parts of a master key. Any k of them give it back, and fewer
+// do not (Shamir). It carries a commitment to all parts (Feldman), so that a damaged or
+// made-up part is found and named.
 //
 // The field is that of P-384's order, which has room for the 32 bytes of the secret.
-// Without the commitment, fewer than k parts would tell nothing whatever; with it they
-// tell the secret times the generator, a discrete logarithm of 256 bits: 2^128 steps, and
-// few for a quantum computer. So the commitment stands inside the sealed share and is
-// seen by custodians only.
+// Without the commitment, fewer than k parts would reveal nothing at all. The commitment
+// reveals the secret times the generator, a discrete logarithm of 256 bits: 2^128 steps,
+// and few for a quantum computer. So the commitment stands inside the sealed share, and
+// only custodians see it.
 //
-// A share proves nothing about which master key was split: k custodians who plot can
-// bring shares of one of their own making. The public keys on the ledger tell (package
+// A share does not prove which master key was split: k custodians who plot can bring
+// shares of a key of their own making. The public keys on the ledger tell (package
 // client/keys compares them before it publishes).
 type MasterShare struct {
 	authority  string
@@ -49,8 +49,8 @@ type shareFile struct {
 
 var shareGroup = group.P384
 
-// SplitMaster splits a master key into n shares, any k of which give it back: 2 <= k <= n
-// <= [MaxShares].
+// SplitMaster splits a master key into n shares, any k of which give it back, for 2 <= k
+// <= n <= [MaxShares].
 func SplitMaster(m *MasterKey, k, n int, random io.Reader) ([]*MasterShare, error) {
 	if k < 2 || k > n || n > MaxShares {
 		return nil, fmt.Errorf("split master key: %d of %d: want 2 <= k <= n <= %d", k, n, MaxShares)
@@ -86,9 +86,12 @@ func SplitMaster(m *MasterKey, k, n int, random io.Reader) ([]*MasterShare, erro
 	return out, nil
 }
 
-// CombineMaster puts a master key together again from at least as many shares of one
-// split as its threshold. A share that does not belong to the others, or is damaged,
-// fails with [ErrTampered] and is named.
+// CombineMaster restores a master key from shares of one split, at least as many as its
+// threshold.
+//
+// Errors:
+//   - ErrTampered if a share is damaged or of another split; the text names it.
+//   - ErrMalformed if a share is not an encoding.
 func CombineMaster(shares []*MasterShare) (*MasterKey, error) {
 	fail := func(format string, args ...any) (*MasterKey, error) {
 		return nil, fmt.Errorf("combine master key: "+format, args...)
@@ -151,7 +154,7 @@ func (s *MasterShare) part() (secretsharing.Share, error) {
 	return out, nil
 }
 
-// Threshold is how many shares give the master key back.
+// Threshold is the number of shares that give the master key back.
 func (s *MasterShare) Threshold() int { return s.threshold }
 
 // String names the share without showing its secret.
@@ -172,7 +175,9 @@ func SealShare(s *MasterShare, to ...age.Recipient) ([]byte, error) {
 	return sealArmored(plain, to)
 }
 
-// OpenShare decrypts what [SealShare] made, with errors as [OpenMaster] has.
+// OpenShare decrypts a share that [SealShare] encrypted.
+//
+// Errors: as of [OpenMaster].
 func OpenShare(sealed []byte, with ...age.Identity) (*MasterShare, error) {
 	plain, err := openArmored(sealed, "share", with)
 	if err != nil {

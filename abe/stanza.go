@@ -22,11 +22,11 @@ const (
 
 // Formats of a stanza, the first byte of its body.
 const (
-	formatSingle = 1 // can be read: one file key for each encapsulation
+	formatSingle = 1 // read only: one file key for each encapsulation
 	formatSalted = 2 // any number of them
 )
 
-// infoSalted and infoSingle are what the keys that wrap file keys are expanded with.
+// infoSalted and infoSingle are the HKDF info of the keys that wrap file keys.
 func infoSalted(s pairing.Suite) string { return stanzaType(s) + "/file-key/v2" }
 func infoSingle(s pairing.Suite) string { return stanzaType(s) + "/file-key/v1" }
 
@@ -35,7 +35,7 @@ func maxBody(s pairing.Suite) int {
 	return 1 + 2*(2+policy.MaxText) + 2 + policy.MaxAttributes*(4+rowSize(s)) + saltSize + wrappedSize
 }
 
-// A stanza is one span program's share of a sealed policy. See FORMAT.md.
+// A stanza is the ciphertext of one span program of a policy. See FORMAT.md.
 type stanza struct {
 	suite    pairing.Suite
 	format   byte
@@ -83,8 +83,8 @@ func extract(secret pairing.GT, header []byte) ([]byte, error) {
 	return root, nil
 }
 
-// wrapper is the AEAD for one file key. All before the wrapped key is its associated
-// data. The nonce is zero because the key is used once: each file key of an encapsulation
+// wrapper is the AEAD for one file key. All bytes before the wrapped key are its
+// associated data. The nonce is zero because the key is used once: each file key of an encapsulation
 // has a salt of its own, drawn at random.
 func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Expand(sha256.New, root, info+string(salt), chacha20poly1305.KeySize)
@@ -130,7 +130,7 @@ func parseStanza(a *age.Stanza) (*stanza, error) {
 	return s, nil
 }
 
-// parsePolicies reads the part of a stanza that says who may open it.
+// parsePolicies reads the part of a stanza that holds the policy.
 func parsePolicies(a *age.Stanza) (*reader, *stanza, error) {
 	suite, err := suiteOf(a.Type)
 	if err != nil {
@@ -185,10 +185,10 @@ func StanzaPolicy(a *age.Stanza) (*SealedPolicy, error) {
 	return p, nil
 }
 
-// A SealedPolicy is what anyone can read of a stanza.
+// A SealedPolicy is the public part of a stanza.
 type SealedPolicy struct {
 	Suite  string       // of the stanza, for example bn256
-	Policy string       // the whole policy, canonical; a claim of the sealer when the object has several stanzas
+	Policy string       // the whole policy, canonical; only the sealer's claim if the object has several stanzas
 	Span   string       // the part of it that this stanza was sealed to
 	Keys   []KeyVersion // in the order of the rows
 }

@@ -1,6 +1,5 @@
-// Package authority is the service by which a hospital hands out attribute keys: it
-// checks who is asking, decides by a rule file which attributes they have, and makes the
-// keys.
+// Package authority is the service that hands out a hospital's attribute keys. It
+// identifies the caller, looks up their attributes in a rule file, and makes the keys.
 //
 // The path of a request:
 //
@@ -10,47 +9,49 @@
 //	           abe.MasterKey: one key for each published version of each name             → response
 //	doctor ◄── keys, each checked against the public key that the ledger pins ── [RequestKeys]
 //
-// Nothing in the request says who is asking or for what: the body is empty. The global
-// identifier is MSPID/enrolment-id, from the certificate, so it survives renewal, and the
-// same person asking twice gets the same keys.
+// The request has an empty body: the certificate alone identifies the caller. The global
+// identifier is MSPID/enrolment-id, taken from the certificate, so it survives renewal.
+// The same person asking twice gets the same keys.
 //
-// # Whom an authority believes
+// # Trust in the hospital's peer
 //
-// Who is a member, whose certificates are revoked and which versions are published it
-// learns from Config's functions, which in Chartseal ask the hospital's own peer. So
-// whoever controls that peer controls what this authority hands out: a root of their own
-// in place of a member's makes them anybody, and a CRL withheld keeps the revoked in. Run
-// the authority where the peer's administrators are trusted as the authority's own are. A
-// peer of another hospital cannot do this; that hospital's CA can, for its own people and
-// for what the rules give them. A version that nobody has published must not get past
-// [Config.Versions], since keys for it would outlive the rotations to come: the public
-// key that goes with it shows that the authority made it.
+// The functions in [Config] tell an authority the members, the revoked certificates and
+// the published versions. In Chartseal they ask the hospital's own peer, so whoever
+// controls that peer controls which keys this authority hands out. With a false root for
+// a member they can pose as anybody; by withholding a CRL they keep a revoked person in.
+// Run the authority where the peer's administrators are trusted like the authority's own.
 //
-// # What an authority can do
+// A peer of another hospital cannot do this. Another hospital's CA can, for its own people
+// and within the rules. [Config.Versions] must not accept a version that nobody has
+// published, since keys for it would outlive later rotations. The public key published
+// with a version proves that the authority made it.
 //
-// An authority makes every key for the attributes under its own MSP ID, for anyone. It
-// can therefore open alone what a policy puts in its hands alone, and nothing else: a
-// policy that needs attributes of two authorities needs both. It learns who asks for keys
-// and when, and never what they open. It cannot take a key back: revoking a person means
-// that no new keys are issued (CRL), that the attribute is rotated (a new version, which
-// they never get), and that what they could open is sealed anew.
+// # Powers and limits of an authority
+//
+// An authority can make every key under its own MSP ID, for anyone. So it can open alone
+// what a policy leaves to its attributes alone. A policy that needs attributes of two
+// authorities needs both. An authority learns who asks for keys and when, and never which
+// records they open.
+//
+// It cannot take a key back. Revoking a person takes three steps: no new keys are issued
+// (CRL), the attribute is rotated to a version that the person never gets, and the records
+// that they could open are sealed again.
 package authority
 
 import "errors"
 
 // Sentinels of this package. Test for them with errors.Is.
 var (
-	// ErrDenied: the authority has verified who is asking and says no, or could not
-	// verify it. It comes as a [*DeniedError].
+	// ErrDenied: the authority refuses the caller, or could not verify who it is. It comes
+	// as a [*DeniedError].
 	ErrDenied = errors.New("denied")
-	// ErrUnavailable: the authority, or something that it needs, could not be reached or
-	// is too busy. Trying later may help.
+	// ErrUnavailable: the authority, or a service that it needs, cannot be reached or is
+	// too busy. Trying later may help.
 	ErrUnavailable = errors.New("authority unavailable")
-	// ErrUntrusted: the server is not the authority that it should be, or it answered
-	// with keys that do not fit the pinned public keys. Nothing of its answer may be
-	// used.
+	// ErrUntrusted: the server is not the expected authority, or its keys do not fit the
+	// pinned public keys. Nothing of its answer may be used.
 	ErrUntrusted = errors.New("authority not trusted")
-	// ErrRules: a rule file that makes no sense.
+	// ErrRules: a rule file is not valid.
 	ErrRules = errors.New("invalid rules")
 )
 

@@ -31,16 +31,18 @@ func ClientTLS(enrolment tls.Certificate, roots []*x509.Certificate) *tls.Config
 	}
 }
 
-// A Pinned gives the public key that the ledger pins for one version of an attribute.
+// A Pinned returns the public key that the ledger pins for one version of an attribute.
 type Pinned func(name string, version int) (*abe.PublicKey, error)
 
 // RequestKeys asks the authority at url (https://host:port) for all keys that gid has
-// there. Every key of the answer is checked: it is for gid, under the authority's own MSP
-// ID, and made with the exponents of the pinned public key. One that is not fails the
-// whole request with [ErrUntrusted], and nothing is returned.
+// there. It checks every key of the answer: it must be for gid, under the authority's own
+// MSP ID, and fit the pinned public key. One bad key fails the whole request.
 //
-// A refusal is a [*DeniedError]; a server that cannot be reached, or is too busy, is
-// [ErrUnavailable].
+// Errors:
+//   - [*DeniedError] if the authority refuses the caller.
+//   - ErrUnavailable if the server cannot be reached or is too busy.
+//   - ErrUntrusted if the server is another one, or a key is not genuine.
+//   - any error of pinned.
 func RequestKeys(ctx context.Context, url string, config *tls.Config, authority, gid string, pinned Pinned) ([]*abe.UserKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 )
 
 // Rules is an authority's rule file: which certificate attributes give which attributes
-// of policies. RULES.md beside this file explains it for those who write one. In YAML:
+// of policies. RULES.md beside this file is the manual. In YAML:
 //
 //	rules:
 //	  - grant: role={role}              # a certificate of this hospital with role=nurse gets HospitalA:role=nurse ...
@@ -27,7 +27,7 @@ type Rules struct {
 	Rules []Rule `json:"rules" yaml:"rules"`
 }
 
-// A Rule grants one attribute to everyone whom all of its conditions fit.
+// A Rule grants one attribute to everyone who meets all of its conditions.
 type Rule struct {
 	// Grant is the attribute without its authority: name, name=value, or
 	// name={attribute}, which takes the value from the certificate attribute of that
@@ -65,8 +65,8 @@ const (
 	maxPublishedMax = 1023 // numbers up to here are published up front
 )
 
-// DefaultRules are those of a hospital that has not written its own: role and department
-// of its own people.
+// DefaultRules apply until a hospital writes its own: they grant role and department to
+// its own people.
 func DefaultRules() Rules {
 	return Rules{Rules: []Rule{
 		{Grant: "role={role}", Values: []string{
@@ -89,8 +89,10 @@ type mapped struct {
 	source string // the certificate attribute that its value comes from, or empty
 }
 
-// NewMapping checks the rules for an authority. Its errors match [ErrRules] and name the
-// rule.
+// NewMapping checks the rules for an authority.
+//
+// Errors:
+//   - ErrRules if a rule is not valid; the text names it.
 func NewMapping(authority string, rules Rules) (*Mapping, error) {
 	if len(rules.Rules) == 0 || len(rules.Rules) > maxRules {
 		return nil, fmt.Errorf("%w: want 1 to %d rules, have %d", ErrRules, maxRules, len(rules.Rules))
@@ -193,9 +195,9 @@ func (m *Mapping) attribute(name, value string) string {
 	return policy.Attribute{Authority: m.authority, Name: name, Value: value}.String()
 }
 
-// Attributes lists the names that should be published before anyone seals: all that can
-// be granted, but for wildcards and large numbers, which are published when first needed
-// (see [Mapping.Covers]). It is sorted.
+// Attributes lists the names to publish before anyone seals, sorted: all that the rules
+// can grant, except wildcards and large numbers, which are published when first needed
+// (see [Mapping.Covers]).
 func (m *Mapping) Attributes() []string {
 	var out []string
 	for _, r := range m.rules {
@@ -214,8 +216,8 @@ func (m *Mapping) Attributes() []string {
 	return slices.Compact(out)
 }
 
-// Covers tells whether the rules can grant the named attribute to somebody, wildcards and
-// large numbers included: whether it makes sense to publish its key.
+// Covers reports whether the rules can grant the named attribute to somebody, wildcards
+// and large numbers included, so that its key is worth publishing.
 func (m *Mapping) Covers(attribute string) bool {
 	a, err := policy.ParseAttribute(attribute)
 	if err != nil || a.Authority != m.authority {

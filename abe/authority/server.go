@@ -58,9 +58,9 @@ type Config struct {
 	Master   *abe.MasterKey
 	Mapping  *Mapping
 	Verifier *Verifier
-	// Versions gives the current published version of each named attribute; names that
-	// are not published are left out. It should not take a peer's word for a version:
-	// only the master key can have made the public key that is published with it.
+	// Versions returns the current published version of each named attribute, and leaves
+	// unpublished names out. It should not take a peer's word for a version: it can check
+	// the public key published with it, which only the master key can have made.
 	Versions func(ctx context.Context, names []string) (map[string]int, error)
 	Log      *slog.Logger // who got which names and versions; never a key. Default: slog.Default()
 	Limit    Limit        // of requests by one GID
@@ -91,9 +91,9 @@ func NewServer(c Config) (*Server, error) {
 	return s, nil
 }
 
-// ServerTLS is the TLS configuration of an authority: TLS 1.3, and a client certificate,
-// whose key the handshake proves. The handshake does not verify the certificate; the
-// handler does, and says in its answer why it refused.
+// ServerTLS is the TLS configuration of an authority: TLS 1.3 and a client certificate,
+// whose key the handshake proves. The handler, not the handshake, verifies the
+// certificate, so that its answer can give the reason of a refusal.
 func ServerTLS(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
@@ -128,8 +128,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
-	// The body has no meaning. Reading a little of it keeps the connection usable for a
-	// client that sends "{}".
+	// The body has no meaning, but a client may send "{}": reading it keeps the
+	// connection usable.
 	_, _ = io.CopyN(io.Discard, r.Body, 1024)
 	response, err := s.issue(r)
 	if err != nil {
@@ -163,8 +163,8 @@ func (s *Server) issue(r *http.Request) (*KeysResponse, error) {
 	response := &KeysResponse{Authority: s.config.Master.Authority(), GID: holder.GID(), Keys: []IssuedKey{}}
 	var wanted []abe.KeyVersion
 	for _, name := range names {
-		// Whoever is entitled now is entitled to what was sealed under earlier versions
-		// too; a rotation shuts out those who are no longer.
+		// A holder who is entitled now may also open records sealed under earlier
+		// versions. A rotation excludes those who are not entitled any more.
 		for v := max(1, versions[name]-maxVersions+1); v <= versions[name]; v++ {
 			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
 		}
@@ -212,7 +212,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	writeJSON(w, status, body)
 }
 
-// subject is what an unverified certificate claims, for the log.
+// subject is the claim of an unverified certificate, for the log.
 func subject(r *http.Request) string {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return ""

@@ -26,20 +26,20 @@ type Verifier struct {
 }
 
 // NewVerifier makes a verifier that asks members for the channel's present MSPs at each
-// use, so that a revocation counts from the next request on; members may cache for as
-// long as a revocation may take.
+// use, so that a revocation counts from the next request on. members may cache its answer
+// for as long as a revocation may take.
 func NewVerifier(members func(context.Context) ([]MSP, error)) *Verifier {
 	return &Verifier{members: members, now: time.Now}
 }
 
 // Verify checks an enrolment certificate and reads its holder from it. The certificate
-// must be valid now, issued by exactly one MSP of the channel, in none of that MSP's
-// CRLs, and of a client, not of a node or an administrator. Intermediate certificates
-// that the client sends are ignored: only those of the channel's configuration count, as
-// in Fabric itself.
+// must be valid now, issued by exactly one MSP of the channel, not revoked by that MSP,
+// and of a client, not of a node or an administrator. Intermediate certificates from the
+// client are ignored: only those of the channel's configuration count, as in Fabric.
 //
-// It fails with a [*DeniedError], or with [ErrUnavailable] when the MSPs could not be
-// had. There is no fallback: without roots and CRLs nobody is verified.
+// Errors:
+//   - [*DeniedError] if the certificate fails a check.
+//   - ErrUnavailable if members fails. Without roots and CRLs nobody is verified.
 func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate) (*Holder, error) {
 	members, err := v.members(ctx)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package policy is the language in which a record's owner says who may open it, and the
-// mathematics that turns such a sentence into the span programs of attribute-based
-// encryption.
+// Package policy is the language in which a record's owner says who may open it. It turns
+// a policy into the span programs of attribute-based encryption.
 //
 //	HospitalA:role=doctor and (HospitalB:department=cardiology or 2 of (X:a, Y:b, Z:c))
 //
@@ -16,48 +15,46 @@
 //	comparison = ( ">=" | "<=" | ">" | "<" ) number       0 to 65535
 //	value     = word | '"' text '"'                       \" and \\ inside the quotes
 //
-// Keywords may be written in either case; a "#" outside quotes starts a comment that runs
+// Keywords may be written in either case. A "#" outside quotes starts a comment that runs
 // to the end of the line. There is no "not": a policy is monotone, because nobody can be
-// made to present a key that they would rather hide.
+// forced to present a key that they would rather hide.
 //
-// Names are ASCII. The authority and the name are letters, digits and "._-"; a value is
-// any printable ASCII, quoted where it has anything but letters, digits and "._-+@/:%".
-// That is a decision, not an oversight: a name is compared byte by byte by machines and
-// by eye by people, and Unicode would let two names look alike and differ (homographs,
-// and the several normal forms of one accented letter). Labels for people belong beside
-// the name, not in it.
+// Names are ASCII. The authority and the name are letters, digits and "._-". A value is
+// any printable ASCII, quoted if it has anything but letters, digits and "._-+@/:%". This
+// is on purpose. Machines compare names byte by byte and people compare them by eye, and
+// Unicode has different names that look alike (homographs, several normal forms of one
+// accented letter). Labels for people belong beside the name, not in it.
 //
-// [Parse] gives a [Policy]; its String is the canonical form: two texts that mean the
-// same in the same order have one form, and parsing the canonical form gives it again. A
-// text that is not a policy gives a [*SyntaxError], which knows its line and column and
-// can draw them ([SyntaxError.Caret]). Texts over a limit give an error that matches
-// [ErrTooLong], [ErrTooDeep] or [ErrTooManyAttributes].
+// [Parse] returns a [Policy]. Its String is the canonical form: texts that mean the same
+// in the same order have one form, and parsing the form gives it again.
 //
 // # From a policy to span programs
 //
 // The scheme (Lewko and Waters, eprint 2010/351) is proved for span programs that use
-// each attribute at most once. [Policy.Spans] therefore simplifies and factors the
-// policy, and where an attribute still occurs twice it splits the policy at an "or" into
-// alternatives that are sealed one by one. A policy that would need more than [MaxSpans]
-// of them is refused with [ErrReuse].
+// each attribute at most once. So [Policy.Spans] simplifies and factors the policy. Where
+// an attribute still occurs twice, it splits the policy at an "or" into alternatives,
+// which are sealed one by one. It refuses a policy that would need more than [MaxSpans] of
+// them, with [ErrReuse].
 //
 // # Numbers
 //
-// A comparison is compiled to the few aligned intervals that make up its range, and a
-// holder of the number v has one attribute for each of the 17 aligned intervals that
-// contain v (see [NumberAttributes]). The better known "bag of bits" has fewer attributes
-// but is not sound here: keys of one person combine for ever, so someone whose clearance
-// was 4 (100) and then 3 (011) would hold every bit and pass for 7. Intervals do not
-// combine: keys for 4 and for 3 open what 4 or 3 may open, and nothing else. For the same
-// reason two comparisons of one name inside one "and" are merged into one range before
-// they are compiled; written in different branches they are separate conditions.
+// A comparison is compiled to the few aligned intervals that make up its range. The holder
+// of the number v has one attribute for each of the 17 aligned intervals that contain v
+// (see [NumberAttributes]).
 //
-// # What a policy cannot say
+// The better known "bag of bits" has fewer attributes but is not sound here, because keys
+// of one person combine for ever. A person whose clearance was 4 (100) and then 3 (011)
+// would hold every bit and pass for 7. Intervals do not combine: keys for 4 and for 3 open
+// what 4 or 3 may open, and nothing else. For the same reason, two comparisons of one name
+// inside one "and" are merged into one range before they are compiled. In different
+// branches they are separate conditions.
 //
-// "Until Friday" cannot be said, because no key and no ciphertext knows the time: who
-// could open a record once can open their copy for ever. "Only with keys issued since day
-// D" can be said soundly, as a comparison with the day number that an authority grants at
-// issue (HospitalA:issued>=9800).
+// # Conditions on time
+//
+// A policy cannot say "until Friday", because no key and no ciphertext knows the time: who
+// could open a record once can open their copy for ever. It can say "only with keys issued
+// since day D", as a comparison with the day number that an authority grants at issue
+// (HospitalA:issued>=9800).
 package policy
 
 import "sort"
@@ -76,7 +73,11 @@ type Policy struct {
 	root *node
 }
 
-// Parse reads a policy. Its errors are of type [*SyntaxError].
+// Parse reads a policy.
+//
+// Errors:
+//   - [*SyntaxError] with line and column, which [SyntaxError.Caret] can draw. It matches
+//     ErrTooLong, ErrTooDeep, ErrTooManyAttributes or ErrName if that is the reason.
 func Parse(text string) (*Policy, error) {
 	root, err := parse(text)
 	if err != nil {

@@ -34,11 +34,13 @@ type Entry struct {
 	Value  *big.Int
 }
 
-// Spans compiles the policy into span programs over the integers modulo a prime, which
-// must be greater than [MaxAttributes]. Sealing to each of them separately is sealing to
-// the policy. It fails with an error that matches [ErrReuse] when that would take more
-// than [MaxSpans], and [ErrTooLong] when comparisons of long names make the text of one
-// longer than a policy may be. The result depends on nothing but the canonical form.
+// Spans compiles the policy into span programs over the integers modulo a number that has
+// no factor up to [MaxAttributes], for example a large prime. Sealing to each of them
+// separately is sealing to the policy. The result depends on the canonical form only.
+//
+// Errors:
+//   - ErrReuse if the policy needs more than MaxSpans span programs.
+//   - ErrTooLong if a text gets too long with its comparisons written out.
 func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	alternatives, err := split(p.root.expand())
 	if err != nil {
@@ -55,9 +57,12 @@ func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 }
 
 // ParseSpan compiles the text of one span program, as [Span.String] gives it. Unlike
-// [Policy.Spans] it changes nothing in the policy, so that what was sealed by one release
-// is read in the same way by all later ones; a text with an attribute in two places is
-// refused with [ErrReuse].
+// [Policy.Spans] it never changes the policy, so that all later releases read old
+// ciphertexts in the same way.
+//
+// Errors:
+//   - [*SyntaxError] if the text is not a policy.
+//   - ErrReuse if an attribute stands in two places.
 func ParseSpan(text string, modulus *big.Int) (*Span, error) {
 	p, err := Parse(text)
 	if err != nil {
@@ -70,7 +75,7 @@ func ParseSpan(text string, modulus *big.Int) (*Span, error) {
 	return newSpan(n, modulus), nil
 }
 
-// Over is the same program over the integers modulo another number, see [Policy.Spans].
+// Over returns the same span program over the integers modulo another number.
 func (s *Span) Over(modulus *big.Int) *Span {
 	if s.modulus.Cmp(modulus) == 0 {
 		return s
@@ -125,7 +130,7 @@ func (s *Span) build(n *node, v []Entry) {
 	}
 }
 
-// String is the policy that this span program stands for, in canonical form.
+// String is the policy of this span program, in canonical form.
 func (s *Span) String() string { return s.root.text() }
 
 // Rows are the rows from the first attribute of the canonical form to the last. The
