@@ -67,7 +67,7 @@ func (n *Network) publishAuthority(ctx context.Context, org string) error {
 		return err
 	}
 	args := append([]string{"authority", "publish"}, n.authorityFlags(org)...)
-	_, err = n.chartseal(ctx, "authority", org, append(args, "--url", "https://"+n.address(org, portAuthority), "--custodian", recipient)...)
+	_, err = n.chartseal(ctx, "authority", org, append(args, "--url", "https://"+n.address(org, portAuthority), "--skip-url-check", "--custodian", recipient)...)
 	return err
 }
 

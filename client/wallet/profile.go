@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A Profile says how an organisation's services are reached. It is YAML; unknown fields
@@ -35,9 +36,9 @@ type Profile struct {
 	Channel   string
 	Chaincode string
 	Peer      Peer
-	IPFS      *IPFS  // nil for organisations that store no payloads
-	CA        *CA    // nil when certificates come from elsewhere
-	Index     string // "now", "batched" or "none"; empty when the organisation does not say
+	IPFS      *IPFS      // nil for organisations that store no payloads
+	CA        *CA        // nil when certificates come from elsewhere
+	Index     index.Mode // empty when the organisation does not say
 }
 
 // A Peer is the organisation's own peer, whose gateway its clients use.
@@ -104,11 +105,10 @@ func ReadProfile(path string) (*Profile, error) {
 }
 
 func (in *profileFile) profile(dir string) (*Profile, error) {
-	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode, Index: in.Index}
-	switch in.Index {
-	case "", "now", "batched", "none":
-	default:
-		return nil, fmt.Errorf("index %q is not now, batched or none", in.Index)
+	p := &Profile{MSP: in.MSP, Channel: in.Channel, Chaincode: in.Chaincode}
+	var err error
+	if p.Index, err = index.ParseMode(in.Index); err != nil {
+		return nil, fmt.Errorf("index %v", err)
 	}
 	if in.Channel == "" {
 		return nil, errors.New("no channel")

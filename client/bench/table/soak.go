@@ -12,11 +12,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/bench"
 	"github.com/chartseal/chartseal/client/bench/stage"
-	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 // A sample is one window of a soak.
@@ -46,12 +47,12 @@ func (r *run) soak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	audited, err := fabric.Connect(auditor, fabric.Timeouts{})
+	audited, err := session.Open(auditor, session.Options{})
 	if err != nil {
 		return err
 	}
 	defer audited.Close()
-	l := &load{c: c, other: other, ledger: audited}
+	l := &load{c: c, other: other, auditor: audited.Client}
 	if err := l.seal(ctx, 0); err != nil {
 		return err
 	}
@@ -105,8 +106,7 @@ func (r *run) soak(ctx context.Context) error {
 
 // load is what a soak does.
 type load struct {
-	c, other *client.Client
-	ledger   client.Ledger
+	c, other, auditor *client.Client
 
 	mu        sync.Mutex
 	records   []string
@@ -173,7 +173,7 @@ func (l *load) search(ctx context.Context, i int) error {
 }
 
 func (l *load) audit(ctx context.Context, i int) error {
-	_, err := l.ledger.AuditHistory(ctx, l.record(i))
+	_, err := l.auditor.AuditHistory(ctx, ledger.RecordQuery{Record: l.record(i)})
 	return err
 }
 

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) auditCommand() *cobra.Command {
-	return group("audit", "See who sealed and opened what", groupPeople,
+	return parentCommand("audit", "Show who sealed and opened records", sectionPeople,
 		a.auditRecordsCommand(), a.auditLogCommand(), a.auditHistoryCommand())
 }
 
@@ -24,9 +27,9 @@ type auditFlags struct {
 
 func (f *auditFlags) addTimes(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.since, "since", "", "from this `time` on: 2026-11-22, 2026-11-22T10:00:00Z, or ago, as 24h or 7d")
-	fs.StringVar(&f.until, "until", "", "before this `time`")
-	fs.IntVar(&f.limit, "limit", 0, "print at most this many rows, oldest first (0 is all)")
+	fs.StringVar(&f.since, "since", "", "start at this `time`: 2026-11-22, 2026-11-22T10:00:00Z, or an age such as 24h or 7d")
+	fs.StringVar(&f.until, "until", "", "stop before this `time`")
+	fs.IntVar(&f.limit, "limit", 0, "print at most this many rows, oldest first (0 prints all)")
 }
 
 // times reads --since and --until.
@@ -41,11 +44,15 @@ func (f *auditFlags) times() (since, until string, err error) {
 	return since, until, err
 }
 
-func (f *auditFlags) recordFilter() (string, error) {
-	if f.record == "" {
-		return "", nil
+// records is the query of --record, --since and --until.
+func (f *auditFlags) records() (q ledger.RecordQuery, err error) {
+	if f.record != "" {
+		if q.Record, err = recordID(f.record); err != nil {
+			return q, err
+		}
 	}
-	return recordID(f.record)
+	q.Since, q.Until, err = f.times()
+	return q, err
 }
 
 // A versionRow is what 'audit records --json' prints for one version of a record.
@@ -60,13 +67,6 @@ type versionRow struct {
 	Tx         string `json:"tx"`
 }
 
-// An accessRow is what 'audit log --json' prints for one access entry. Record is empty
-// when the target is a scope's key.
-type accessRow struct {
-	ledger.AccessEntry
-	Record string `json:"record"`
-}
-
 func (a *app) auditRecordsCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
@@ -74,55 +74,55 @@ func (a *app) auditRecordsCommand() *cobra.Command {
 		Short: "List the versions of records, oldest first",
 		Args:  takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
-			var q ledger.RecordQuery
-			var err error
-			if q.Since, q.Until, err = f.times(); err != nil {
-				return err
-			}
-			if q.Record, err = f.recordFilter(); err != nil {
-				return err
-			}
-			s, err := a.connect(ctx)
+			q, err := f.records()
 			if err != nil {
 				return err
 			}
-			defer s.Close()
-			rows, err := collect(f.limit, func(bookmark string) ([]ledger.RecordVersion, string, error) {
-				q.Bookmark, q.PageSize = bookmark, ledger.MaxPageSize
-				page, err := s.Ledger.AuditRecords(ctx, q)
-				return page.Versions, page.Bookmark, err
-			})
-			if err != nil {
-				return auditHint(err)
-			}
-			if a.global.json {
-				out := []versionRow{}
-				for _, v := range rows {
-					out = append(out, versionRow{v.ID, v.Version, v.Home, v.Author, v.CID, v.Commitment, v.Time, v.Tx})
+			return a.withSession(func(s *session.Session) error {
+				rows, err := collect(s.Client.AuditRecords(ctx, q), f.limit)
+				if err != nil {
+					return auditHint(err)
 				}
-				return a.printJSON(out)
-			}
-			if len(rows) == 0 {
-				a.note("no records match")
-				return nil
-			}
-			t := newTable("TIME", "RECORD", "VERSION", "HOME", "AUTHOR", "CID")
-			for _, v := range rows {
-				t.row(shortTime(v.Time), v.ID, fmt.Sprint(v.Version), v.Home, v.Author, v.CID)
-			}
-			return a.printTable(t)
+				return a.printVersions(rows)
+			})
 		}),
 	}
 	f.addTimes(cmd)
-	cmd.Flags().StringVar(&f.record, "record", "", "only this record `ID`")
+	cmd.Flags().StringVar(&f.record, "record", "", "list only this record `ID`")
 	return cmd
+}
+
+func (a *app) printVersions(versions []ledger.RecordVersion) error {
+	if a.global.json {
+		out := []versionRow{}
+		for _, v := range versions {
+			out = append(out, versionRow{v.ID, v.Version, v.Home, v.Author, v.CID, v.Commitment, v.Time, v.Tx})
+		}
+		return a.printJSON(out)
+	}
+	if len(versions) == 0 {
+		a.note("no records match")
+		return nil
+	}
+	t := newTable("TIME", "RECORD", "VERSION", "HOME", "AUTHOR", "CID")
+	for _, v := range versions {
+		t.row(shortTime(v.Time), v.ID, fmt.Sprint(v.Version), v.Home, v.Author, v.CID)
+	}
+	return a.printTable(t)
+}
+
+// An accessRow is what 'audit log --json' prints for one access entry. Record is empty
+// when the target is a scope's key.
+type accessRow struct {
+	ledger.AccessEntry
+	Record string `json:"record"`
 }
 
 func (a *app) auditLogCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "log",
-		Short: "List the access entries: who asked for what, and why, oldest first",
+		Short: "List access entries (person, record, purpose), oldest first",
 		Args:  takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			q := ledger.AccessQuery{}
@@ -136,52 +136,49 @@ func (a *app) auditLogCommand() *cobra.Command {
 			if q.Actor, err = actor(f.actor); err != nil {
 				return err
 			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			rows, err := collect(f.limit, func(bookmark string) ([]ledger.AccessEntry, string, error) {
-				q.Bookmark, q.PageSize = bookmark, ledger.MaxPageSize
-				page, err := s.Ledger.AuditAccesses(ctx, q)
-				return page.Entries, page.Bookmark, err
-			})
-			if err != nil {
-				return auditHint(err)
-			}
-			if a.global.json {
-				out := []accessRow{}
-				for _, e := range rows {
-					row := accessRow{AccessEntry: e}
-					if !strings.HasPrefix(e.Target, ledger.ScopeTarget("")) {
-						row.Record = e.Target
-					}
-					out = append(out, row)
+			return a.withSession(func(s *session.Session) error {
+				rows, err := collect(s.Client.AuditAccesses(ctx, q), f.limit)
+				if err != nil {
+					return auditHint(err)
 				}
-				return a.printJSON(out)
-			}
-			if len(rows) == 0 {
-				a.note("no access entries match")
-				return nil
-			}
-			t := newTable("TIME", "ACTOR", "PURPOSE", "TARGET")
-			for _, e := range rows {
-				t.row(shortTime(e.Time), e.Actor, e.Purpose, e.Target)
-			}
-			return a.printTable(t)
+				return a.printAccesses(rows)
+			})
 		}),
 	}
 	f.addTimes(cmd)
-	cmd.Flags().StringVar(&f.record, "record", "", "only this record `ID`, or scope:NAME")
-	cmd.Flags().StringVar(&f.actor, "actor", "", "only this `actor`, as HospitalA/doctor or doctor@HospitalA")
+	cmd.Flags().StringVar(&f.record, "record", "", "list only this record `ID`, or scope:NAME")
+	cmd.Flags().StringVar(&f.actor, "actor", "", "list only this `actor`, as HospitalA/doctor or doctor@HospitalA")
 	return cmd
+}
+
+func (a *app) printAccesses(entries []ledger.AccessEntry) error {
+	if a.global.json {
+		out := []accessRow{}
+		for _, e := range entries {
+			row := accessRow{AccessEntry: e}
+			if !strings.HasPrefix(e.Target, ledger.ScopeTarget("")) {
+				row.Record = e.Target
+			}
+			out = append(out, row)
+		}
+		return a.printJSON(out)
+	}
+	if len(entries) == 0 {
+		a.note("no access entries match")
+		return nil
+	}
+	t := newTable("TIME", "ACTOR", "PURPOSE", "TARGET")
+	for _, e := range entries {
+		t.row(shortTime(e.Time), e.Actor, e.Purpose, e.Target)
+	}
+	return a.printTable(t)
 }
 
 func (a *app) auditHistoryCommand() *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "history --record ID",
-		Short: "Tell what happened to one record, in order of time",
+		Short: "Show the history of one record, oldest first",
 		Args:  takes(0, 1, "one record"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if len(args) == 1 && f.record == "" {
@@ -192,41 +189,20 @@ func (a *app) auditHistoryCommand() *cobra.Command {
 			if f.record == "" {
 				return usagef("audit history needs --record ID")
 			}
-			id, err := f.recordFilter()
+			q, err := f.records()
 			if err != nil {
 				return err
 			}
-			since, until, err := f.times()
-			if err != nil {
-				return err
-			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			all, err := s.Ledger.AuditHistory(ctx, id)
-			if err != nil {
-				return auditHint(err)
-			}
-			rows := []ledger.HistoryEvent{}
-			for _, e := range all {
-				if e.Time >= since && (until == "" || e.Time < until) && (f.limit == 0 || len(rows) < f.limit) {
-					rows = append(rows, e)
+			return a.withSession(func(s *session.Session) error {
+				events, err := s.Client.AuditHistory(ctx, q)
+				if err != nil {
+					return auditHint(err)
 				}
-			}
-			if a.global.json {
-				return a.printJSON(rows)
-			}
-			t := newTable("TIME", "EVENT", "ACTOR", "VERSION", "PURPOSE")
-			for _, e := range rows {
-				version := ""
-				if e.Version > 0 {
-					version = fmt.Sprint(e.Version)
+				if f.limit > 0 && len(events) > f.limit {
+					events = events[:f.limit]
 				}
-				t.row(shortTime(e.Time), e.Event, e.Actor, version, e.Purpose)
-			}
-			return a.printTable(t)
+				return a.printHistory(events)
+			})
 		}),
 	}
 	f.addTimes(cmd)
@@ -234,27 +210,36 @@ func (a *app) auditHistoryCommand() *cobra.Command {
 	return cmd
 }
 
-// collect reads pages until the last one, or until there are limit rows. The result is
-// never nil.
-func collect[T any](limit int, page func(bookmark string) ([]T, string, error)) ([]T, error) {
-	all := []T{}
-	for bookmark := ""; ; {
-		rows, next, err := page(bookmark)
+func (a *app) printHistory(events []ledger.HistoryEvent) error {
+	if a.global.json {
+		return a.printJSON(append([]ledger.HistoryEvent{}, events...)) // never null
+	}
+	t := newTable("TIME", "EVENT", "ACTOR", "VERSION", "PURPOSE")
+	for _, e := range events {
+		version := ""
+		if e.Version > 0 {
+			version = fmt.Sprint(e.Version)
+		}
+		t.row(shortTime(e.Time), e.Event, e.Actor, version, e.Purpose)
+	}
+	return a.printTable(t)
+}
+
+// collect takes rows until the last one, or until there are limit; 0 is no limit.
+func collect[T any](rows iter.Seq2[T, error], limit int) ([]T, error) {
+	var all []T
+	for row, err := range rows {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, rows...)
-		if limit > 0 && len(all) >= limit {
-			return all[:limit], nil
+		if all = append(all, row); len(all) == limit {
+			break
 		}
-		if next == "" || next == bookmark {
-			return all, nil
-		}
-		bookmark = next
 	}
+	return all, nil
 }
 
-// accessTarget reads a record id or the name of a scope's key on the ledger.
+// accessTarget reads a record id, or the name of a scope's key on the ledger.
 func accessTarget(arg string) (string, error) {
 	if arg == "" || strings.HasPrefix(arg, ledger.ScopeTarget("")) {
 		return arg, nil
@@ -262,20 +247,20 @@ func accessTarget(arg string) (string, error) {
 	return recordID(arg)
 }
 
-// actor reads a person as the ledger names them, or as the command line does.
+// actor reads a person's name, in the form of the ledger or of the command line.
 func actor(arg string) (string, error) {
 	if name, org, ok := strings.Cut(arg, "@"); ok && name != "" && org != "" && !strings.Contains(arg, "/") {
 		return ledger.Actor(org, name), nil
 	}
 	if msp, id, ok := strings.Cut(arg, "/"); arg != "" && (!ok || msp == "" || id == "") {
-		return "", withHint(usagef("%q is not an actor", arg), "write it as HospitalA/doctor or doctor@HospitalA")
+		return "", words.WithHint(usagef("%q is not an actor", arg), "write it as HospitalA/doctor or doctor@HospitalA")
 	}
 	return arg, nil
 }
 
 func auditHint(err error) error {
 	if errors.Is(err, ledger.ErrDenied) {
-		return withHint(err, "audit is for the roles auditor, custodian and admin")
+		return words.WithHint(err, "audit is for the roles auditor, custodian and admin")
 	}
 	return recordHint(err)
 }

@@ -9,16 +9,18 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) authorityCommand() *cobra.Command {
-	return group("authority", "Run a hospital's attribute authority", groupRun,
+	return parentCommand("authority", "Run a hospital's attribute authority", sectionHospital,
 		a.authorityInitCommand(), a.authorityPublishCommand(), a.authorityServeCommand(), a.authorityIssueCommand(),
 		a.authorityRotateCommand(), a.authorityRulesCommand(),
 		a.authorityBackupCommand(), a.authorityRestoreCommand(), a.authoritySplitCommand(), a.authorityCombineCommand())
 }
 
-// authorityFlags name an authority's directory and how its master secret is unlocked.
+// authorityFlags name an authority's directory, and what unlocks its master secret.
 type authorityFlags struct {
 	dir  string
 	lock lock
@@ -27,7 +29,7 @@ type authorityFlags struct {
 func newAuthorityFlags() authorityFlags { return authorityFlags{lock: masterLock()} }
 
 func (f *authorityFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.dir, "dir", "", "the authority's `directory`, which holds its master secret and its rules (required)")
+	cmd.Flags().StringVar(&f.dir, "dir", "", "`directory` of the authority, with its master secret and its rules (required)")
 	f.lock.addOpen(cmd)
 	mustFlag(cmd.MarkFlagDirname("dir"))
 }
@@ -38,12 +40,38 @@ func (f *authorityFlags) addNew(cmd *cobra.Command) {
 	f.lock.addRecipient(cmd)
 }
 
-// check is for what cobra does not check in our words.
-func (f *authorityFlags) check() error {
-	if f.dir == "" {
-		return usagef("which authority? name its directory with --dir")
+// checked wraps the job of a command with these flags. It checks them first.
+func (f *authorityFlags) checked(j job) job {
+	return func(ctx context.Context, args []string) error {
+		if f.dir == "" {
+			return usagef("which authority? name its directory with --dir")
+		}
+		if err := f.lock.check(); err != nil {
+			return err
+		}
+		return j(ctx, args)
 	}
-	return f.lock.check()
+}
+
+// withMaster runs do with the master secret of the user's authority.
+func (a *app) withMaster(f authorityFlags, do func(master) error) error {
+	u, err := a.user()
+	if err != nil {
+		return err
+	}
+	m, err := a.openMaster(f, u.Profile.MSP)
+	if err != nil {
+		return err
+	}
+	defer m.Destroy()
+	return do(m)
+}
+
+// withAuthority runs do with the master secret of the user's authority, and the ledger.
+func (a *app) withAuthority(f authorityFlags, do func(*session.Session, master) error) error {
+	return a.withLedger(func(s *session.Session) error {
+		return a.withMaster(f, func(m master) error { return do(s, m) })
+	})
 }
 
 func (a *app) authorityInitCommand() *cobra.Command {
@@ -52,25 +80,26 @@ func (a *app) authorityInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init --dir DIR",
 		Short: "Make the authority's master secret, if there is none",
-		Long: `Init makes the master secret of your organisation's attribute authority, and a rule file that says which
-certificate attributes give which attribute keys. An existing master secret is kept.
+		Long: `Init makes the master secret of your organisation's attribute authority, and a rule file. The rules
+say which attribute keys people get for the attributes in their certificates. Init keeps a master
+secret that is already there.
 
-All keys that the authority ever issues follow from this one secret: whoever has it can make them, and
-without it none can be made again. It is kept encrypted, in one of these ways:
+The authority computes every attribute key from this one secret. With the secret, anyone can make
+all of them. Without it, nobody can make them again. Choose how to encrypt it:
 
-  --passphrase-file FILE   under a passphrase, which each of the other commands needs as well
-  --identity FILE          to the age identity in FILE, which is made (mode 0600) if it does not exist: for
-                           a server that starts unattended. The file is then the secret to protect
-  --recipient age1...      to an age key that is elsewhere; the other commands take its --identity FILE
+  --passphrase-file FILE   under a passphrase, which the other commands then need too
+  --identity FILE          to the age identity in FILE, for a server that starts unattended. Init makes
+                           FILE (mode 0600) if it does not exist. Protect FILE as you would the secret
+  --recipient age1...      to an age key that is kept elsewhere. The other commands take its --identity FILE
 
-Make a copy with 'authority backup', or with 'authority split' among several custodians.
+Make a copy with 'authority backup', or split one among custodians with 'authority split'.
 
 ` + rulesHelp,
 		Example: `  chartseal --user authority@HospitalA authority init --dir authority --identity authority.txt --rules rules.yaml`,
 		Args:    takes(0, 0, ""),
-		RunE: a.run(func(context.Context, []string) error {
+		RunE: a.run(f.checked(func(context.Context, []string) error {
 			return a.authorityInit(f, rules)
-		}),
+		})),
 	}
 	f.addNew(cmd)
 	cmd.Flags().StringVar(&rules, "rules", "", "take the rules from this YAML `file` (default: role and department of your own people)")
@@ -78,9 +107,6 @@ Make a copy with 'authority backup', or with 'authority split' among several cus
 }
 
 func (a *app) authorityInit(f authorityFlags, rules string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
 	u, err := a.user()
 	if err != nil {
 		return err
@@ -108,15 +134,15 @@ func (a *app) authorityInit(f authorityFlags, rules string) error {
 		return err
 	}
 	if exists {
-		a.note("the master secret of %s was there and is kept", msp)
+		a.note("%s has a master secret already; it is kept", msp)
 	} else {
 		a.note("the master secret of %s is in %s; keep a copy of it", msp, d.masterPath())
 	}
 	return a.printAuthority(msp, f.dir, !exists)
 }
 
-// checkMaster tells whether the existing master secret is the one that the caller thinks.
-// Where it is sealed to keys that are elsewhere it cannot be opened, and need not be.
+// checkMaster opens the existing master secret, to see that it is MSP's. A secret that is
+// sealed to keys kept elsewhere cannot be opened here, and need not be.
 func (a *app) checkMaster(f authorityFlags, msp string) error {
 	if len(f.lock.recipients) > 0 && len(f.lock.identities) == 0 {
 		return nil
@@ -142,8 +168,7 @@ func (a *app) createMaster(f authorityFlags, msp string) error {
 	return authorityDir{f.dir}.create(m, to)
 }
 
-// An authorityRow is what 'authority init --json' prints, and what restore and combine
-// do.
+// An authorityRow is what 'authority init --json' prints, and restore and combine too.
 type authorityRow struct {
 	Authority string `json:"authority"`
 	Dir       string `json:"dir"`
@@ -157,15 +182,6 @@ func (a *app) printAuthority(msp, dir string, created bool) error {
 	return a.printJSON(authorityRow{Authority: msp, Dir: dir, Created: created})
 }
 
-func (a *app) printLines(lines []string) error {
-	for _, line := range lines {
-		if err := a.printf("%s\n", clean(line)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // openMaster opens the master secret of an authority's directory, which must be MSP's.
 func (a *app) openMaster(f authorityFlags, msp string) (master, error) {
 	d := authorityDir{f.dir}
@@ -174,7 +190,7 @@ func (a *app) openMaster(f authorityFlags, msp string) (master, error) {
 		return nil, err
 	}
 	if !exists {
-		return nil, withHint(ledger.Errorf(ledger.ErrNotFound, "there is no master secret in %s", f.dir), "make one with 'chartseal authority init'")
+		return nil, words.WithHint(ledger.Errorf(ledger.ErrNotFound, "there is no master secret in %s", f.dir), "make one with 'chartseal authority init'")
 	}
 	with, err := a.opening(f.lock)
 	if err != nil {
@@ -193,19 +209,14 @@ func ownMaster(m master, where, msp string) (master, error) {
 		return m, nil
 	}
 	m.Destroy()
-	return nil, ledger.Errorf(ledger.ErrInvalid, "%s holds the master secret of %s, and you are of %s", where, m.Authority(), msp)
+	return nil, ledger.Errorf(ledger.ErrInvalid, "%s holds the master secret of %s, but you belong to %s", where, m.Authority(), msp)
 }
 
-// unlock opens an authority's directory as MSP's.
-func (a *app) unlock(f authorityFlags, msp string) (master, mapping, error) {
-	m, err := a.openMaster(f, msp)
-	if err != nil {
-		return nil, nil, err
-	}
+// rules reads the rules of MSP's authority.
+func (f *authorityFlags) rules(msp string) (mapping, error) {
 	rules, err := authorityDir{f.dir}.mapping(msp)
 	if err != nil {
-		m.Destroy()
-		return nil, nil, fmt.Errorf("rules of the authority: %w", err)
+		return nil, fmt.Errorf("rules of the authority: %w", err)
 	}
-	return m, rules, nil
+	return rules, nil
 }

@@ -11,9 +11,10 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// rulesBeside is where the copy of the rules stands that belongs to a backup.
+// rulesBeside is the path of the rules that belong to a backup.
 func rulesBeside(backup string) string { return backup + ".rules.yaml" }
 
 func (a *app) authorityBackupCommand() *cobra.Command {
@@ -22,24 +23,21 @@ func (a *app) authorityBackupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup --dir DIR -o FILE",
 		Short: "Write a copy of the master secret that restores the authority",
-		Long: `Backup writes the master secret, encrypted, to a text file that is small enough to print, and the
-rules, which are no secret, beside it as FILE.rules.yaml. Made once it is good for ever: all keys and
-all later versions follow from the master secret.
+		Long: `Backup writes the master secret, encrypted, to a text file that is small enough to print. It writes
+the rules, which are not secret, beside it as FILE.rules.yaml. One backup stays good for ever, as
+all keys and all later versions follow from the master secret.
 
-It is sealed to the age keys named with --recipient, such as a custodian's, or under the passphrase in
---backup-passphrase-file; otherwise under the passphrase that opens the master secret.`,
+Backup seals the file to the age keys named with --recipient, such as a custodian's, or under the
+passphrase in --backup-passphrase-file. Without either it uses the passphrase of the master secret.`,
 		Example: `  chartseal --user authority@HospitalA authority backup --dir authority --identity authority.txt --recipient age1... -o backup.age`,
 		Args:    takes(0, 0, ""),
-		RunE: a.run(func(context.Context, []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		RunE: a.run(f.checked(func(context.Context, []string) error {
 			if output == "" {
 				return usagef("name the new file with -o")
 			}
 			if !to.given() {
 				if len(f.lock.identities) > 0 {
-					return withHint(usagef("who can open the backup? a copy for the same identity file is lost with it"),
+					return words.WithHint(usagef("what opens the backup? a backup for the same identity file is lost with that file"),
 						"name an age key with --recipient, or a passphrase with --backup-passphrase-file")
 				}
 				to.passphrase, to.env = f.lock.passphrase, f.lock.env
@@ -55,7 +53,7 @@ It is sealed to the age keys named with --recipient, such as a custodian's, or u
 				}
 				return a.writeBackup(f, output, sealed)
 			})
-		}),
+		})),
 	}
 	f.add(cmd)
 	to.addRecipient(cmd)
@@ -63,20 +61,6 @@ It is sealed to the age keys named with --recipient, such as a custodian's, or u
 	fs.StringVar(&to.passphrase, "backup-passphrase-file", "", "passphrase of the backup, in a `file`")
 	fs.StringVarP(&output, "output", "o", "", "write the backup to this new `file` (required)")
 	return cmd
-}
-
-// withMaster runs do with the master secret of the user's authority.
-func (a *app) withMaster(f authorityFlags, do func(master) error) error {
-	u, err := a.user()
-	if err != nil {
-		return err
-	}
-	m, err := a.openMaster(f, u.Profile.MSP)
-	if err != nil {
-		return err
-	}
-	defer m.Destroy()
-	return do(m)
 }
 
 func (a *app) writeBackup(f authorityFlags, output string, sealed []byte) error {
@@ -90,7 +74,7 @@ func (a *app) writeBackup(f authorityFlags, output string, sealed []byte) error 
 	if err := put(output, sealed, false); err != nil {
 		return errors.Join(err, os.Remove(rulesBeside(output)))
 	}
-	a.note("the backup is in %s and the rules are in %s; try 'chartseal authority restore' on it before you rely on it", output, rulesBeside(output))
+	a.note("the backup is in %s and the rules are in %s; test it with 'chartseal authority restore' before you rely on it", output, rulesBeside(output))
 	if a.global.json {
 		return a.printJSON(backupRow{Backup: output, Rules: rulesBeside(output)})
 	}
@@ -108,22 +92,20 @@ func (a *app) authorityRestoreCommand() *cobra.Command {
 	var rules string
 	cmd := &cobra.Command{
 		Use:   "restore BACKUP --dir DIR",
-		Short: "Make the authority's directory anew from a backup",
-		Long: `Restore opens a backup, seals the master secret as 'authority init' would (--passphrase-file, --identity
-or --recipient), and puts the rules beside it: those named with --rules, or those of the backup. It
-replaces no master secret. The authority then issues the same keys as before.
+		Short: "Make the authority's directory again from a backup",
+		Long: `Restore opens a backup and writes its master secret to the directory, encrypted as 'authority init'
+does (--passphrase-file, --identity or --recipient). It puts the rules beside it: those named with
+--rules, or those of the backup. It never replaces a master secret. The authority then issues the
+same keys as before.
 
-The backup is opened with --backup-identity or --backup-passphrase-file; otherwise with the
+Open the backup with --backup-identity or --backup-passphrase-file. Without either, restore uses the
 passphrase of the new master secret.`,
 		Example: `  chartseal --user authority@HospitalA authority restore backup.age --backup-identity custodian.txt --dir authority --identity authority.txt`,
 		Args:    takes(1, 1, "one BACKUP"),
-		RunE: a.run(func(_ context.Context, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		RunE: a.run(f.checked(func(_ context.Context, args []string) error {
 			if !from.given() {
 				if f.lock.passphrase == "" && f.lock.given() {
-					return withHint(usagef("what opens the backup?"), "name --backup-identity or --backup-passphrase-file")
+					return words.WithHint(usagef("what opens the backup?"), "name --backup-identity or --backup-passphrase-file")
 				}
 				from.passphrase, from.env = f.lock.passphrase, f.lock.env
 			}
@@ -142,7 +124,7 @@ passphrase of the new master secret.`,
 				m, err := abe.OpenMaster(sealed, with...)
 				return m, opened(err, args[0], from)
 			}, args[0])
-		}),
+		})),
 	}
 	f.addNew(cmd)
 	from.addOpen(cmd)
@@ -150,8 +132,8 @@ passphrase of the new master secret.`,
 	return cmd
 }
 
-// rebuild makes an authority's directory out of a master secret that comes from
-// somewhere. The rules decide who gets what: they are never guessed.
+// rebuild makes an authority's directory from a master secret that open returns. It needs
+// rules, as they decide which keys people get.
 func (a *app) rebuild(f authorityFlags, rules string, open func() (master, error), from string) error {
 	u, err := a.user()
 	if err != nil {
@@ -161,11 +143,11 @@ func (a *app) rebuild(f authorityFlags, rules string, open func() (master, error
 	if exists, err := d.exists(); err != nil {
 		return err
 	} else if exists {
-		return withHint(ledger.Errorf(ledger.ErrExists, "there is a master secret in %s", f.dir), "move it away, or name another --dir")
+		return words.WithHint(ledger.Errorf(ledger.ErrExists, "there is a master secret in %s", f.dir), "move it away, or name another --dir")
 	}
 	ruleText, _, err := readRules(rules, msp)
 	if errors.Is(err, fs.ErrNotExist) {
-		return withHint(fmt.Errorf("rules of the authority: %w", err), "name the rule file with --rules")
+		return words.WithHint(fmt.Errorf("rules of the authority: %w", err), "name the rule file with --rules")
 	} else if err != nil {
 		return err
 	}

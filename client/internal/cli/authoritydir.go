@@ -15,6 +15,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 type (
@@ -48,7 +49,7 @@ func (d authorityDir) create(m master, to []age.Recipient) error {
 	}
 	err = put(d.masterPath(), sealed, false)
 	if errors.Is(err, ledger.ErrExists) {
-		return withHint(err, "a master secret is never replaced; move the old one away if you mean it")
+		return words.WithHint(err, "a master secret is never replaced; move the old one away if you mean it")
 	}
 	return err
 }
@@ -114,7 +115,7 @@ func parseRules(path string, data []byte, msp string) (mapping, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	if err := d.Decode(&rules); err != nil {
-		return nil, usagef("rule file %s: %s", path, oneLine(strings.TrimPrefix(err.Error(), "yaml: ")))
+		return nil, usagef("rule file %s: %s", path, words.OneLine(strings.TrimPrefix(err.Error(), "yaml: ")))
 	}
 	m, err := authority.NewMapping(msp, rules)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // A lock says how a secret file is sealed and opened: under a passphrase, or to age keys.
@@ -54,7 +55,7 @@ func (l *lock) addRecipient(cmd *cobra.Command) {
 
 func (l *lock) check() error {
 	if l.passphrase != "" && len(l.identities)+len(l.recipients) > 0 {
-		return withHint(usagef("a passphrase stands alone: age seals to it or to keys"), "leave out %s, or the age keys", l.flag("passphrase-file"))
+		return words.WithHint(usagef("a passphrase stands alone: age seals to it or to keys"), "leave out %s, or the age keys", l.flag("passphrase-file"))
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 	for _, text := range texts {
 		r, err := envelope.ParseRecipient(text)
 		if err != nil {
-			return nil, withHint(err, "write age1... as age-keygen or 'chartseal custodian init' prints it")
+			return nil, words.WithHint(err, "write age1... as age-keygen or 'chartseal custodian init' prints it")
 		}
 		to = append(to, r)
 	}
@@ -155,7 +156,7 @@ func (a *app) readIdentities(paths []string) ([]age.Identity, error) {
 		identities, err := age.ParseIdentities(bytes.NewReader(data))
 		clear(data)
 		if err != nil {
-			return nil, withHint(usagef("%s is not an age identity file", path), "make one with age-keygen; it holds AGE-SECRET-KEY-1...")
+			return nil, words.WithHint(usagef("%s is not an age identity file", path), "make one with age-keygen; it holds AGE-SECRET-KEY-1...")
 		}
 		all = append(all, identities...)
 	}
@@ -189,10 +190,10 @@ func opened(err error, path string, l lock) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, age.ErrIncorrectIdentity) && len(l.identities) > 0:
-		return withHint(ledger.Errorf(ledger.ErrDenied, "no identity in %s opens %s", strings.Join(l.identities, ", "), path),
+		return words.WithHint(ledger.Errorf(ledger.ErrDenied, "no identity in %s opens %s", strings.Join(l.identities, ", "), path),
 			"is it sealed to another key, or under a passphrase?")
 	case errors.Is(err, age.ErrIncorrectIdentity):
-		return withHint(ledger.Errorf(ledger.ErrDenied, "the passphrase does not open %s", path),
+		return words.WithHint(ledger.Errorf(ledger.ErrDenied, "the passphrase does not open %s", path),
 			"is it this authority's passphrase? What is sealed to an age key is opened with %s", l.flag("identity"))
 	case errors.Is(err, abe.ErrMalformed):
 		return usagef("open %s: %w", path, err)

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/keys"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) authorityRotateCommand() *cobra.Command {
@@ -19,42 +21,30 @@ func (a *app) authorityRotateCommand() *cobra.Command {
 		Use:   "rotate --dir DIR (--attribute NAME... | --all)",
 		Short: "Publish the next version of attributes, after somebody lost one",
 		Long: `Rotate publishes the next version of the public key of attributes. Sealers use it from then on. The
-running server issues it, beside the older ones, to everyone who is still entitled and asks with
-'chartseal keys request'; it need not be restarted.
+running server then issues the new version, with the older ones, to anyone still entitled who runs
+'chartseal keys request'. You need not restart it.
 
-What it does: whoever is no longer entitled (moved to another ward, or their certificate was revoked)
-cannot open what is sealed to the new version.
+After a rotation, people who are no longer entitled cannot open records sealed to the new version:
+those who moved to another ward, for example, or whose certificate was revoked.
 
-What it does not: it takes nothing back. Records that were sealed to older versions open with the keys
-that were issued for them, and so do scopes. To shut somebody out of those, seal the records anew and
-roll the scopes; copies that were made before stay open. And everyone who is entitled has to ask for
-the new version before they can open what is sealed to it; 'chartseal policy explain RECORD' tells
-them so.`,
+A rotation takes nothing back. People who hold keys of an older version still open the records and
+scopes sealed to it. To shut them out, seal the records again and roll the scopes. Copies made
+before stay open. Everyone entitled has to request the new version before they can open records
+sealed to it; 'chartseal policy explain RECORD' tells them so.`,
 		Example: `  chartseal --user authority@HospitalA authority rotate --dir authority --identity authority.txt --attribute HospitalA:role=doctor`,
 		Args:    takes(0, 0, ""),
-		RunE: a.run(func(ctx context.Context, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		RunE: a.run(f.checked(func(ctx context.Context, _ []string) error {
 			if all == (len(attributes) > 0) {
 				return usagef("name the attributes with --attribute, or say --all")
 			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			m, err := a.openMaster(f, s.User.Profile.MSP)
-			if err != nil {
-				return err
-			}
-			defer m.Destroy()
-			rotated, err := keys.Rotate(ctx, s.Ledger, m, attributes...)
-			if printErr := a.printRotated(s.Ledger.MSP(), rotated, err == nil); printErr != nil {
-				return printErr
-			}
-			return masterHint(err, f.dir)
-		}),
+			return a.withAuthority(f, func(s *session.Session, m master) error {
+				rotated, err := keys.Rotate(ctx, s.Ledger, m, attributes...)
+				if printErr := a.printRotated(s.Ledger.MSP(), rotated, err == nil); printErr != nil {
+					return printErr
+				}
+				return masterHint(err, f.dir)
+			})
+		})),
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
@@ -63,15 +53,16 @@ them so.`,
 	return cmd
 }
 
-// masterHint is for commands that hold a master secret against what the ledger pins.
+// masterHint is for commands that compare a master secret with the ledger's public keys.
 func masterHint(err error, dir string) error {
 	if errors.Is(err, ledger.ErrTampered) {
-		return withHint(err, "is %s the directory of this authority? 'chartseal authority restore' makes it anew from a backup", dir)
+		return words.WithHint(err, "is %s the directory of this authority? 'chartseal authority restore' makes it again from a backup", dir)
 	}
 	return err
 }
 
-// printRotated prints the new versions, in text also those before a failure.
+// printRotated prints the new versions; as text, it also prints those made before a
+// failure.
 func (a *app) printRotated(msp string, rotated []ledger.AttributeName, done bool) error {
 	rows := []keyRow{}
 	for _, r := range rotated {
@@ -80,10 +71,10 @@ func (a *app) printRotated(msp string, rotated []ledger.AttributeName, done bool
 	if err := a.printKeys(rows, done); err != nil || !done {
 		return err
 	}
-	what := fmt.Sprintf("%d attributes are", len(rows))
+	what := fmt.Sprintf("%d attributes have", len(rows))
 	if len(rows) == 1 {
-		what = "1 attribute is"
+		what = "1 attribute has"
 	}
-	a.note("%s at a new version; who is entitled gets it with 'chartseal keys request', and what was sealed before stays open to old keys", what)
+	a.note("%s a new version; people get it with 'chartseal keys request'; old keys still open what was sealed before", what)
 	return nil
 }

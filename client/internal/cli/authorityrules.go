@@ -10,6 +10,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 const rulesHelp = `The rule file is a list of rules, each of which grants one attribute under the hospital's own name:
@@ -34,7 +35,7 @@ const rulesHelp = `The rule file is a list of rules, each of which grants one at
 Without members or holders a rule is for the hospital's own people. All conditions of a rule must fit.`
 
 func (a *app) authorityRulesCommand() *cobra.Command {
-	cmd := group("rules", "Check who gets which attributes", "", a.authorityRulesCheckCommand())
+	cmd := parentCommand("rules", "Check who gets which attributes", "", a.authorityRulesCheckCommand())
 	cmd.Long = rulesHelp
 	return cmd
 }
@@ -57,7 +58,7 @@ named with --with would get; the exit code is 4 if that is nothing.
 			if msp == "" {
 				u, err := a.user()
 				if err != nil {
-					return withHint(err, "or name the authority with --msp")
+					return words.WithHint(err, "or name the authority with --msp")
 				}
 				msp = u.Profile.MSP
 			}
@@ -82,7 +83,7 @@ named with --with would get; the exit code is 4 if that is nothing.
 				err = a.printLines(row.Attributes)
 			}
 			if err == nil && who != "" && len(row.Attributes) == 0 {
-				return withHint(ledger.Errorf(ledger.ErrDenied, "these rules grant %s nothing", who), "look at members, holders and when of each rule")
+				return words.WithHint(ledger.Errorf(ledger.ErrDenied, "these rules grant %s nothing", who), "look at members, holders and when of each rule")
 			}
 			return err
 		}),

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 func (a *app) authoritySplitCommand() *cobra.Command {
@@ -23,19 +24,17 @@ func (a *app) authoritySplitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "split --dir DIR --threshold K --recipient age1... --recipient age1... -o DIRECTORY",
 		Short: "Split a backup of the master secret among custodians",
-		Long: `Split writes one share of the master secret for each --recipient, sealed to it. Any K shares give the
-master secret back ('authority combine'), and fewer tell nothing about it (Shamir's sharing). Each
-share says if it was damaged or does not belong to the others (Feldman's commitments).
+		Long: `Split writes one share of the master secret for each --recipient, and seals it to that recipient. Any
+K shares together give the master secret back with 'authority combine'. Fewer shares reveal nothing
+about it (Shamir secret sharing). Combine detects a share that is damaged or belongs to another
+split (Feldman commitments).
 
-The rules are no secret and stand beside the shares. The authority goes on as before; split again when
-a custodian changes, and have the old shares destroyed: old and new ones do not mix.`,
+Split puts the rules, which are not secret, beside the shares. The authority works as before. When a
+custodian changes, split again and have the old shares destroyed: old and new shares do not combine.`,
 		Example: `  chartseal --user authority@HospitalA authority split --dir authority --identity authority.txt --threshold 2 \
     --recipient age1aaa... --recipient age1bbb... --recipient age1ccc... -o shares`,
 		Args: takes(0, 0, ""),
-		RunE: a.run(func(context.Context, []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		RunE: a.run(f.checked(func(context.Context, []string) error {
 			switch {
 			case output == "":
 				return usagef("name a directory for the shares with -o")
@@ -52,12 +51,12 @@ a custodian changes, and have the old shares destroyed: old and new ones do not 
 				return err
 			}
 			return a.withMaster(f, func(m master) error { return a.split(f, m, threshold, to, output) })
-		}),
+		})),
 	}
 	f.add(cmd)
 	fs := cmd.Flags()
-	fs.IntVar(&threshold, "threshold", 0, "how `many` shares give the master secret back, 2 or more (required)")
-	fs.IntVar(&shares, "shares", 0, "how `many` shares there are (default: one for each recipient)")
+	fs.IntVar(&threshold, "threshold", 0, "the `number` of shares that give the master secret back, 2 or more (required)")
+	fs.IntVar(&shares, "shares", 0, "the `number` of shares (default: one for each recipient)")
 	fs.StringArrayVar(&recipients, "recipient", nil, "age `recipient` of one custodian, age1... (repeatable)")
 	fs.StringVarP(&output, "output", "o", "", "write the shares into this `directory` (required)")
 	return cmd
@@ -92,7 +91,7 @@ func (a *app) split(f authorityFlags, m master, threshold int, to []age.Recipien
 		if err == nil {
 			err = put(path, sealed, false)
 		}
-		if err != nil { // half a set is of no use, and would be taken for a whole one
+		if err != nil { // half a set is of no use, and looks like a whole one
 			for _, made := range append(row.Shares, row.Rules) {
 				err = errors.Join(err, os.Remove(made))
 			}
@@ -100,7 +99,7 @@ func (a *app) split(f authorityFlags, m master, threshold int, to []age.Recipien
 		}
 		row.Shares = append(row.Shares, path)
 	}
-	a.note("any %d of these shares give the master secret back; bring each to its custodian", threshold)
+	a.note("any %d of these shares give the master secret back; hand each to its custodian", threshold)
 	if a.global.json {
 		return a.printJSON(row)
 	}
@@ -112,20 +111,17 @@ func (a *app) authorityCombineCommand() *cobra.Command {
 	var rules string
 	cmd := &cobra.Command{
 		Use:   "combine SHARE... --dir DIR --rules FILE --share-identity FILE...",
-		Short: "Make the authority's directory anew from custodians' shares",
-		Long: `Combine opens shares with the identities named with --share-identity, puts the master secret together and
-seals it as 'authority init' would (--passphrase-file, --identity or --recipient). It replaces no
-master secret.
+		Short: "Make the authority's directory again from custodians' shares",
+		Long: `Combine opens shares with the identities named with --share-identity, computes the master secret and
+writes it to the directory, encrypted as 'authority init' does (--passphrase-file, --identity or
+--recipient). It never replaces a master secret.
 
-Custodians need not bring their own keys: each can seal their share anew to a key made for the
-occasion, with 'age -d -i custodian.txt share-1-of-3.age | age -a -r age1OCCASION...'.`,
+Custodians can keep their own keys at home. Each seals their share again, to a key made only for
+this purpose: age -d -i custodian.txt share-1-of-3.age | age -a -r age1PURPOSE...`,
 		Example: `  chartseal --user authority@HospitalA authority combine share-1-of-3.age share-3-of-3.age \
     --share-identity one.txt --share-identity three.txt --rules rules.yaml --dir authority --identity authority.txt`,
 		Args: takes(1, -1, "at least one SHARE"),
-		RunE: a.run(func(_ context.Context, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		RunE: a.run(f.checked(func(_ context.Context, args []string) error {
 			if len(with.identities) == 0 {
 				return usagef("what opens the shares? name age identity files with --share-identity")
 			}
@@ -133,7 +129,7 @@ occasion, with 'age -d -i custodian.txt share-1-of-3.age | age -a -r age1OCCASIO
 				return usagef("which rules? name the rule file with --rules")
 			}
 			return a.rebuild(f, rules, func() (master, error) { return a.combine(args, with) }, "the split")
-		}),
+		})),
 	}
 	f.addNew(cmd)
 	fs := cmd.Flags()
@@ -160,7 +156,7 @@ func (a *app) combine(paths []string, with lock) (master, error) {
 		shares = append(shares, share)
 	}
 	if have, need := len(shares), shares[0].Threshold(); have < need {
-		return nil, withHint(usagef("%d of the %d shares that are needed", have, need), "ask more custodians; fewer shares tell nothing")
+		return nil, words.WithHint(usagef("%d of the %d shares that are needed", have, need), "ask more custodians; fewer shares tell nothing")
 	}
 	m, err := abe.CombineMaster(shares)
 	if errors.Is(err, abe.ErrTampered) || err == nil {

@@ -7,7 +7,7 @@ import (
 )
 
 func (a *app) custodianCommand() *cobra.Command {
-	return group("custodian", "Keep the key that can release any record of a hospital", groupRun, a.custodianInitCommand())
+	return parentCommand("custodian", "Keep the key that can release any record of a hospital", sectionHospital, a.custodianInitCommand())
 }
 
 func (a *app) custodianInitCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -32,10 +33,10 @@ machine. An enrolled user is not overwritten; --renew gets new certificates for 
 authenticated by the present ones.`,
 		Example: `  chartseal enroll doctor@HospitalA --secret-file secret.txt
   chartseal enroll doctor@HospitalA --renew`,
-		GroupID: groupPeople,
+		GroupID: sectionPeople,
 		Args:    takes(0, 1, "one NAME@ORG"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
-			name := a.set.user
+			name := a.settings.User
 			if len(args) == 1 {
 				name = args[0]
 			}
@@ -86,18 +87,18 @@ func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, 
 	}
 	switch _, err := w.User(name); {
 	case err == nil:
-		return none, withHint(ledger.Errorf(ledger.ErrExists, "%s is enrolled already", name), "--renew gets new certificates")
+		return none, words.WithHint(ledger.Errorf(ledger.ErrExists, "%s is enrolled already", name), "--renew gets new certificates")
 	case !errors.Is(err, ledger.ErrNotFound):
 		return none, err
 	}
 	profile, err := w.Profile(org)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return none, withHint(err, "ask the registrar of %s for its profile, and put it into the wallet as %s.yaml", org, org)
+		return none, words.WithHint(err, "ask the registrar of %s for its profile, and put it into the wallet as %s.yaml", org, org)
 	} else if err != nil {
 		return none, err
 	}
 	if profile.CA == nil {
-		return none, withHint(ledger.Errorf(ledger.ErrInvalid, "the profile of %s names no CA", org), "certificates of %s come from elsewhere", org)
+		return none, words.WithHint(ledger.Errorf(ledger.ErrInvalid, "the profile of %s names no CA", org), "certificates of %s come from elsewhere", org)
 	}
 	ca := *profile.CA
 	if caURL != "" {
@@ -109,7 +110,7 @@ func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, 
 	}
 	credentials, err := fabric.Enroll(ctx, &ca, id, string(secret))
 	if errors.Is(err, ledger.ErrDenied) {
-		err = withHint(err, "is it the right secret, and not used up? The registrar of %s can give a new one", org)
+		err = words.WithHint(err, "is it the right secret, and not used up? The registrar of %s can give a new one", org)
 	}
 	return credentials, err
 }
@@ -120,7 +121,7 @@ func (a *app) renew(ctx context.Context, name string) (wallet.Credentials, error
 		return wallet.Credentials{}, err
 	}
 	if err := u.Valid(time.Now()); err != nil {
-		return wallet.Credentials{}, withHint(err, "what has expired cannot be renewed: the registrar has to give a new secret; move %s away and enrol again", u.Dir())
+		return wallet.Credentials{}, words.WithHint(err, "what has expired cannot be renewed: the registrar has to give a new secret; move %s away and enrol again", u.Dir())
 	}
 	return fabric.Renew(ctx, u)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // Exit codes. Programs depend on them: they do not change.
@@ -90,25 +91,6 @@ func classify(err error) class {
 	return otherClass
 }
 
-// A talkError adds to an error what only people need: a hint that fits better than the
-// table's, or lines that point into the text that was wrong.
-type talkError struct {
-	err   error
-	hint  string
-	lines []string
-}
-
-func (e *talkError) Error() string { return e.err.Error() }
-func (e *talkError) Unwrap() error { return e.err }
-
-// withHint gives err a hint of its own. A nil err stays nil.
-func withHint(err error, format string, args ...any) error {
-	if err == nil {
-		return nil
-	}
-	return &talkError{err: err, hint: fmt.Sprintf(format, args...)}
-}
-
 // usage marks an error as a mistake on the command line and keeps its text.
 func usage(err error) error { return ledger.WithKind(err, errUsage) }
 
@@ -126,27 +108,27 @@ type errorReport struct {
 func (a *app) report(cmd *cobra.Command, err error) int {
 	c := classify(err)
 	hint, lines := c.hint, []string(nil)
-	var talk *talkError
-	if errors.As(err, &talk) {
-		if talk.hint != "" {
-			hint = talk.hint
+	var advised *words.Advised
+	if errors.As(err, &advised) {
+		if advised.Hint != "" {
+			hint = advised.Hint
 		}
-		lines = talk.lines
+		lines = advised.Lines
 	}
 	if hint == "" && c.code == "usage" {
 		hint = fmt.Sprintf("see '%s --help'", cmd.CommandPath())
 	}
-	r := errorReport{Code: c.code, Exit: c.exit, Message: oneLine(err.Error()), Hint: hint}
+	r := errorReport{Code: c.code, Exit: c.exit, Message: words.OneLine(err.Error()), Hint: hint}
 	if a.global.json {
 		a.stderrJSON(map[string]errorReport{"error": r})
 		return c.exit
 	}
 	fmt.Fprintf(a.stderr, "chartseal: error: %s\n", r.Message)
 	for _, line := range lines {
-		fmt.Fprintf(a.stderr, "  %s\n", clean(line))
+		fmt.Fprintf(a.stderr, "  %s\n", words.Clean(line))
 	}
 	if hint != "" {
-		fmt.Fprintf(a.stderr, "chartseal: hint: %s\n", oneLine(hint))
+		fmt.Fprintf(a.stderr, "chartseal: hint: %s\n", words.OneLine(hint))
 	}
 	return c.exit
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // TestExitCodes fixes what other programs depend on.
@@ -56,14 +57,14 @@ func TestExitCodes(t *testing.T) {
 		if got := classify(wrapped); got.exit != c.exit || got.code != c.code {
 			t.Errorf("%v: exit %d (%s), want %d (%s)", c.err, got.exit, got.code, c.exit, c.code)
 		}
-		if got := classify(withHint(wrapped, "do this")); got.exit != c.exit {
+		if got := classify(words.WithHint(wrapped, "do this")); got.exit != c.exit {
 			t.Errorf("%v with a hint: exit %d", c.err, got.exit)
 		}
 	}
 }
 
 func TestReport(t *testing.T) {
-	hostile := withHint(fmt.Errorf("peer said \x1b[2J\nand more: %w", client.ErrUnavailable), "try\x07 again")
+	hostile := words.WithHint(fmt.Errorf("peer said \x1b[2J\nand more: %w", client.ErrUnavailable), "try\x07 again")
 	cmd := &cobra.Command{Use: "chartseal"}
 
 	var talk bytes.Buffer

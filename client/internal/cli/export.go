@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 // An exportedRow is what 'export --json' prints.
@@ -44,7 +45,7 @@ or holders of the policy's attributes.
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
   age -d -i record-key.txt payload.age | head -c SIZE > record`,
 		Example: `  chartseal export 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --envelope envelope.age --payload payload.age`,
-		GroupID: groupRecords,
+		GroupID: sectionRecords,
 		Args:    takes(1, 1, "one RECORD"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			id, err := recordID(args[0])
@@ -85,32 +86,29 @@ func (a *app) export(ctx context.Context, id string, r client.ExportRequest, env
 		return err
 	}
 	defer payload.Close()
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	var stop func()
-	r.Progress, stop = a.progress("exporting")
-	defer stop()
-	e, err := s.Client.Export(ctx, id, envelope, payload, r)
-	stop()
-	if err != nil {
-		return recordHint(err)
-	}
-	if err := payload.Commit(); err != nil {
-		return err
-	}
-	if err := envelope.Commit(); err != nil { // the payload alone tells and opens nothing
-		return err
-	}
-	if a.global.json {
-		return a.printJSON(exportedRow{
-			Record: e.ID, Version: e.Version, Envelope: envelopePath, Payload: payloadPath, EnvelopeSize: e.Envelope, PayloadSize: e.Payload,
-			CID: e.CID, Home: e.Home, Policies: e.Policies, Recipients: e.Recipients, Access: e.Access.ID, Purpose: e.Access.Purpose,
-		})
-	}
-	a.note("exported %s version %d: the envelope (%s, sealed to the policy and %d age keys) to %s, the payload (%s) to %s",
-		e.ID, e.Version, bytesText(int64(e.Envelope)), e.Recipients, envelopePath, bytesText(e.Payload), payloadPath)
-	return nil
+	return a.withSession(func(s *session.Session) error {
+		var stop func()
+		r.Progress, stop = a.progress("exporting")
+		defer stop()
+		e, err := s.Client.Export(ctx, id, envelope, payload, r)
+		stop()
+		if err != nil {
+			return recordHint(err)
+		}
+		if err := payload.Commit(); err != nil {
+			return err
+		}
+		if err := envelope.Commit(); err != nil { // the payload alone tells and opens nothing
+			return err
+		}
+		if a.global.json {
+			return a.printJSON(exportedRow{
+				Record: e.ID, Version: e.Version, Envelope: envelopePath, Payload: payloadPath, EnvelopeSize: e.Envelope, PayloadSize: e.Payload,
+				CID: e.CID, Home: e.Home, Policies: e.Policies, Recipients: e.Recipients, Access: e.Access.ID, Purpose: e.Access.Purpose,
+			})
+		}
+		a.note("exported %s version %d: the envelope (%s, sealed to the policy and %d age keys) to %s, the payload (%s) to %s",
+			e.ID, e.Version, bytesText(int64(e.Envelope)), e.Recipients, envelopePath, bytesText(e.Payload), payloadPath)
+		return nil
+	})
 }

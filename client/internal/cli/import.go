@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +14,9 @@ import (
 
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/importer"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 type importFlags struct {
@@ -70,7 +72,7 @@ func (a *app) importCommand() *cobra.Command {
 		Example: `  chartseal import records/ --policy 'HospitalA:role=doctor or HospitalB:role=doctor'
   chartseal import export.ndjson --policy-file rules.yaml --report import.log
   chartseal import bundles/ --split --policy-file rules.yaml --dry-run`,
-		GroupID: groupRecords,
+		GroupID: sectionRecords,
 		Args:    takes(1, 1, "one directory or file"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			job, err := f.newJob(a, args[0])
@@ -117,7 +119,7 @@ func (f *importFlags) newJob(a *app, source string) (*importer.Job, error) {
 	}
 	j := &importer.Job{Source: abs, Rules: rules, Split: f.split, Jobs: f.jobs, Scope: f.scope}
 	if j.Scope == "" && !f.noIndex {
-		j.Scope = a.set.scope
+		j.Scope = a.settings.Scope
 	}
 	return j, nil
 }
@@ -131,7 +133,7 @@ func (f *importFlags) readRules(a *app) (*importer.Rules, error) {
 	}
 	if f.rules == "" {
 		if f.policy == "" {
-			return nil, withHint(usagef("no policy: who may open the records?"),
+			return nil, words.WithHint(usagef("no policy: who may open the records?"),
 				"name them with --policy, or choose by rules with --policy-file; 'chartseal import --help' shows an example")
 		}
 		return importer.OneRule(rest)
@@ -145,7 +147,7 @@ func (f *importFlags) readRules(a *app) (*importer.Rules, error) {
 		rules, err = rules.Or(rest)
 	}
 	if err != nil {
-		return nil, withHint(fmt.Errorf("%s: %w", f.rules, err), "'chartseal import --help' shows an example of a rule file")
+		return nil, words.WithHint(fmt.Errorf("%s: %w", f.rules, err), "'chartseal import --help' shows an example of a rule file")
 	}
 	return rules, nil
 }
@@ -179,55 +181,52 @@ func limitMemory() {
 // runImport does the job and prints how it went, also when it was broken off.
 func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
 	limitMemory()
-	a.parallel = max(1, f.jobs/importer.InFlight)
-	s, err := a.connect(ctx)
-	if err != nil {
+	parallel := max(1, f.jobs/importer.InFlight)
+	return a.session(session.Options{Parallel: parallel}, func(s *session.Session) (err error) {
+		path := f.job
+		if path == "" {
+			path = journalPath(s.User.Dir(), job.Source)
+		}
+		job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split})
+		if errors.Is(err, client.ErrUnavailable) {
+			return words.WithHint(err, "wait until the other one has ended; the same command then seals what it has left")
+		}
+		if err != nil {
+			return err
+		}
+		defer job.Journal.Close()
+		if f.scope == "" && a.indexMode(s) == index.ModeNone {
+			job.Scope = ""
+		}
+		job.Client, job.Ledger = s.Client, s.Ledger
+		job.Flush = func(ctx context.Context, all bool) error {
+			_, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
+			return err
+		}
+		out, err := a.newImportPrinter(f.report)
+		if err != nil {
+			return err
+		}
+		job.Report, job.Progress = out.row, out.progress
+		sum, err := job.Run(ctx)
+		if endErr := out.end(sum); err == nil {
+			err = endErr
+		}
+		switch {
+		case err == nil:
+			return importFailures(job.Source, sum)
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, client.ErrUnavailable):
+			return words.WithHint(err, "%d records are sealed; the same command again goes on from there", sum.Sealed+sum.Before)
+		}
 		return err
-	}
-	defer s.Close()
-	path := f.job
-	if path == "" {
-		path = journalPath(s.User.Dir(), job.Source)
-	}
-	job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split})
-	if errors.Is(err, client.ErrUnavailable) {
-		return withHint(err, "wait until the other one has ended; the same command then seals what it has left")
-	}
-	if err != nil {
-		return err
-	}
-	defer job.Journal.Close()
-	if f.scope == "" && cmp.Or(a.set.index, s.User.Profile.Index) == indexNone {
-		job.Scope = ""
-	}
-	job.Client, job.Ledger = s.Client, s.Ledger
-	job.Flush = func(ctx context.Context, all bool) error {
-		_, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
-		return err
-	}
-	out, err := a.newImportPrinter(f.report)
-	if err != nil {
-		return err
-	}
-	job.Report, job.Progress = out.row, out.progress
-	sum, err := job.Run(ctx)
-	if endErr := out.end(sum); err == nil {
-		err = endErr
-	}
-	switch {
-	case err == nil:
-		return importFailures(job.Source, sum)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, client.ErrUnavailable):
-		return withHint(err, "%d records are sealed; the same command again goes on from there", sum.Sealed+sum.Before)
-	}
-	return err
+	})
 }
 
 func importFailures(source string, sum importer.Summary) error {
 	if sum.Failed == 0 {
 		return nil
 	}
-	return withHint(fmt.Errorf("import %s: %d of %d could not be sealed", source, sum.Failed, sum.Failed+sum.Sealed+sum.Before),
+	return words.WithHint(fmt.Errorf("import %s: %d of %d could not be sealed", source, sum.Failed, sum.Failed+sum.Sealed+sum.Before),
 		"their reasons are above, and all of them in the --report file; the same command again tries them again, and only them")
 }
 

@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) indexCommand() *cobra.Command {
-	return group("index", "See and write index entries that wait in your wallet", groupRecords, a.indexStatusCommand(), a.indexFlushCommand())
+	return parentCommand("index", "See and write index entries that wait in your wallet", sectionRecords, a.indexStatusCommand(), a.indexFlushCommand())
 }
 
 // An outboxRow is what 'index status --json' prints.
@@ -115,59 +116,53 @@ transaction of dummies whenever there is nothing to write, so that nobody can te
 }
 
 func (a *app) flushOnce(ctx context.Context, all bool) error {
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
-	if err != nil {
-		return withHint(err, "nothing is lost: what could not be written stays in the outbox; flush again")
-	}
-	if a.global.json {
-		return a.printJSON(flushRow{
-			Records: report.Records, Entries: report.Entries, Dummies: report.Dummies, Transactions: report.Transactions,
-			Collisions: report.Collisions, Dropped: report.Dropped,
-		})
-	}
-	if report.Entries == 0 {
-		a.note("nothing is due")
+	return a.withSession(func(s *session.Session) error {
+		report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
+		if err != nil {
+			return words.WithHint(err, "nothing is lost: what could not be written stays in the outbox; flush again")
+		}
+		if a.global.json {
+			return a.printJSON(flushRow{
+				Records: report.Records, Entries: report.Entries, Dummies: report.Dummies, Transactions: report.Transactions,
+				Collisions: report.Collisions, Dropped: report.Dropped,
+			})
+		}
+		if report.Entries == 0 {
+			a.note("nothing is due")
+			return nil
+		}
+		a.note("%d entries of %d records are in the index, in %d transactions", report.Entries, report.Records, report.Transactions)
 		return nil
-	}
-	a.note("%d entries of %d records are in the index, in %d transactions", report.Entries, report.Records, report.Transactions)
-	return nil
+	})
 }
 
 func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bool) error {
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	log := a.log()
-	log.Info("index flushes", "every", every.String())
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
-		if err == nil && cover && report.Transactions == 0 {
-			err = s.Client.CoverIndex(ctx)
+	return a.withSession(func(s *session.Session) error {
+		log := a.log()
+		log.Info("index flushes", "every", every.String())
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
+			if err == nil && cover && report.Transactions == 0 {
+				err = s.Client.CoverIndex(ctx)
+			}
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				log.Warn("index not written, trying again", "error", err.Error())
+			case report.Entries > 0:
+				log.Info("index written", "records", report.Records, "entries", report.Entries, "transactions", report.Transactions)
+			}
+			s.SaveHints() // they are only hints: a full disk costs reads
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			log.Warn("index not written, trying again", "error", err.Error())
-		case report.Entries > 0:
-			log.Info("index written", "records", report.Records, "entries", report.Entries, "transactions", report.Transactions)
-		}
-		s.SaveHints() // they are only hints: a full disk costs reads
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }
 
 // flushDue writes what earlier commands left, before a command that reads. It is not the

@@ -10,13 +10,14 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/keys"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
 func (a *app) keysCommand() *cobra.Command {
-	return group("keys", "Get and list your attribute keys", groupPeople,
+	return parentCommand("keys", "Get and list your attribute keys", sectionPeople,
 		a.keysRequestCommand(), a.keysImportCommand(), a.keysListCommand())
 }
 
@@ -41,23 +42,20 @@ Ask again after an authority has rotated an attribute: you get the new version b
 which open what was sealed to them. The same request always gives the same keys.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
-			s, err := a.connect(ctx)
-			if err != nil {
+			return a.withSession(func(s *session.Session) error {
+				r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members}
+				grants, err := r.Request(ctx, authorities...)
+				if errors.Is(err, client.ErrNotFound) {
+					return words.WithHint(err, "name one of these with --authority, or none to ask all")
+				} else if err != nil {
+					return err
+				}
+				rows, err := a.storeGrants(s, grants, len(authorities) > 0)
+				if printErr := a.printKeys(rows, err == nil); printErr != nil {
+					return printErr
+				}
 				return err
-			}
-			defer s.Close()
-			r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members}
-			grants, err := r.Request(ctx, authorities...)
-			if errors.Is(err, client.ErrNotFound) {
-				return withHint(err, "name one of these with --authority, or none to ask all")
-			} else if err != nil {
-				return err
-			}
-			rows, err := a.storeGrants(s, grants, len(authorities) > 0)
-			if printErr := a.printKeys(rows, err == nil); printErr != nil {
-				return printErr
-			}
-			return err
+			})
 		}),
 	}
 	cmd.Flags().StringArrayVar(&authorities, "authority", nil, "ask only this `MSP`'s authority (repeatable)")
@@ -92,7 +90,7 @@ func (a *app) storeGrants(s *session.Session, grants []keys.Grant, named bool) (
 	}
 	switch {
 	case len(failures) == 0 && len(rows) == 0:
-		return rows, withHint(ledger.Errorf(ledger.ErrDenied, "no authority grants %s anything", s.User), grantHint)
+		return rows, words.WithHint(ledger.Errorf(ledger.ErrDenied, "no authority grants %s anything", s.User), grantHint)
 	case len(failures) == 0:
 		return rows, nil
 	case named || len(rows) == 0:
@@ -101,7 +99,7 @@ func (a *app) storeGrants(s *session.Session, grants []keys.Grant, named bool) (
 			err = fmt.Errorf("%w; %w", err, more)
 		}
 		if errors.Is(err, client.ErrDenied) {
-			err = withHint(err, grantHint)
+			err = words.WithHint(err, grantHint)
 		}
 		return rows, err
 	}

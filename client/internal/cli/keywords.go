@@ -10,6 +10,7 @@ import (
 
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/emr"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // A keywordsRow is what 'keywords --json' prints for one file.
@@ -34,7 +35,7 @@ index. It tells the format by content: FHIR R4, C-CDA, HL7 v2, DICOM, PDF, text.
 network and no user. "-" reads standard input.`,
 		Example: `  chartseal keywords bundle.json
   chartseal keywords *.dcm --stats`,
-		GroupID: groupRecords,
+		GroupID: sectionRecords,
 		Args:    takes(1, -1, "at least one FILE"),
 		RunE: a.run(func(_ context.Context, files []string) error {
 			sources, err := a.sources(files)
@@ -109,7 +110,7 @@ func (a *app) printKeywords(rows []keywordsRow, stats bool) error {
 	}
 	for i, r := range rows {
 		if len(rows) > 1 {
-			if err := a.printf("%s# %s (%s)\n", strings.Repeat("\n", min(i, 1)), clean(r.File), clean(r.Kind)); err != nil {
+			if err := a.printf("%s# %s (%s)\n", strings.Repeat("\n", min(i, 1)), words.Clean(r.File), words.Clean(r.Kind)); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/settings"
 )
 
 // An app is one run of the program: its streams, its environment and what was asked of
@@ -22,8 +23,7 @@ type app struct {
 	exeDir string // directory of the executable, "" when unknown
 
 	global   globalFlags
-	set      settings // resolved before a command starts
-	parallel int      // records that a session seals at a time; zero takes the client's default
+	settings settings.Settings // resolved before a command starts
 }
 
 // Main runs the command line of this process and returns its exit code.

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 // An openedRow is what --json prints for a record that was opened.
@@ -63,7 +65,7 @@ digest and the ledger's commitment are of the whole record and cannot be checked
 		Example: `  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 -o report.json
   chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .
   chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --range 1048576:4096 -o part`,
-		GroupID: groupRecords,
+		GroupID: sectionRecords,
 		Args:    takes(1, 1, "one RECORD"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			id, err := recordID(args[0])
@@ -77,7 +79,7 @@ digest and the ledger's commitment are of the whole record and cannot be checked
 				return usagef("--version must be at least 1")
 			}
 			if a.global.json && (output == "" || output == "-") {
-				return withHint(usagef("open --json needs -o FILE: the record and the JSON would both go to standard output"),
+				return words.WithHint(usagef("open --json needs -o FILE: the record and the JSON would both go to standard output"),
 					"add -o FILE")
 			}
 			wanted, err := parseRange(part)
@@ -118,45 +120,42 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted 
 		return err
 	}
 	defer out.Close()
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	var stop func()
-	o.Progress, stop = a.progress("opening")
-	defer stop()
-	var opened client.Opened
-	if wanted == nil {
-		opened, err = s.Client.Open(ctx, id, out, o)
-	} else {
-		opened, err = s.Client.OpenRange(ctx, id, out, wanted.Offset, wanted.Length, o)
-	}
-	stop()
-	if err != nil {
-		return recordHint(err)
-	}
-	if err := out.Commit(); err != nil {
-		return err
-	}
-	if a.global.json {
-		row := openedRow{
-			Record: opened.ID, Version: opened.Version, Output: output, File: opened.Name, MediaType: opened.MediaType,
-			Kind: opened.Kind, Size: opened.Size, SHA256: opened.SHA256, Patient: opened.Patient,
-			Dates: append([]string{}, opened.Dates...), Codes: append([]string{}, opened.Codes...),
-			Author: opened.Author, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
-			Access: opened.Access.ID, Purpose: opened.Access.Purpose,
+	return a.withSession(func(s *session.Session) error {
+		var stop func()
+		o.Progress, stop = a.progress("opening")
+		defer stop()
+		var opened client.Opened
+		if wanted == nil {
+			opened, err = s.Client.Open(ctx, id, out, o)
+		} else {
+			opened, err = s.Client.OpenRange(ctx, id, out, wanted.Offset, wanted.Length, o)
 		}
-		if p := opened.Part; p != nil {
-			row.Range = &rangeRow{p.Offset, p.Length, "chunks"}
+		stop()
+		if err != nil {
+			return recordHint(err)
 		}
-		return a.printJSON(row)
-	}
-	if output != "" && output != "-" {
-		a.note("opened %s version %d: %s, sealed by %s as %q, written to %s", opened.ID, opened.Version,
-			describe(opened), opened.Author, opened.Name, output)
-	}
-	return nil
+		if err := out.Commit(); err != nil {
+			return err
+		}
+		if a.global.json {
+			row := openedRow{
+				Record: opened.ID, Version: opened.Version, Output: output, File: opened.Name, MediaType: opened.MediaType,
+				Kind: opened.Kind, Size: opened.Size, SHA256: opened.SHA256, Patient: opened.Patient,
+				Dates: append([]string{}, opened.Dates...), Codes: append([]string{}, opened.Codes...),
+				Author: opened.Author, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
+				Access: opened.Access.ID, Purpose: opened.Access.Purpose,
+			}
+			if p := opened.Part; p != nil {
+				row.Range = &rangeRow{p.Offset, p.Length, "chunks"}
+			}
+			return a.printJSON(row)
+		}
+		if output != "" && output != "-" {
+			a.note("opened %s version %d: %s, sealed by %s as %q, written to %s", opened.ID, opened.Version,
+				describe(opened), opened.Author, opened.Name, output)
+		}
+		return nil
+	})
 }
 
 func describe(o client.Opened) string {

@@ -38,6 +38,15 @@ func (a *app) write(b []byte) error {
 	return nil
 }
 
+func (a *app) printLines(lines []string) error {
+	for _, line := range lines {
+		if err := a.printf("%s\n", words.Clean(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A table is rows of text under a heading, printed in aligned columns.
 type table struct {
 	b bytes.Buffer
@@ -61,7 +70,7 @@ func (t *table) row(cells ...string) {
 		if c == "" {
 			c = "-"
 		}
-		io.WriteString(t.w, clean(c))
+		io.WriteString(t.w, words.Clean(c))
 	}
 	io.WriteString(t.w, "\n")
 }
@@ -82,7 +91,7 @@ func (a *app) note(format string, args ...any) { a.talk("note", format, args...)
 func (a *app) warn(format string, args ...any) { a.talk("warning", format, args...) }
 
 func (a *app) talk(kind, format string, args ...any) {
-	message := oneLine(fmt.Sprintf(format, args...))
+	message := words.OneLine(fmt.Sprintf(format, args...))
 	switch {
 	case a.global.quiet:
 	case a.global.json:
@@ -98,12 +107,6 @@ func (a *app) stderrJSON(v any) {
 	e.SetEscapeHTML(false)
 	e.Encode(v)
 }
-
-// clean makes text safe to show, see [words.Clean].
-func clean(s string) string { return words.Clean(s) }
-
-// oneLine is clean after joining lines.
-func oneLine(s string) string { return words.OneLine(s) }
 
 // isTerminal tells whether v, one of the app's streams, is a terminal.
 func isTerminal(v any) bool {

@@ -8,10 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	return group("policy", "Find out what a policy means", groupPeople, a.policyCheckCommand(), a.policyExplainCommand())
+	return parentCommand("policy", "Find out what a policy means", sectionPeople, a.policyCheckCommand(), a.policyExplainCommand())
 }
 
 // anyPrime compiles a policy only to see whether and into how many stanzas it can be; any
@@ -37,16 +38,16 @@ func checkPolicy(text string) error {
 }
 
 func policyError(text string, err error) error {
-	talk := &talkError{err: usage(err), hint: classify(usage(err)).hint}
+	talk := &words.Advised{Err: usage(err), Hint: classify(usage(err)).hint}
 	var at *policy.SyntaxError
 	if errors.As(err, &at) {
-		talk.lines = strings.Split(at.Caret(text), "\n")
+		talk.Lines = strings.Split(at.Caret(text), "\n")
 		if at.Hint != "" {
-			talk.hint = at.Hint
+			talk.Hint = at.Hint
 		}
 	}
-	if talk.hint == "" {
-		talk.hint = "'chartseal policy check --help' shows the language"
+	if talk.Hint == "" {
+		talk.Hint = "'chartseal policy check --help' shows the language"
 	}
 	return talk
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) policyCheckCommand() *cobra.Command {
@@ -164,26 +166,23 @@ func (a *app) heldVersions(name string) (map[string][]int, error) {
 // any. It returns nil when that cannot be done, which is said but is no failure.
 func (a *app) publishedAttributes(ctx context.Context, users []string) map[string]int {
 	if len(users) > 0 {
-		a.set.user, a.set.userFrom = users[0], "--user"
+		a.settings.User, a.settings.UserFrom = users[0], "--user"
 	}
-	if a.set.user == "" {
+	if a.settings.User == "" {
 		a.note("the published attributes were not looked up: no --user to ask the ledger as")
 		return nil
 	}
-	s, err := a.connect(ctx)
+	published := make(map[string]int)
+	err := a.withLedger(func(s *session.Session) error {
+		list, err := s.Ledger.Attributes(ctx)
+		for _, attribute := range list {
+			published[attribute.Name] = attribute.Version
+		}
+		return err
+	})
 	if err != nil {
 		a.note("the published attributes were not looked up: %v", err)
 		return nil
-	}
-	defer s.Close()
-	list, err := s.Ledger.Attributes(ctx)
-	if err != nil {
-		a.note("the published attributes were not looked up: %v", err)
-		return nil
-	}
-	published := make(map[string]int, len(list))
-	for _, attribute := range list {
-		published[attribute.Name] = attribute.Version
 	}
 	return published
 }
@@ -192,13 +191,13 @@ func (a *app) publishedAttributes(ctx context.Context, users []string) map[strin
 func (r *policyReport) verdict(text string, usersNamed bool) error {
 	if len(r.Unknown) > 0 {
 		u := r.Unknown[0]
-		err := &talkError{
-			err:   ledger.Errorf(ledger.ErrNotFound, "line %d, column %d: attribute %s is not published by any authority", u.Line, u.Column, u.Name),
-			hint:  "the authority of its hospital has to publish it before anyone can seal under it",
-			lines: u.caret(text),
+		err := &words.Advised{
+			Err:   ledger.Errorf(ledger.ErrNotFound, "line %d, column %d: attribute %s is not published by any authority", u.Line, u.Column, u.Name),
+			Hint:  "the authority of its hospital has to publish it before anyone can seal under it",
+			Lines: u.caret(text),
 		}
 		if len(u.Suggestions) > 0 {
-			err.hint = fmt.Sprintf("did you mean %s?", u.Suggestions[0])
+			err.Hint = fmt.Sprintf("did you mean %s?", u.Suggestions[0])
 		}
 		return err
 	}
@@ -214,6 +213,6 @@ func (r *policyReport) verdict(text string, usersNamed bool) error {
 	if len(refused) == 0 {
 		return nil
 	}
-	return withHint(fmt.Errorf("%w by %s", abe.ErrNotSatisfied, strings.Join(refused, ", ")),
+	return words.WithHint(fmt.Errorf("%w by %s", abe.ErrNotSatisfied, strings.Join(refused, ", ")),
 		"by the attribute keys in this wallet; 'chartseal --user %s keys request' asks for more", refused[0])
 }

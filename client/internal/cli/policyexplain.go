@@ -10,6 +10,8 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) policyExplainCommand() *cobra.Command {
@@ -38,19 +40,16 @@ The exit code is 0 if you can open the record and 4 if not.`,
 			if r.Version < 0 {
 				return usagef("--version must be at least 1")
 			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			e, err := s.Client.Explain(ctx, id, r)
-			if err != nil {
-				return recordHint(err)
-			}
-			if err := a.printExplanation(e); err != nil {
-				return err
-			}
-			return explained(e)
+			return a.withSession(func(s *session.Session) error {
+				e, err := s.Client.Explain(ctx, id, r)
+				if err != nil {
+					return recordHint(err)
+				}
+				if err := a.printExplanation(e); err != nil {
+					return err
+				}
+				return explained(e)
+			})
 		}),
 	}
 	fs := cmd.Flags()
@@ -153,6 +152,6 @@ func explained(e client.Explanation) error {
 		return err
 	}
 	s := e.Stale[0]
-	return withHint(err, "you hold %s of %s and it is sealed to version %d: 'chartseal keys request' gets the version you are entitled to",
+	return words.WithHint(err, "you hold %s of %s and it is sealed to version %d: 'chartseal keys request' gets the version you are entitled to",
 		versionsText(s.Held), s.Attribute, s.Sealed)
 }

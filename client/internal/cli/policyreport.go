@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/chartseal/chartseal/abe/policy"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // A policyReport is what 'policy check --json' prints.
@@ -261,6 +262,6 @@ func (l *labelled) add(label string, lines ...string) {
 			shown = ""
 		}
 		l.last = label
-		fmt.Fprintf(l, "%-11s %s\n", shown, clean(line))
+		fmt.Fprintf(l, "%-11s %s\n", shown, words.Clean(line))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // recordID checks that an argument looks like a record's id, so that a slip is told
@@ -12,7 +13,7 @@ import (
 func recordID(arg string) (string, error) {
 	id := strings.ToLower(arg)
 	if _, err := ledger.ParseRecordID(id); err != nil {
-		return "", withHint(usagef("%q is not a record id", arg),
+		return "", words.WithHint(usagef("%q is not a record id", arg),
 			"a record id is %d hexadecimal digits, as seal and search print it", 2*ledger.RecordIDSize)
 	}
 	return id, nil
@@ -22,7 +23,7 @@ func recordID(arg string) (string, error) {
 func purpose(code string) (string, error) {
 	code = strings.ToUpper(code)
 	if _, ok := ledger.Purposes[code]; !ok {
-		return "", withHint(usagef("unknown purpose of use %q", code),
+		return "", words.WithHint(usagef("unknown purpose of use %q", code),
 			"use a code of HL7 PurposeOfUse, such as TREAT, ETREAT, PATRQT, HPAYMT or HRESCH")
 	}
 	return code, nil
@@ -31,7 +32,7 @@ func purpose(code string) (string, error) {
 // recordHint is for commands that are given a record's id.
 func recordHint(err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
-		return withHint(err, "check the record id; seal and search print it")
+		return words.WithHint(err, "check the record id; seal and search print it")
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/replica"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) replicateCommand() *cobra.Command {
@@ -22,37 +23,34 @@ func (a *app) replicateCommand() *cobra.Command {
 ciphertext of every record on your hospital's own IPFS node, so that records outlive the failure
 of any one hospital. It runs until it is stopped, and goes on where it was when it is started
 again. One is enough for a hospital.`,
-		GroupID: groupRun,
+		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if parallel < 1 {
 				return usagef("--parallel must be at least 1")
 			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if s.Blobs == nil {
-				return fmt.Errorf("the profile of %s names no IPFS node: %w", s.User.Profile.MSP, client.ErrInvalid)
-			}
-			log := a.log()
-			r, err := replica.New(replica.Config{
-				Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
-				Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
-					return s.Ledger.FollowRecords(ctx, fabric.Following{
-						Checkpoint: filepath.Join(s.User.Dir(), "state", "replica", "followed"),
-						Handle:     handle,
-						Interrupted: func(err error, wait time.Duration) {
-							log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())
-						},
-					})
-				},
+			return a.withSession(func(s *session.Session) error {
+				if s.Blobs == nil {
+					return fmt.Errorf("the profile of %s names no IPFS node: %w", s.User.Profile.MSP, client.ErrInvalid)
+				}
+				log := a.log()
+				r, err := replica.New(replica.Config{
+					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
+					Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
+						return s.Ledger.FollowRecords(ctx, fabric.Following{
+							Checkpoint: filepath.Join(s.User.Dir(), "state", "replica", "followed"),
+							Handle:     handle,
+							Interrupted: func(err error, wait time.Duration) {
+								log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())
+							},
+						})
+					},
+				})
+				if err != nil {
+					return err
+				}
+				return r.Run(ctx)
 			})
-			if err != nil {
-				return err
-			}
-			return r.Run(ctx)
 		}),
 	}
 	cmd.Flags().IntVar(&parallel, "parallel", 16, "fetch this many records at a time")

@@ -7,26 +7,17 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// globalFlags are the flags that every command has.
-type globalFlags struct {
-	user    string
-	wallet  string
-	config  string
-	timeout time.Duration
-	json    bool
-	quiet   bool
-}
-
-// Groups of commands in the help text.
+// Sections of the list of commands in the help text.
 const (
-	groupRecords = "records"
-	groupPeople  = "people"
-	groupRun     = "run"
+	sectionRecords  = "records"
+	sectionPeople   = "people"
+	sectionHospital = "run"
 )
 
 func (a *app) rootCommand() *cobra.Command {
@@ -51,19 +42,19 @@ Hyperledger Fabric ledger.`,
 	root.CompletionOptions.HiddenDefaultCmd = false
 
 	f := root.PersistentFlags()
-	f.StringVar(&a.global.user, "user", "", "who you are, `NAME@ORG` (CHARTSEAL_USER)")
-	f.StringVar(&a.global.wallet, "wallet", "", "wallet directory (CHARTSEAL_WALLET)")
-	f.StringVar(&a.global.config, "config", "", "configuration `file` (CHARTSEAL_CONFIG)")
-	f.DurationVar(&a.global.timeout, "timeout", 0, "give up after this long, such as 30s or 5m (CHARTSEAL_TIMEOUT; 0 is no limit)")
+	f.StringVar(&a.global.User, "user", "", "who you are, `NAME@ORG` (CHARTSEAL_USER)")
+	f.StringVar(&a.global.Wallet, "wallet", "", "wallet directory (CHARTSEAL_WALLET)")
+	f.StringVar(&a.global.Config, "config", "", "configuration `file` (CHARTSEAL_CONFIG)")
+	f.DurationVar(&a.global.Timeout, "timeout", 0, "give up after this long, such as 30s or 5m (CHARTSEAL_TIMEOUT; 0 is no limit)")
 	f.BoolVar(&a.global.json, "json", false, "print results and errors as JSON")
 	f.BoolVarP(&a.global.quiet, "quiet", "q", false, "no notes, warnings or progress on stderr")
 	mustFlag(root.MarkPersistentFlagDirname("wallet"))
 	mustFlag(root.RegisterFlagCompletionFunc("user", a.completeUser))
 
 	root.AddGroup(
-		&cobra.Group{ID: groupRecords, Title: "Records:"},
-		&cobra.Group{ID: groupPeople, Title: "People and keys:"},
-		&cobra.Group{ID: groupRun, Title: "Running a hospital:"},
+		&cobra.Group{ID: sectionRecords, Title: "Records:"},
+		&cobra.Group{ID: sectionPeople, Title: "People and keys:"},
+		&cobra.Group{ID: sectionHospital, Title: "Running a hospital:"},
 	)
 	root.AddCommand(
 		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.exportCommand(), a.importCommand(), a.keywordsCommand(), a.indexCommand(),
@@ -80,9 +71,9 @@ type job func(ctx context.Context, args []string) error
 // run wraps a job: the settings are resolved once and the time limit starts.
 func (a *app) run(j job) func(*cobra.Command, []string) error {
 	return a.runUntilStopped(func(ctx context.Context, args []string) error {
-		if a.set.timeout > 0 {
+		if a.settings.Timeout > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, a.set.timeout)
+			ctx, cancel = context.WithTimeout(ctx, a.settings.Timeout)
 			defer cancel()
 		}
 		return j(ctx, args)
@@ -92,18 +83,17 @@ func (a *app) run(j job) func(*cobra.Command, []string) error {
 // runUntilStopped wraps the job of a server, which has no time limit.
 func (a *app) runUntilStopped(j job) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		var err error
-		if a.set, err = a.resolve(cmd.Flags()); err != nil {
+		if err := a.resolve(cmd.Flags()); err != nil {
 			return err
 		}
 		return j(cmd.Context(), args)
 	}
 }
 
-// group makes a command that only holds others.
-func group(use, short, groupID string, children ...*cobra.Command) *cobra.Command {
+// parentCommand makes a command that only holds others.
+func parentCommand(use, short, section string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, GroupID: groupID,
+		Use: use, Short: short, GroupID: section,
 		Args: onlySubcommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("%s needs a command: %s", cmd.CommandPath(), strings.Join(childNames(cmd), ", "))
@@ -124,13 +114,13 @@ func childNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// onlySubcommands refuses arguments: what is left over after a group's name is a command
-// that does not exist.
+// onlySubcommands refuses arguments: after a parent's name stands a command, and this one
+// does not exist.
 func onlySubcommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if near := nearest(args[0], childNames(cmd)); near != "" {
+	if near := words.Suggest(args[0], childNames(cmd)); near != "" {
 		return usagef("unknown command %q for %q, did you mean %q?", args[0], cmd.CommandPath(), near)
 	}
 	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
@@ -197,8 +187,7 @@ func version() build {
 
 // completeUser offers the users of the wallet to the shell.
 func (a *app) completeUser(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var err error
-	if a.set, err = a.resolve(cmd.Flags()); err != nil {
+	if err := a.resolve(cmd.Flags()); err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	users, _ := a.walletUsers() // without a wallet there is nothing to offer

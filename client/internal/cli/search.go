@@ -10,6 +10,8 @@ import (
 
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
 )
 
 // A hitRow is what --json prints for one hit.
@@ -54,9 +56,9 @@ hospital's peer is asked too, and what either withholds is told. That peer then 
 own learns at every search: which entries of the index belong to the query.`,
 		Example: `  chartseal search icd10:I21 and date:2020-03
   chartseal search 'patient:12345 and (scan or modality:CT)' --json`,
-		GroupID: groupRecords,
+		GroupID: sectionRecords,
 		Args:    takes(1, -1, "a QUERY"),
-		RunE: a.run(func(ctx context.Context, words []string) error {
+		RunE: a.run(func(ctx context.Context, query []string) error {
 			if limit < 1 {
 				return usagef("--limit must be at least 1")
 			}
@@ -64,31 +66,27 @@ own learns at every search: which entries of the index belong to the query.`,
 			if o.Purpose, err = purpose(o.Purpose); err != nil {
 				return err
 			}
-			query := strings.Join(words, " ")
-			q, err := parseQuery(query)
+			q, err := parseQuery(strings.Join(query, " "))
 			if err != nil {
 				return err
 			}
-			s, err := a.connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			o.Limit = limit
-			if o.Scope == "" {
-				o.Scope = a.set.scope
-			}
-			if err := verify.connect(a, s, &o); err != nil {
-				return err
-			}
-			a.flushDue(ctx, s)
-			found, err := s.Client.Search(ctx, q, o)
-			if errors.Is(err, client.ErrNotFound) {
-				return withHint(err, "'chartseal scope list' shows the scopes")
-			} else if err != nil {
-				return err
-			}
-			return errors.Join(a.printHits(o.Scope, found), a.problems(found))
+			return a.withSession(func(s *session.Session) error {
+				o.Limit = limit
+				if o.Scope == "" {
+					o.Scope = a.settings.Scope
+				}
+				if err := verify.connect(a, s, &o); err != nil {
+					return err
+				}
+				a.flushDue(ctx, s)
+				found, err := s.Client.Search(ctx, q, o)
+				if errors.Is(err, client.ErrNotFound) {
+					return words.WithHint(err, "'chartseal scope list' shows the scopes")
+				} else if err != nil {
+					return err
+				}
+				return errors.Join(a.printHits(o.Scope, found), a.problems(found))
+			})
 		}),
 	}
 	fs := cmd.Flags()
@@ -106,12 +104,12 @@ func parseQuery(text string) (*index.Query, error) {
 	if err == nil {
 		return q, nil
 	}
-	talk := &talkError{err: usage(err), hint: "'chartseal search --help' shows how to ask"}
+	talk := &words.Advised{Err: usage(err), Hint: "'chartseal search --help' shows how to ask"}
 	var at *index.QueryError
 	if errors.As(err, &at) {
-		talk.lines = strings.Split(at.Caret(text), "\n")
+		talk.Lines = strings.Split(at.Caret(text), "\n")
 		if at.Hint != "" {
-			talk.hint = at.Hint
+			talk.Hint = at.Hint
 		}
 	}
 	return nil, talk

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"golang.org/x/term"
+
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // maxSecret is the largest passphrase or enrolment secret that is read.
@@ -42,7 +44,7 @@ func (a *app) secret(s secretSource) ([]byte, error) {
 		if s.env != "" {
 			hint += ", or set " + s.env
 		}
-		return nil, withHint(usagef("no %s, and no terminal to ask for it", s.what), "%s", hint)
+		return nil, words.WithHint(usagef("no %s, and no terminal to ask for it", s.what), "%s", hint)
 	}
 	first, err := a.ask(in, s.what+": ")
 	if err != nil || !s.new {

@@ -1,32 +1,47 @@
 package cli
 
 import (
-	"context"
 	"errors"
 
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// connect opens a session of the user that the settings name.
-func (a *app) connect(context.Context) (*session.Session, error) {
-	u, err := a.user()
-	if err != nil {
-		return nil, err
-	}
-	s, err := session.Open(u, session.Options{Parallel: a.parallel})
-	return s, walletHint(err, u)
+// withSession runs do in a session of the user that the settings name.
+func (a *app) withSession(do func(*session.Session) error) error {
+	return a.session(session.Options{}, do)
 }
 
-// walletHint says how to renew what is in the wallet and cannot be used any more.
+// withLedger runs do in a session that asks the ledger and opens nothing. It needs no
+// attribute keys.
+func (a *app) withLedger(do func(*session.Session) error) error {
+	return a.session(session.Options{LedgerOnly: true}, do)
+}
+
+func (a *app) session(o session.Options, do func(*session.Session) error) error {
+	u, err := a.user()
+	if err != nil {
+		return err
+	}
+	s, err := session.Open(u, o)
+	if err != nil {
+		return walletHint(err, u)
+	}
+	defer s.Close() // what it may fail to save costs reads later
+	return do(s)
+}
+
+// walletHint tells how to renew certificates or keys in the wallet that are of no use any
+// more.
 func walletHint(err error, u *wallet.User) error {
 	var expired *wallet.ExpiredError
 	var keys *session.KeysError
 	switch {
 	case errors.As(err, &expired):
-		return withHint(err, "'chartseal enroll %s --renew' gets a new certificate", u)
+		return words.WithHint(err, "'chartseal enroll %s --renew' gets a new certificate", u)
 	case errors.As(err, &keys):
-		return withHint(err, "get them again with 'chartseal --user %s keys request'", u)
+		return words.WithHint(err, "get them again with 'chartseal --user %s keys request'", u)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // An outFile is a new file that appears, whole, under its name only when it is committed.
@@ -45,7 +46,7 @@ func createFile(path string, force bool) (*outFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), hiddenName+"*") // mode 0600
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withHint(fmt.Errorf("write %s: %w", path, err), "make the directory %s first", filepath.Dir(path))
+		return nil, words.WithHint(fmt.Errorf("write %s: %w", path, err), "make the directory %s first", filepath.Dir(path))
 	} else if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
@@ -56,7 +57,7 @@ func createFile(path string, force bool) (*outFile, error) {
 const hiddenName = ".chartseal-"
 
 func existsError(path string) error {
-	return withHint(fmt.Errorf("%s: %w", path, client.ErrExists), "choose another name, or add --force to replace it")
+	return words.WithHint(fmt.Errorf("%s: %w", path, client.ErrExists), "choose another name, or add --force to replace it")
 }
 
 // Commit puts the file, safe on disk, under its name.
@@ -180,7 +181,7 @@ func (s *spool) inspect(p []byte) {
 
 func (s *spool) Commit() error {
 	if s.harmful || len(s.tail) > 0 {
-		return withHint(errors.New("the record is not plain text, which a terminal could take for commands"),
+		return words.WithHint(errors.New("the record is not plain text, which a terminal could take for commands"),
 			"write it to a file with -o FILE, or use -o - to show it all the same")
 	}
 	if _, err := s.memory.WriteTo(s.to); err != nil {

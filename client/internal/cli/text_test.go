@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 func TestClean(t *testing.T) {
@@ -15,11 +16,11 @@ func TestClean(t *testing.T) {
 		"a\u202etxt.exe":      `a\u202etxt.exe`,
 		"bad \xff byte":       `bad ` + "\ufffd" + ` byte`,
 	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		if got := words.Clean(in); got != want {
+			t.Errorf("words.Clean(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := oneLine("a\nb\r\nc"); got != "a b c" {
+	if got := words.OneLine("a\nb\r\nc"); got != "a b c" {
 		t.Errorf("oneLine gave %q", got)
 	}
 }
@@ -90,8 +91,8 @@ func TestNearest(t *testing.T) {
 		"hospitalb:role=doctor": "HospitalB:role=doctor",
 		"Clinic:grade=5":        "",
 	} {
-		if got := nearest(in, names); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		if got := words.Suggest(in, names); got != want {
+			t.Errorf("words.Suggest(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 )
 
 // timeText is how times are printed in JSON and in tables: UTC, to the second.
@@ -26,7 +27,7 @@ func ledgerTime(flag, text string) (string, error) {
 	if d, ok := ago(text); ok {
 		return ledger.FormatTime(time.Now().Add(-d)), nil
 	}
-	return "", withHint(usagef("%s: %q is not a time", flag, text),
+	return "", words.WithHint(usagef("%s: %q is not a time", flag, text),
 		"write 2026-11-22, 2026-11-22T10:00:00Z, or how long ago, as 90m, 24h or 7d")
 }
 

@@ -5,18 +5,19 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
 // openWallet opens the wallet that the settings name.
 func (a *app) openWallet() (*wallet.Wallet, error) {
-	if a.set.wallet == "" {
-		return nil, withHint(usagef("no wallet is named"), "name its directory with --wallet or CHARTSEAL_WALLET")
+	if a.settings.Wallet == "" {
+		return nil, words.WithHint(usagef("no wallet is named"), "name its directory with --wallet or CHARTSEAL_WALLET")
 	}
-	w, err := wallet.Open(a.set.wallet)
+	w, err := wallet.Open(a.settings.Wallet)
 	if err != nil {
-		return nil, withHint(err, "the wallet is named by %s; name another with --wallet or CHARTSEAL_WALLET", a.set.walletFrom)
+		return nil, words.WithHint(err, "the wallet is named by %s; name another with --wallet or CHARTSEAL_WALLET", a.settings.WalletFrom)
 	}
 	return w, nil
 }
@@ -24,22 +25,22 @@ func (a *app) openWallet() (*wallet.Wallet, error) {
 // user reads the user that the settings name. Whether their certificates are still valid
 // is for whoever uses them.
 func (a *app) user() (*wallet.User, error) {
-	if a.set.user == "" {
+	if a.settings.User == "" {
 		err := usagef("who are you? no user is named")
 		if w, openErr := a.openWallet(); openErr == nil {
 			if known, _ := w.Users(); len(known) > 0 {
-				return nil, withHint(err, "name yourself with --user or CHARTSEAL_USER: %s", list(known))
+				return nil, words.WithHint(err, "name yourself with --user or CHARTSEAL_USER: %s", words.List(known))
 			}
 		}
-		return nil, withHint(err, "name yourself with --user NAME@ORG or CHARTSEAL_USER")
+		return nil, words.WithHint(err, "name yourself with --user NAME@ORG or CHARTSEAL_USER")
 	}
-	return a.walletUser(a.set.user, a.set.userFrom)
+	return a.walletUser(a.settings.User, a.settings.UserFrom)
 }
 
 // walletUser reads a user whose name comes from the given place.
 func (a *app) walletUser(name, from string) (*wallet.User, error) {
 	if _, _, err := wallet.SplitUser(name); err != nil {
-		return nil, withHint(err, "the user is named by %s", from)
+		return nil, words.WithHint(err, "the user is named by %s", from)
 	}
 	w, err := a.openWallet()
 	if err != nil {
@@ -50,12 +51,12 @@ func (a *app) walletUser(name, from string) (*wallet.User, error) {
 	case err == nil:
 		return u, nil
 	case errors.Is(err, ledger.ErrNotFound):
-		if known, _ := w.Users(); nearest(name, known) != "" {
-			return nil, withHint(err, "did you mean %s? The user is named by %s", nearest(name, known), from)
+		if known, _ := w.Users(); words.Suggest(name, known) != "" {
+			return nil, words.WithHint(err, "did you mean %s? The user is named by %s", words.Suggest(name, known), from)
 		}
-		return nil, withHint(err, "enrol with 'chartseal enroll %s', or name another user; this one is named by %s", name, from)
+		return nil, words.WithHint(err, "enrol with 'chartseal enroll %s', or name another user; this one is named by %s", name, from)
 	case errors.Is(err, ledger.ErrDenied):
-		return nil, withHint(err, "the wallet holds secrets: keep others out of it")
+		return nil, words.WithHint(err, "the wallet holds secrets: keep others out of it")
 	}
 	return nil, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
@@ -48,7 +49,7 @@ func (f *verifyFlags) connect(a *app, s *session.Session, o *client.SearchOption
 
 func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error) {
 	if f.with == own {
-		return "", withHint(usagef("--verify-with %s is your own organisation", own), "name another one")
+		return "", words.WithHint(usagef("--verify-with %s is your own organisation", own), "name another one")
 	}
 	if f.with != "" {
 		return f.with, nil
@@ -62,7 +63,7 @@ func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error)
 			return name, nil
 		}
 	}
-	return "", withHint(fmt.Errorf("the wallet has no other organisation's profile: %w", client.ErrNotFound),
+	return "", words.WithHint(fmt.Errorf("the wallet has no other organisation's profile: %w", client.ErrNotFound),
 		"get the profile of another hospital, a file such as HospitalB.yaml, and put it into %s", w.Dir())
 }
 
@@ -84,6 +85,6 @@ func (a *app) problems(found client.Results) error {
 	if n := len(tampered) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
-	return withHint(fmt.Errorf("the index is incomplete: %w%s", tampered[0], more),
+	return words.WithHint(fmt.Errorf("the index is incomplete: %w%s", tampered[0], more),
 		"what is printed did verify, but there may be more records; search at another hospital's peer with --verify, and tell whoever runs yours")
 }

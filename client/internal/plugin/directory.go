@@ -121,7 +121,7 @@ func (d *directory) recall(names []string, cause error) ([]*abe.PublicKey, error
 			return nil, ledger.Errorf(ledger.ErrTampered, "the key kept for %s is that of %s", n, key.Name())
 		}
 		if _, err := trust.CheckPublicKey(d.memory, key); err != nil {
-			return nil, withHint(err, "the ledger has to be asked, and it does not answer: %v", cause)
+			return nil, words.WithHint(err, "the ledger has to be asked, and it does not answer: %v", cause)
 		}
 		if oldest.IsZero() || k.Seen.Before(oldest) {
 			oldest = k.Seen
@@ -139,8 +139,8 @@ func (d *directory) unknown(name string, kept map[string]keptKey, cause error) e
 	for n := range kept {
 		known = append(known, n)
 	}
-	if near := words.Nearest(name, known); near != "" {
-		return withHint(err, "did you mean %s?", near)
+	if near := words.Suggest(name, known); near != "" {
+		return words.WithHint(err, "did you mean %s?", near)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 )
@@ -59,7 +60,7 @@ func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	case errors.As(err, &refused):
 		err := fmt.Errorf("%s cannot open this: %w", user, refused)
 		if len(id.Attributes()) == 0 {
-			err = withHint(err, "the wallet holds no attribute keys: run chartseal --user %s keys request", user)
+			err = words.WithHint(err, "the wallet holds no attribute keys: run chartseal --user %s keys request", user)
 		}
 		w.program.tell(say(err).Error())
 		return nil, age.ErrIncorrectIdentity
@@ -73,7 +74,7 @@ func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 func attributeIdentity(u *wallet.User) (*abe.Identity, error) {
 	keys, err := session.AttributeKeys(u)
 	if broken := new(session.KeysError); errors.As(err, &broken) {
-		return nil, withHint(err, "run chartseal --user %s keys request", u)
+		return nil, words.WithHint(err, "run chartseal --user %s keys request", u)
 	}
 	if err != nil {
 		return nil, err

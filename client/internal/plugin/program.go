@@ -168,7 +168,7 @@ func (p *program) user(named string) (*wallet.User, error) {
 	}
 	w, err := wallet.Open(s.Wallet)
 	if err != nil {
-		return nil, withHint(err, "the wallet is named by %s; name another with CHARTSEAL_WALLET", s.WalletFrom)
+		return nil, words.WithHint(err, "the wallet is named by %s; name another with CHARTSEAL_WALLET", s.WalletFrom)
 	}
 	known, err := w.Users()
 	if err != nil {
@@ -187,10 +187,10 @@ func (p *program) user(named string) (*wallet.User, error) {
 	}
 	u, err := w.User(named)
 	if errors.Is(err, ledger.ErrNotFound) {
-		if near := words.Nearest(named, known); near != "" && near != named {
-			return nil, withHint(err, "did you mean %s? The user is named by %s", near, from)
+		if near := words.Suggest(named, known); near != "" && near != named {
+			return nil, words.WithHint(err, "did you mean %s? The user is named by %s", near, from)
 		}
-		return nil, withHint(err, "the user is named by %s", from)
+		return nil, words.WithHint(err, "the user is named by %s", from)
 	}
 	return u, err
 }

@@ -9,6 +9,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/trust"
 )
 
@@ -27,7 +28,7 @@ func (p *program) noRecipient(data []byte) (age.Recipient, error) {
 	if _, err := parseIdentity(data); err != nil {
 		return nil, say(err)
 	}
-	return nil, say(withHint(errors.New("nothing can be sealed to a chartseal identity: it stands for what its user holds now, not for a policy"),
+	return nil, say(words.WithHint(errors.New("nothing can be sealed to a chartseal identity: it stands for what its user holds now, not for a policy"),
 		"make a recipient with age-plugin-chartseal --recipient POLICY"))
 }
 

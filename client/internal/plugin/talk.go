@@ -2,35 +2,21 @@ package plugin
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/client/internal/settings"
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// A hinted error also says what to do about it.
-type hinted struct {
-	err  error
-	hint string
-}
-
-func (e *hinted) Error() string { return e.err.Error() }
-func (e *hinted) Unwrap() error { return e.err }
-
-func withHint(err error, format string, args ...any) error {
-	return &hinted{err, fmt.Sprintf(format, args...)}
-}
-
 // explain gives an error and its hint, if it has one, in words for people: one line each,
 // safe on a terminal.
 func explain(err error) (message, hint string) {
-	var h *hinted
+	var advised *words.Advised
 	var setting *settings.Error
 	var syntax *policy.SyntaxError
 	switch {
-	case errors.As(err, &h):
-		hint = h.hint
+	case errors.As(err, &advised):
+		hint = advised.Hint
 	case errors.As(err, &setting):
 		hint = setting.Hint
 	case errors.As(err, &syntax):

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // DefaultScope is the search domain that a new consortium has.
@@ -28,7 +30,7 @@ type Settings struct {
 	User    string // NAME@ORG; "" when nothing names one
 	Wallet  string // "" only when nothing names one and there is no home directory
 	Scope   string // where to seal and search
-	Index   string // when to index: "now", "batched" or "none"; "" when nothing says
+	Index   index.Mode
 	Timeout time.Duration
 
 	UserFrom   string // where User comes from, for messages
@@ -70,15 +72,12 @@ func Resolve(f Flags, env Environment) (Settings, error) {
 	s.Wallet, s.WalletFrom = env.pick(f.Wallet, "wallet", "CHARTSEAL_WALLET", file.Wallet, path, env.defaultWallet())
 	s.Scope, _ = env.pick("", "scope", "CHARTSEAL_SCOPE", file.Scope, path, DefaultScope)
 
-	var from string
-	s.Index, from = env.pick("", "index", "CHARTSEAL_INDEX", file.Index, path, "")
-	switch s.Index {
-	case "", "now", "batched", "none":
-	default:
-		return Settings{}, &Error{Message: fmt.Sprintf("%s: %q is not now, batched or none", from, s.Index)}
+	text, from := env.pick("", "index", "CHARTSEAL_INDEX", file.Index, path, "")
+	if s.Index, err = index.ParseMode(text); err != nil {
+		return Settings{}, &Error{Message: fmt.Sprintf("%s: %v", from, err)}
 	}
 
-	text, from := env.pick("", "timeout", "CHARTSEAL_TIMEOUT", "", "", "")
+	text, from = env.pick("", "timeout", "CHARTSEAL_TIMEOUT", "", "", "")
 	switch {
 	case f.TimeoutGiven:
 		s.Timeout = f.Timeout
