@@ -44,11 +44,11 @@ type compaction struct {
 	Unopened []string `json:"unopened"`
 }
 
-// CompactScope moves the index entries of the own hospital's records from older epochs of a
-// scope to the current one, and then retires the older epochs, so that searches skip them. It is
-// for the hospital's custodian, who can open all envelopes. Each envelope leaves an access
-// entry with the purpose RECORDMGT. CompactScope may be interrupted at any time and called
-// again.
+// CompactScope moves the index entries of the own hospital's records from older epochs of
+// a scope to the current one, and then retires the older epochs, so that searches skip
+// them. It is for the hospital's custodian, who can open all envelopes. Each envelope
+// leaves an access entry with the purpose RECORDMGT. CompactScope may be interrupted at
+// any time and called again.
 //
 // Errors:
 //   - ErrNotFound if there is no such scope.

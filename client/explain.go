@@ -22,8 +22,8 @@ type ExplainRequest struct {
 	Purpose string // code of HL7 v3 PurposeOfUse; empty means TREAT
 }
 
-// An Explanation compares the header of a record's envelope with the caller's keys. Its policy
-// is authenticated only if the caller is entitled.
+// An Explanation compares the header of a record's envelope with the caller's keys. Its
+// policy is authenticated only if the caller is entitled.
 type Explanation struct {
 	ID         string
 	Version    int
@@ -39,7 +39,8 @@ type Explanation struct {
 	Access     ledger.AccessEntry
 }
 
-// A StaleKey is an attribute that the caller holds in other versions than the record needs.
+// A StaleKey is an attribute that the caller holds in other versions than the record
+// needs.
 type StaleKey struct {
 	Attribute string
 	Sealed    int
@@ -49,9 +50,10 @@ type StaleKey struct {
 // maxMissing bounds Explanation.Missing.
 const maxMissing = 3
 
-// Explain tells why the caller can or cannot open a record. It asks for the envelope as Open
-// does, so it leaves an access entry. It tries the caller's keys on the envelope's header and
-// decrypts nothing else. A caller who is not entitled gets an Explanation and no error.
+// Explain tells why the caller can or cannot open a record. It asks for the envelope as
+// Open does, so it leaves an access entry. It tries the caller's keys on the envelope's
+// header and decrypts nothing else. A caller who is not entitled gets an Explanation and
+// no error.
 //
 // Errors:
 //   - those of [Client.Open] but ErrNotSatisfied.

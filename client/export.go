@@ -29,10 +29,11 @@ type Exported struct {
 	Access     ledger.AccessEntry
 }
 
-// Export hands out a record as the two age files that it is made of, for a reader with an age
-// key and without Chartseal: a patient who is a recipient of the envelope. It commits an access
-// entry first, as Open does. It decrypts nothing and needs no key. The payload is checked
-// against its CID. Use what the writers have received only if the error is nil.
+// Export hands out a record as the two age files that it is made of, for a reader with an
+// age key and without Chartseal: a patient who is a recipient of the envelope. It commits
+// an access entry first, as Open does. It decrypts nothing and needs no key. The payload
+// is checked against its CID. Use what the writers have received only if the error is
+// nil.
 //
 // Errors:
 //   - those of [Client.Open] but ErrNotSatisfied.

@@ -13,10 +13,10 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// givenFacts reads the facts that the caller states for every record. A keyword is a plain word
-// or phrase, or names a field as a query does: icd10:I21.4, snomed:..., loinc:..., rxnorm:...,
-// cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID, author:..., org:...,
-// modality:....
+// givenFacts reads the facts that the caller states for every record. A keyword is a
+// plain word or phrase, or names a field as a query does: icd10:I21.4, snomed:...,
+// loinc:..., rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID,
+// author:..., org:..., modality:....
 func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 	f := index.Facts{Kind: kind}
 	for what, text := range map[string]string{"kind": kind, "patient identifier": patient} {
@@ -76,8 +76,8 @@ func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 	return f, nil
 }
 
-// maxWords is the greatest size in bytes of a keyword, kind or identifier. The query language
-// refuses longer ones.
+// maxWords is the greatest size in bytes of a keyword, kind or identifier. The query
+// language refuses longer ones.
 const maxWords = 1024
 
 // checkWords refuses text that no query can contain.
@@ -101,8 +101,8 @@ func identifier(text string) index.Identifier {
 	return index.Identifier{Value: text}
 }
 
-// mergeFacts joins the facts that the caller states with those found in the record, in this
-// order.
+// mergeFacts joins the facts that the caller states with those found in the record, in
+// this order.
 func mergeFacts(given, found index.Facts) index.Facts {
 	return index.Facts{
 		Kind:          cmp.Or(given.Kind, found.Kind),

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// readAhead encrypts in its own goroutine while the store takes the chunks that are ready, up to
-// four of 256 KiB.
+// readAhead encrypts in its own goroutine while the store takes the chunks that are
+// ready, up to four of 256 KiB.
 type readAhead struct {
 	filled chan chunk
 	empty  chan []byte // nil for one that is not made yet
@@ -27,8 +27,8 @@ const (
 	aheadSize    = 256 << 10
 )
 
-// newReadAhead reads ahead in the encrypted form of a source of the given size in bytes, negative
-// if unknown.
+// newReadAhead reads ahead in the encrypted form of a source of the given size in bytes,
+// negative if unknown.
 func newReadAhead(r io.Reader, size int64) *readAhead {
 	a := &readAhead{
 		filled: make(chan chunk, aheadBuffers), empty: make(chan []byte, aheadBuffers), quit: make(chan struct{}), size: aheadSize,

@@ -1,7 +1,7 @@
-// Package clienttest holds the tests that every implementation of client.Ledger and client.Blobs
-// must pass, and small implementations in memory. The tests run on the implementations in
-// memory, so that tests of the domain can rely on them, and on real servers, so that the
-// adapters behave as the domain was tested.
+// Package clienttest holds the tests that every implementation of client.Ledger and
+// client.Blobs must pass, and small implementations in memory. The tests run on the
+// implementations in memory, so that tests of the domain can rely on them, and on real
+// servers, so that the adapters behave as the domain was tested.
 package clienttest
 
 import (
