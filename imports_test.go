@@ -195,6 +195,12 @@ var rules = []rule{
 		deny:     []ban{noFiles},
 	},
 	{
+		packages: "network/internal/cli",
+		why:      "the command line chartnet calls package network, and knows flags and the CA's errors",
+		allow:    []string{"./network", "./network/fabricca", "github.com/spf13/cobra"},
+		deny:     []ban{{"a program does not carry the test framework", []string{"testing"}}},
+	},
+	{
 		packages: "network/...",
 		why:      "the network starts servers and writes their configuration; it is no client of them",
 		allow:    []string{"./network/...", "go.yaml.in/yaml/v3"},

@@ -130,7 +130,7 @@ func (n *Network) caProcess(org string) *process {
 		path:  filepath.Join(n.state.Servers.FabricCA, "fabric-ca-server"), args: []string{"start", "--home", home},
 		env: []string{"FABRIC_CA_HOME=" + home}, dir: home,
 		ready: func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
 			defer cancel()
 			ca, err := n.caClient(org)
 			if err != nil {

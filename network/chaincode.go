@@ -123,14 +123,14 @@ func (n *Network) approveChaincode(ctx context.Context, org string) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{"lifecycle", "chaincode", "approveformyorg", "--package-id", id}, n.definitionFlags()...)
+	args := append([]string{"lifecycle", "chaincode", "approveformyorg", "--package-id", id, "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags()...)
 	_, err = n.peerCommand(ctx, org, append(args, n.ordererFlags(org)...)...)
 	return err
 }
 
 func (n *Network) commitChaincode(ctx context.Context) error {
 	org := n.topology.Hospitals[0].Name
-	args := append([]string{"lifecycle", "chaincode", "commit"}, n.definitionFlags()...)
+	args := append([]string{"lifecycle", "chaincode", "commit", "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags()...)
 	for _, o := range n.topology.Organisations() {
 		args = append(args, "--peerAddresses", n.address(o.Name, portPeer), "--tlsRootCertFiles", n.tlsRoot(o.Name))
 	}
@@ -204,7 +204,7 @@ func (n *Network) chaincodeProcess(org string) *process {
 			if err != nil {
 				return err
 			}
-			return dialTLS(ctx, n.address(org, portChaincode), config)
+			return n.dialTLS(ctx, n.address(org, portChaincode), config)
 		},
 	}
 }

@@ -16,6 +16,15 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
+// testWait is ample on a machine that is half as fast and busy with other work.
+const testWait = 15 * time.Minute
+
+// withoutServices are the options of most networks of tests. Programs may be those of a
+// network that is already made.
+func withoutServices(t *testing.T, programs string) Options {
+	return Options{WithoutServices: true, WaitTimeout: testWait, Programs: programs, Progress: testWriter{t}}
+}
+
 func testTopology(t *testing.T) *Topology {
 	t.Helper()
 	d := Default()
@@ -64,7 +73,7 @@ func (n *Network) invoke(ctx context.Context, org string, endorsers []string, tr
 		flags = append(flags, "--transient", transient)
 	}
 	_, err = n.peerCommand(ctx, org, append([]string{"chaincode", "invoke", "-C", n.topology.Channel, "-n", n.topology.Chaincode,
-		"-c", string(call), "--waitForEvent", "--waitForEventTimeout", "60s"}, flags...)...)
+		"-c", string(call), "--waitForEvent", "--waitForEventTimeout", n.waitTimeout().String()}, flags...)...)
 	return err
 }
 
@@ -99,7 +108,7 @@ func (n *Network) scopes(ctx context.Context, org string) (string, error) {
 func wantScopes(t *testing.T, n *Network, org, want string) {
 	t.Helper()
 	var got string
-	err := retry(t.Context(), "scopes at "+org, func(ctx context.Context) (err error) {
+	err := n.retry(t.Context(), "scopes at "+org, func(ctx context.Context) (err error) {
 		if got, err = n.scopes(ctx, org); err == nil && got != want {
 			err = fmt.Errorf("%q, want %q", got, want)
 		}
@@ -132,7 +141,7 @@ func (n *Network) ipfs(ctx context.Context, org, call string, file []byte) ([]by
 		part.Write(file)
 	}
 	form.Close()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/"+call, &body)
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/chartseal/chartseal/network/fabricca"
 )
@@ -203,7 +205,7 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 		return "", err
 	}
 	if err := errors.Join(validatePerson(org, user, attributes)...); err != nil {
-		return "", err
+		return "", mark(ErrInvalid, err)
 	}
 	ca, registrar, err := n.asRegistrar(ctx, org)
 	if err != nil {
@@ -218,3 +220,36 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 	}
 	return password, nil
 }
+
+// ServerCertificate gets a TLS certificate for a server of an organisation that the
+// network does not run itself. Its clients reach it under the hosts: names or IP
+// addresses.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - ErrInvalid if a host is neither a name nor an address.
+//   - fabricca.ErrUnavailable if the organisation's CA does not answer.
+func (n *Network) ServerCertificate(ctx context.Context, org string, hosts []string) (fabricca.KeyPair, error) {
+	if err := n.checkOrganisation(org); err != nil {
+		return fabricca.KeyPair{}, err
+	}
+	for _, h := range hosts {
+		if net.ParseIP(h) == nil && !hostName.MatchString(h) {
+			return fabricca.KeyPair{}, mark(ErrInvalid, fmt.Errorf("host %q: want a name such as authority.example, or an IP address", h))
+		}
+	}
+	ca, registrar, err := n.asRegistrar(ctx, org)
+	if err != nil {
+		return fabricca.KeyPair{}, err
+	}
+	name, password := "server-"+secret()[:16], secret()
+	err = ca.Register(ctx, registrar, fabricca.Registration{
+		CA: enrolmentCA, ID: name, Type: "client", Secret: password, Enrolments: 1,
+	})
+	if err != nil {
+		return fabricca.KeyPair{}, fmt.Errorf("register a server of %s: %w", org, err)
+	}
+	return ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: name, Hosts: hosts}, password)
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

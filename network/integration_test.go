@@ -1,14 +1,12 @@
 package network
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,8 +26,7 @@ func TestConsortium(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	topology := testTopology(t)
-	var said bytes.Buffer
-	n, err := Up(ctx, topology, Options{WithoutServices: true, Progress: io.MultiWriter(&said, testWriter{t})})
+	n, err := Up(ctx, topology, withoutServices(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +71,7 @@ func TestConsortium(t *testing.T) {
 	})
 	t.Run("up again leaves everything alone", func(t *testing.T) {
 		before := n.Status(ctx)
-		if _, err := Up(ctx, topology, Options{WithoutServices: true, Programs: n.Programs()}); err != nil {
+		if _, err := Up(ctx, topology, withoutServices(t, n.Programs())); err != nil {
 			t.Fatal(err)
 		}
 		after := n.Status(ctx)
@@ -98,7 +95,7 @@ func TestConsortium(t *testing.T) {
 		// For a moment the endorsers still count on HospitalC to take private data, and
 		// refuse when it does not: clients try again, as here.
 		stopped := time.Now()
-		err := retry(ctx, "go on without HospitalC", func(ctx context.Context) error {
+		err := n.retry(ctx, "go on without HospitalC", func(ctx context.Context) error {
 			return n.createScope(ctx, "HospitalA", "without-c", "HospitalA", "HospitalB")
 		})
 		if err != nil {
@@ -128,7 +125,7 @@ func TestConsortium(t *testing.T) {
 		}
 		// A new user and free ports do not make it another network.
 		topology.Hospitals[1].Users["intern"] = map[string]string{"role": "intern"}
-		again, err := Up(ctx, topology, Options{WithoutServices: true, Programs: n.Programs(), Progress: testWriter{t}})
+		again, err := Up(ctx, topology, withoutServices(t, n.Programs()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +147,7 @@ func TestConsortium(t *testing.T) {
 	t.Run("another topology is refused", func(t *testing.T) {
 		other := *topology
 		other.Hospitals = other.Hospitals[:2]
-		if _, err := Up(ctx, &other, Options{WithoutServices: true}); err == nil || !strings.Contains(err.Error(), "other hospitals") {
+		if _, err := Up(ctx, &other, withoutServices(t, "")); err == nil || !strings.Contains(err.Error(), "other hospitals") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -258,7 +255,7 @@ func testDeadProcess(t *testing.T, n *Network) {
 	if Healthy(all) || !strings.Contains(Table(all), "NO") {
 		t.Errorf("a dead peer is not shown:\n%s", Table(all))
 	}
-	if _, err := Up(t.Context(), n.topology, Options{WithoutServices: true, Programs: n.Programs()}); err != nil {
+	if _, err := Up(t.Context(), n.topology, withoutServices(t, n.Programs())); err != nil {
 		t.Fatal(err)
 	}
 	wantHealthy(t, n)
@@ -270,7 +267,7 @@ func TestRaft(t *testing.T) {
 	ctx := t.Context()
 	topology := testTopology(t)
 	topology.Ordering.Type, topology.ChaincodeProgram = Raft, "chartseal-bench-chaincode"
-	n, err := Up(ctx, topology, Options{WithoutServices: true, Progress: testWriter{t}})
+	n, err := Up(ctx, topology, withoutServices(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,10 +279,10 @@ func TestRaft(t *testing.T) {
 	}
 	other := topology.clone()
 	other.Ordering.Type = BFT
-	if _, err := Up(ctx, other, Options{WithoutServices: true, Programs: n.Programs()}); err == nil || !strings.Contains(err.Error(), "other ordering") {
+	if _, err := Up(ctx, other, withoutServices(t, n.Programs())); err == nil || !strings.Contains(err.Error(), "other ordering") {
 		t.Errorf("BFT over a ledger that Raft ordered: %v", err)
 	}
-	if n, err = Up(ctx, topology, Options{WithoutServices: true, Programs: n.Programs(), Progress: testWriter{t}}); err != nil {
+	if n, err = Up(ctx, topology, withoutServices(t, n.Programs())); err != nil {
 		t.Fatal(err)
 	}
 	wantHealthy(t, n)
@@ -301,28 +298,13 @@ func TestRaft(t *testing.T) {
 // makes them choose another and commits.
 func testLeaderDies(t *testing.T, n *Network) {
 	ctx := t.Context()
-	leads := map[OrderingType]string{BFT: "consensus_BFT_is_leader", Raft: "consensus_etcdraft_is_leader"}[n.topology.Ordering.Type]
-	var leader, follower string
-	for _, org := range n.organisations() {
-		metrics, err := n.channelMetrics(ctx, org, portOrdererOperations)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if metrics[leads] == 1 {
-			leader = org
-		} else if n.topology.isHospital(org) {
-			follower = org
-		}
-	}
-	if leader == "" || follower == "" {
-		t.Fatalf("leader %q, follower %q", leader, follower)
-	}
+	leader, follower := n.leaderAndFollower(t)
 	p := n.ordererProcess(leader)
 	if err := syscall.Kill(n.pid(p), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	started := time.Now()
-	err := retry(ctx, "go on without a leader", func(ctx context.Context) error {
+	err := n.retry(ctx, "go on without a leader", func(ctx context.Context) error {
 		err := n.createScope(ctx, follower, "leaderless", "HospitalA", "HospitalB")
 		if n.topology.Ordering.Type == BFT && err != nil {
 			t.Error(err) // it keeps transactions until there is a leader; Raft refuses them
@@ -338,7 +320,7 @@ func testLeaderDies(t *testing.T, n *Network) {
 	if err := n.startAll(ctx, []*process{p}); err != nil {
 		t.Fatal(err)
 	}
-	err = retry(ctx, "old leader", func(ctx context.Context) error {
+	err = n.retry(ctx, "old leader", func(ctx context.Context) error {
 		own, err := p.height(ctx)
 		if err != nil {
 			return err
@@ -352,4 +334,33 @@ func testLeaderDies(t *testing.T, n *Network) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// leaderAndFollower waits until an orderer leads, and names a hospital whose orderer does
+// not.
+func (n *Network) leaderAndFollower(t *testing.T) (leader, follower string) {
+	t.Helper()
+	leads := map[OrderingType]string{BFT: "consensus_BFT_is_leader", Raft: "consensus_etcdraft_is_leader"}[n.topology.Ordering.Type]
+	err := n.retry(t.Context(), "find the leader", func(ctx context.Context) error {
+		leader, follower = "", ""
+		for _, org := range n.organisations() {
+			metrics, err := n.channelMetrics(ctx, org, portOrdererOperations)
+			if err != nil {
+				return err
+			}
+			if metrics[leads] == 1 {
+				leader = org
+			} else if n.topology.isHospital(org) {
+				follower = org
+			}
+		}
+		if leader == "" || follower == "" {
+			return fmt.Errorf("leader %q, follower %q", leader, follower)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leader, follower
 }

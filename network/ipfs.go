@@ -139,7 +139,7 @@ func (n *Network) ipfsProcess(org string) *process {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/id", nil)
 			if err != nil {

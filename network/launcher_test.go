@@ -36,7 +36,7 @@ func TestKilledLauncher(t *testing.T) {
 	}
 	network := filepath.Join(programs, "network")
 	command := func(words ...string) *exec.Cmd {
-		return exec.Command(chartnet, append([]string{"--topology", topology, "--dir", network}, words...)...)
+		return exec.Command(chartnet, append([]string{"--topology", topology, "--dir", network, "--wait-timeout", testWait.String()}, words...)...)
 	}
 
 	// The phase that has just ended, and how far into the next one the launcher is
@@ -70,6 +70,7 @@ func TestKilledLauncher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.WaitTimeout = testWait
 	cleanUp(t, n)
 	wantHealthy(t, n)
 	wantScopes(t, n, "Regulator", "consortium")
@@ -86,11 +87,11 @@ func TestKilledLauncher(t *testing.T) {
 	}
 
 	// The same directory cannot be worked on by two.
-	unlock, err := lockNetwork(network)
+	unlock, err := lockNetwork(network, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command("stop", "North").CombinedOutput(); err == nil || !strings.Contains(string(out), "another command") {
+	if out, err := exec.Command(chartnet, "--dir", network, "stop", "North").CombinedOutput(); err == nil || !strings.Contains(string(out), "another command") {
 		t.Errorf("stop beside another command: %v\n%s", err, out)
 	}
 	unlock()
@@ -134,7 +135,7 @@ func TestUpWithPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer squatter.Close()
-	_, err = Up(t.Context(), topology, Options{WithoutServices: true})
+	_, err = Up(t.Context(), topology, withoutServices(t, ""))
 	want := fmt.Sprintf("port %d is in use: HospitalA/ca is to listen there, but process %d", base+portCA, os.Getpid())
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)

@@ -18,7 +18,7 @@ func (n *Network) Logs(ctx context.Context, w io.Writer, name string, follow boo
 		return name != "" && name != p.name() && name != p.organisation && name != p.kind
 	})
 	if len(chosen) == 0 {
-		return fmt.Errorf("no process %q: name one as ORGANISATION/KIND, ORGANISATION or KIND (see status)", name)
+		return mark(ErrNotFound, fmt.Errorf("no process %q: name ORGANISATION/KIND, ORGANISATION or KIND, as in chartnet status", name))
 	}
 	var tails []*tail
 	defer func() {

@@ -2,11 +2,11 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +14,10 @@ import (
 // Its methods may be called by several goroutines, but Up, Down, Start, Stop and Clean
 // exclude one another, also between processes: a second one is refused.
 type Network struct {
+	// WaitTimeout bounds each wait, see [Options]. It may be changed before a method is
+	// called.
+	WaitTimeout time.Duration
+
 	dir      string // absolute
 	state    *state
 	topology *Topology
@@ -90,7 +94,7 @@ func (n *Network) processes() (all []*process) {
 
 // Down stops all processes of the network. Ledgers, pins and keys stay for the next [Up].
 func (n *Network) Down(ctx context.Context) error {
-	unlock, err := lockNetwork(n.dir)
+	unlock, err := lockNetwork(n.dir, n.probeTimeout())
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (n *Network) Stop(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
 	}
-	unlock, err := lockNetwork(n.dir)
+	unlock, err := lockNetwork(n.dir, n.probeTimeout())
 	if err != nil {
 		return err
 	}
@@ -142,7 +146,7 @@ func (n *Network) Start(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
 	}
-	unlock, err := lockNetwork(n.dir)
+	unlock, err := lockNetwork(n.dir, n.probeTimeout())
 	if err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error 
 			}
 		}
 	}
-	return retry(ctx, "wait for the blocks of "+organisation+"/peer", func(ctx context.Context) error {
+	return n.retry(ctx, "wait for the blocks of "+organisation+"/peer", func(ctx context.Context) error {
 		h, err := n.peerProcess(organisation).height(ctx)
 		if err == nil && h < highest {
 			err = fmt.Errorf("at %d of %d", h, highest)
@@ -184,14 +188,14 @@ func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error 
 
 func (n *Network) checkOrganisation(name string) error {
 	if !slices.Contains(n.organisations(), name) {
-		return fmt.Errorf("no organisation %q: this network has %v", name, n.organisations())
+		return mark(ErrNotFound, fmt.Errorf("no organisation %q: this network has %s", name, strings.Join(n.organisations(), ", ")))
 	}
 	return nil
 }
 
 // Clean stops the network and removes its directory. The built servers stay in the cache.
 func (n *Network) Clean(ctx context.Context) error {
-	unlock, err := lockNetwork(n.dir)
+	unlock, err := lockNetwork(n.dir, n.probeTimeout())
 	if err != nil {
 		return err
 	}
@@ -216,21 +220,4 @@ func (n *Network) startAll(ctx context.Context, processes []*process) error {
 		waits = append(waits, func(ctx context.Context) error { return n.awaitReady(ctx, p, exited) })
 	}
 	return inParallel(ctx, waits...)
-}
-
-// retry calls f until it succeeds or half a minute has passed.
-func retry(ctx context.Context, what string, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("not so after half a minute"))
-	defer cancel()
-	for {
-		err := f(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }

@@ -101,7 +101,7 @@ func (n *Network) peerProcess(org string) *process {
 			if err != nil {
 				return err
 			}
-			return dialTLS(ctx, n.address(org, portPeer), config)
+			return n.dialTLS(ctx, n.address(org, portPeer), config)
 		},
 		height: func(ctx context.Context) (uint64, error) {
 			metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
@@ -144,7 +144,7 @@ func (n *Network) awaitGossip(ctx context.Context, org string) error {
 			others++
 		}
 	}
-	return retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
+	return n.retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
 		metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
 		if known := metrics["gossip_membership_total_peers_known"]; err == nil && known < others {
 			err = fmt.Errorf("knows %v of %v other peers", known, others)
@@ -160,6 +160,7 @@ func (n *Network) peerCommand(ctx context.Context, org string, args ...string) (
 	cmd := exec.CommandContext(ctx, filepath.Join(n.state.Servers.Fabric, "peer"), args...)
 	cmd.Env = []string{
 		"FABRIC_CFG_PATH=" + n.org(org, "peer"), "FABRIC_LOGGING_SPEC=warning",
+		"CORE_PEER_CLIENT_CONNTIMEOUT=" + n.probeTimeout().String(),
 		"CORE_PEER_MSPCONFIGPATH=" + n.org(org, "admin", "msp"),
 		"CORE_PEER_TLS_CLIENTCERT_FILE=" + user + "/tls-cert.pem", "CORE_PEER_TLS_CLIENTKEY_FILE=" + user + "/tls-key.pem",
 	}
@@ -173,7 +174,7 @@ func (n *Network) ordererFlags(org string) []string {
 	user := n.userDir("admin", org)
 	return []string{
 		"-o", n.address(first, portOrderer), "--tls", "--cafile", n.tlsRoot(first),
-		"--clientauth", "--certfile", user + "/tls-cert.pem", "--keyfile", user + "/tls-key.pem",
+		"--connTimeout", n.probeTimeout().String(), "--clientauth", "--certfile", user + "/tls-cert.pem", "--keyfile", user + "/tls-key.pem",
 	}
 }
 

@@ -102,7 +102,7 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 // awaitReady waits until a process serves, and fails early, with its last words, when it
 // dies.
 func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan struct{}) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("not ready after a minute"))
+	ctx, cancel := n.withinWait(ctx)
 	defer cancel()
 	for {
 		err := errors.New("no process record")
@@ -116,9 +116,9 @@ func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan stru
 		}
 		select {
 		case <-exited:
-			return fmt.Errorf("%s died while starting: %s (all of it: %s)", p.name(), n.lastWords(p), n.logFile(p))
+			return mark(ErrUnavailable, fmt.Errorf("%s died while starting: %s (log: %s)", p.name(), n.lastWords(p), n.logFile(p)))
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w: %w (log: %s)", p.name(), context.Cause(ctx), err, n.logFile(p))
+			return fmt.Errorf("wait until %s is ready: %w: %w (log: %s)", p.name(), context.Cause(ctx), err, n.logFile(p))
 		case <-time.After(30 * time.Millisecond):
 		}
 	}

@@ -141,7 +141,7 @@ func (u configUpdate) fetch(ctx context.Context, org string) (block object, numb
 // every peer that runs has it.
 func (u configUpdate) await(ctx context.Context, org string, before uint64) error {
 	var number uint64
-	err := retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {
+	err := u.retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {
 		if _, number, err = u.fetch(ctx, org); err == nil && number <= before {
 			err = fmt.Errorf("the newest is still that of block %d", number)
 		}
@@ -155,7 +155,7 @@ func (u configUpdate) await(ctx context.Context, org string, before uint64) erro
 		if u.pid(p) == 0 {
 			continue // it will know before it serves anybody
 		}
-		err := retry(ctx, "wait for the blocks of "+member+"/peer", func(ctx context.Context) error {
+		err := u.retry(ctx, "wait for the blocks of "+member+"/peer", func(ctx context.Context) error {
 			h, err := p.height(ctx)
 			if err == nil && h <= number {
 				err = fmt.Errorf("at %d of %d", h, number+1)

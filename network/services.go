@@ -112,7 +112,7 @@ func (n *Network) authorityProcess(org string) *process {
 			if err != nil {
 				return err
 			}
-			return dialTLS(ctx, n.address(org, portAuthority), config)
+			return n.dialTLS(ctx, n.address(org, portAuthority), config)
 		},
 	}
 }

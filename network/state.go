@@ -31,9 +31,6 @@ type state struct {
 	Topology  Topology       `json:"topology"`
 }
 
-// ErrNoNetwork says that a directory holds no network.
-var ErrNoNetwork = errors.New("no network here")
-
 func readState(dir string) (*state, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,20 +162,17 @@ func awaitLock(ctx context.Context, name string) (*os.File, error) {
 	}
 }
 
-// lockPatience is how long a command waits for another one to end. One that was killed
-// may leave a child that holds its lock for the moment between its making and its
-// beginning.
-const lockPatience = 2 * time.Second
-
-// lock keeps two commands from changing the network at once.
-func lockNetwork(dir string) (unlock func(), err error) {
+// lockNetwork keeps two commands from changing the network at once. It is patient: a
+// command that was killed may leave a child that holds its lock until the child becomes
+// another program.
+func lockNetwork(dir string, patience time.Duration) (unlock func(), err error) {
 	f, err := lockFile(filepath.Join(dir, lockName), false)
-	for end := time.Now().Add(lockPatience); errors.Is(err, errLocked) && time.Now().Before(end); {
+	for end := time.Now().Add(patience); errors.Is(err, errLocked) && time.Now().Before(end); {
 		time.Sleep(50 * time.Millisecond)
 		f, err = lockFile(filepath.Join(dir, lockName), false)
 	}
 	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("another command is working on the network in %s: wait for it to end", dir)
+		return nil, mark(ErrUnavailable, fmt.Errorf("another command is working on the network in %s: wait for it to end", dir))
 	}
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 )
 
 // adminTLS makes the TLS settings with which an organisation's administrator speaks to
@@ -39,8 +38,8 @@ func clientTLS(rootFile, certFile, keyFile string) (*tls.Config, error) {
 }
 
 // dialTLS makes sure that a TLS handshake with a server succeeds.
-func dialTLS(ctx context.Context, address string, config *tls.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+func (n *Network) dialTLS(ctx context.Context, address string, config *tls.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -48,9 +47,6 @@ func dialTLS(ctx context.Context, address string, config *tls.Config) error {
 	}
 	return conn.Close()
 }
-
-// probeTimeout bounds one question to a server on this machine.
-const probeTimeout = 3 * time.Second
 
 // fetch makes one request on a connection of its own and gives the body of a 2xx
 // response.
@@ -77,7 +73,7 @@ func (n *Network) probe(ctx context.Context, org, method, url string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {

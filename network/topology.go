@@ -94,7 +94,7 @@ func Load(file string) (*Topology, error) {
 	}
 	t, err := parseTopology(data)
 	if err != nil {
-		return nil, fmt.Errorf("topology %s: %w", file, err)
+		return nil, mark(ErrInvalid, fmt.Errorf("topology %s: %w", file, err))
 	}
 	return t, nil
 }

@@ -24,6 +24,11 @@ type Options struct {
 	// what tests of the chaincode want, and sooner.
 	WithoutServices bool
 
+	// WaitTimeout bounds each wait for a server to start, or for the ledger to reach a
+	// state. A server that dies ends the wait at once. Zero is two minutes; tests on a busy
+	// machine want more. A single question to a server gets a fortieth of it.
+	WaitTimeout time.Duration
+
 	// Progress gets lines of text about long work and the time of each phase. Nil is for
 	// silence.
 	Progress io.Writer
@@ -34,7 +39,7 @@ type Options struct {
 // status can be looked at; Up may be called again, or [Network.Down].
 func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err := t.Validate(); err != nil {
-		return nil, fmt.Errorf("topology: %w", err)
+		return nil, mark(ErrInvalid, fmt.Errorf("topology: %w", err))
 	}
 	t = t.clone()
 	dir, err := filepath.Abs(t.Directory)
@@ -48,7 +53,7 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err := claimDirectory(dir); err != nil {
 		return nil, err
 	}
-	unlock, err := lockNetwork(dir)
+	unlock, err := lockNetwork(dir, probeTimeout(o.WaitTimeout))
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +63,7 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.WaitTimeout = o.WaitTimeout
 	if claim != nil {
 		defer claim.close()
 	}
@@ -212,8 +218,7 @@ func (u *bringUp) create(ctx context.Context) error {
 	// one another.
 	err := u.phase(ctx, "channel, users, ipfs",
 		inOrder(u.makeGenesis, u.startNodes, u.joinPeers, u.everywhere(u.awaitActive)),
-		inOrder(u.enrollUsers, u.makeAllSecrets),
-		u.startIPFS)
+		inOrder(u.makePeople, u.startIPFS))
 	if err != nil {
 		return err
 	}
@@ -286,7 +291,7 @@ func (u *bringUp) configureNodes(org string) error {
 // awaitActive waits until an organisation's orderer takes part and its peer has the first
 // block.
 func (u *bringUp) awaitActive(ctx context.Context, org string) error {
-	return retry(ctx, "wait for "+org+"/orderer", func(ctx context.Context) error {
+	return u.retry(ctx, "wait for "+org+"/orderer", func(ctx context.Context) error {
 		info, err := u.ordererChannel(ctx, org)
 		if err == nil && info.Status != "active" {
 			err = fmt.Errorf("its status is %q", info.Status)
@@ -305,7 +310,7 @@ func (u *bringUp) awaitActive(ctx context.Context, org string) error {
 // awaitSameHeight waits until every peer has every block. Peers that have not endorse
 // something else than the others.
 func (u *bringUp) awaitSameHeight(ctx context.Context) error {
-	return retry(ctx, "wait for peers at the same height", func(ctx context.Context) error {
+	return u.retry(ctx, "wait for peers at the same height", func(ctx context.Context) error {
 		var mu sync.Mutex
 		heights := map[uint64]bool{}
 		err := u.everywhere(func(ctx context.Context, org string) error {
@@ -341,14 +346,24 @@ func (u *bringUp) makeAllSecrets(ctx context.Context) error {
 	return u.hospitals(u.makeSecrets)(ctx)
 }
 
-// startIPFS also writes the wallet, whose profiles hold the tokens of the IPFS nodes.
-func (u *bringUp) startIPFS(ctx context.Context) error {
+// makePeople fills the wallet and makes the hospitals' secrets. These come last: the
+// program that makes them is a user of the wallet, so it reads certificates and profiles.
+func (u *bringUp) makePeople(ctx context.Context) error {
+	if err := inParallel(ctx, u.enrollUsers, u.makeProfiles); err != nil {
+		return err
+	}
+	return u.makeAllSecrets(ctx)
+}
+
+// makeProfiles makes the IPFS nodes and writes the profiles, which hold their tokens.
+func (u *bringUp) makeProfiles(ctx context.Context) error {
 	if err := u.hospitals(u.initIPFS)(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(u.configureIPFS(), u.writeWallet()); err != nil {
-		return err
-	}
+	return errors.Join(u.configureIPFS(), u.writeWallet())
+}
+
+func (u *bringUp) startIPFS(ctx context.Context) error {
 	return u.hospitals(func(ctx context.Context, org string) error {
 		return u.startAll(ctx, []*process{u.ipfsProcess(org)})
 	})(ctx)

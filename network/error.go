@@ -1,0 +1,32 @@
+package network
+
+import "errors"
+
+// The kinds of failure, for errors.Is. Errors of the CA are those of package fabricca.
+var (
+	// ErrNoNetwork: a directory holds no network.
+	ErrNoNetwork = errors.New("no network here")
+	// ErrNotFound: the network has no organisation or process of that name.
+	ErrNotFound = errors.New("not found")
+	// ErrInvalid: a topology, or a person's name or attribute, is not valid.
+	ErrInvalid = errors.New("invalid")
+	// ErrUnavailable: a server died or did not answer in time, or another command is
+	// working on the network.
+	ErrUnavailable = errors.New("unavailable")
+)
+
+// A markedError has one of these kinds, which its text does not repeat.
+type markedError struct {
+	error
+	kind error
+}
+
+func (e markedError) Unwrap() []error { return []error{e.error, e.kind} }
+
+// mark gives an error a kind. A nil error stays nil.
+func mark(kind, err error) error {
+	if err == nil {
+		return nil
+	}
+	return markedError{err, kind}
+}

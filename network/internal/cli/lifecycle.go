@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/network"
+)
+
+func (a *app) buildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build",
+		Short: "Build the servers of Fabric, Fabric CA and kubo, once",
+		Long: `Build compiles the server programs from the modules below network/servers. They stay in
+CHARTSEAL_CACHE, or in the user's cache directory. 'up' does this as well.`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return network.Build(cmd.Context(), a.stderr) },
+	}
+}
+
+func (a *app) upCommand() *cobra.Command {
+	var withoutServices bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Make the network, resume it, or start what has died",
+		Long: `Up makes the network of the topology if there is none in its directory. It resumes one that is
+stopped, and starts the processes that have died. It returns when every process serves.`,
+		Example: `  chartnet up
+  chartnet up --topology second.yaml --dir build/second`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), withoutServices) },
+	}
+	cmd.Flags().BoolVar(&withoutServices, "without-services", false, "leave out attribute authorities, replicators, attribute keys and scopes")
+	return cmd
+}
+
+func (a *app) up(ctx context.Context, withoutServices bool) error {
+	t, err := a.topology()
+	if err != nil {
+		return err
+	}
+	n, err := network.Up(ctx, t, network.Options{
+		Programs: a.programs(), WithoutServices: withoutServices, WaitTimeout: a.waitTimeout, Progress: a.stderr,
+	})
+	if errors.Is(err, network.ErrInvalid) || ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		return hintedError{err, "'chartnet status' and 'chartnet logs' tell more; 'chartnet up' tries again, 'chartnet down' stops what runs"}
+	}
+	fmt.Fprintf(a.stderr, "The network is up in %s.\n", n.Directory())
+	if t.Directory != network.Default().Directory {
+		fmt.Fprintf(a.stderr, "  name it:  export CHARTSEAL_NETWORK_DIR=%s CHARTSEAL_WALLET=%s\n", n.Directory(), n.Wallet())
+	}
+	fmt.Fprintf(a.stderr, `  go on:    %s --user %s --help
+  look:     %s status
+  stop:     %[3]s down      (up resumes it, clean removes it)
+`, filepath.Join(a.programs(), "chartseal"), someUser(t), os.Args[0])
+	return nil
+}
+
+// someUser names a user to begin with.
+func someUser(t *network.Topology) string {
+	for _, h := range t.Hospitals {
+		if users := slices.Sorted(maps.Keys(h.Users)); len(users) > 0 {
+			return users[0] + "@" + h.Name
+		}
+	}
+	return "custodian@" + t.Hospitals[0].Name
+}
+
+func (a *app) downCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Stop the network; ledgers and pins stay",
+		Args:  takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := a.open()
+			if errors.Is(err, network.ErrNoNetwork) {
+				a.note("nothing to stop: %v", err)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return n.Down(cmd.Context())
+		},
+	}
+}
+
+func (a *app) cleanCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clean",
+		Short: "Stop the network and remove its directory",
+		Long: `Clean stops the network and removes its directory, with ledgers, keys and wallet. The built servers
+stay in the cache. A directory that chartnet did not make is left alone.`,
+		Args: takes(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.clean(cmd.Context()) },
+	}
+}
+
+func (a *app) clean(ctx context.Context) error {
+	n, err := a.open()
+	if errors.Is(err, network.ErrNoNetwork) {
+		t, topologyErr := a.topology()
+		if topologyErr != nil {
+			return topologyErr
+		}
+		if _, statErr := os.Stat(t.Directory); errors.Is(statErr, fs.ErrNotExist) {
+			return nil // nothing to remove
+		}
+		return hintedError{fmt.Errorf("not removed, as chartnet did not make it: %w", err), "name the network's directory with --dir"}
+	}
+	if err != nil {
+		return err
+	}
+	return n.Clean(ctx)
+}
+
+func (a *app) stopCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop ORG",
+		Short: "Stop everything of one organisation",
+		Args:  takes(1, 1, "one organisation"),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
+			return n.Stop(ctx, args[0])
+		}),
+	}
+}
+
+func (a *app) startCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "start ORG",
+		Short: "Start everything of one organisation again",
+		Args:  takes(1, 1, "one organisation"),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
+			return n.Start(ctx, args[0])
+		}),
+	}
+}

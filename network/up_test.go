@@ -1,0 +1,79 @@
+package network
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chartseal/chartseal/network/fabricca"
+)
+
+// TestSecretsNeedProfiles: the program that makes a hospital's secrets is a user of the
+// wallet, so it must not run before the hospital's profile is there, however long the
+// IPFS nodes take, whose tokens the profile holds.
+func TestSecretsNeedProfiles(t *testing.T) {
+	topology, err := parseTopology([]byte("hospitals: [{name: North}, {name: South}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := t.TempDir()
+	for name, script := range map[string]string{
+		"ipfs":      `sleep 0.5; mkdir -p $IPFS_PATH; echo '{"Identity":{"PeerID":"x"}}' >$IPFS_PATH/config`,
+		"chartseal": `while [ $# -gt 0 ]; do case $1 in --wallet) wallet=$2;; --user) user=$2;; esac; shift; done; cat $wallet/$user/tls-cert.pem $wallet/${user#*@}.yaml`,
+	} {
+		if err := os.WriteFile(filepath.Join(programs, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := &Network{dir: t.TempDir(), topology: topology, state: &state{
+		ID: secret(), Ports: 20000, Services: true, Programs: programs, Servers: serverBinaries{Kubo: programs},
+	}}
+	enrolWithoutCA(t, n)
+	u := &bringUp{Network: n, say: talk(nil)}
+	if err := u.makePeople(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// enrolWithoutCA leaves nothing to ask the organisations' CAs for.
+func enrolWithoutCA(t *testing.T, n *Network) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyPEM, err := fabricca.EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range n.topology.Organisations() {
+		if err := operationsCertificate(n.org(o.Name)); err != nil { // any certificate
+			t.Fatal(err)
+		}
+		root, err := os.ReadFile(n.org(o.Name, "operations-cert.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if block, _ := pem.Decode(root); block == nil {
+			t.Fatal("no certificate")
+		}
+		for _, file := range []string{n.caRoot(o.Name), n.tlsRoot(o.Name)} {
+			if err := writeFile(file, root); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pair := fabricca.KeyPair{Certificate: root, Key: keyPEM}
+		if err := writeKeyPair(pair, n.org(o.Name, "ca", "registrar"), ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range n.users(o) {
+			if err := writeKeyPair(pair, id.dir, "tls-"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
