@@ -46,12 +46,12 @@ func (n *Network) configureCA(org string) error {
 	if err := operationsCertificate(home); err != nil {
 		return fmt.Errorf("make certificate for operations of %s's CA: %w", org, err)
 	}
-	tlsca := caConfig(tlsCA, org)
+	tlsca := n.caConfig(tlsCA, org)
 	if err := writeYAML(filepath.Join(home, "tlsca", "fabric-ca-server-config.yaml"), tlsca); err != nil {
 		return err
 	}
-	ca := caConfig(enrolmentCA, org)
-	ca["address"], ca["port"] = host, n.port(org, portCA)
+	ca := n.caConfig(enrolmentCA, org)
+	ca["address"], ca["port"] = n.host(org), n.port(org, portCA)
 	ca["tls"] = object{"enabled": true}
 	ca["cafiles"] = []string{"tlsca/fabric-ca-server-config.yaml"}
 	ca["registry"] = object{"maxenrollments": -1, "identities": []object{{
@@ -72,13 +72,13 @@ func (n *Network) configureCA(org string) error {
 }
 
 // caConfig holds what both authorities of an organisation have.
-func caConfig(name, org string) object {
+func (n *Network) caConfig(name, org string) object {
 	return object{
 		"ca": object{"name": name},
 		"db": object{"type": "sqlite3", "datasource": map[string]string{enrolmentCA: "ca.db", tlsCA: "../ca.db"}[name]},
 		"csr": object{
 			"cn": name + "." + org, "keyrequest": object{"algo": "ecdsa", "size": 256},
-			"names": []object{{"O": org}}, "hosts": []string{"localhost", host}, "ca": object{"expiry": "87600h", "pathlength": 0},
+			"names": []object{{"O": org}}, "hosts": n.serverHosts(org), "ca": object{"expiry": "87600h", "pathlength": 0},
 		},
 		"signing": object{
 			"default": object{"usage": []string{"digital signature"}, "expiry": "8760h"},
@@ -106,7 +106,7 @@ func operationsCertificate(dir string) error {
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IsCA:        true, BasicConstraintsValid: true,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(host)},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(loopback)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -29,11 +29,11 @@ func (n *Network) configtx() object {
 				"Admins": signature("admin"), "Endorsement": signature("peer"),
 			},
 			"OrdererEndpoints": []string{n.address(o.Name, portOrderer)},
-			"AnchorPeers":      []object{{"Host": host, "Port": n.port(o.Name, portPeer)}},
+			"AnchorPeers":      []object{{"Host": n.host(o.Name), "Port": n.port(o.Name, portPeer)}},
 		})
 		tlsCert := n.org(o.Name, "orderer", "tls-cert.pem")
 		consenters = append(consenters, object{
-			"ID": i + 1, "Host": host, "Port": n.port(o.Name, portOrderer), "MSPID": o.Name,
+			"ID": i + 1, "Host": n.host(o.Name), "Port": n.port(o.Name, portOrderer), "MSPID": o.Name,
 			"Identity": n.org(o.Name, "orderer", "cert.pem"), "ClientTLSCert": tlsCert, "ServerTLSCert": tlsCert,
 		})
 	}

@@ -19,20 +19,17 @@ type identity struct {
 	name       string // enrolment id
 	kind       string // Fabric's node OU: peer, orderer, admin or client
 	attributes map[string]string
-	hosts      []string // names in the TLS certificate; empty for who never serves
+	hosts      []string // names in the TLS certificate of a server; empty for a client
 	dir        string
-	msp        bool // an MSP directory is wanted beside the certificates
+	msp        bool // also write an MSP directory
 }
-
-// serverHosts are the names of everything that listens.
-var serverHosts = []string{"localhost", host}
 
 // nodes are the identities without which the channel cannot be made.
 func (n *Network) nodes(org string) []identity {
 	return []identity{
-		{name: "orderer", kind: "orderer", hosts: serverHosts, dir: n.org(org, "orderer"), msp: true},
-		{name: "peer", kind: "peer", hosts: serverHosts, dir: n.org(org, "peer"), msp: true},
-		{name: "chaincode", kind: "client", hosts: serverHosts, dir: n.org(org, "chaincode")},
+		{name: "orderer", kind: "orderer", hosts: n.serverHosts(org), dir: n.org(org, "orderer"), msp: true},
+		{name: "peer", kind: "peer", hosts: n.serverHosts(org), dir: n.org(org, "peer"), msp: true},
+		{name: "chaincode", kind: "client", hosts: n.serverHosts(org), dir: n.org(org, "chaincode")},
 		{name: "admin", kind: "admin", attributes: map[string]string{"role": "admin"}, dir: n.userDir("admin", org), msp: true},
 	}
 }
@@ -43,7 +40,7 @@ func (n *Network) users(o Organisation) []identity {
 	var all []identity
 	if n.topology.isHospital(o.Name) {
 		all = append(all,
-			identity{name: "authority", kind: "client", attributes: map[string]string{"role": "authority"}, hosts: serverHosts, dir: n.userDir("authority", o.Name)},
+			identity{name: "authority", kind: "client", attributes: map[string]string{"role": "authority"}, hosts: n.serverHosts(o.Name), dir: n.userDir("authority", o.Name)},
 			identity{name: "custodian", kind: "client", attributes: map[string]string{"role": "custodian"}, dir: n.userDir("custodian", o.Name)})
 	}
 	for _, user := range sortedKeys(o.Users) {

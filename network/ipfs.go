@@ -86,15 +86,15 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 		if name == org {
 			continue
 		}
-		address := fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(name, portIPFSSwarm))
+		address := n.multiaddr(name, portIPFSSwarm)
 		bootstrap = append(bootstrap, address+"/p2p/"+peers[name])
 		peering = append(peering, object{"ID": peers[name], "Addrs": []string{address}})
 	}
 	disabled := object{"Enabled": false}
 	overlay(config, object{
 		"Addresses": object{
-			"API": n.ipfsAPI(org), "Gateway": []string{},
-			"Swarm": []string{fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(org, portIPFSSwarm))},
+			"API": n.multiaddr(org, portIPFSAPI), "Gateway": []string{},
+			"Swarm": []string{n.multiaddr(org, portIPFSSwarm)},
 		},
 		"API": object{"Authorizations": object{"chartseal": object{
 			"AuthSecret": "bearer:" + token, "AllowedPaths": []string{"/api/v0"},
@@ -124,8 +124,9 @@ func (n *Network) ipfsToken(org string) (string, error) {
 	return strings.TrimSpace(string(token)), err
 }
 
-func (n *Network) ipfsAPI(org string) string {
-	return fmt.Sprintf("/ip4/%s/tcp/%d", host, n.port(org, portIPFSAPI))
+// multiaddr is a service's address in IPFS's notation.
+func (n *Network) multiaddr(org string, offset int) string {
+	return fmt.Sprintf("/ip4/%s/tcp/%d", n.host(org), n.port(org, offset))
 }
 
 func (n *Network) ipfsProcess(org string) *process {

@@ -130,7 +130,7 @@ func TestUpWithPortInUse(t *testing.T) {
 	}
 	defer claim.close()
 	topology.Ports = Ports(base)
-	squatter, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, base+portCA))
+	squatter, err := net.Listen("tcp", fmt.Sprintf("%s:%d", loopback, base+portCA))
 	if err != nil {
 		t.Fatal(err)
 	}

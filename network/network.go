@@ -56,42 +56,6 @@ func (n *Network) LedgerDirectory(org string) string { return n.org(org, "peer",
 // IPFSDirectory is a hospital's kubo repository.
 func (n *Network) IPFSDirectory(org string) string { return n.org(org, "ipfs") }
 
-// servers gives the processes of Fabric and kubo of the chosen organisations, services
-// those of Chartseal.
-func (n *Network) servers(organisations ...string) (all []*process) {
-	for _, org := range organisations {
-		all = append(all, n.caProcess(org), n.ordererProcess(org), n.peerProcess(org), n.chaincodeProcess(org))
-		if n.topology.isHospital(org) {
-			all = append(all, n.ipfsProcess(org))
-		}
-	}
-	return all
-}
-
-func (n *Network) services(organisations ...string) (all []*process) {
-	for _, org := range organisations {
-		if n.state.Services && n.topology.isHospital(org) {
-			all = append(all, n.authorityProcess(org), n.replicatorProcess(org))
-		}
-	}
-	return all
-}
-
-func (n *Network) organisations() (names []string) {
-	for _, o := range n.topology.Organisations() {
-		names = append(names, o.Name)
-	}
-	return names
-}
-
-// processes gives everything that the network runs, organisation by organisation.
-func (n *Network) processes() (all []*process) {
-	for _, org := range n.organisations() {
-		all = append(append(all, n.servers(org)...), n.services(org)...)
-	}
-	return all
-}
-
 // Down stops all processes of the network. Ledgers, pins and keys stay for the next [Up].
 func (n *Network) Down(ctx context.Context) error {
 	unlock, err := lockNetwork(n.dir, n.probeTimeout())

@@ -15,7 +15,7 @@ func (n *Network) configureOrderer(org string) error {
 	own := []string{n.tlsRoot(org)}
 	return n.configureFrom("orderer.yaml", filepath.Join(dir, "orderer.yaml"), object{
 		"General": object{
-			"ListenAddress": host, "ListenPort": n.port(org, portOrderer),
+			"ListenAddress": n.host(org), "ListenPort": n.port(org, portOrderer),
 			"TLS": object{
 				"Enabled": true, "Certificate": cert, "PrivateKey": key, "RootCAs": n.tlsRoots(),
 				"ClientAuthRequired": true, "ClientRootCAs": n.tlsRoots(),

@@ -55,11 +55,18 @@ func (n *Network) port(org string, offset int) int {
 
 // address gives host and port of a service of an organisation.
 func (n *Network) address(org string, offset int) string {
-	return net.JoinHostPort(host, strconv.Itoa(n.port(org, offset)))
+	return net.JoinHostPort(n.host(org), strconv.Itoa(n.port(org, offset)))
 }
 
-// host is where every server listens.
-const host = "127.0.0.1"
+const loopback = "127.0.0.1"
+
+// host is where an organisation's servers listen, and where the others find them. Every
+// address in a configuration comes from here, so a topology with a host for each
+// organisation changes this function.
+func (n *Network) host(org string) string { return loopback }
+
+// serverHosts are the names in the certificates of an organisation's servers.
+func (n *Network) serverHosts(org string) []string { return []string{"localhost", n.host(org)} }
 
 // A portClaim keeps other networks that are being made on this machine off a block of
 // ports until it is closed, when the servers are listening.
@@ -121,7 +128,7 @@ func allFree(base, count int) bool {
 }
 
 func portFree(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 	if err != nil {
 		return !errors.Is(err, syscall.EADDRINUSE)
 	}

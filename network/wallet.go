@@ -53,7 +53,7 @@ func (n *Network) profile(org string) (object, error) {
 		if err != nil {
 			return nil, err
 		}
-		profile["ipfs"] = object{"api": n.ipfsAPI(org), "token": token}
+		profile["ipfs"] = object{"api": n.multiaddr(org, portIPFSAPI), "token": token}
 	}
 	return profile, nil
 }
