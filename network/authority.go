@@ -30,8 +30,7 @@ func (n *Network) authorityProcess(org string) *process {
 func (n *Network) authorityFlags(org string) []string {
 	dir := n.org(org, "authority")
 	flags := []string{"--dir", filepath.Join(dir, "master")}
-	// Networks of earlier releases have a passphrase, which takes each command a second
-	// to try.
+	// Networks of earlier releases have a passphrase, which costs each command a second.
 	if passphrase := filepath.Join(dir, "passphrase"); isFile(passphrase) {
 		return append(flags, "--passphrase-file", passphrase)
 	}
@@ -43,8 +42,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// makeSecrets makes what a hospital's authority and custodian keep to themselves. It
-// needs no server.
+// makeSecrets makes the secrets of a hospital's authority and custodian. It needs the
+// wallet and no server.
 func (n *Network) makeSecrets(ctx context.Context, org string) error {
 	return inParallel(ctx,
 		func(ctx context.Context) error {
@@ -57,8 +56,8 @@ func (n *Network) makeSecrets(ctx context.Context, org string) error {
 		})
 }
 
-// publishAuthority announces a hospital's authority and its custodian on the ledger, with
-// the authority's public keys.
+// publishAuthority writes a hospital's authority, its public keys and the custodian to
+// the ledger.
 func (n *Network) publishAuthority(ctx context.Context, org string) error {
 	recipient, err := n.chartseal(ctx, "custodian", org, "custodian", "init")
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// serverBinaries says where the server binaries of each upstream are.
+// serverBinaries holds the directories of each upstream's server binaries.
 type serverBinaries struct {
 	Fabric   string `json:"fabric"`   // peer, orderer, configtxgen, and the sample configuration
 	FabricCA string `json:"fabricCA"` // fabric-ca-server
@@ -34,7 +34,7 @@ type serverBinaries struct {
 type upstream struct {
 	name    string
 	module  string
-	samples []string // configuration files of the module that its servers start from
+	samples []string // configuration files of the module, on which ours are based
 	needsC  bool
 
 	reports time.Duration // how often a build reports; zero is every 5 s
@@ -47,9 +47,9 @@ var (
 )
 
 // Build makes the server binaries, unless the cache has them. The cache is
-// $CHARTSEAL_CACHE, or chartseal in the user's cache directory; a build is known there by
-// the module's version, the Go version and a digest of go.mod, go.sum and tools.go.
-// Progress gets lines of text; nil is for silence.
+// $CHARTSEAL_CACHE, or chartseal in the user's cache directory. The name of a build there
+// has the module's version, the Go version and a digest of go.mod, go.sum and tools.go.
+// Progress gets lines of text; nil discards them.
 func Build(ctx context.Context, progress io.Writer) error {
 	_, err := buildServers(ctx, progress)
 	return err
@@ -72,7 +72,7 @@ func buildServers(ctx context.Context, progress io.Writer) (s serverBinaries, er
 	return s, nil
 }
 
-// cacheDirectory is where server binaries and claims on ports are.
+// cacheDirectory holds server binaries and claims on ports.
 func cacheDirectory() (string, error) {
 	if dir := os.Getenv("CHARTSEAL_CACHE"); dir != "" {
 		return filepath.Abs(dir)
@@ -141,7 +141,7 @@ func (u upstream) build(ctx context.Context, source string, say func(string, ...
 	}
 	defer lock.Close()
 	if _, err := os.Stat(dir); err == nil {
-		return dir, nil // the other one built it
+		return dir, nil // the other build made it
 	}
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), ".building-")
 	if err != nil {
@@ -209,8 +209,8 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 
 	started := time.Now()
 	cmd := u.goCommand(ctx, source, append([]string{"build", "-mod=readonly", "-v", "-o", dir + "/"}, programs...)...)
-	// Told to stop, the compilers that it has started stop too: they hold its stderr, and
-	// some take a minute.
+	// A cancelled build also stops its compilers: they hold its stderr, and some take a
+	// minute.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	stderr, err := cmd.StderrPipe()
@@ -225,8 +225,8 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 		say("building %s: %d packages compiled, %d s", u.name, compiled.Load(), int(time.Since(started).Seconds()))
 	})
 	defer stopReports()
-	// With -v the go command names each package on a line of its own; whatever else it
-	// says is an error's text.
+	// With -v the go command names each package on a line of its own. Any other line is
+	// part of an error.
 	var complaints []string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		line := lines.Text()
@@ -285,8 +285,8 @@ func (u upstream) copySamples(ctx context.Context, source, dir string) error {
 	return nil
 }
 
-// buildPrograms compiles the product's own programs that a network runs. It serves tests;
-// make has built them before it runs chartnet.
+// buildPrograms compiles Chartseal's own programs for tests. For chartnet, make has built
+// them already.
 func buildPrograms(ctx context.Context, dir, chaincode string, withServices bool) error {
 	root, err := sourceRoot()
 	if err != nil {
@@ -311,7 +311,7 @@ func needTool(name, debianPackage string) error {
 	return nil
 }
 
-// commandError adds to an exit status what the command said.
+// commandError adds a command's stderr to its exit status.
 func commandError(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {

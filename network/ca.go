@@ -20,9 +20,9 @@ import (
 	"github.com/chartseal/chartseal/network/fabricca"
 )
 
-// Each organisation runs one Fabric CA process with two certificate authorities: ca for
-// enrolment certificates and tlsca for TLS certificates. They share one database, so that
-// an identity is registered once and enrols at both.
+// Each organisation runs one Fabric CA process with two CAs: one for enrolment
+// certificates and one for TLS certificates. They share one database, so that an identity
+// is registered once and enrols at both.
 
 const (
 	enrolmentCA = "ca"
@@ -31,8 +31,8 @@ const (
 
 type object = map[string]any
 
-// configureCA writes the CA's configuration, once: it holds the registrar's secret, which
-// is good for one enrolment.
+// configureCA writes the CA's configuration, once, because it holds the registrar's
+// secret, which is good for one enrolment.
 func (n *Network) configureCA(org string) error {
 	home := n.org(org, "ca")
 	config := filepath.Join(home, "fabric-ca-server-config.yaml")
@@ -60,8 +60,7 @@ func (n *Network) configureCA(org string) error {
 			"hf.Registrar.Roles": "peer,orderer,admin,client", "hf.Registrar.Attributes": "*", "hf.Revoker": true, "hf.GenCRL": true,
 		},
 	}}}
-	// The endpoint can change the log level, so it must not answer to just anybody on the
-	// machine.
+	// The endpoint can change the log level, so it answers only the launcher.
 	ca["operations"] = object{"listenAddress": n.address(org, portCAOperations), "tls": object{
 		"enabled": true, "clientAuthRequired": true,
 		"cert": object{"file": filepath.Join(home, "operations-cert.pem")}, "key": object{"file": filepath.Join(home, "operations-key.pem")},
@@ -71,7 +70,7 @@ func (n *Network) configureCA(org string) error {
 	return writeYAML(config, ca)
 }
 
-// caConfig holds what both authorities of an organisation have.
+// caConfig holds the settings that both CAs of an organisation share.
 func (n *Network) caConfig(name, org string) object {
 	return object{
 		"ca": object{"name": name},
@@ -89,12 +88,12 @@ func (n *Network) caConfig(name, org string) object {
 		},
 		"crl":    object{"expiry": "24h"},
 		"cfg":    object{"identities": object{"passwordattempts": 10}},
-		"idemix": object{"rhpoolsize": 1}, // not used; the default fills a table for each CA
+		"idemix": object{"rhpoolsize": 1}, // unused; the default fills a table for each CA
 	}
 }
 
-// operationsCertificate makes a self-signed key pair that only the launcher knows. It
-// cannot come from the CA, whose operations endpoint opens before the CA answers.
+// operationsCertificate makes a self-signed certificate and key that only the launcher
+// knows. The CA cannot issue it: its operations endpoint opens before the CA answers.
 func operationsCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

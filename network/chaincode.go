@@ -18,9 +18,9 @@ import (
 // knows it under this name.
 const keysCollection = "hospitalKeys"
 
-// chaincodePackage gives the package that every organisation installs, and its id. It
-// holds only a name (see ccbuilder), and its bytes depend on nothing else, so that all
-// have the same id.
+// chaincodePackage gives the package that every organisation installs, and its id. The
+// package holds only a name (see ccbuilder), so its bytes and its id are the same at
+// every organisation.
 func (n *Network) chaincodePackage() (data []byte, id string, err error) {
 	label := n.topology.Chaincode
 	metadata, err := json.Marshal(map[string]string{"type": "chartseal", "label": label})
@@ -39,7 +39,7 @@ func (n *Network) chaincodePackage() (data []byte, id string, err error) {
 	return data, label + ":" + hex.EncodeToString(digest[:]), nil
 }
 
-// tarball packs names and contents, which alternate.
+// tarball packs entries, which are names and contents in turn.
 func tarball(entries ...any) ([]byte, error) {
 	var buf bytes.Buffer
 	zipped := gzip.NewWriter(&buf)
@@ -76,8 +76,8 @@ func (n *Network) writeDefinition() error {
 	collections, err := json.MarshalIndent([]object{{
 		"name":   keysCollection,
 		"policy": "OR(" + strings.Join(n.hospitalRoles("member"), ",") + ")",
-		// An endorsement fails unless the keys have reached another hospital: no single
-		// one's loss loses them.
+		// An endorsement fails unless the keys have reached another hospital, so that the
+		// loss of one hospital does not lose them.
 		"requiredPeerCount": 1,
 		"maxPeerCount":      len(n.topology.Hospitals) - 1,
 		"blockToLive":       0,
@@ -90,8 +90,8 @@ func (n *Network) writeDefinition() error {
 	return writeFile(n.collectionsFile(), collections)
 }
 
-// endorsementPolicy is an explicit OutOf: Fabric's MAJORITY would verify each endorsement
-// once for every organisation.
+// endorsementPolicy is an explicit OutOf, because Fabric's MAJORITY verifies each
+// endorsement once for every organisation.
 func (n *Network) endorsementPolicy() string {
 	return "OutOf(2," + strings.Join(n.hospitalRoles("peer"), ",") + ")"
 }
@@ -104,8 +104,7 @@ func (n *Network) hospitalRoles(role string) []string {
 	return all
 }
 
-// definitionFlags are the chaincode definition, on which all organisations must agree to
-// the letter.
+// definitionFlags are the chaincode definition. All organisations must give the same one.
 func (n *Network) definitionFlags() []string {
 	return []string{
 		"--channelID", n.topology.Channel, "--name", n.topology.Chaincode, "--version", "1", "--sequence", "1",
@@ -139,7 +138,7 @@ func (n *Network) commitChaincode(ctx context.Context) error {
 }
 
 // configureChaincode writes the connection.json that the external builder gives to an
-// organisation's peer. It holds PEM texts, not paths; the peer shows its own TLS
+// organisation's peer. It holds PEM texts, not paths. The peer shows its own TLS
 // certificate to the chaincode server.
 func (n *Network) configureChaincode(org string) error {
 	peer, err := readKeyPair(n.org(org, "peer"), "tls-")

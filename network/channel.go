@@ -13,8 +13,8 @@ import (
 
 const configtxProfile = "Chartseal"
 
-// configtx is the input of configtxgen: one channel, of which every organisation is both
-// an ordering and an application member.
+// configtx is the input of configtxgen: one channel, in which every organisation orders
+// and endorses.
 func (n *Network) configtx() object {
 	t := n.topology
 	var members, consenters []object
@@ -47,12 +47,12 @@ func (n *Network) configtx() object {
 	}
 	b := t.Ordering
 	orderer := object{
-		"BatchTimeout": b.BatchInterval.String(), // BFT has a timer of its own; kept equal for whoever reads the configuration
+		"BatchTimeout": b.BatchInterval.String(), // BFT has its own timer, set to the same value
 		"BatchSize": object{
 			"MaxMessageCount": b.BatchCount, "AbsoluteMaxBytes": b.BatchBytes, "PreferredMaxBytes": b.PreferredBatchBytes,
 		},
 		"Organizations": members,
-		"Policies":      policies(object{"BlockValidation": implicit("ANY Writers")}), // for BFT configtxgen replaces it by the quorum
+		"Policies":      policies(object{"BlockValidation": implicit("ANY Writers")}), // for BFT, configtxgen writes the quorum here
 		"Capabilities":  object{"V2_0": true},
 	}
 	b.configure(orderer, consenters)

@@ -29,7 +29,7 @@ func (n *Network) chartsealArgs(user, org string, args ...string) []string {
 	return append(args, "--wallet", n.path("wallet"), "--user", user+"@"+org)
 }
 
-// requestKeys gets the attribute keys of a hospital's people, unless they have some.
+// requestKeys gets attribute keys for the people of a hospital who have none.
 func (n *Network) requestKeys(ctx context.Context, o Organisation) error {
 	return forEach(ctx, sortedKeys(o.Users), func(ctx context.Context, user string) error {
 		keys, err := os.ReadDir(filepath.Join(n.userDir(user, o.Name), "keys"))
@@ -41,7 +41,7 @@ func (n *Network) requestKeys(ctx context.Context, o Organisation) error {
 	})
 }
 
-// createScopes makes the topology's scopes that do not exist yet.
+// createScopes creates the missing scopes of the topology.
 func (n *Network) createScopes(ctx context.Context) error {
 	org := n.topology.Hospitals[0].Name
 	for _, s := range n.topology.Scopes {

@@ -3,7 +3,7 @@
 // orderer and a chaincode server; and for each hospital a kubo node in a private swarm,
 // an attribute authority and a replicator.
 //
-// The usual path is the command chartnet (make up). Programs and tests use the same
+// Most callers use the command chartnet (make up). Programs and tests call the same
 // functions:
 //
 //	t := network.Default()
@@ -14,15 +14,15 @@
 //
 // # What it guarantees
 //
-// [Up] is idempotent. It leaves running processes alone, starts dead ones, resumes a
-// stopped network with its ledger and pins, and starts again from nothing when an earlier
-// Up did not get as far as a working channel: until then a network holds nothing of
-// value. Processes are detached and outlive the program that called Up.
+// [Up] is idempotent. It leaves running processes alone, starts dead ones, and resumes a
+// stopped network with its ledger and pins. If an earlier Up ended before the channel
+// worked, it starts again from nothing: until then a network holds nothing of value.
+// Processes are detached and outlive the program that called Up.
 //
-// Only processes of this network are ever signalled: each writes its process id and
+// Only processes of this network are ever signalled. Each process writes its id and
 // kernel start time before it becomes the server, and carries the network's random id in
-// its environment. A process id that was reused is never killed, and a process whose
-// launcher was killed is still found by [Network.Down].
+// its environment. So a reused process id is never killed, and [Network.Down] finds the
+// processes of a killed launcher.
 //
 // All servers listen on the loopback address only. Peers, orderers, their administration
 // and operations endpoints and the chaincode servers use mutual TLS; the Fabric CAs use
@@ -31,6 +31,13 @@
 //
 // # What it does not
 //
-// All organisations' keys are on one disk under one user: it is a development network,
-// not a deployment.
+// It is a development network, not a deployment: the keys of all organisations are on one
+// disk under one user.
+//
+// # Where things are
+//
+// servers.go is the table of all servers; each has a file of its own with its
+// configuration and its start. ports.go says where they listen. up.go is the order of
+// steps. identity.go enrols nodes and users. layout.go describes the directory. The
+// command chartnet is in internal/cli, the client of the CA in fabricca.
 package network

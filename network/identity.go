@@ -24,7 +24,7 @@ type identity struct {
 	msp        bool // also write an MSP directory
 }
 
-// nodes are the identities without which the channel cannot be made.
+// nodes are the identities that the channel needs before it can be made.
 func (n *Network) nodes(org string) []identity {
 	return []identity{
 		{name: "orderer", kind: "orderer", hosts: n.serverHosts(org), dir: n.org(org, "orderer"), msp: true},
@@ -34,8 +34,8 @@ func (n *Network) nodes(org string) []identity {
 	}
 }
 
-// users are the other identities of an organisation: those that every hospital has, and
-// those of the topology.
+// users are the other identities of an organisation: the ones that every hospital has,
+// and the people of the topology.
 func (n *Network) users(o Organisation) []identity {
 	var all []identity
 	if n.topology.isHospital(o.Name) {
@@ -131,8 +131,8 @@ func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client
 		return err
 	}
 	if id.msp {
-		// The administrator's MSP directory is the peer command's, and no business of the
-		// wallet's.
+		// The peer command reads the administrator's MSP directory. The wallet does not
+		// need it.
 		dir := filepath.Join(id.dir, "msp")
 		if id.kind == "admin" {
 			dir = n.org(org, "admin", "msp")
@@ -194,9 +194,15 @@ func (n *Network) writeMSP(org, dir string, signer *fabricca.KeyPair) error {
 	return writeFile(filepath.Join(dir, "signcerts", "cert.pem"), signer.Certificate)
 }
 
-// Register tells an organisation's CA of a new person and returns the secret with which
-// they enrol, at most maxEnrolments times (chartseal enroll needs two: an enrolment and a
-// TLS certificate).
+// Register introduces a new person to their organisation's CA and returns the secret with
+// which they enrol, at most maxEnrolments times. The command chartseal enroll needs two:
+// an enrolment certificate and a TLS certificate.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - ErrInvalid if the name or an attribute is not allowed.
+//   - fabricca.ErrExists if the name is taken, even by a revoked identity.
+//   - fabricca.ErrUnavailable if the organisation's CA does not answer.
 func (n *Network) Register(ctx context.Context, org, user string, attributes map[string]string, maxEnrolments int) (string, error) {
 	if err := n.checkOrganisation(org); err != nil {
 		return "", err

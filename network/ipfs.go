@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A kubo node belongs to each hospital. They form a private swarm: every node knows the
-// swarm's key and all other nodes, and asks nobody else for anything.
+// A kubo node belongs to each hospital. The nodes form a private swarm: every node knows
+// the swarm's key and all other nodes, and speaks to nobody else.
 
 // initIPFS makes a hospital's repository, with its key, once.
 func (n *Network) initIPFS(ctx context.Context, org string) error {
@@ -25,17 +25,17 @@ func (n *Network) initIPFS(ctx context.Context, org string) error {
 	if _, err := n.run(ctx, cmd); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "token"), []byte(secret())) // last: where it is, all is
+	return writeFile(filepath.Join(dir, "token"), []byte(secret())) // last: it marks the repository as complete
 }
 
 func (n *Network) ipfsEnvironment(org string) []string {
 	return []string{
 		"IPFS_PATH=" + n.org(org, "ipfs"), "IPFS_TELEMETRY=off",
-		"LIBP2P_FORCE_PNET=1", // rather no node than one in the public swarm
+		"LIBP2P_FORCE_PNET=1", // never join the public swarm
 	}
 }
 
-// configureIPFS ties the hospitals' repositories together. It wants all of them made.
+// configureIPFS joins the hospitals' repositories to one swarm, after initIPFS made them.
 func (n *Network) configureIPFS() error {
 	swarmKey := n.path("orgs", n.topology.Hospitals[0].Name, "ipfs", "swarm.key")
 	key, err := os.ReadFile(swarmKey)
@@ -115,7 +115,7 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 		"Plugins": object{"Plugins": object{"telemetry": object{"Disabled": true}}},
 		"Import":  object{"CidVersion": 1, "UnixFSRawLeaves": true, "UnixFSChunker": "size-1048576"},
 	})
-	config["DNS"] = object{"Resolvers": object{}} // an overlay would keep the default resolver
+	config["DNS"] = object{"Resolvers": object{}} // overlay would keep the default resolver
 	return nil
 }
 

@@ -4,13 +4,15 @@ import "path/filepath"
 
 // A network's directory holds
 //
-//	network.json  lock                what the network is; one command at a time
+//	network.json                      the state, see type state
+//	lock                              held by the command that works on the network
 //	chartseal.yaml  wallet/           for the client: profiles and users
 //	orgs/ORG/ca                       the Fabric CA's home, with tlsca/ in it, and the registrar
 //	orgs/ORG/{peer,orderer,chaincode} msp, tls, configuration and data of a node
-//	orgs/ORG/admin/msp                the administrator, as the peer command wants it
+//	orgs/ORG/admin/msp                the administrator's MSP directory, for the peer command
 //	orgs/ORG/msp                      the organisation's definition in the channel
-//	orgs/ORG/{ipfs,authority}         kubo's repository; the authority's master secret, encrypted, and the age identity that opens it
+//	orgs/ORG/ipfs                     kubo's repository
+//	orgs/ORG/authority                the encrypted master secret, and the age identity that opens it
 //	channel/                          configtx.yaml, genesis block, chaincode package, collections
 //	builder/bin/                      the external builder
 //	run/ORG/KIND.pid  logs/ORG/KIND.log
@@ -40,9 +42,9 @@ func (n *Network) tlsRoots() []string {
 	return files
 }
 
-// allTLSRoots is one file with the TLS roots of all organisations. A peer that trusted
-// only its own would refuse the others' until it has read the channel's configuration,
-// and gossip would begin seconds later.
+// allTLSRoots is one file with the TLS roots of all organisations. Without it a peer
+// refuses the other organisations until it has read the channel's configuration, which
+// delays gossip by seconds.
 func (n *Network) allTLSRoots() string { return n.path("channel", "tls-roots.pem") }
 
 // userDir is a user's directory in the wallet.

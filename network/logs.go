@@ -10,9 +10,12 @@ import (
 	"time"
 )
 
-// Logs writes the logs of the processes that are named ORGANISATION/KIND, ORGANISATION or
-// KIND, or of all, each line after its process's name. With follow it goes on with what
-// is added, until ctx ends.
+// Logs writes the logs of all processes, or of those that name chooses:
+// ORGANISATION/KIND, ORGANISATION or KIND. Each line follows its process's name. With
+// follow it goes on with new lines until ctx ends.
+//
+// Errors:
+//   - ErrNotFound if name chooses no process.
 func (n *Network) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
 	chosen := slices.DeleteFunc(n.processes(), func(p *process) bool {
 		return name != "" && name != p.name() && name != p.organisation && name != p.kind
@@ -58,7 +61,7 @@ type tail struct {
 	name    string
 	file    *os.File
 	reader  *bufio.Reader
-	partial string // the begin of a line whose end is not written yet
+	partial string // the beginning of a line whose end is not written yet
 }
 
 func (t *tail) copy(w io.Writer) error {

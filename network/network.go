@@ -23,7 +23,10 @@ type Network struct {
 	topology *Topology
 }
 
-// Open finds the network in a directory. It returns [ErrNoNetwork] when there is none.
+// Open finds the network in a directory.
+//
+// Errors:
+//   - ErrNoNetwork if the directory holds none.
 func Open(dir string) (*Network, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -47,7 +50,7 @@ func (n *Network) Wallet() string { return n.path("wallet") }
 // the network runs.
 func (n *Network) Programs() string { return n.state.Programs }
 
-// Topology is what was declared. The caller must not change it.
+// Topology is the network's declaration. The caller must not change it.
 func (n *Network) Topology() *Topology { return n.topology }
 
 // LedgerDirectory is where an organisation's peer keeps blocks and state.
@@ -56,22 +59,33 @@ func (n *Network) LedgerDirectory(org string) string { return n.org(org, "peer",
 // IPFSDirectory is a hospital's kubo repository.
 func (n *Network) IPFSDirectory(org string) string { return n.org(org, "ipfs") }
 
-// Down stops all processes of the network. Ledgers, pins and keys stay for the next [Up].
-func (n *Network) Down(ctx context.Context) error {
+// exclusively runs a command that no other one may disturb.
+//
+// Errors:
+//   - ErrUnavailable if another command works on the network.
+func (n *Network) exclusively(command func() error) error {
 	unlock, err := lockNetwork(n.dir, n.probeTimeout())
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return n.down(ctx)
+	return command()
+}
+
+// Down stops all processes of the network. Ledgers, pins and keys stay for the next [Up].
+//
+// Errors:
+//   - ErrUnavailable if another command works on the network.
+func (n *Network) Down(ctx context.Context) error {
+	return n.exclusively(func() error { return n.down(ctx) })
 }
 
 func (n *Network) down(ctx context.Context) error {
 	if err := n.stop(ctx, n.processes()); err != nil {
 		return err
 	}
-	// What a killed launcher left: commands that were running, and a server on the point
-	// of recording itself.
+	// A killed launcher leaves commands that were running, and perhaps a server that has
+	// not recorded itself yet.
 	return stopProcesses(ctx, n.strays())
 }
 
@@ -91,32 +105,36 @@ func (n *Network) stop(ctx context.Context, processes []*process) error {
 	return nil
 }
 
-// Stop stops everything of one organisation, as if its building had burnt down.
+// Stop stops everything of one organisation, as a fire in its building would.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - ErrUnavailable if another command works on the network.
 func (n *Network) Stop(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
 	}
-	unlock, err := lockNetwork(n.dir, n.probeTimeout())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
+	return n.exclusively(func() error {
+		return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
+	})
 }
 
-// Start starts everything of one organisation and waits until it serves and its peer has
-// caught up and knows the others.
+// Start starts everything of one organisation. It waits until all of it serves, and its
+// peer has caught up and knows the others.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - ErrUnavailable if a server does not start, or another command works on the network.
 func (n *Network) Start(ctx context.Context, organisation string) error {
 	if err := n.checkOrganisation(organisation); err != nil {
 		return err
 	}
-	unlock, err := lockNetwork(n.dir, n.probeTimeout())
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	return n.exclusively(func() error { return n.startOrganisation(ctx, organisation) })
+}
+
+func (n *Network) startOrganisation(ctx context.Context, organisation string) error {
 	if !n.state.Created {
-		return fmt.Errorf("the network in %s was never quite made: bring it up first", n.dir)
+		return fmt.Errorf("the network in %s was never completed: bring it up first", n.dir)
 	}
 	if err := n.startAll(ctx, n.servers(organisation)); err != nil {
 		return err
@@ -130,8 +148,8 @@ func (n *Network) Start(ctx context.Context, organisation string) error {
 	return n.startAll(ctx, n.services(organisation))
 }
 
-// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest of
-// those that run had just now.
+// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest
+// running peer has now.
 func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error {
 	var highest uint64
 	for _, org := range n.organisations() {
@@ -158,19 +176,19 @@ func (n *Network) checkOrganisation(name string) error {
 }
 
 // Clean stops the network and removes its directory. The built servers stay in the cache.
+//
+// Errors:
+//   - ErrUnavailable if another command works on the network.
 func (n *Network) Clean(ctx context.Context) error {
-	unlock, err := lockNetwork(n.dir, n.probeTimeout())
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := n.down(ctx); err != nil {
-		return err
-	}
-	if filepath.Join(n.state.Programs, "network") == n.dir {
-		os.Remove(filepath.Join(n.state.Programs, "chartseal.yaml")) // see writeWallet
-	}
-	return os.RemoveAll(n.dir)
+	return n.exclusively(func() error {
+		if err := n.down(ctx); err != nil {
+			return err
+		}
+		if filepath.Join(n.state.Programs, "network") == n.dir {
+			os.Remove(filepath.Join(n.state.Programs, "chartseal.yaml")) // see writeWallet
+		}
+		return os.RemoveAll(n.dir)
+	})
 }
 
 // startAll starts processes and waits until all serve.

@@ -20,7 +20,7 @@ func (n *Network) configureOrderer(org string) error {
 				"Enabled": true, "Certificate": cert, "PrivateKey": key, "RootCAs": n.tlsRoots(),
 				"ClientAuthRequired": true, "ClientRootCAs": n.tlsRoots(),
 			},
-			// Without it a restarted BFT orderer that speaks mutual TLS never catches up.
+			// Without "simple" a restarted BFT orderer never catches up over mutual TLS.
 			"Cluster":     object{"ReplicationPolicy": "simple", "ClientCertificate": cert, "ClientPrivateKey": key},
 			"LocalMSPDir": filepath.Join(dir, "msp"), "LocalMSPID": org,
 		},
@@ -58,7 +58,7 @@ func (n *Network) ordererProcess(org string) *process {
 	}
 }
 
-// logging keeps what a person needs to find a fault, and leaves out colours and a line
+// logging keeps the lines that help to find a fault, without colours and without a line
 // for every call.
 var logging = []string{
 	"FABRIC_LOGGING_SPEC=info:grpc=warning:comm.grpc.server=warning:gossip=warning:viperutil=warning",

@@ -28,10 +28,10 @@ type Ordering struct {
 // OrderingType is how orderers agree on the order of transactions.
 type OrderingType string
 
-// The two that Fabric has.
+// The two types of Fabric.
 const (
-	BFT  OrderingType = "bft"  // SmartBFT: fewer than a third may do anything
-	Raft OrderingType = "raft" // etcdraft: fewer than half may crash, none may lie
+	BFT  OrderingType = "bft"  // SmartBFT: tolerates any behaviour of fewer than a third
+	Raft OrderingType = "raft" // etcdraft: tolerates crashes of fewer than half, and no lies
 )
 
 func (o Ordering) validate() (faults []error) {
@@ -62,8 +62,7 @@ func (o Ordering) validate() (faults []error) {
 			faults = append(faults, fmt.Errorf("ordering.%s: want at least 1", n.name))
 		}
 	}
-	// SmartBFT itself refuses timers that are out of order, with an orderer that dies at
-	// the first block.
+	// With timers out of order a SmartBFT orderer dies at the first block.
 	if o.RequestForwardTimeout > o.RequestComplainTimeout || o.RequestComplainTimeout > o.RequestAutoRemoveTimeout {
 		faults = append(faults, errors.New("ordering: want requestForwardTimeout <= requestComplainTimeout <= requestAutoRemoveTimeout"))
 	}
@@ -76,12 +75,12 @@ func (o Ordering) validate() (faults []error) {
 	return faults
 }
 
-// electionTicks is how many heartbeats of a Raft leader go missing before another is
-// elected.
+// electionTicks is the number of missed heartbeats after which Raft elects another
+// leader.
 const electionTicks = 10
 
-// configure puts the type's settings into the orderer section of a configtx. The
-// consenters name host, port, certificates and, for BFT, who they are.
+// configure puts the type's settings into the orderer section of a configtx. Consenters
+// have host, port and certificates and, for BFT, identities.
 func (o Ordering) configure(orderer object, consenters []object) {
 	if o.Type == Raft {
 		var members []object

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// inParallel runs functions at the same time and gives the first error; the others'
-// context is then cancelled.
+// inParallel runs functions at the same time and gives the first error, which cancels the
+// context of the others.
 func inParallel(ctx context.Context, functions ...func(context.Context) error) error {
 	return forEach(ctx, functions, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
 }
 
-// forEach runs a function on every item at the same time and gives the first error; the
-// others' context is then cancelled.
+// forEach runs a function on every item at the same time and gives the first error, which
+// cancels the context of the others.
 func forEach[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -28,26 +28,26 @@ func (n *Network) configurePeer(org string) error {
 			"listenAddress": address, "address": address, "fileSystemPath": filepath.Join(dir, "data"),
 			"chaincodeListenAddress": n.address(org, portPeerChaincode), "chaincodeAddress": n.address(org, portPeerChaincode),
 			"gossip": object{
-				// One peer to an organisation: it bootstraps from itself and finds the
-				// others through the anchors.
+				// Each organisation has one peer, which bootstraps from itself and finds
+				// the others through the anchor peers.
 				"bootstrap": address, "endpoint": address, "externalEndpoint": address,
 				// Messages to a dead peer try to connect one after the other, each as
 				// long as dialTimeout, and private data waits behind them: with the
 				// sample's 3 s a hospital's outage stopped the others for 10 s and more.
 				"reconnectInterval": n.reconnectInterval(org).String(), "dialTimeout": "300ms", "connTimeout": "1s",
-				// How soon peers learn that another is in the channel, and so a member of
-				// a collection that can take private data; and how soon the metric that
-				// awaitGossip reads is true.
-				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // how soon they take one that is silent for dead
+				// A peer sends private data only to peers that it knows to be in the
+				// channel. These intervals bound how soon it knows, and how soon the
+				// metric that awaitGossip reads is right.
+				"aliveTimeInterval": "1s", "aliveExpirationTimeout": "5s", // a peer silent for so long counts as dead
 				"publishStateInfoInterval": "500ms", "requestStateInfoInterval": "500ms", "membershipTrackerInterval": "200ms",
 				"pvtData": object{
 					// A hospital that was down gets the wrapped keys that it missed.
 					"reconcileSleepInterval": "5s", "reconcileBatchSize": 100, "pullRetryThreshold": "5s",
 				},
 			},
-			// Blocks come from one orderer; when it dies, from another: soon, though a
-			// try may hit the dead one again. An orderer that is behind is left when the
-			// headers that others send have been ahead of it for a while.
+			// A peer takes blocks from one orderer. When that one dies, it soon tries
+			// another, or the dead one again. It leaves an orderer that stays behind the
+			// block headers of the others.
 			"deliveryclient": object{"connTimeout": "500ms", "reConnectBackoffThreshold": "2s", "blockCensorshipTimeoutKey": "2s"},
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
@@ -62,8 +62,7 @@ func (n *Network) configurePeer(org string) error {
 		}}},
 		"ledger": object{
 			"snapshots": object{"rootDir": filepath.Join(dir, "data", "snapshots")},
-			// No contract asks for the history of a key: what has one is kept under a key
-			// for each version.
+			// No contract asks for the history of a key: versions have keys of their own.
 			"history": object{"enableHistoryDatabase": false},
 		},
 		"operations": object{"listenAddress": n.address(org, portPeerOperations), "tls": object{
@@ -75,11 +74,11 @@ func (n *Network) configurePeer(org string) error {
 }
 
 // reconnectInterval is how long a peer waits before it tries again to reach another.
-// Peers that start together miss each other at first: an earlier one because nobody
-// listens yet, a later one because its own channel is not loaded. When two then try again
-// at the same moment they keep one of both connections, and gossip waits five seconds for
-// the answer to the greeting that went with the other. So each waits shorter than those
-// that start before it, by more than lies between their starts.
+// Peers that start together miss each other at first: for the earlier peer nobody listens
+// yet, and the later peer has not loaded its channel. When two peers try again at the
+// same moment, they keep one of the two connections, and gossip waits five seconds for an
+// answer on the other one. So each peer waits a shorter time than the peers that start
+// before it. The difference is larger than the time between their starts.
 func (n *Network) reconnectInterval(org string) time.Duration {
 	all := n.organisations()
 	later := len(all) - 1 - slices.Index(all, org)
@@ -114,8 +113,8 @@ func (n *Network) operationsURL(org string, offset int) string {
 	return "https://" + n.address(org, offset)
 }
 
-// channelMetrics gives those figures of a peer or orderer that are about the channel, by
-// name. The offset is that of its operations port.
+// channelMetrics gives the channel's metrics of a peer or orderer, by name. The offset is
+// that of its operations port.
 func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (map[string]float64, error) {
 	body, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org, offset)+"/metrics")
 	if err != nil {
@@ -135,8 +134,8 @@ func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (m
 	return metrics, nil
 }
 
-// awaitGossip waits until a peer knows all others of the channel that run. Before that,
-// private data finds nobody to go to.
+// awaitGossip waits until a peer knows all other running peers of the channel. Before
+// that it has nowhere to send private data.
 func (n *Network) awaitGossip(ctx context.Context, org string) error {
 	others := 0.0
 	for _, o := range n.organisations() {
@@ -167,8 +166,8 @@ func (n *Network) peerCommand(ctx context.Context, org string, args ...string) (
 	return n.run(ctx, cmd)
 }
 
-// ordererFlags make the peer command send to the first orderer, the leader of a new
-// channel: a follower would forward only after a timeout.
+// ordererFlags make the peer command send to the first orderer, which leads a new
+// channel. A follower would forward only after a timeout.
 func (n *Network) ordererFlags(org string) []string {
 	first := n.topology.Hospitals[0].Name
 	user := n.userDir("admin", org)
@@ -178,7 +177,7 @@ func (n *Network) ordererFlags(org string) []string {
 	}
 }
 
-// run runs a command that ends, with the network's environment, and gives its output.
+// run runs a command to its end, in the network's environment, and gives its output.
 func (n *Network) run(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	cmd.Env = n.environment(cmd.Env...)
 	var stdout, stderr bytes.Buffer

@@ -16,13 +16,13 @@ import (
 )
 
 // Organisation number i, counted over the hospitals and then the regulators, owns the
-// ports base+20*i to base+20*i+19. A service is at its offset in there; offsets 12 to 19
-// are kept for later.
+// ports base+20*i to base+20*i+19. Each service has an offset in there. Offsets 12 to 19
+// are free for new ones.
 const portsEach = 20
 
 const (
 	portPeer           = iota
-	portPeerChaincode  // where a peer would wait for chaincode that it launched itself; nothing connects
+	portPeerChaincode  // for chaincode that a peer launches itself; nothing connects
 	portPeerOperations // health and metrics
 	portOrderer
 	portOrdererAdmin
@@ -35,9 +35,9 @@ const (
 	portIPFSSwarm
 )
 
-// Free blocks are taken from here: above the ports of common services, below the range
-// (32768 to 60999) from which Linux takes the local ports of outgoing connections, any of
-// which could otherwise sit on a server's port after a restart.
+// Free blocks lie above the ports of common services, and below the range (32768 to
+// 60999) from which Linux takes the local ports of outgoing connections. One of those
+// could sit on a server's port after a restart.
 const (
 	freeFirst = 20000
 	freeLast  = 32700
@@ -68,20 +68,19 @@ func (n *Network) host(org string) string { return loopback }
 // serverHosts are the names in the certificates of an organisation's servers.
 func (n *Network) serverHosts(org string) []string { return []string{"localhost", n.host(org)} }
 
-// A portClaim keeps other networks that are being made on this machine off a block of
-// ports until it is closed, when the servers are listening.
+// A portClaim keeps a block of ports from other networks that are being made on this
+// machine. It is closed when the servers listen.
 type portClaim struct{ file *os.File }
 
 func (c *portClaim) close() { c.file.Close() }
 
-// claimFreePorts finds a block of count ports, all free, and claims it for the network in
-// dir. A block stays that network's while it is stopped: its ports are for life.
+// claimFreePorts finds a block of count free ports and claims it for the network in dir.
+// A network keeps its block for life, also while it is stopped.
 func claimFreePorts(cache, dir string, count int) (base int, claim *portClaim, err error) {
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return 0, nil, fmt.Errorf("claim free ports: %w", err)
 	}
-	// Claims are made on a fixed grid, so that two claims are the same file or do not
-	// overlap.
+	// Claims lie on a fixed grid, so that two claims are the same file or do not overlap.
 	const grid = portsEach * (maxHospitals + maxRegulators)
 	for _, i := range rand.Perm((freeLast - freeFirst) / grid) {
 		base := freeFirst + i*grid
@@ -108,7 +107,7 @@ func claimFreePorts(cache, dir string, count int) (base int, claim *portClaim, e
 	return 0, nil, fmt.Errorf("no block of %d free ports from %d to %d", count, freeFirst, freeLast)
 }
 
-// takenBefore tells whether the network that had claimed a block before still has it.
+// takenBefore tells whether a network that claimed the block before still has it.
 func takenBefore(claim *os.File, base int) bool {
 	dir, err := io.ReadAll(claim)
 	if err != nil || len(dir) == 0 {
@@ -136,14 +135,14 @@ func portFree(port int) bool {
 	return true
 }
 
-// checkPorts makes sure that nobody else sits on the ports of a process that is about to
-// start.
+// checkPorts makes sure that no other process listens on the ports of a process that is
+// about to start.
 func (n *Network) checkPorts(p *process) error {
 	for _, port := range p.ports {
 		if portFree(port) {
 			continue
 		}
-		holder := "another process, which this user may not look at"
+		holder := "a process of another user"
 		pid, command := portHolder(port)
 		for tries := 0; pid == 0 && tries < 20; tries++ { // a server that has just ended may hold it for a moment longer
 			time.Sleep(50 * time.Millisecond)
@@ -159,7 +158,7 @@ func (n *Network) checkPorts(p *process) error {
 			holder = fmt.Sprintf("process %d (%s)", pid, command)
 		}
 		return fmt.Errorf("port %d is in use: %s is to listen there, but %s holds it; "+
-			"stop that process, or give this network another port base (`ports:` in its topology)", port, p.name(), holder)
+			"stop that process, or give this network another port base (ports: in its topology)", port, p.name(), holder)
 	}
 	return nil
 }
@@ -183,8 +182,8 @@ func portHolder(port int) (pid int, command string) {
 	return 0, ""
 }
 
-// listeners adds to inodes the sockets, in the form of a /proc/PID/fd link, that listen
-// on the port.
+// listeners adds the sockets that listen on the port to inodes, in the form of a
+// /proc/PID/fd link.
 func listeners(table string, port int, inodes map[string]bool) {
 	f, err := os.Open(table)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// A process is one server of the network: how to start it, and how to tell that it
+// A process is one server of one organisation: how to start it, and how to tell that it
 // serves.
 type process struct {
 	organisation string
 	kind         string // peer, orderer, ca, chaincode, ipfs, authority, replicator
-	address      string // where clients reach it, for people; may be empty
+	address      string // for people, where clients reach it; may be empty
 	ports        []int  // on which it listens
 
 	path string
@@ -27,8 +27,8 @@ type process struct {
 	env  []string // beside the few variables of n.environment
 	dir  string
 
-	ready  func(context.Context) error           // nil error: it serves; nil func: it does as soon as it runs
-	height func(context.Context) (uint64, error) // blocks; nil when it has no ledger
+	ready  func(context.Context) error           // nil if it serves; a nil func: it serves as soon as it runs
+	height func(context.Context) (uint64, error) // number of blocks; a nil func: it has no ledger
 }
 
 func (p *process) name() string { return p.organisation + "/" + p.kind }
@@ -44,8 +44,8 @@ func (n *Network) logFile(p *process) string {
 // idVariable carries the network's id in the environment of everything that it starts.
 const idVariable = "CHARTSEAL_NETWORK_ID"
 
-// environment is the environment that the network's programs get: what finding files
-// needs, and the network's id.
+// environment is the environment of the network's programs: the variables that lead to
+// files, and the network's id.
 func (n *Network) environment(extra ...string) []string {
 	env := []string{idVariable + "=" + n.state.ID}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG"} {
@@ -57,15 +57,15 @@ func (n *Network) environment(extra ...string) []string {
 }
 
 // The shell writes its own kernel record (process id and start time) and then becomes the
-// server, so that there is no moment, wherever the launcher is killed, at which a server
-// runs unrecorded. Servers make private files only.
+// server. So no server runs unrecorded, whenever the launcher is killed. Servers make
+// private files only.
 const becomeServer = `umask 077
 read -r stat </proc/$$/stat && printf '%s\n' "$stat" >"$1.new" && mv "$1.new" "$1" || exit 126
 shift
 exec "$@"`
 
-// start starts a process, detached, unless it runs already. The channel that it returns
-// is closed when the process ends; it is nil for one that ran before.
+// start starts a process, detached, unless it runs already. The returned channel is
+// closed when the process ends; it is nil if the process ran before.
 func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	if n.pid(p) != 0 {
 		return nil, nil
@@ -87,7 +87,7 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	cmd.Dir, cmd.Env = p.dir, n.environment(p.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	os.Remove(n.pidFile(p)) // that of an earlier life
+	os.Remove(n.pidFile(p)) // of an earlier run
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
@@ -99,8 +99,8 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	return done, nil
 }
 
-// awaitReady waits until a process serves, and fails early, with its last words, when it
-// dies.
+// awaitReady waits until a process serves. It fails at once, with the last line of the
+// log, when the process dies.
 func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan struct{}) error {
 	ctx, cancel := n.withinWait(ctx)
 	defer cancel()
@@ -124,8 +124,8 @@ func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan stru
 	}
 }
 
-// A processRecord is what identifies a process for good: ids are reused, start times are
-// not.
+// A processRecord identifies a process for good: ids are reused, but not together with
+// start times.
 type processRecord struct {
 	pid   int
 	start string // clock ticks since the machine started
@@ -196,7 +196,7 @@ func (n *Network) pid(p *process) int {
 	return 0
 }
 
-// strays finds processes that carry this network's id: beside the recorded ones, the
+// strays finds all processes that carry this network's id: the recorded ones, and
 // commands that a killed launcher left.
 func (n *Network) strays() (found []processRecord) {
 	entries, _ := os.ReadDir("/proc")
@@ -218,12 +218,11 @@ func (n *Network) strays() (found []processRecord) {
 
 const stopGrace = 10 * time.Second
 
-// stopProcesses asks processes to end, all at once, and kills those that have not after a
-// grace time.
+// stopProcesses asks all processes to end, and after a grace time kills the rest.
 func stopProcesses(ctx context.Context, records []processRecord) error {
 	return forEach(ctx, records, func(ctx context.Context, r processRecord) error {
-		// A handle that the kernel ties to this very process: the id cannot be reused
-		// between the check and the signal.
+		// The kernel ties the handle to this process, so the id cannot be reused between
+		// the check and the signal.
 		handle, err := os.FindProcess(r.pid)
 		if err != nil || !r.alive() {
 			return nil

@@ -13,10 +13,15 @@ import (
 	"github.com/chartseal/chartseal/network/fabricca"
 )
 
-// Revoke ends a person's certificates: the organisation's CA revokes them, and its new
-// revocation list goes into the channel's configuration, from where every peer, orderer
-// and attribute authority takes it. It takes effect with the block that holds it; when
-// Revoke returns, every peer that runs has that block.
+// Revoke ends a person's certificates. The organisation's CA revokes them, and its new
+// revocation list goes into the channel's configuration, where every peer, orderer and
+// attribute authority reads it. When Revoke returns, every running peer has the block
+// with that configuration.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - fabricca.ErrNotFound if its CA knows no such person.
+//   - fabricca.ErrUnavailable if its CA does not answer.
 func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err := n.checkOrganisation(org); err != nil {
 		return err
@@ -36,12 +41,12 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	defer os.RemoveAll(dir)
 	u := configUpdate{Network: n, dir: dir}
 	err = u.apply(ctx, org, func(config object) error {
-		for _, group := range []string{"Application", "Orderer"} { // every organisation is a member of both
+		for _, group := range []string{"Application", "Orderer"} { // every organisation is in both
 			msp, err := dig(config, "channel_group", "groups", group, "groups", org, "values", "MSP", "value", "config")
 			if err != nil {
 				return err
 			}
-			msp["revocation_list"] = []string{base64.StdEncoding.EncodeToString(list)} // the CA's list names all that it revoked
+			msp["revocation_list"] = []string{base64.StdEncoding.EncodeToString(list)} // the CA's list has every certificate that it revoked
 		}
 		return nil
 	})
@@ -137,8 +142,8 @@ func (u configUpdate) fetch(ctx context.Context, org string) (block object, numb
 	return block, number, err
 }
 
-// await waits until there is a configuration block after the one of that number, and
-// every peer that runs has it.
+// await waits until there is a configuration block after the given one, and every running
+// peer has it.
 func (u configUpdate) await(ctx context.Context, org string, before uint64) error {
 	var number uint64
 	err := u.retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {
@@ -153,7 +158,7 @@ func (u configUpdate) await(ctx context.Context, org string, before uint64) erro
 	for _, member := range u.organisations() {
 		p := u.peerProcess(member)
 		if u.pid(p) == 0 {
-			continue // it will know before it serves anybody
+			continue // it reads the block before it serves
 		}
 		err := u.retry(ctx, "wait for the blocks of "+member+"/peer", func(ctx context.Context) error {
 			h, err := p.height(ctx)

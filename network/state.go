@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// stateFile marks a directory as a network of ours and remembers what must not change
-// between an Up and the next.
+// stateFile marks a directory as a network, and keeps the settings that the next Up must
+// use again.
 const stateFile = "network.json"
 
 type state struct {
@@ -39,7 +39,7 @@ func readState(dir string) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read network state: %w", err)
 	}
-	d := Default() // networks of earlier releases do not say what was then the only choice
+	d := Default() // networks of earlier releases lack settings that had one value then
 	s := state{Topology: Topology{ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering}}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)
@@ -55,8 +55,8 @@ func (s *state) write(dir string) error {
 	return writeFile(filepath.Join(dir, stateFile), append(data, '\n'))
 }
 
-// claimDirectory makes sure that dir may become a network's: it does not exist, is empty,
-// or is one already.
+// claimDirectory makes sure that dir may hold a network: it does not exist, is empty, or
+// holds one already.
 func claimDirectory(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -81,13 +81,13 @@ func claimDirectory(dir string) error {
 		}
 	}
 	if locked && !foreign {
-		return nil // an earlier Up died between its lock and the end of its first word
+		return nil // an earlier Up died before it wrote its state
 	}
-	return fmt.Errorf("directory %s is not empty and not a network's: choose another", dir)
+	return fmt.Errorf("directory %s is not empty and holds no network: choose another", dir)
 }
 
-// difference names the first setting in which another topology cannot be had from an
-// existing network, or gives "". Users and scopes may be added at any time.
+// difference names the first setting that differs from a topology and cannot be changed,
+// or gives "". Users and scopes may be added at any time.
 func (s *state) difference(t *Topology) string {
 	old := s.Topology
 	switch {
@@ -119,8 +119,8 @@ const lockName = "lock"
 
 var errLocked = errors.New("locked by another process")
 
-// lockFile takes an advisory lock that the kernel drops when this process ends, however
-// it ends. Without wait, a lock that somebody holds is errLocked.
+// lockFile takes an advisory lock, which the kernel drops when this process ends. Without
+// wait, it fails with errLocked if another process holds the lock.
 func lockFile(name string, wait bool) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -146,8 +146,8 @@ func lockFile(name string, wait bool) (*os.File, error) {
 	return f, nil
 }
 
-// awaitLock is lockFile once nobody else holds the lock. It asks again and again, as no
-// context ends a wait in the kernel.
+// awaitLock waits for a lock. It asks again and again, because a context cannot end a
+// wait in the kernel.
 func awaitLock(ctx context.Context, name string) (*os.File, error) {
 	for {
 		f, err := lockFile(name, false)

@@ -12,7 +12,7 @@ type Status struct {
 	Process      string `json:"process"` // peer, orderer, ca, chaincode, ipfs, authority, replicator
 	Organisation string `json:"organisation"`
 	Address      string `json:"address,omitempty"`
-	PID          int    `json:"pid,omitempty"` // 0: it does not run
+	PID          int    `json:"pid,omitempty"` // 0 if it does not run
 	Healthy      bool   `json:"healthy"`
 	Height       uint64 `json:"height,omitempty"` // blocks, of peers and orderers
 	Problem      string `json:"problem,omitempty"`
@@ -57,7 +57,7 @@ func (n *Network) look(ctx context.Context, p *process) Status {
 	return s
 }
 
-// Healthy tells whether all of a network is.
+// Healthy tells whether every process is healthy.
 func Healthy(all []Status) bool {
 	for _, s := range all {
 		if !s.Healthy {
@@ -67,7 +67,7 @@ func Healthy(all []Status) bool {
 	return true
 }
 
-// Table lays statuses out for people.
+// Table formats statuses for people.
 func Table(all []Status) string {
 	var text bytes.Buffer
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)

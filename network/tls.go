@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// adminTLS makes the TLS settings with which an organisation's administrator speaks to
-// its own nodes.
+// adminTLS makes the TLS settings of an organisation's administrator towards its own
+// nodes.
 func (n *Network) adminTLS(org string) (*tls.Config, error) {
 	dir := n.userDir("admin", org)
 	return clientTLS(n.tlsRoot(org), dir+"/tls-cert.pem", dir+"/tls-key.pem")
@@ -48,8 +48,7 @@ func (n *Network) dialTLS(ctx context.Context, address string, config *tls.Confi
 	return conn.Close()
 }
 
-// fetch makes one request on a connection of its own and gives the body of a 2xx
-// response.
+// fetch makes one request on a new connection and gives the body of a 2xx response.
 func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 	resp, err := client.Do(req)

@@ -42,11 +42,11 @@ type Organisation struct {
 	Users map[string]map[string]string `yaml:"users,omitempty"` // enrolment id to certificate attributes
 }
 
-// A Scope is a search domain to be made. Exactly one of Policy and Hospitals is set.
+// A Scope declares a search domain. Exactly one of Policy and Hospitals is set.
 type Scope struct {
 	Name      string `yaml:"name"`
 	Policy    string `yaml:"policy,omitempty"`    // policy text
-	Hospitals string `yaml:"hospitals,omitempty"` // an attribute that any hospital may vouch for
+	Hospitals string `yaml:"hospitals,omitempty"` // an attribute, granted by any of the hospitals
 }
 
 // Ports is the first port of a network's block, or [FreePorts].
@@ -87,6 +87,10 @@ func Default() *Topology {
 }
 
 // Load reads a topology file over the default topology and validates it.
+//
+// Errors:
+//   - fs.ErrNotExist if there is no such file.
+//   - ErrInvalid if the file is not a valid topology; the text has a line for each fault.
 func Load(file string) (*Topology, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -153,7 +157,7 @@ var (
 	chaincodeName    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 )
 
-// Validate reports everything that is wrong with the topology, one line for each fault.
+// Validate reports every fault of the topology, one line each.
 func (t *Topology) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -181,8 +185,7 @@ func (t *Topology) Validate() error {
 	}
 	seen := map[string]bool{}
 	for _, o := range t.Organisations() {
-		// Directories and hidden differences: two names that differ only in case confuse
-		// people and some file systems.
+		// Names that differ only in case confuse people and some file systems.
 		if key := strings.ToLower(o.Name); seen[key] {
 			fault("organisation %q is named twice", o.Name)
 		} else {
@@ -202,14 +205,14 @@ func (o Organisation) validate() (faults []error) {
 	for _, user := range sortedKeys(o.Users) {
 		faults = append(faults, validatePerson(o.Name, user, o.Users[user])...)
 		if slices.Contains(reservedUsers, user) {
-			faults = append(faults, fmt.Errorf("user %q of %s: the network makes one of that name itself", user, o.Name))
+			faults = append(faults, fmt.Errorf("user %q of %s: the network makes a user of that name itself", user, o.Name))
 		}
 	}
 	return faults
 }
 
-// validatePerson refuses what would be no good name in a wallet or an actor, and
-// attributes that give power over the CA.
+// validatePerson refuses names that do not fit a wallet or an actor, and attributes that
+// give power over the CA.
 func validatePerson(org, user string, attributes map[string]string) (faults []error) {
 	if !userName.MatchString(user) {
 		faults = append(faults, fmt.Errorf("user %q of %s: want letters, digits, '.', '_' and '-', at most 63", user, org))

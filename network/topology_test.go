@@ -74,7 +74,7 @@ func TestLoad(t *testing.T) {
 		{"hospitals: [{name: A}, {name: Regulator}]", `organisation "Regulator" is named twice`},
 		{"hospitals: [{name: A}, {name: '../B'}]", `organisation "../B"`},
 		{"hospitals: [{name: A}, {name: \"B'C\"}]", "want letters, digits"},
-		{"hospitals: [{name: A, users: {peer: {}}}, {name: B}]", "the network makes one of that name itself"},
+		{"hospitals: [{name: A, users: {peer: {}}}, {name: B}]", "the network makes a user of that name itself"},
 		{"hospitals: [{name: A, users: {'a/b': {}}}, {name: B}]", `user "a/b" of A`},
 		{"hospitals: [{name: A, users: {u: {hf.Revoker: x}}}, {name: B}]", `attribute "hf.Revoker" of u@A`},
 		{"scopes: [{name: s}]", "want either policy or hospitals"},

@@ -12,31 +12,35 @@ import (
 	"time"
 )
 
-// Options say how [Up] works, beside what it makes. The zero value is good for tests.
+// Options say how [Up] works. The zero value is good for tests.
 type Options struct {
-	// Programs is the directory of chartseal, the chaincode server and ccbuilder. Empty:
-	// they are compiled from the repository around the working directory into the
-	// network's own directory.
+	// Programs is the directory of chartseal, the chaincode server and ccbuilder. If it
+	// is empty, Up compiles them from the repository around the working directory into
+	// the network's directory.
 	Programs string
 
 	// WithoutServices leaves out attribute authorities, replicators, attribute keys and
-	// scopes: the ledger, the IPFS nodes and the users' certificates remain, which is
-	// what tests of the chaincode want, and sooner.
+	// scopes. Tests of the chaincode need only the rest, which comes up sooner.
 	WithoutServices bool
 
 	// WaitTimeout bounds each wait for a server to start, or for the ledger to reach a
-	// state. A server that dies ends the wait at once. Zero is two minutes; tests on a busy
-	// machine want more. A single question to a server gets a fortieth of it.
+	// state. A server that dies ends the wait at once. Zero is two minutes; tests on a
+	// busy machine want more. A single question to a server gets a fortieth of it.
 	WaitTimeout time.Duration
 
-	// Progress gets lines of text about long work and the time of each phase. Nil is for
-	// silence.
+	// Progress gets lines of text about long work and the time of each phase. Nil
+	// discards them.
 	Progress io.Writer
 }
 
-// Up brings a network up and returns when all of it serves. See the package comment for
-// what it finds and leaves. An error leaves running what runs, so that its logs and
-// status can be looked at; Up may be called again, or [Network.Down].
+// Up brings a network up and returns when every process serves. The package comment says
+// how it treats a network that exists. After an error the started processes run on, so
+// that their logs and status can be read. Up may be called again, or [Network.Down].
+//
+// Errors:
+//   - ErrInvalid if the topology is not valid.
+//   - ErrUnavailable if a server dies, does not serve within WaitTimeout, or another
+//     command works on the network.
 func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err := t.Validate(); err != nil {
 		return nil, mark(ErrInvalid, fmt.Errorf("topology: %w", err))
@@ -87,9 +91,8 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	return n, nil
 }
 
-// prepare opens the network in dir, or starts a new one there when there is none or it
-// never came to life. In the latter case it returns the claim on the ports, if they were
-// chosen here.
+// prepare opens the network in dir. If there is none, or it was never completed, prepare
+// starts a new one, and returns the claim on its ports if it chose them.
 func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim, error) {
 	old, err := readState(dir)
 	switch {
@@ -121,7 +124,7 @@ func prepare(ctx context.Context, dir string, t *Topology) (*Network, *portClaim
 	return &Network{dir: dir, state: s, topology: t}, claim, s.write(dir)
 }
 
-// discard removes a network that never came to life, but not the lock that is held on its
+// discard removes a network that was never completed, except for the lock on its
 // directory.
 func (n *Network) discard(ctx context.Context) error {
 	if err := n.down(ctx); err != nil {
@@ -133,7 +136,7 @@ func (n *Network) discard(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		if e.Name() == lockName || e.Name() == stateFile {
-			continue // the mark goes last, replaced by the next one
+			continue // the next state replaces it
 		}
 		if err := os.RemoveAll(n.path(e.Name())); err != nil {
 			return err
@@ -142,7 +145,7 @@ func (n *Network) discard(ctx context.Context) error {
 	return nil
 }
 
-// adopt settles with which programs the network runs.
+// adopt chooses the programs that the network runs.
 func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries) error {
 	n.state.Servers, n.state.Services = binaries, !o.WithoutServices
 	if o.Programs == "" {
@@ -178,7 +181,7 @@ type bringUp struct {
 	say func(string, ...any)
 }
 
-// phase does one step and tells how long it took.
+// phase does steps at the same time and reports how long they took.
 func (u *bringUp) phase(ctx context.Context, name string, steps ...func(context.Context) error) error {
 	started := time.Now()
 	if err := inParallel(ctx, steps...); err != nil {
@@ -188,12 +191,12 @@ func (u *bringUp) phase(ctx context.Context, name string, steps ...func(context.
 	return nil
 }
 
-// everywhere does a step at all organisations at once.
+// everywhere makes one step of the same step at all organisations.
 func (u *bringUp) everywhere(step func(context.Context, string) error) func(context.Context) error {
 	return func(ctx context.Context) error { return forEach(ctx, u.organisations(), step) }
 }
 
-// inOrder makes one step of several.
+// inOrder makes one step of several that follow one another.
 func inOrder(steps ...func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, step := range steps {
@@ -262,8 +265,8 @@ func (u *bringUp) startNodes(ctx context.Context) error {
 	return inParallel(ctx, inOrder(u.everywhere(startOrderer), u.joinOrderers), u.everywhere(startPeer))
 }
 
-// joinOrderers makes all orderers consenters. The first one leads, so it joins last: what
-// a leader says before the others listen is lost, and the first transaction would then
+// joinOrderers makes all orderers consenters. The first orderer leads, so it joins last:
+// messages of a leader before the others listen are lost, and the first transaction would
 // wait five seconds for a view change.
 func (u *bringUp) joinOrderers(ctx context.Context) error {
 	all := u.organisations()
@@ -307,8 +310,8 @@ func (u *bringUp) awaitActive(ctx context.Context, org string) error {
 	})
 }
 
-// awaitSameHeight waits until every peer has every block. Peers that have not endorse
-// something else than the others.
+// awaitSameHeight waits until every peer has every block. Peers at different heights give
+// different endorsements.
 func (u *bringUp) awaitSameHeight(ctx context.Context) error {
 	return u.retry(ctx, "wait for peers at the same height", func(ctx context.Context) error {
 		var mu sync.Mutex
@@ -385,7 +388,7 @@ func (u *bringUp) resume(ctx context.Context) error {
 	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
 }
 
-// startOthers starts all servers but the peers.
+// startOthers starts all servers except the peers.
 func (u *bringUp) startOthers(ctx context.Context) error {
 	all := u.servers(u.organisations()...)
 	return u.startAll(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" }))

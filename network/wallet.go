@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// writeWallet writes the organisations' profiles and the clients' configuration;
-// enrolment puts the users beside them.
+// writeWallet writes the organisations' profiles and the clients' configuration.
+// Enrolment puts the users beside them.
 func (n *Network) writeWallet() error {
 	for _, o := range n.topology.Organisations() {
 		for from, to := range map[string]string{n.tlsRoot(o.Name): o.Name + ".pem", n.caRoot(o.Name): o.Name + "-ca.pem"} {
@@ -30,19 +30,19 @@ func (n *Network) writeWallet() error {
 	if err := writeYAML(n.path("chartseal.yaml"), object{"wallet": "wallet"}); err != nil {
 		return err
 	}
-	// A network directly below the directory of the program is that program's default.
+	// A program takes the network directly below its own directory by default.
 	if filepath.Join(n.state.Programs, "network") != n.dir {
 		return nil
 	}
 	return writeYAML(filepath.Join(n.state.Programs, "chartseal.yaml"), object{"wallet": "network/wallet"})
 }
 
-// profile tells a client where an organisation's servers are. Paths are relative to the
-// profile.
+// profile tells a client where an organisation's servers are. Its paths are relative to
+// its own file.
 func (n *Network) profile(org string) (object, error) {
 	profile := object{
 		"msp": org, "channel": n.topology.Channel, "chaincode": n.topology.Chaincode,
-		"index": "now", // on a network for trying things out, what was sealed should be found at once
+		"index": "now", // on a development network a sealed record should be found at once
 		"peer":  object{"address": n.address(org, portPeer), "serverName": "localhost", "tlsRoots": fmt.Sprintf("tls/%s.pem", org)},
 		"ca": object{
 			"url": n.caURL(org), "name": enrolmentCA, "tlsName": tlsCA, "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),

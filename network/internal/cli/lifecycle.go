@@ -126,23 +126,19 @@ func (a *app) clean(ctx context.Context) error {
 }
 
 func (a *app) stopCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "stop ORG",
-		Short: "Stop everything of one organisation",
-		Args:  takes(1, 1, "one organisation"),
-		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
-			return n.Stop(ctx, args[0])
-		}),
-	}
+	return a.organisationCommand("stop ORG", "Stop everything of one organisation", (*network.Network).Stop)
 }
 
 func (a *app) startCommand() *cobra.Command {
+	return a.organisationCommand("start ORG", "Start everything of one organisation again", (*network.Network).Start)
+}
+
+func (a *app) organisationCommand(use, short string, do func(*network.Network, context.Context, string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:   "start ORG",
-		Short: "Start everything of one organisation again",
-		Args:  takes(1, 1, "one organisation"),
+		Use: use, Short: short,
+		Args: takes(1, 1, "one organisation"),
 		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
-			return n.Start(ctx, args[0])
+			return do(n, ctx, args[0])
 		}),
 	}
 }
