@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// Transfer syntaxes that are not explicit VR little endian with pixels of some kind.
+// Transfer syntaxes other than explicit VR little endian.
 const (
 	implicitLittleEndian = "1.2.840.10008.1.2"
 	explicitBigEndian    = "1.2.840.10008.1.2.2"
@@ -32,15 +32,15 @@ const (
 
 var errDICOM = errors.New("malformed DICOM")
 
-// dicomReader reads the elements of a DICOM part 10 file (PS3.10, PS3.5) as they stream
+// A dicomReader reads the elements of a DICOM part 10 file (PS3.10, PS3.5) as they stream
 // by, and stops at the pixels.
 //
-// It is our own, small, and only ever holds maxValue bytes of a value.
-// github.com/suyashkumar/dicom, against which the tests compare it, allocates whatever
-// length an element claims, up to 4 GiB, before it reads it, and keeps every element.
+// It holds at most maxValue bytes of a value. A library would not do:
+// github.com/suyashkumar/dicom, with which the tests compare it, keeps every element and
+// allocates the length that an element claims, up to 4 GiB.
 //
-// Sequences are read flat: their items' elements come in line with all others. Codes are
-// the exception that needs no more than to know where an item starts.
+// The elements of sequences are read like all others. Only codes depend on the start of
+// an item.
 type dicomReader struct {
 	b        *builder
 	in       *bufio.Reader
@@ -125,7 +125,7 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		return false, nil
 	case length == undefinedLength:
 		if vr == "UN" {
-			return false, errDICOM // a sequence in another transfer syntax than the rest: nothing we look for
+			return false, errDICOM // a sequence in another transfer syntax: not read
 		}
 		return false, nil // implicit VR: only sequences have no length
 	case d.implicit && d.startsItem(length):
@@ -165,7 +165,7 @@ func (d *dicomReader) header() (tag uint32, vr string, length uint32, err error)
 	return tag, vr, uint32(d.order.Uint16(h[6:])), nil
 }
 
-// startsItem looks whether a value of implicit representation is a sequence.
+// startsItem reports whether a value of implicit representation is a sequence.
 func (d *dicomReader) startsItem(length uint32) bool {
 	if length < 8 {
 		return false
@@ -292,7 +292,7 @@ func personName(pn string) string {
 	return parts[1] + " " + parts[0]
 }
 
-// decode makes text of a value and drops its padding.
+// decode turns a value into text and drops its padding.
 func (d *dicomReader) decode(value []byte) string {
 	if d.charset != nil {
 		if s, err := d.charset.Bytes(value); err == nil {
@@ -302,9 +302,9 @@ func (d *dicomReader) decode(value []byte) string {
 	return strings.Trim(strings.ToValidUTF8(string(value), ""), " \x00")
 }
 
-// dicomCharset knows the character sets of PS3.3 C.12.1.1.2 that are one encoding.
-// Escapes between several are not followed; identifiers, codes and dates are ASCII in
-// all.
+// dicomCharset returns the decoder of a character set of PS3.3 C.12.1.1.2, nil for an
+// unknown one. Escapes between several sets are not followed. Identifiers, codes and
+// dates are ASCII in all of them.
 func dicomCharset(v string) *encoding.Decoder {
 	sets := map[string]encoding.Encoding{
 		"ISO_IR 100": charmap.ISO8859_1, "ISO_IR 101": charmap.ISO8859_2, "ISO_IR 109": charmap.ISO8859_3, "ISO_IR 110": charmap.ISO8859_4,

@@ -170,8 +170,8 @@ func (w *fhirWalker) coding(f fhirFrame) {
 	}
 }
 
-// in reports whether the current object is within an element of that name. Up to two
-// lists or objects may stand between them.
+// in reports whether the current object is within an element of that name, with up to two
+// lists or objects between them.
 func (w *fhirWalker) in(name string) bool {
 	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-3); i-- {
 		if w.frames[i].key == name {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxSegment = 64 << 10 // bytes of one segment that are looked at; documents inside are longer
+	maxSegment = 64 << 10 // bytes of one segment that are read; embedded documents are longer
 	maxRepeats = 256      // of one field
 )
 
@@ -48,28 +48,27 @@ var hl7Dates = map[string][]int{
 	"FT1": {4, 5}, "ACC": {1}, "SCH": {11}, "AIS": {4}, "PRB": {2, 7, 8}, "GOL": {2},
 }
 
-// hl7Codes are the fields that hold a code of any system. Codes of the systems that have
-// a prefix are taken wherever they are.
+// hl7Codes are the fields whose codes are taken, of any system. Codes of systems with a
+// prefix of their own are taken from every field.
 var hl7Codes = map[string][]int{
 	"OBR": {4, 44}, "OBX": {3}, "DG1": {3}, "AL1": {3}, "PR1": {3}, "RXA": {5}, "RXE": {2}, "RXO": {1}, "RXD": {2}, "RXG": {4}, "IAM": {3},
 	"FT1": {7, 19, 25}, "SPM": {4}, "PRB": {3}, "GOL": {3}, "TXA": {2}, "PV2": {3},
 }
 
-// hl7Authors are the fields that hold a person (XCN) who is responsible for the content.
+// hl7Authors are the fields with a person (XCN) who is responsible for the content.
 var hl7Authors = map[string][]int{"PV1": {7, 17}, "OBR": {16, 32}, "TXA": {5, 9}, "ORC": {12}, "RXA": {10}}
 
 type hl7Reader struct {
-	b      *builder
-	f      byte // separators: field, component, repetition, escape, subcomponent
-	c, r   byte
-	e, s   byte
-	header bool
-	known  map[string]bool // answers of isKnown, of which a message has few
+	b       *builder
+	header  bool              // a message header was read
+	charset encoding.Encoding // of MSH-18; nil for none or an unknown one
+	known   map[string]bool   // cache of isKnown
 
-	charset encoding.Encoding // that the message names in MSH-18; nil for none that is known
+	// Separators. Those that the header does not define are spaces.
+	fieldSep, componentSep, repetitionSep, escape, subcomponentSep byte
 }
 
-// readHL7 reads HL7 v2 in its pipes and hats, segment by segment.
+// readHL7 reads HL7 v2 in the encoding with separators (ER7), segment by segment.
 func readHL7(in *input, b *builder) error {
 	h := &hl7Reader{b: b}
 	for {
@@ -100,8 +99,8 @@ func readSegment(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// decode makes text of a segment. What is not UTF-8 is in the character set that the
-// message names, or else in Latin-1, which is what senders that name none mostly mean.
+// decode turns a segment into text. A segment that is not UTF-8 has the character set
+// that the message names. Without a name it is Latin-1, which most such senders mean.
 func (h *hl7Reader) decode(b []byte) string {
 	if len(b) > 3 && string(b[:3]) == "MSH" {
 		h.charset = nil
@@ -123,9 +122,9 @@ func (h *hl7Reader) decode(b []byte) string {
 	return string(s)
 }
 
-// hl7Charset finds a character set by its name in HL7 table 0211, or by that of the IANA,
-// which some senders write instead. It returns nil for one that is not known. Of
-// repetitions the first counts.
+// hl7Charset returns a character set by its name in HL7 table 0211, or by its IANA name,
+// which some senders write. It returns nil for an unknown name. The first repetition
+// counts.
 func hl7Charset(name string) encoding.Encoding {
 	name = strings.ToUpper(strings.TrimSpace(name))
 	if i := strings.IndexAny(name, "~^"); i >= 0 {
@@ -137,7 +136,7 @@ func hl7Charset(name string) encoding.Encoding {
 		name = iana
 	}
 	charset, err := ianaindex.IANA.Encoding(name)
-	if err != nil || strings.HasPrefix(name, "UTF-") { // what says that it is UTF-8, and is not, says nothing
+	if err != nil || strings.HasPrefix(name, "UTF-") { // a name of UTF-8 is wrong here
 		return nil
 	}
 	return charset
@@ -150,18 +149,18 @@ func (h *hl7Reader) segment(text string) {
 	name := text[:3]
 	header := isHL7Header(name)
 	if header {
-		h.f = text[3]
+		h.fieldSep = text[3]
 		// Fewer than four are legal. After them comes the next field.
 		chars, _, _ := strings.Cut(text[4:], text[3:4])
 		chars += "    "
-		h.c, h.r, h.e, h.s = chars[0], chars[1], chars[2], chars[3]
+		h.componentSep, h.repetitionSep, h.escape, h.subcomponentSep = chars[0], chars[1], chars[2], chars[3]
 	}
-	if h.f == 0 || text[3] != h.f {
+	if h.fieldSep == 0 || text[3] != h.fieldSep {
 		return
 	}
-	fields := strings.Split(text, string(h.f))
+	fields := strings.Split(text, string(h.fieldSep))
 	if header {
-		fields = append([]string{name, string(h.f)}, fields[1:]...) // the separator is field 1
+		fields = append([]string{name, string(h.fieldSep)}, fields[1:]...) // the separator is field 1
 	}
 	field := func(n int) string {
 		if n < len(fields) {
@@ -197,7 +196,7 @@ func (h *hl7Reader) segment(text string) {
 func (h *hl7Reader) messageHeader(field func(int) string) {
 	h.b.organisation(h.part(field(4), 0))
 	if h.header {
-		return // of a batch; the first message gives the kind
+		return // the first message of a batch gives the kind
 	}
 	h.header = true
 	if message := kindPart(h.part(field(9), 0)); message != "" {
@@ -220,20 +219,20 @@ func (h *hl7Reader) patient(field func(int) string) {
 	h.b.born(h.part(field(7), 0))
 }
 
-// authority reads an HD: namespace & universal id & type of that. The universal id is the
-// better name.
+// authority reads an HD: namespace & universal id & type of the universal id. It prefers
+// the universal id.
 func (h *hl7Reader) authority(hd string) string {
-	if h.s <= ' ' {
+	if h.subcomponentSep <= ' ' {
 		return h.unescape(hd)
 	}
-	parts := strings.Split(hd, string(h.s))
+	parts := strings.Split(hd, string(h.subcomponentSep))
 	if len(parts) > 1 && parts[1] != "" {
 		return h.unescape(parts[1])
 	}
 	return h.unescape(parts[0])
 }
 
-// observation reads OBX-5 when OBX-2 says that it is a code.
+// observation reads OBX-5 if OBX-2 makes it a code or a date.
 func (h *hl7Reader) observation(field func(int) string) {
 	switch h.part(field(2), 0) {
 	case "CE", "CWE", "CNE", "CF":
@@ -249,27 +248,27 @@ func (h *hl7Reader) observation(field func(int) string) {
 
 func (h *hl7Reader) codes(name string, fields []string) {
 	for n, f := range fields {
-		any := false
+		all := false
 		for _, want := range hl7Codes[name] {
-			any = any || n == want
+			all = all || n == want
 		}
-		if any || strings.IndexByte(f, h.c) >= 0 {
+		if all || strings.IndexByte(f, h.componentSep) >= 0 {
 			for _, rep := range h.repeats(f) {
-				h.coded(rep, any)
+				h.coded(rep, all)
 			}
 		}
 	}
 }
 
 // coded reads a CE or CWE: code, text, system, and the same again for an alternate code.
-// Unless any is set, only codes of known systems are taken: elsewhere the third component
+// Unless all is set, only codes of known systems are taken: elsewhere the third component
 // may be a given name.
-func (h *hl7Reader) coded(rep string, any bool) {
+func (h *hl7Reader) coded(rep string, all bool) {
 	for _, at := range []int{0, 3} {
 		code, system := h.part(rep, at), h.part(rep, at+2)
-		if code != "" && (h.isKnown(system) || any && system != "") {
+		if code != "" && (h.isKnown(system) || all && system != "") {
 			h.b.code(system, code)
-		} else if any && at == 0 && code != "" && system == "" {
+		} else if all && at == 0 && code != "" && system == "" {
 			h.b.code("", code)
 		}
 	}
@@ -295,35 +294,35 @@ func (h *hl7Reader) repeats(field string) []string {
 	if field == "" {
 		return nil
 	}
-	if h.r <= ' ' {
+	if h.repetitionSep <= ' ' {
 		return []string{field}
 	}
-	parts := strings.SplitN(field, string(h.r), maxRepeats+1)
+	parts := strings.SplitN(field, string(h.repetitionSep), maxRepeats+1)
 	return parts[:min(len(parts), maxRepeats)]
 }
 
 // raw returns a component, counted from 0.
 func (h *hl7Reader) raw(field string, n int) string {
-	if h.r > ' ' {
-		field, _, _ = strings.Cut(field, string(h.r))
+	if h.repetitionSep > ' ' {
+		field, _, _ = strings.Cut(field, string(h.repetitionSep))
 	}
 	for ; n > 0; n-- {
-		_, rest, ok := strings.Cut(field, string(h.c))
+		_, rest, ok := strings.Cut(field, string(h.componentSep))
 		if !ok {
 			return ""
 		}
 		field = rest
 	}
-	field, _, _ = strings.Cut(field, string(h.c))
+	field, _, _ = strings.Cut(field, string(h.componentSep))
 	return field
 }
 
-// part returns the first subcomponent of a component, unescaped. "" in quotes means that
+// part returns the first subcomponent of a component, unescaped. Two quotes mean that
 // there is no value.
 func (h *hl7Reader) part(field string, n int) string {
 	c := h.raw(field, n)
-	if h.s > ' ' {
-		c, _, _ = strings.Cut(c, string(h.s))
+	if h.subcomponentSep > ' ' {
+		c, _, _ = strings.Cut(c, string(h.subcomponentSep))
 	}
 	if c == `""` {
 		return ""
@@ -332,8 +331,8 @@ func (h *hl7Reader) part(field string, n int) string {
 }
 
 func (h *hl7Reader) unescape(s string) string {
-	e := string(h.e)
-	if h.e <= ' ' || !strings.Contains(s, e) {
+	e := string(h.escape)
+	if h.escape <= ' ' || !strings.Contains(s, e) {
 		return s
 	}
 	var out strings.Builder
@@ -350,15 +349,15 @@ func (h *hl7Reader) unescape(s string) string {
 		}
 		switch {
 		case code == "F":
-			out.WriteByte(h.f)
+			out.WriteByte(h.fieldSep)
 		case code == "S":
-			out.WriteByte(h.c)
+			out.WriteByte(h.componentSep)
 		case code == "T":
-			out.WriteByte(h.s)
+			out.WriteByte(h.subcomponentSep)
 		case code == "R":
-			out.WriteByte(h.r)
+			out.WriteByte(h.repetitionSep)
 		case code == "E":
-			out.WriteByte(h.e)
+			out.WriteByte(h.escape)
 		case strings.HasPrefix(code, "X"):
 			for i := 1; i+1 < len(code); i += 2 {
 				if n, err := strconv.ParseUint(code[i:i+2], 16, 8); err == nil {

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// A PDF is scanned, not parsed: its information dictionary is found by its keys wherever
-// it stands, in the open or in an object stream, and XMP by its elements. So broken cross
-// references do not matter, and the file streams by in constant memory.
+// A PDF is scanned, not parsed. The scan finds the information dictionary by its keys, in
+// the file or in an object stream, and XMP by its elements. So it does not need cross
+// references, and runs in constant memory.
 const (
 	pdfWindow  = 1 << 20
-	pdfOverlap = 256 << 10 // what may lie across the border of two windows
-	pdfDict    = 16 << 10  // bytes of a dictionary
+	pdfOverlap = 256 << 10 // of two windows
+	pdfDict    = 16 << 10  // bytes of a dictionary that are read
 	pdfInflate = 1 << 20   // bytes of an inflated object stream
-	pdfStreams = 256       // object streams that are inflated at most
+	pdfStreams = 256       // object streams that are inflated
 )
 
 type pdfReader struct {
@@ -50,7 +50,7 @@ func readPDF(in *input, b *builder) error {
 		}
 		buf = append(buf[:0], buf[len(buf)-pdfOverlap:]...)
 	}
-	if p.encrypted { // then so are the strings
+	if p.encrypted { // and with it the strings
 		b.discard()
 		b.warn("PDF: encrypted: nothing could be read")
 	}
@@ -65,7 +65,7 @@ var (
 	pdfXMPAuthor = regexp.MustCompile(`<dc:creator>\s*<rdf:Seq>\s*<rdf:li[^>]{0,80}>([^<]{1,1000})</rdf:li>`)
 )
 
-// scan looks for information in a window of the file or in an object stream.
+// scan takes facts from a window of the file or from an object stream.
 func (p *pdfReader) scan(buf []byte, file bool) {
 	done := 0 // end of the last dictionary
 	for _, at := range pdfInfoKey.FindAllIndex(buf, -1) {
@@ -93,11 +93,10 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 	}
 }
 
-// dictAround returns the dictionary that the key at a position belongs to, and where it
-// ends.
+// dictAround returns the dictionary around the key at a position, and its end.
 func dictAround(buf []byte, from, at int) (map[string]string, int) {
 	before := at
-	for range 8 { // dictionaries that open and close before the key, at most
+	for range 8 { // dictionaries between, at most
 		open := bytes.LastIndex(buf[from:before], []byte("<<"))
 		if open < 0 {
 			return nil, 0
@@ -112,7 +111,7 @@ func dictAround(buf []byte, from, at int) (map[string]string, int) {
 	return nil, 0
 }
 
-// objectStream inflates what follows the dictionary that begins before rest.
+// objectStream inflates and scans the stream whose dictionary goes on at rest.
 func (p *pdfReader) objectStream(rest []byte) {
 	i := bytes.Index(rest[:min(len(rest), 1024)], []byte("stream"))
 	if i < 0 || p.streams >= pdfStreams {
@@ -123,12 +122,12 @@ func (p *pdfReader) objectStream(rest []byte) {
 	if err != nil {
 		return
 	}
-	content, _ := io.ReadAll(io.LimitReader(z, pdfInflate)) // what could be inflated is enough
+	content, _ := io.ReadAll(io.LimitReader(z, pdfInflate)) // an incomplete one is scanned as far as it goes
 	p.scan(content, false)
 }
 
-// info takes what the information dictionary says. Annotations, file attachments and
-// layers have dates and creators too, and other keys that give them away.
+// info takes facts from the information dictionary. Dictionaries of annotations, file
+// attachments and layers have dates and creators too; other keys tell them apart.
 func (p *pdfReader) info(dict map[string]string) {
 	for _, key := range []string{"Type", "Subtype", "Size", "CheckSum", "F", "EF", "Rect"} {
 		if _, ok := dict[key]; ok {
@@ -141,8 +140,8 @@ func (p *pdfReader) info(dict map[string]string) {
 	p.b.date(strings.TrimPrefix(dict["ModDate"], "D:"))
 }
 
-// parsePDFDict reads the keys of the dictionary at the start of b with their values if
-// these are strings, and returns where it ends.
+// parsePDFDict reads the dictionary at the start of b and returns its end. Values that
+// are not strings become "".
 func parsePDFDict(b []byte) (dict map[string]string, end int) {
 	dict = make(map[string]string)
 	key, depth := "", 0
@@ -253,8 +252,8 @@ func pdfHex(b []byte) (string, int) {
 	return pdfText(out), end + 1
 }
 
-// pdfText decodes UTF-16 or UTF-8 with a mark, or else PDFDocEncoding, of which Latin-1
-// is near enough.
+// pdfText decodes UTF-16 or UTF-8 with a byte order mark, and otherwise PDFDocEncoding,
+// as Latin-1: they hardly differ.
 func pdfText(b []byte) string {
 	if rest, ok := bytes.CutPrefix(b, []byte("\xfe\xff")); ok {
 		var units []uint16

@@ -5,9 +5,8 @@ import (
 	"io"
 )
 
-// A Sink extracts from a record that something else reads, in one pass: write the record
-// to it, for example by [io.TeeReader], then call Close. It is not safe for concurrent
-// use.
+// A Sink extracts from a record while other code reads it. Write the record to the sink,
+// for example by [io.TeeReader], then call Close. A Sink is not safe for concurrent use.
 type Sink struct {
 	pipe *io.PipeWriter
 	done chan Document
@@ -16,7 +15,7 @@ type Sink struct {
 
 var errEnough = errors.New("nothing more to extract")
 
-// NewSink starts an extraction. Close must be called in any case.
+// NewSink starts an extraction. Always call Close.
 func NewSink() *Sink {
 	r, w := io.Pipe()
 	s := &Sink{pipe: w, done: make(chan Document, 1)}
@@ -28,8 +27,8 @@ func NewSink() *Sink {
 	return s
 }
 
-// Write takes the next bytes of the record. It never fails, and costs nothing once the
-// extraction has seen enough.
+// Write takes the next bytes of the record. It never fails. It costs nothing once the
+// extraction needs no more.
 func (s *Sink) Write(p []byte) (int, error) {
 	if !s.idle {
 		if _, err := s.pipe.Write(p); err != nil {
@@ -39,7 +38,7 @@ func (s *Sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close ends the record and returns what it says. It must be called once.
+// Close ends the record and returns its facts. Call it once.
 func (s *Sink) Close() Document {
 	s.pipe.Close()
 	return <-s.done
