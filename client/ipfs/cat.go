@@ -12,11 +12,6 @@ import (
 // arrives in that time.
 const refillPause = time.Millisecond
 
-// streamIdle is how long a stream may make no progress before its next block is fetched
-// by itself. One read from another hospital's node was seen to stall for half a minute,
-// until its stream was given up, while every machine was idle. The cause is not known.
-const streamIdle = 5 * time.Second
-
 // A catStream is a payload as kubo's cat command sends it, unverified.
 type catStream struct {
 	resp  *rpc.Response
@@ -26,7 +21,7 @@ type catStream struct {
 // cat opens a stream at an offset. It returns nil when that fails: fetching the blocks
 // will tell the cause.
 func (s *Store) cat(ctx context.Context, root cid.Cid, at int64) *catStream {
-	wctx, watch := newWatchdog(ctx, min(s.idle, streamIdle))
+	wctx, watch := newWatchdog(ctx, min(s.idle, s.streamIdle))
 	watch.restart()
 	resp, err := s.streams.Request("cat", root.String()).Option("offset", at).Option("progress", false).Send(wctx)
 	if err == nil && resp.Error == nil {

@@ -11,11 +11,11 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	chunk "github.com/ipfs/boxo/chunker"
@@ -27,11 +27,11 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// fakeKubo answers those calls of kubo's RPC that the adapter makes, from memory. It
-// finds no block that it does not have and, like kubo, does not check those that it has.
-// The suite runs on a real kubo in the integration tests.
+// fakeKubo answers the calls of kubo's RPC that the adapter makes, from memory. Like kubo,
+// it does not verify the blocks that it has, and waits for those that it does not have.
+// The integration tests run the same suite on a real kubo.
 type fakeKubo struct {
-	token string
+	api, token string
 
 	mu      sync.Mutex
 	blocks  map[cid.Cid][]byte
@@ -42,6 +42,7 @@ type fakeKubo struct {
 	pinAdds int                // requests to pin
 	losePin bool               // break the connection instead of answering them
 
+	whilePut                func() // runs when nothing keeps the node any more from pinning what it is given
 	beforePin, beforeUpdate func() // run before a pin is made or replaced
 	whileUpdated            func() // runs after an update has looked at what is pinned, and before it changes that
 	whileNamed              func() // runs after roots were listed and before their names are
@@ -57,16 +58,11 @@ type fakeKubo struct {
 	cats    int           // how many were asked for
 	maxLink int           // links of a node; zero means kubo's 174
 
-	stood time.Duration // the longest time that somebody waited for what does not come
+	stood time.Duration // the longest wait that a caller gave up
 }
 
-func startKubo(t *testing.T) (*fakeKubo, string) {
-	t.Helper()
-	k := &fakeKubo{token: "secret", blocks: make(map[cid.Cid][]byte), pins: make(map[cid.Cid]string), twice: make(map[cid.Cid]bool)}
-	s := httptest.NewServer(k)
-	t.Cleanup(s.Close)
-	host, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
-	return k, "/ip4/" + host + "/tcp/" + port
+func newFakeKubo() *fakeKubo {
+	return &fakeKubo{token: "secret", blocks: make(map[cid.Cid][]byte), pins: make(map[cid.Cid]string), twice: make(map[cid.Cid]bool)}
 }
 
 func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -122,8 +118,8 @@ func refuse(w http.ResponseWriter, message string) {
 	json.NewEncoder(w).Encode(map[string]any{"Message": message, "Code": 0, "Type": "error"})
 }
 
-// block waits for what is not there, as a node does that asks its neighbours, until the
-// caller gives up.
+// block waits for a block that it does not have, as a node does that asks its neighbours,
+// until the caller gives up.
 func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
 	k.mu.Lock()
 	data, ok := k.blocks[c]
@@ -140,32 +136,26 @@ func (k *fakeKubo) block(ctx context.Context, c cid.Cid) []byte {
 	return data
 }
 
-// stand notes that somebody has given up waiting.
+// stand notes that a caller has given up waiting.
 func (k *fakeKubo) stand(since time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stood = max(k.stood, time.Since(since))
 }
 
-// gaveUpAfter is how long somebody has waited for what does not come. The node hears a
-// little later than they do that they gave up.
+// gaveUpAfter returns how long a caller waited before it gave up. Call it in a bubble.
 func (k *fakeKubo) gaveUpAfter(t *testing.T) time.Duration {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		k.mu.Lock()
-		stood := k.stood
-		k.mu.Unlock()
-		if stood > 0 {
-			return stood
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody has given up")
-		}
+	synctest.Wait() // the node notices later than the caller
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stood == 0 {
+		t.Fatal("nobody has given up")
 	}
+	return k.stood
 }
 
-// cat sends a file from an offset on, unless it is told to lose the leaves behind some
-// place.
+// cat sends a file from an offset on, with the faults that the test has set.
 func (k *fakeKubo) cat(w http.ResponseWriter, ctx context.Context, root cid.Cid, offset string) {
 	skip, err := strconv.Atoi(offset)
 	if err != nil || k.noCat {
@@ -245,6 +235,13 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 		refuse(w, err.Error())
 		return
 	}
+	if r.Context().Err() != nil { // as of an upload that was cut off
+		refuse(w, "context canceled")
+		return
+	}
+	if k.whilePut != nil {
+		k.whilePut()
+	}
 	k.mu.Lock()
 	k.pins[root.Cid()] = name
 	lose := k.loseAdd
@@ -255,8 +252,8 @@ func (k *fakeKubo) add(w http.ResponseWriter, r *http.Request, name string) {
 	json.NewEncoder(w).Encode(map[string]string{"Name": "payload", "Hash": root.Cid().String()})
 }
 
-// upload gives the only file of a request, or nothing if the node is to hang or to refuse
-// it.
+// upload reads the only file of a request. It returns nil if the node is to hang or to
+// refuse it.
 func (k *fakeKubo) upload(w http.ResponseWriter, r *http.Request) []byte {
 	k.mu.Lock()
 	k.puts++
@@ -298,6 +295,9 @@ func (k *fakeKubo) putBlock(w http.ResponseWriter, r *http.Request, codec string
 		refuse(w, err.Error())
 		return
 	}
+	if k.whilePut != nil {
+		k.whilePut()
+	}
 	k.mu.Lock()
 	k.blocks[c] = data
 	if pin {
@@ -310,8 +310,8 @@ func (k *fakeKubo) putBlock(w http.ResponseWriter, r *http.Request, codec string
 	json.NewEncoder(w).Encode(map[string]any{"Key": c.String(), "Size": len(data)})
 }
 
-// importCAR stores the blocks of a CAR file, which it reads as the specification says and
-// not as we write it.
+// importCAR stores the blocks of a CAR file. It parses by the specification, not by what
+// carReader writes.
 func (k *fakeKubo) importCAR(w http.ResponseWriter, r *http.Request) {
 	car := bytes.NewBuffer(k.upload(w, r))
 	if car.Len() == 0 {
@@ -377,5 +377,3 @@ func (k *fakeKubo) corrupt(t *testing.T, id string) {
 	data[len(data)/2] ^= 1
 	k.blocks[at] = data
 }
-
-const testIdle = 3 * time.Second // under -race on a busy machine, hashing takes a while too

@@ -53,22 +53,34 @@ type Options struct {
 
 // A Store is a kubo node. It is safe for concurrent use.
 type Store struct {
-	api      *rpc.HttpApi // short requests and answers
-	streams  *rpc.HttpApi // payloads of several blocks
-	address  string
-	idle     time.Duration
-	requests chan struct{} // bounds concurrent block requests
+	api     *rpc.HttpApi // short requests and answers
+	streams *rpc.HttpApi // payloads of several blocks
+	address string
+	times
+	requests chan struct{} // has room for maxRequests
 	puts     *groupcommit.Committer[block]
 	unpins   *groupcommit.Committer[cid.Cid]
 }
 
 var _ client.Blobs = (*Store)(nil)
 
-const (
-	cleanupTimeout = 10 * time.Second
-	stopTimeout    = 2 * time.Second // the same once the caller is told to stop
-	maxRequests    = 8
-)
+// times bound how long calls wait for the node.
+type times struct {
+	idle       time.Duration // Options.Idle
+	streamIdle time.Duration // until the next block of a stalled stream is fetched by itself
+	groupIdle  time.Duration // that payloads which no node has may delay those pinned with them
+	cleanup    time.Duration // to take back a pin after a failed Put
+	answer     time.Duration // to wait for a Put's answer after its caller has given up
+	stop       time.Duration // to take back a pin after that
+}
+
+// defaultTimes were chosen on real nodes. One stream from another hospital's node was seen
+// to stall for half a minute, until it was given up, while every machine was idle. The
+// cause is not known.
+var defaultTimes = times{idle: 30 * time.Second, streamIdle: 5 * time.Second, groupIdle: 5 * time.Second, cleanup: 10 * time.Second, answer: time.Second, stop: 2 * time.Second}
+
+// maxRequests bounds the concurrent block requests of a Store.
+const maxRequests = 8
 
 // New returns the store of a node. It does not connect yet.
 //
@@ -87,10 +99,10 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
-	if o.Idle <= 0 {
-		o.Idle = 30 * time.Second
+	s := &Store{api: api, streams: streams, address: o.API, times: defaultTimes, requests: make(chan struct{}, maxRequests)}
+	if o.Idle > 0 {
+		s.idle = o.Idle
 	}
-	s := &Store{api: api, streams: streams, address: o.API, idle: o.Idle, requests: make(chan struct{}, maxRequests)}
 	s.puts, s.unpins = s.putCommitter(), s.unpinCommitter()
 	return s, nil
 }

@@ -13,27 +13,39 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
 )
 
-func newStore(t *testing.T) (*fakeKubo, *Store) {
-	t.Helper()
-	k, api := startKubo(t)
-	s, err := New(Options{API: api, Token: k.token, Idle: testIdle})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k, s
-}
-
 func TestStore(t *testing.T) {
 	k, s := newStore(t)
-	clienttest.Blobs(t, clienttest.BlobsEnv{Blobs: s, Pinned: k.pinned, Corrupt: k.corrupt})
+	hasty := k.connect(t)
+	hasty.idle = time.Second
+	clienttest.Blobs(t, clienttest.BlobsEnv{Blobs: splitStore{s, hasty}, Pinned: k.pinned, Corrupt: k.corrupt})
 }
 
-// TestLostAnswer: the node has stored and pinned, and nobody hears of it. The pin is
-// taken back: that of one block by its CID, that of many, whose CID nobody has heard of,
-// by its name.
+// splitStore gives up soon on the payload that nobody has, and only on that.
+type splitStore struct {
+	*Store
+	hasty *Store
+}
+
+func (s splitStore) of(id string) *Store {
+	if id == clienttest.UnknownCID {
+		return s.hasty
+	}
+	return s.Store
+}
+
+func (s splitStore) Open(ctx context.Context, id string) (client.Blob, error) {
+	return s.of(id).Open(ctx, id)
+}
+
+func (s splitStore) Pin(ctx context.Context, id string) error { return s.of(id).Pin(ctx, id) }
+
+// TestLostAnswer: the node has stored and pinned, and its answer is lost. The pin is taken
+// back: that of one block by its CID, that of several, whose CID is not known, by its
+// name.
 func TestLostAnswer(t *testing.T) {
 	k, s := newStore(t)
 	k.loseAdd = true
@@ -48,16 +60,8 @@ func TestLostAnswer(t *testing.T) {
 }
 
 func TestNodeErrors(t *testing.T) {
-	k, api := startKubo(t)
-	_ = k
-	intruder, err := New(Options{API: api, Token: "wrong", Idle: testIdle})
-	if err != nil {
-		t.Fatal(err)
-	}
-	away, err := New(Options{API: "/ip4/127.0.0.1/tcp/1", Idle: testIdle})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k, _ := newStore(t)
+	intruder, away := connectTo(t, k.api, "wrong"), connectTo(t, "/ip4/127.0.0.1/tcp/1", "")
 	for name, c := range map[string]struct {
 		s    *Store
 		want error
@@ -80,54 +84,82 @@ func TestNodeErrors(t *testing.T) {
 	}
 }
 
-// TestStandstill: a node that stops in the middle of a payload is given up on, and a
-// caller who gives up is heard.
+// TestCancelledLate: the caller gives up when the node has all of a payload. Whether the
+// node answers soon or not, the payload does not stay pinned.
+func TestCancelledLate(t *testing.T) {
+	for _, size := range []int{7, 3 << 20} {
+		for _, late := range []time.Duration{0, defaultTimes.answer - time.Millisecond, defaultTimes.answer + 100*time.Millisecond} {
+			inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+				ctx, cancel := context.WithCancel(t.Context())
+				k.whilePut = func() {
+					cancel()
+					time.Sleep(late)
+				}
+				if _, err := s.Put(ctx, bytes.NewReader(make([]byte, size))); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+				time.Sleep(time.Minute) // whatever the node still does
+				if pins := k.pinned(t); len(pins) != 0 {
+					t.Errorf("%d bytes stay pinned that were pinned %v after the caller gave up", size, late)
+				}
+			})
+		}
+	}
+}
+
+// TestStandstill: Open gives up on a node that stops in the middle of a payload, and ends
+// with its caller's context.
 func TestStandstill(t *testing.T) {
-	k, s := newStore(t)
-	data := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
-	id, err := s.Put(t.Context(), bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.mu.Lock()
-	k.hang = make(chan struct{})
-	k.mu.Unlock()
-	start := time.Now()
-	if _, err := s.Open(t.Context(), id); !errors.Is(err, ledger.ErrUnavailable) || time.Since(start) > 10*testIdle {
-		t.Errorf("after %v: %v", time.Since(start), err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), testIdle/5)
-	defer cancel()
-	if _, err := s.Open(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the caller's deadline: %v", err)
-	}
+	inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+		data := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
+		id, err := s.Put(t.Context(), bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		k.hang = make(chan struct{})
+		k.mu.Unlock()
+		start := time.Now()
+		if _, err := s.Open(t.Context(), id); !errors.Is(err, ledger.ErrUnavailable) || time.Since(start) != s.idle {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		start = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), s.idle/5)
+		defer cancel()
+		if _, err := s.Open(ctx, id); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != s.idle/5 {
+			t.Errorf("the caller's deadline, after %v: %v", time.Since(start), err)
+		}
+	})
 }
 
-// TestSlowSource: time that the source takes is not the node's.
+// TestSlowSource: the node is not blamed for the time that the source takes.
 func TestSlowSource(t *testing.T) {
-	_, s := newStore(t)
-	r, w := io.Pipe()
-	go func() {
-		io.WriteString(w, "a")
-		time.Sleep(3 * testIdle)
-		io.WriteString(w, "b")
-		w.Close()
-	}()
-	id, err := s.Put(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := s.Open(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	if got, err := io.ReadAll(b); err != nil || string(got) != "ab" {
-		t.Errorf("got %q, %v", got, err)
+	for _, head := range []int{1, 2 << 20} {
+		inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+			r, w := io.Pipe()
+			go func() {
+				w.Write(make([]byte, head))
+				time.Sleep(3 * s.idle)
+				io.WriteString(w, "b")
+				w.Close()
+			}()
+			id, err := s.Put(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := s.Open(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if got, err := io.ReadAll(b); err != nil || string(got) != string(make([]byte, head))+"b" {
+				t.Errorf("got %d bytes, %v", len(got), err)
+			}
+		})
 	}
 }
 
-// TestUnverifiable: a payload that links to what cannot be checked, an identity hash,
+// TestUnverifiable: a payload links to a CID that cannot be checked, with an identity hash,
 // which would carry any content.
 func TestUnverifiable(t *testing.T) {
 	k, s := newStore(t)

@@ -15,10 +15,6 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// groupIdle is how long payloads that no node has may delay those that are pinned with
-// them.
-const groupIdle = 5 * time.Second
-
 // Pin implements client.Blobs. The node fetches the blocks that it does not have.
 //
 // Errors:
@@ -64,7 +60,7 @@ func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 		errs = append(errs, err)
 	}
 	for _, c := range files {
-		err := s.ensurePinned(ctx, min(s.idle, groupIdle), "pin "+c.String(), c, "")
+		err := s.ensurePinned(ctx, min(s.idle, s.groupIdle), "pin "+c.String(), c, "")
 		if err == nil {
 			pinned = append(pinned, c.String())
 		}
@@ -75,7 +71,7 @@ func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {
 
 // pinTogether pins single-block payloads with one pin, and returns those that are pinned.
 func (s *Store) pinTogether(ctx context.Context, members []cid.Cid) ([]cid.Cid, error) {
-	op, idle := fmt.Sprintf("pin %d payloads", len(members)), min(s.idle, groupIdle)
+	op, idle := fmt.Sprintf("pin %d payloads", len(members)), min(s.idle, s.groupIdle)
 	if len(members) == 1 {
 		if err := s.ensurePinned(ctx, idle, "pin "+members[0].String(), members[0], ""); err != nil {
 			return nil, err

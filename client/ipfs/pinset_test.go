@@ -92,35 +92,35 @@ func TestPinset(t *testing.T) {
 // TestPinAll: one pin keeps many payloads, pinned ones are not pinned again, and a payload
 // that no node has delays the others only for groupIdle.
 func TestPinAll(t *testing.T) {
-	k, s := newStore(t)
-	large, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Unpin(t.Context(), large); err != nil {
-		t.Fatal(err)
-	}
-	ids := append(stored(t, k, maxMembers+20), large)
-	for range 2 {
-		pinAll(t, s, ids)
-		if !same(k.pinned(t), ids) || len(k.pins) != 3 || k.pinAdds != 3 {
-			t.Errorf("%d of %d kept by %d pins, after %d requests to pin", len(k.pinned(t)), len(ids), len(k.pins), k.pinAdds)
+	inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+		large, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	s.idle = time.Minute // it is not this that ends it
-	pinned, err := s.PinAll(t.Context(), []string{ids[0], clienttest.UnknownCID, ids[1], "no cid", large})
-	if !errors.Is(err, ledger.ErrUnavailable) || !errors.Is(err, ledger.ErrInvalid) {
-		t.Error(err)
-	}
-	if stood := k.gaveUpAfter(t); stood > 2*groupIdle {
-		t.Errorf("the others were held up for %v", stood)
-	}
-	if !same(pinned, []string{ids[0], ids[1], large}) || !same(k.pinned(t), ids) {
-		t.Errorf("%v are said to be pinned, %d are", pinned, len(k.pinned(t)))
-	}
-	if pinned, err := s.PinAll(t.Context(), []string{clienttest.UnknownCID}); !errors.Is(err, ledger.ErrUnavailable) || len(pinned) > 0 {
-		t.Errorf("%v, %v", pinned, err)
-	}
+		if err := s.Unpin(t.Context(), large); err != nil {
+			t.Fatal(err)
+		}
+		ids := append(stored(t, k, maxMembers+20), large)
+		for range 2 {
+			pinAll(t, s, ids)
+			if !same(k.pinned(t), ids) || len(k.pins) != 3 || k.pinAdds != 3 {
+				t.Errorf("%d of %d kept by %d pins, after %d requests to pin", len(k.pinned(t)), len(ids), len(k.pins), k.pinAdds)
+			}
+		}
+		pinned, err := s.PinAll(t.Context(), []string{ids[0], clienttest.UnknownCID, ids[1], "no cid", large})
+		if !errors.Is(err, ledger.ErrUnavailable) || !errors.Is(err, ledger.ErrInvalid) {
+			t.Error(err)
+		}
+		if stood := k.gaveUpAfter(t); stood > s.groupIdle+time.Second {
+			t.Errorf("the others were held up for %v", stood)
+		}
+		if !same(pinned, []string{ids[0], ids[1], large}) || !same(k.pinned(t), ids) {
+			t.Errorf("%v are said to be pinned, %d are", pinned, len(k.pinned(t)))
+		}
+		if pinned, err := s.PinAll(t.Context(), []string{clienttest.UnknownCID}); !errors.Is(err, ledger.ErrUnavailable) || len(pinned) > 0 {
+			t.Errorf("%v, %v", pinned, err)
+		}
+	})
 }
 
 // TestPinsetFails: when pinning their pinset fails, concurrent puts still succeed, and the

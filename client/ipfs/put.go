@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/ipfs/boxo/files"
+	"github.com/ipfs/go-cid"
 	"github.com/ipfs/kubo/client/rpc"
 
 	"github.com/chartseal/chartseal/client/cleanup"
@@ -47,28 +49,92 @@ func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
 	// The pin gets a name that is unique to this upload. If the answer is lost, the pin
 	// can be found by its name.
 	name := "chartseal-" + rand.Text()
-	wctx, watch := newWatchdog(ctx, s.idle)
+	src := &source{ctx: ctx, r: r}
+	lctx, cancel := s.outlast(ctx, src.ended)
+	defer cancel()
+	wctx, watch := newWatchdog(lctx, s.idle)
 	defer watch.stop()
-	src := &sourceReader{r: r, watch: watch}
-	id, err := s.add(wctx, src, name)
-	if err == nil {
-		return id, nil
-	}
+	src.watch = watch
+	c, err := s.add(wctx, src, name)
 	watch.pause()
 	var refusal *rpc.Error
-	if src.ended && !errors.As(err, &refusal) {
+	switch {
+	case err == nil && ctx.Err() == nil:
+		return c.String(), nil
+	case err == nil:
+		s.abandon(ctx, c)
+	case src.ended() && !errors.As(err, &refusal):
 		s.takeBackNamed(ctx, name)
 	}
-	switch {
-	case src.err != nil:
-		return "", src.err
+	switch failed := src.failed(); {
+	case failed != nil:
+		return "", failed
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}
 	return "", s.explain("store payload", err, watch)
 }
 
-func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, error) {
+// outlast returns a context for a request that pins. It ends with ctx as long as the node
+// cannot carry the request out, which complete reports. After that, closing the connection
+// would only hide whether the node has pinned. The context then goes on for a time, so that
+// the answer can tell.
+func (s *Store) outlast(ctx context.Context, complete func() bool) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		if complete() {
+			time.AfterFunc(s.answer, cancel)
+		} else {
+			cancel()
+		}
+	})
+	return out, func() {
+		unhook()
+		cancel()
+	}
+}
+
+// A source reads the source of an upload. Time between reads counts against the node, time
+// and errors within reads against the source. If ctx ends before the source, the upload
+// stays incomplete, so that the node does not pin it.
+type source struct {
+	ctx   context.Context
+	r     io.Reader
+	watch *watchdog
+
+	mu  sync.Mutex
+	err error // of the last read; io.EOF if the node may have all of it
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	s.watch.pause()
+	n, err := s.r.Read(p)
+	s.watch.restart()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == io.EOF && s.ctx.Err() != nil {
+		err = s.ctx.Err()
+	}
+	s.err = err
+	return n, err
+}
+
+func (s *source) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err == io.EOF
+}
+
+func (s *source) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == io.EOF {
+		return nil
+	}
+	return s.err
+}
+
+func (s *Store) add(ctx context.Context, r io.Reader, name string) (cid.Cid, error) {
 	dir := files.NewMapDirectory(map[string]files.Node{"payload": files.NewReaderFile(r)})
 	body := files.NewMultiFileReader(dir, false, false)
 	resp, err := s.streams.Request("add").
@@ -76,10 +142,10 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 		Option("pin", true).Option("pin-name", name).Option("quieter", true).
 		Body(body).Send(ctx)
 	if err != nil {
-		return "", err
+		return cid.Undef, err
 	}
 	if resp.Error != nil {
-		return "", resp.Error
+		return cid.Undef, resp.Error
 	}
 	defer resp.Close()
 	var last struct{ Hash string }
@@ -87,14 +153,10 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (string, erro
 		if err := d.Decode(&last); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return "", err
+			return cid.Undef, err
 		}
 	}
-	c, err := parse(last.Hash)
-	if err != nil {
-		return "", err
-	}
-	return c.String(), nil
+	return parse(last.Hash)
 }
 
 // takeBackNamed unpins what an upload under the name may have pinned. The node may still
@@ -113,15 +175,20 @@ func (s *Store) takeBackNamed(ctx context.Context, name string) {
 	})
 }
 
-// takeBack calls try until it succeeds, a few times in bounded time.
+// takeBack calls try several times, until it succeeds.
 func (s *Store) takeBack(ctx context.Context, try func(context.Context) bool) {
-	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := s.cleaning(ctx)
 	defer cancel()
-	for wait := 50 * time.Millisecond; wait < time.Second && !try(ctx); wait *= 3 {
+	for wait := 50 * time.Millisecond; !try(ctx) && wait < 500*time.Millisecond; wait *= 3 {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// cleaning returns a context for taking back a pin.
+func (s *Store) cleaning(ctx context.Context) (context.Context, context.CancelFunc) {
+	return cleanup.Context(ctx, s.cleanup, s.stop)
 }

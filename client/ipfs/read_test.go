@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/boxo/ipld/unixfs"
@@ -17,8 +16,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestStreams: a payload whose tree has several levels is right whatever the node's cat
-// does, and a cat that works is asked for once.
+// TestStreams: a payload with a tree of several levels reads right whatever the node's cat
+// command does, and a working cat runs once.
 func TestStreams(t *testing.T) {
 	data := make([]byte, 12<<20+345)
 	rand.NewChaCha8([32]byte{7}).Read(data)
@@ -34,36 +33,37 @@ func TestStreams(t *testing.T) {
 		"cat lies and ends": {func(k *fakeKubo) { k.lieCat, k.cutCat = 2, 9 }, maxStreams},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k, s := newStore(t)
-			k.maxLink, s.idle = 3, time.Minute
-			id, err := s.Put(t.Context(), bytes.NewReader(data))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.set(k)
-			b, err := s.Open(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
-			got, err := io.ReadAll(b)
-			if k.stopCat > 0 {
-				if stood := k.gaveUpAfter(t); stood > streamIdle+5*time.Second {
-					t.Errorf("a stream could stand still for %v", stood)
+			inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+				k.maxLink = 3
+				id, err := s.Put(t.Context(), bytes.NewReader(data))
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			if err != nil || !bytes.Equal(got, data) {
-				t.Errorf("%d bytes came back as %d: %v", len(data), len(got), err)
-			}
-			if k.cats != c.cats {
-				t.Errorf("%d cats, want %d", k.cats, c.cats)
-			}
+				c.set(k)
+				b, err := s.Open(t.Context(), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				got, err := io.ReadAll(b)
+				if k.stopCat > 0 {
+					if stood := k.gaveUpAfter(t); stood > s.streamIdle+10*refillPause {
+						t.Errorf("a stream could stand still for %v", stood)
+					}
+				}
+				if err != nil || !bytes.Equal(got, data) {
+					t.Errorf("%d bytes came back as %d: %v", len(data), len(got), err)
+				}
+				if k.cats != c.cats {
+					t.Errorf("%d cats, want %d", k.cats, c.cats)
+				}
+			})
 		})
 	}
 }
 
-// TestJumps: seeking and reading in any order gives what a reader of the bytes gives, and
-// a jump does not start a stream.
+// TestJumps: seeks and reads in any order give the same as a bytes.Reader, and a short read
+// after a seek starts no stream.
 func TestJumps(t *testing.T) {
 	data := make([]byte, 9<<20+11)
 	rand.NewChaCha8([32]byte{9}).Read(data)
@@ -101,7 +101,7 @@ func TestJumps(t *testing.T) {
 }
 
 // TestStopsReading: closing in the middle of a stream leaves no goroutine behind, and a
-// closed payload is not read.
+// closed payload cannot be read.
 func TestStopsReading(t *testing.T) {
 	_, s := newStore(t)
 	id, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 30<<20)))
@@ -126,9 +126,9 @@ func TestStopsReading(t *testing.T) {
 	}
 }
 
-// TestFalseTrees: nodes whose hashes are right and whose claims are not. They were made
-// by who sealed the record, and the reader must refuse them, not loop, crash or give
-// other bytes.
+// TestFalseTrees: the hashes of these nodes are right, and their claims are wrong. The
+// author of a record can make them. The reader must refuse them, and not loop, crash or
+// return other bytes.
 func TestFalseTrees(t *testing.T) {
 	k, s := newStore(t)
 	raw := func(n int) cid.Cid {

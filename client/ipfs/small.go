@@ -13,7 +13,6 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/cleanup"
 	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
@@ -62,7 +61,7 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 	switch {
 	case err == nil && ctx.Err() == nil:
 		return b.cid.String(), nil
-	case err == nil: // the rest of the group went on
+	case err == nil:
 		s.abandon(ctx, b.cid)
 	case !errors.As(err, &refusal):
 		s.takeBackPin(ctx, b.cid)
@@ -75,7 +74,9 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 
 // putGroup stores the blocks of a group in one request, and pins them with one pin.
 func (s *Store) putGroup(ctx context.Context, group []block) error {
-	wctx, watch := newWatchdog(ctx, s.idle)
+	lctx, cancel := s.outlast(ctx, func() bool { return true })
+	defer cancel()
+	wctx, watch := newWatchdog(lctx, s.idle)
 	defer watch.stop()
 	watch.restart()
 	var err error
@@ -135,7 +136,7 @@ func (s *Store) takeBackPin(ctx context.Context, root cid.Cid) {
 
 // abandon unpins a payload whose caller has given up.
 func (s *Store) abandon(ctx context.Context, c cid.Cid) {
-	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
+	ctx, cancel := s.cleaning(ctx)
 	defer cancel()
 	s.unpins.Do(ctx, c)
 }

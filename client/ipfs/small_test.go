@@ -14,8 +14,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestOneChunk: what is put as a block has the CID that kubo's add gives a file of one
-// chunk, on either side of the chunk's size.
+// TestOneChunk: a payload that is put as a block has the CID that kubo's add gives a file
+// of one chunk, on either side of the chunk's size.
 func TestOneChunk(t *testing.T) {
 	k, s := newStore(t)
 	for _, size := range []int{0, 1, leafSize - 1, leafSize, leafSize + 1} {
@@ -42,7 +42,7 @@ func TestOneChunk(t *testing.T) {
 	}
 }
 
-// TestSmallTogether: payloads that come while the node is busy go in one request.
+// TestSmallTogether: payloads that are put while the node is busy share a request.
 func TestSmallTogether(t *testing.T) {
 	k, s := newStore(t)
 	const n = 200
@@ -72,8 +72,8 @@ func TestSmallTogether(t *testing.T) {
 	}
 }
 
-// TestSmallRefused: the node refuses one of the blocks that go in a request. The others
-// are stored.
+// TestSmallRefused: the node refuses one of the blocks that share a request. The others are
+// stored.
 func TestSmallRefused(t *testing.T) {
 	k, s := newStore(t)
 	k.refuseBlock = "poison"
@@ -99,21 +99,18 @@ func TestSmallRefused(t *testing.T) {
 	}
 }
 
-// TestSmallStandstill: a node that takes a block and never answers is given up on, and a
-// caller who gives up is heard.
+// TestSmallStandstill: Put gives up on a node that takes a block and never answers, and
+// soon after its caller has given up.
 func TestSmallStandstill(t *testing.T) {
-	k, api := startKubo(t)
-	s, err := New(Options{API: api, Token: k.token, Idle: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.hang = make(chan struct{})
-	if _, err := s.Put(t.Context(), strings.NewReader("x")); !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), "no progress") {
-		t.Errorf("got %v", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := s.Put(ctx, strings.NewReader("x")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the caller's deadline: %v", err)
-	}
+	inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
+		k.hang = make(chan struct{})
+		if _, err := s.Put(t.Context(), strings.NewReader("x")); !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), "no progress") {
+			t.Errorf("got %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := s.Put(ctx, strings.NewReader("x")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the caller's deadline: %v", err)
+		}
+	})
 }

@@ -5,56 +5,56 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// TestStopWhileNodeStandsStill: whoever is told to stop does not wait for a node that
-// answers nothing, also when what it may have pinned is to be taken back.
+// TestStopWhileNodeStandsStill: every call ends soon after its caller has given up, even if
+// the node answers nothing and a pin may have to be taken back.
 func TestStopWhileNodeStandsStill(t *testing.T) {
-	asked, over := make(chan struct{}, 100), make(chan struct{})
-	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
-		<-over
-	}))
-	t.Cleanup(node.Close)
-	t.Cleanup(func() { close(over) })
-	host, port, _ := strings.Cut(strings.TrimPrefix(node.URL, "http://"), ":")
-	s, err := New(Options{API: "/ip4/" + host + "/tcp/" + port})
+	leaf, err := newLeaf([]byte("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := newLeaf([]byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, do := range map[string]func(context.Context) error{
-		"put small": func(ctx context.Context) error { _, err := s.Put(ctx, strings.NewReader("x")); return err },
-		"put large": func(ctx context.Context) error {
+	id := leaf.cid.String()
+	for name, c := range map[string]struct {
+		do    func(context.Context, *Store) error
+		after time.Duration // that the caller has given up
+	}{
+		"put small": {func(ctx context.Context, s *Store) error {
+			_, err := s.Put(ctx, strings.NewReader("x"))
+			return err
+		}, defaultTimes.answer + defaultTimes.stop},
+		"put large": {func(ctx context.Context, s *Store) error {
 			_, err := s.Put(ctx, bytes.NewReader(make([]byte, 3<<20)))
 			return err
-		},
-		"open":    func(ctx context.Context) error { _, err := s.Open(ctx, id.cid.String()); return err },
-		"unpin":   func(ctx context.Context) error { return s.Unpin(ctx, id.cid.String()) },
-		"pin":     func(ctx context.Context) error { return s.Pin(ctx, id.cid.String()) },
-		"pin all": func(ctx context.Context) error { _, err := s.PinAll(ctx, []string{id.cid.String()}); return err },
+		}, defaultTimes.answer + defaultTimes.stop},
+		"open":    {func(ctx context.Context, s *Store) error { _, err := s.Open(ctx, id); return err }, 0},
+		"unpin":   {func(ctx context.Context, s *Store) error { return s.Unpin(ctx, id) }, 0},
+		"pin":     {func(ctx context.Context, s *Store) error { return s.Pin(ctx, id) }, 0},
+		"pin all": {func(ctx context.Context, s *Store) error { _, err := s.PinAll(ctx, []string{id}); return err }, 0},
 	} {
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- do(ctx) }()
-		<-asked
-		stop()
-		told := time.Now()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: got %v", name, err)
-		}
-		if took := time.Since(told); took >= cleanupTimeout {
-			t.Errorf("%s: it went on for %v", name, took)
-		}
-		for len(asked) > 0 { // by what was to be taken back
+		synctest.Test(t, func(t *testing.T) {
+			asked, over := make(chan struct{}, 100), make(chan struct{})
+			s := pipeStore(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked <- struct{}{}
+				<-over
+			}), "")
+			defer close(over)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- c.do(ctx, s) }()
 			<-asked
-		}
+			stop()
+			told := time.Now()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if took := time.Since(told); took > c.after {
+				t.Errorf("%s: it went on for %v, want at most %v", name, took, c.after)
+			}
+		})
 	}
 }

@@ -74,14 +74,8 @@ func TestUnpinForeign(t *testing.T) {
 // TestUnpinManyProcesses: several processes unpin different members of the same pinsets at
 // the same time.
 func TestUnpinManyProcesses(t *testing.T) {
-	k, api := startKubo(t)
-	var stores [3]*Store
-	for i := range stores {
-		var err error
-		if stores[i], err = New(Options{API: api, Token: k.token, Idle: testIdle}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	k, first := newStore(t)
+	stores := [3]*Store{first, k.connect(t), k.connect(t)}
 	ids := stored(t, k, 40)
 	for range 10 {
 		pinAll(t, stores[0], ids[:30])
@@ -116,10 +110,7 @@ func TestUnpinOvertaken(t *testing.T) {
 	} {
 		for _, moment := range []string{"before it is replaced", "while it is replaced", "while it is listed"} {
 			k, s := newStore(t)
-			second, err := New(Options{API: s.address, Token: k.token, Idle: testIdle})
-			if err != nil {
-				t.Fatal(err)
-			}
+			second := k.connect(t)
 			ids := stored(t, k, 4)
 			pinAll(t, s, ids)
 			var done atomic.Bool
@@ -179,12 +170,8 @@ func TestUnpinKilled(t *testing.T) {
 				}
 				panic(http.ErrAbortHandler)
 			}))
-			host, port, _ := strings.Cut(strings.TrimPrefix(front.URL, "http://"), ":")
-			victim, err := New(Options{API: "/ip4/" + host + "/tcp/" + port, Token: k.token, Idle: testIdle})
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = victim.Unpin(t.Context(), ids[0])
+			victim := connectTo(t, multiaddress(front), k.token)
+			err := victim.Unpin(t.Context(), ids[0])
 			front.Close()
 			if kept := k.pinned(t); !slices.Contains(kept, ids[1]) || !slices.Contains(kept, ids[2]) || !slices.Contains(kept, ids[3]) {
 				t.Fatalf("killed at request %d, only %d are kept", at, len(kept))
@@ -210,10 +197,7 @@ func TestUnpinSameRest(t *testing.T) {
 	ids := stored(t, k, 4)
 	pinAll(t, s, ids[:3])
 	pinAll(t, s, ids[1:])
-	second, err := New(Options{API: s.address, Token: k.token, Idle: testIdle})
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := k.connect(t)
 	hook, done := once(func() {
 		if err := second.Unpin(t.Context(), ids[3]); err != nil {
 			t.Error(err)
@@ -235,10 +219,7 @@ func TestUnpinSameRest(t *testing.T) {
 func TestUnpinCollected(t *testing.T) {
 	k, s := newStore(t)
 	ids := stored(t, k, 4)
-	second, err := New(Options{API: s.address, Token: k.token, Idle: testIdle})
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := k.connect(t)
 	var collected bool
 	k.whileNamed, _ = once(func() { pinAll(t, second, ids) })
 	get, done := once(func() {

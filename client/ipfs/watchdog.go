@@ -2,7 +2,6 @@ package ipfs
 
 import (
 	"context"
-	"io"
 	"sync"
 	"time"
 )
@@ -49,25 +48,4 @@ func (w *watchdog) expired() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.fired
-}
-
-// A sourceReader reads the source of an upload. Time between reads counts against the
-// node, time and errors within reads against the source.
-type sourceReader struct {
-	r     io.Reader
-	watch *watchdog
-	err   error // of the source
-	ended bool  // at the end of the source: the node may have all of it
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	s.watch.pause()
-	n, err := s.r.Read(p)
-	s.watch.restart()
-	if err == io.EOF {
-		s.ended = true
-	} else if err != nil {
-		s.err = err
-	}
-	return n, err
 }
