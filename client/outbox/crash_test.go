@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +16,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// seal does what a client does with a box: it prepares, registers, notes and flushes, and
-// ends at the first error.
+// seal uses a box like a client: it prepares, registers, notes and flushes, up to the first
+// error.
 func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	j.Now = now
 	if err := b.Prepare(j); err != nil {
@@ -30,9 +31,9 @@ func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	return err
 }
 
-// TestCrashAtEveryWrite crashes at every write to the disk, before it, in its middle, and
-// after it; and before and after every transaction. Then another process takes over:
-// every record that came on the ledger is in the index, once.
+// TestCrashAtEveryWrite crashes at every write to the disk, before it, in the middle of it,
+// and after it. Then another process takes over: every record on the ledger is in the
+// index exactly once.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, now := range []bool{true, false} {
 		for _, how := range []string{"before", "torn", "after"} {
@@ -87,7 +88,7 @@ func TestCrashAroundTransactions(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, got := b.Flush(t.Context(), w.flush())
-			if written != (got == nil) { // an answer that was lost is made up for by reading back
+			if written != (got == nil) { // reading back makes up for a lost answer
 				t.Errorf("written %v: %v", written, got)
 			}
 			w.afterPut, w.beforePut = nil, nil
@@ -96,16 +97,13 @@ func TestCrashAroundTransactions(t *testing.T) {
 	}
 }
 
-// TestLateCommit: a transaction whose outcome was unknown is committed after all, just
-// before the retry: nothing is there twice.
+// TestLateCommit: a transaction with an unknown outcome is committed just before the retry.
+// No entry is there twice.
 func TestLateCommit(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
 	j := job(t, 1, 9)
-	w.register(j)
-	if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
-		t.Fatal(err)
-	}
+	w.registered(t, b, j)
 	late := &lateStore{world: w}
 	f := w.flush()
 	f.Writer.Store = late
@@ -133,16 +131,13 @@ func (l *lateStore) PutEntries(_ context.Context, entries []index.Entry) error {
 	return ledger.ErrUnavailable
 }
 
-// TestTakenMeanwhile: while a transaction was in doubt somebody else took one of its
-// places. Only the entries of that chain move.
+// TestTakenMeanwhile: while the outcome of a transaction is unknown, another client takes
+// one of its places. Only the entries of that chain move.
 func TestTakenMeanwhile(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
 	j := job(t, 1, 9)
-	w.register(j)
-	if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
-		t.Fatal(err)
-	}
+	w.registered(t, b, j)
 	lost := &lateStore{world: w}
 	f := w.flush()
 	f.Writer.Store = lost
@@ -170,7 +165,7 @@ func TestTakenMeanwhile(t *testing.T) {
 			same++
 		}
 	}
-	if same < 2*9 || same > len(j.Entries) { // the terms that only these records have kept their places
+	if same < 2*9 || same > len(j.Entries) { // terms of these records alone keep their places
 		t.Errorf("%d of %d entries are where they were first to go", same, len(j.Entries))
 	}
 	if _, err := takenOver.Flush(t.Context(), w.flush()); err != nil {
@@ -194,7 +189,7 @@ func open(t *testing.T, dir string) *Box {
 	return b
 }
 
-// takeOver is the next process: it flushes what is there and looks at the outcome.
+// takeOver is the next process: it flushes the box and checks the outcome.
 func takeOver(t *testing.T, what, dir string, w *world, sealed []*Job) {
 	t.Helper()
 	b := open(t, dir)
@@ -208,7 +203,7 @@ func takeOver(t *testing.T, what, dir string, w *world, sealed []*Job) {
 	if err != nil || status.Records != 0 || status.Entries != 0 || status.Sent != 0 {
 		t.Errorf("%s: the box still holds %+v, %v", what, status, err)
 	}
-	// What was prepared and never registered is dropped when it can be told.
+	// Jobs that were never registered are dropped once that is certain.
 	f.Now = time.Now().Add(Settle + time.Minute)
 	if _, err := b.Flush(t.Context(), f); err != nil {
 		t.Errorf("%s: %v", what, err)
@@ -218,8 +213,8 @@ func takeOver(t *testing.T, what, dir string, w *world, sealed []*Job) {
 	}
 }
 
-// TestNeverRegistered: a record that did not come on the ledger is dropped when that is
-// certain and not before; one whose version somebody else has taken at once.
+// TestNeverRegistered: a record that is not on the ledger is dropped once that is certain
+// and not before, and at once if another payload has its version.
 func TestNeverRegistered(t *testing.T) {
 	w, b := newWorld(), Memory()
 	lost, rival := job(t, 1, 1), job(t, 2, 1)
@@ -239,7 +234,7 @@ func TestNeverRegistered(t *testing.T) {
 		return records(ctx, ids)
 	}
 	if r, err := b.Flush(t.Context(), f); err != nil || r.Dropped != 0 || asked != 0 {
-		t.Errorf("%+v, %v, asked %d times about what is on its way", r, err, asked)
+		t.Errorf("%+v, %v, asked %d times about records that are being registered", r, err, asked)
 	}
 	b.Unknown(lost.ID, rival.ID)
 	if report, err := b.Flush(t.Context(), f); err != nil || report.Dropped != 1 || report.Entries != 0 {
@@ -257,7 +252,7 @@ func TestNeverRegistered(t *testing.T) {
 	}
 }
 
-// TestSharedBox: goroutines and boxes of one directory, as of several processes, seal and
+// TestSharedBox: several boxes of one directory, like those of several processes, seal and
 // flush at once.
 func TestSharedBox(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
@@ -280,17 +275,19 @@ func TestSharedBox(t *testing.T) {
 	takeOver(t, "shared", dir, w, jobs)
 }
 
-// TestKilled kills a real process that seals without end (-test.run picks the helper
-// below), again and again.
+// TestKilled kills real processes that seal without end. They run TestKilledHelper.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 6 {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledHelper$")
 		cmd.Env = append(os.Environ(), "OUTBOX_DIRECTORY="+dir, fmt.Sprint("OUTBOX_ROUND=", n))
+		if _, err := cmd.StdinPipe(); err != nil { // which tells the helper that we live
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if n%2 == 1 { // in the middle of its work, and every other time at any moment, before its first write perhaps
+		if n%2 == 1 { // in the middle of its work; every other time at any moment, perhaps before its first write
 			awaitFile(t, filepath.Join(dir, fmt.Sprintf("prepared-%d-%d", n, 3*n)))
 		} else {
 			time.Sleep(time.Duration(60+37*n) * time.Millisecond)
@@ -323,14 +320,15 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// awaitFile waits for a file that another process makes.
+// awaitFile waits for a file that another process makes, as long as the test may run.
 func awaitFile(t *testing.T, path string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	deadline, limited := t.Deadline()
+	for ; ; time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(path); err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if limited && time.Until(deadline) < time.Second {
 			t.Fatalf("waited in vain for %s", filepath.Base(path))
 		}
 	}
@@ -339,7 +337,7 @@ func awaitFile(t *testing.T, path string) {
 func TestKilledHelper(t *testing.T) {
 	dir := os.Getenv("OUTBOX_DIRECTORY")
 	if dir == "" {
-		t.Skip("this is not a test: TestKilled runs and kills it")
+		t.Skip("TestKilled runs and kills this")
 	}
 	var round int
 	fmt.Sscan(os.Getenv("OUTBOX_ROUND"), &round)
@@ -353,5 +351,5 @@ func TestKilledHelper(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(time.Minute)
+	io.Copy(io.Discard, os.Stdin) // until we are killed, or TestKilled has ended
 }

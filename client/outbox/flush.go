@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"math"
 	mathrand "math/rand/v2"
 	"slices"
 	"sync"
@@ -16,86 +15,40 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// The defaults of a [Policy].
-const (
-	DefaultRecords = 8
-	DefaultAge     = 15 * time.Minute
-	DefaultSize    = 256
-	DefaultPace    = 5 * time.Second
-)
-
-// A Policy says when entries have waited long enough. The zero value is ready.
-//
-// Whole records are written, so that no record is found by some of its words and not by
-// others: when enough wait, the entries of the oldest go, shuffled together, in
-// transactions of a few fixed sizes, of which dummies fill the last. Of how many is
-// chosen so that an entry costs the network least: there are few dummies, and few
-// transactions.
-type Policy struct {
-	Records int           // entries of so many records hide each other; zero means DefaultRecords
-	Age     time.Duration // or the oldest has waited so long; zero means DefaultAge
-	Size    int           // entries of a transaction; zero means DefaultSize, or twice or four times that where it takes no more dummies
-	Pace    time.Duration // how long entries wait for a full transaction while more are coming; zero means DefaultPace
-}
-
-func (p Policy) withDefaults() Policy {
-	if p.Records <= 0 {
-		p.Records = DefaultRecords
-	}
-	if p.Age <= 0 {
-		p.Age = DefaultAge
-	}
-	if p.Pace <= 0 {
-		p.Pace = DefaultPace
-	}
-	return p
-}
-
-// size is that of the next transaction when n entries are left. An entry costs the peers
-// less in a larger one; how many entries there are altogether shows the number of real
-// ones as if all transactions were of DefaultSize.
-func (p Policy) size(n int) int {
-	size := p.full()
-	for p.Size <= 0 && size > DefaultSize && n <= size-DefaultSize {
-		size /= 2
-	}
-	return size
-}
-
-// full is the size of the largest transactions.
-func (p Policy) full() int {
-	if p.Size > 0 {
-		return min(p.Size, index.MaxBatch)
-	}
-	return index.MaxBatch
-}
-
-// A Flush asks to write what is due: whatever was sent and has no known outcome, the
-// entries of registered Now jobs, and the others when the Policy says so.
+// A Flush asks to write the entries that are due: those of transactions whose outcome is
+// unknown, those of registered jobs with Now set, and others as the Policy decides.
 type Flush struct {
 	Writer  *index.Writer
 	Records func(ctx context.Context, ids []string) ([]ledger.Record, error) // as client.Ledger has it
 
 	Policy Policy
-	All    bool // everything that is registered, however little
-	More   bool // more entries are about to come: what is due waits for a full transaction, at most for the Policy's Pace
-	Job    *ID  // also this job, registered or not: its records are being registered at the same time
-	Wait   bool // when another flush is on its way wait for it; otherwise leave it all to that one
+	All    bool // write every registered job, however little waits
+	More   bool // more entries are coming: wait for a full transaction, at most for the Policy's Pace
+	Job    *ID  // also write this job, which is being registered at the same time
+	Wait   bool // wait for another flush that is running; otherwise leave the work to that one
 	Now    time.Time
 }
 
-// A Report says what a flush did.
+// A Report counts what a flush did.
 type Report struct {
 	index.Report
-	Records int  // registered with all their entries written now
-	Dropped int  // records that never came on the ledger
-	Busy    bool // another flush is on its way
+	Records int  // registered records whose last entries were written
+	Dropped int  // records that were never registered
+	Busy    bool // another flush is running, so this one did nothing
 }
 
-// flights bounds the transactions that are sent at once: fewer than a term has chains.
-const flights = 4
+// parallel bounds the transactions that are sent at once. A term has more chains than
+// that.
+const parallel = 4
 
-// Flush writes what is due. What could not be written stays in the box.
+// Flush writes the entries that are due. Entries that could not be written stay in the
+// box.
+//
+// Errors:
+//   - ledger.ErrInvalid if the log is damaged, or of another version.
+//   - the errors of the Flush's Writer and Records, joined, as they are.
+//   - the error of ctx, once it has ended.
+//   - errors of the file system.
 func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 	var report Report
 	done, err := b.medium.flushing(ctx, f.Wait)
@@ -108,10 +61,10 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 	}
 	defer done()
 	f = f.withDefaults()
-	if report.Dropped, err = b.clarify(ctx, f); err != nil {
+	if report.Dropped, err = b.resolve(ctx, f); err != nil {
 		return report, err
 	}
-	w, err := b.compose(f)
+	w, err := b.plan(f)
 	if err != nil || len(w.batches) == 0 {
 		return report, err
 	}
@@ -122,15 +75,15 @@ func (b *Box) Flush(ctx context.Context, f Flush) (Report, error) {
 			case j == nil:
 				report.Records += waited
 			case j.registered:
-				report.Records += waited - j.waiting()
+				report.Records += waited - j.unwritten()
 			}
 		}
 		return nil
 	}), b.compact())
 }
 
-// Idle tells that a flush of what is due would do nothing, by what this process knows of
-// the box. What other processes have added is theirs to flush.
+// Idle reports whether Flush would have nothing to do, by this process's knowledge of the
+// box. Other processes flush what they have added.
 func (b *Box) Idle(f Flush) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -154,8 +107,8 @@ func (f Flush) withDefaults() Flush {
 	return f
 }
 
-// clarify asks the ledger what became of the jobs whose registration was not heard of.
-func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
+// resolve asks the ledger for the outcome of jobs whose registration is unknown.
+func (b *Box) resolve(ctx context.Context, f Flush) (dropped int, err error) {
 	jobs, err := b.unregistered()
 	if err != nil {
 		return 0, err
@@ -165,7 +118,7 @@ func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
 		return 0, nil
 	}
 	ids := make([]string, len(jobs))
-	for i, j := range jobs { // one transaction registers all records of a job: the first speaks for all
+	for i, j := range jobs { // one transaction registers all records of a job, so the first one tells
 		ids[i] = j.Records[0].ID
 	}
 	found, err := f.Records(ctx, slices.Compact(slices.Sorted(slices.Values(ids))))
@@ -191,16 +144,16 @@ func (b *Box) clarify(ctx context.Context, f Flush) (dropped int, err error) {
 	return dropped, b.append(append(idFrames(frameRegistered, registered), idFrames(frameDropped, dead)...))
 }
 
-// work is what one flush writes.
+// work is everything that one flush writes.
 type work struct {
 	batches []*batch
 	entries map[ref]index.Pending
-	jobs    map[ID]int // of the jobs that it touches: how many records had entries that were not written
+	jobs    map[ID]int // records with unwritten entries before the flush, by job
 }
 
-// compose gives the transactions to send: those that were sent before, and new ones out
-// of what is due.
-func (b *Box) compose(f Flush) (*work, error) {
+// plan returns the transactions to send: those that were sent before, and new ones of the
+// entries that are due.
+func (b *Box) plan(f Flush) (*work, error) {
 	w := &work{entries: make(map[ref]index.Pending), jobs: make(map[ID]int)}
 	return w, b.locked(func(s *state) error {
 		for _, t := range s.batches {
@@ -243,70 +196,12 @@ func (b *Box) compose(f Flush) (*work, error) {
 func (w *work) take(j *jobState, n int) {
 	w.entries[ref{j.ID, n}] = j.Entries[n]
 	if _, known := w.jobs[j.ID]; !known {
-		w.jobs[j.ID] = j.waiting()
+		w.jobs[j.ID] = j.unwritten()
 	}
 }
 
-// due gives how many entries, the first ones, of which jobs have waited for company
-// enough: all when the oldest has waited too long; and when there are enough records,
-// those of as many records, the oldest first, as cost the least for each. The others have
-// company the next time.
-func (s *state) due(f Flush) map[ID]int {
-	due := make(map[ID]int)
-	all := f.All
-	var shares []share
-	entries := 0
-	oldest := f.Now
-	for _, j := range s.ordered() {
-		if !j.registered || j.Now || j.dropped {
-			continue
-		}
-		all = all || f.Now.Sub(j.Created) >= f.Policy.Age
-		for _, r := range j.shares() {
-			shares = append(shares, r)
-			entries += r.left
-		}
-		if j.Created.Before(oldest) {
-			oldest = j.Created
-		}
-	}
-	if f.More && !all && entries < f.Policy.full() && f.Now.Sub(oldest) < f.Policy.Pace {
-		return due
-	}
-	best, least := 0, math.Inf(1)
-	entries = 0
-	for i, r := range shares {
-		entries += r.left
-		if i+1 < f.Policy.Records {
-			continue
-		}
-		if cost := f.Policy.cost(entries) / float64(entries); cost <= least {
-			best, least = i+1, cost
-		}
-	}
-	if all {
-		best = len(shares)
-	}
-	for _, r := range shares[:best] {
-		due[r.job] = r.end
-	}
-	return due
-}
-
-// cost is that of writing n entries, where that of an entry, or a dummy, is one.
-func (p Policy) cost(n int) float64 {
-	const transaction = 64 // signatures, a proposal to several peers, consensus
-	total := 0
-	for n > 0 {
-		size := p.size(n)
-		total += size + transaction
-		n -= size
-	}
-	return float64(total)
-}
-
-// cut makes transactions of entries in random order. Size gives that of the next one when
-// so many are left.
+// cut shuffles entries and divides them into transactions. Size returns the size of the
+// next one, given the number of entries that are left.
 func (w *work) cut(entries []ref, size func(left int) int) {
 	random := newRandom()
 	random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
@@ -318,12 +213,12 @@ func (w *work) cut(entries []ref, size func(left int) int) {
 	}
 }
 
-// send writes transactions. One that fails does not keep the others from being written.
+// send writes transactions. It goes on after one that fails.
 func (b *Box) send(ctx context.Context, f Flush, w *work, report *Report) error {
 	var mu sync.Mutex
 	var failed []error
 	var g errgroup.Group
-	g.SetLimit(flights)
+	g.SetLimit(parallel)
 	for _, t := range w.batches {
 		g.Go(func() error {
 			wrote, err := b.sendOne(ctx, f, t, w.entries)
@@ -366,7 +261,7 @@ func (b *Box) sendOne(ctx context.Context, f Flush, t *batch, entries map[ref]in
 	return report, b.append(appendFrame(nil, frameWritten, t.id[:]))
 }
 
-// newRandom is a generator for shuffles, which an observer must not predict.
+// newRandom returns a generator for shuffles that an observer cannot predict.
 func newRandom() *mathrand.Rand {
 	var seed [32]byte
 	rand.Read(seed[:])

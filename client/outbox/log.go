@@ -12,9 +12,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// The log is a header, magic and 16 random bytes that change whenever it is made anew,
-// and then frames: u32 length of the payload, u8 type, payload, u32 CRC-32C of all that.
-// Integers are big endian.
+// The log is a header and frames. The header is the magic and 16 random bytes, which change
+// whenever the log is rewritten. A frame is a u32 length of the payload, a u8 type, the
+// payload, and a u32 CRC-32C of all that. Integers are big endian.
 //
 //	1 prepared     id[16]  u32 length  JSON of the job  entries, each index.PendingSize
 //	2 registered   id[16]
@@ -74,12 +74,12 @@ type ref struct {
 	n   int
 }
 
-// A batch is a transaction that was, or is about to be, sent.
+// A batch is a transaction that was sent, or is about to be.
 type batch struct {
 	id     ID
 	refs   []ref
-	places []index.Place // nil until it was given any
-	size   int           // to pad to; zero for one that was sent before
+	places []index.Place // nil until the entries have places
+	size   int           // to pad to; zero if it was sent before
 }
 
 func (t *batch) frame() ([]byte, error) {
@@ -94,50 +94,49 @@ func (t *batch) frame() ([]byte, error) {
 	return appendFrame(nil, frameSent, b), nil
 }
 
-// jobState is a job with what became of its entries.
+// jobState is a job with the progress of its entries.
 type jobState struct {
 	Job
 	serial     int // order of arrival
 	registered bool
-	dropped    bool       // not to be written, but entries that were sent stay: others of their chains come after them
-	sent       map[int]ID // entries that are in a batch
+	dropped    bool       // not to be written; entries that were sent stay, as later ones of their chains depend on them
+	sent       map[int]ID // batch by entry
 	written    map[int]bool
-	left       int // entries that are not written
+	left       int // unwritten entries
 }
 
-// waits tells that an entry is in no transaction yet.
+// waits reports whether an entry is in no transaction yet.
 func (j *jobState) waits(n int) bool {
 	_, sent := j.sent[n]
 	return !sent && !j.written[n]
 }
 
-// A share is the entries of one record that wait, of those of its job that come before
-// end.
-type share struct {
-	job       ID
-	end, left int
+// A waitingRecord is a record with entries in no transaction yet.
+type waitingRecord struct {
+	job     ID
+	end     int // of its entries among those of the job
+	entries int // that wait
 }
 
-// shares are those of the job's records that have any. A record's entries follow each
+// waitingRecords returns the waiting records of a job. The entries of a record follow each
 // other.
-func (j *jobState) shares() []share {
-	var out []share
+func (j *jobState) waitingRecords() []waitingRecord {
+	var out []waitingRecord
 	for n := range j.Entries {
 		switch {
 		case !j.waits(n):
 		case n > 0 && len(out) > 0 && j.Entries[n].Posting.Record == j.Entries[out[len(out)-1].end-1].Posting.Record:
 			out[len(out)-1].end = n + 1
-			out[len(out)-1].left++
+			out[len(out)-1].entries++
 		default:
-			out = append(out, share{job: j.ID, end: n + 1, left: 1})
+			out = append(out, waitingRecord{job: j.ID, end: n + 1, entries: 1})
 		}
 	}
 	return out
 }
 
-// waiting counts the records of the job that have entries which are not written. Entries
-// name their record by its id.
-func (j *jobState) waiting() int {
+// unwritten counts the records of the job with unwritten entries.
+func (j *jobState) unwritten() int {
 	records := make(map[[16]byte]bool)
 	for i, e := range j.Entries {
 		if !j.written[i] {
@@ -147,10 +146,10 @@ func (j *jobState) waiting() int {
 	return len(records)
 }
 
-// state is what the log says.
+// state is the content of the log.
 type state struct {
 	generation [16]byte
-	end        int64 // of what was read
+	end        int64 // of the frames that were read
 	serial     int
 	jobs       map[ID]*jobState
 	batches    map[ID]*batch
@@ -169,7 +168,7 @@ func parseHeader(head []byte) (*state, error) {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "the outbox has the format %.1q, which this version of Chartseal cannot read: flush it with the one that wrote it",
 			head[len(magicKind):])
 	default:
-		return nil, damaged("it does not begin as one")
+		return nil, damaged("its header is not that of an outbox")
 	}
 	s := newState()
 	s.generation = [16]byte(head[len(magic):])
@@ -178,8 +177,7 @@ func parseHeader(head []byte) (*state, error) {
 
 func (s *state) continues(head []byte) bool { return bytes.Equal(head, s.header()) }
 
-// read applies the frames that follow what was read before. It reports whether the last
-// one is torn.
+// read applies the next frames. It reports whether the last one is torn.
 func (s *state) read(b []byte) (torn bool, err error) {
 	for len(b) > 0 {
 		if len(b) < frameExtra {
@@ -188,8 +186,8 @@ func (s *state) read(b []byte) (torn bool, err error) {
 		n := int(binary.BigEndian.Uint32(b))
 		whole := n + frameExtra
 		if whole > len(b) || crc32.Checksum(b[:whole-4], castagnoli) != binary.BigEndian.Uint32(b[whole-4:]) {
-			// Every frame is synced before the next is written, so only the last can be
-			// torn, its length and all.
+			// Every frame is synced before the next is written, so only the last one can
+			// be torn, its length included.
 			if n > maxFrame || whole >= len(b) || len(bytes.Trim(b, "\x00")) == 0 {
 				return true, nil
 			}
@@ -236,7 +234,7 @@ func (s *state) prepared(id ID, b []byte) error {
 	}
 	n := int(binary.BigEndian.Uint32(b))
 	head, b := b[4:4+n], b[4+n:]
-	if _, again := s.jobs[id]; again { // a job that is put together from the same things twice is one
+	if _, again := s.jobs[id]; again { // preparing a job twice changes nothing
 		return nil
 	}
 	s.serial++
@@ -281,7 +279,7 @@ func (s *state) sent(id ID, b []byte) error {
 	return nil
 }
 
-// unsend takes entries out of a batch.
+// unsend removes a batch: its entries wait again.
 func (s *state) unsend(id ID) {
 	t, ok := s.batches[id]
 	if !ok {
@@ -313,7 +311,7 @@ func (s *state) wrote(id ID) {
 	}
 }
 
-// ordered are the jobs in order of arrival.
+// ordered returns the jobs in order of arrival.
 func (s *state) ordered() []*jobState {
 	jobs := make([]*jobState, 0, len(s.jobs))
 	for _, j := range s.jobs {
@@ -323,7 +321,7 @@ func (s *state) ordered() []*jobState {
 	return jobs
 }
 
-// frames are a log that says what the state says, without its history.
+// frames encodes the state without its history.
 func (s *state) frames() ([]byte, error) {
 	var out []byte
 	renamed := make(map[ref]int)

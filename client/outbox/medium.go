@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// A medium holds the log. All but the locks are called with the lock held.
+// A medium holds the log. The methods other than the locks need the lock held.
 type medium interface {
 	lock() (unlock func(), err error)
-	flushing(ctx context.Context, wait bool) (done func(), err error) // nil done: another flush is on its way
-	read(from int64, n int) ([]byte, error)                           // n < 0: to the end; nothing past it
-	append(b []byte) error                                            // returns when it is safe
+	flushing(ctx context.Context, wait bool) (done func(), err error) // a nil done: another flush is running
+	read(from int64, n int) ([]byte, error)                           // up to n bytes; n < 0: to the end
+	append(b []byte) error                                            // synced
 	truncate(size int64) error
 	replace(b []byte) error // all or nothing
 }
 
-// directory is a medium on disk.
+// A directory is a medium on disk.
 type directory struct{ dir string }
 
 func openDirectory(dir string) (*directory, error) {
@@ -39,7 +39,7 @@ func openDirectory(dir string) (*directory, error) {
 
 func (d *directory) path(name string) string { return filepath.Join(d.dir, name) }
 
-// hold takes a lock, which ends with the process at the latest.
+// hold takes a lock that ends with the process at the latest.
 func (d *directory) hold(name string, how int) (*os.File, error) {
 	f, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -162,12 +162,12 @@ func syncDirectory(dir string) error {
 	return f.Sync()
 }
 
-// memory is a medium that ends with the process.
+// A memory is a medium that ends with the process.
 type memory struct {
-	mu     sync.Mutex
-	log    []byte
-	once   sync.Once
-	flight chan struct{}
+	mu    sync.Mutex
+	log   []byte
+	once  sync.Once
+	flush chan struct{} // holds a value while a flush is running
 }
 
 func (m *memory) lock() (func(), error) {
@@ -176,18 +176,18 @@ func (m *memory) lock() (func(), error) {
 }
 
 func (m *memory) flushing(ctx context.Context, wait bool) (func(), error) {
-	m.once.Do(func() { m.flight = make(chan struct{}, 1) })
+	m.once.Do(func() { m.flush = make(chan struct{}, 1) })
 	select {
-	case m.flight <- struct{}{}:
-		return func() { <-m.flight }, nil
+	case m.flush <- struct{}{}:
+		return func() { <-m.flush }, nil
 	default:
 	}
 	if !wait {
 		return nil, nil
 	}
 	select {
-	case m.flight <- struct{}{}:
-		return func() { <-m.flight }, nil
+	case m.flush <- struct{}{}:
+		return func() { <-m.flush }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -1,37 +1,38 @@
-// Package outbox keeps index entries between the seal of a record and their writing to
-// the ledger, on disk, so that a crash at any moment loses none of them and writes none
-// twice.
+// Package outbox stores index entries on disk from the moment a record is sealed until they
+// are written to the ledger. A crash at any moment loses no entry and writes none twice.
 //
-// Most callers [Open] a [Box], [Box.Prepare] the entries of records that they are about
-// to register, say [Box.Registered] or [Box.Drop] when they know the outcome, and call
-// [Box.Flush] at times.
+// Most callers [Open] a [Box] and call [Box.Prepare] with the entries of records that they
+// are about to register. Once they know the outcome they call [Box.Registered] or
+// [Box.Drop]. From time to time they call [Box.Flush].
 //
-// # What happens to an entry
+// # The life of an entry
 //
-//	prepared      it is on disk; the record is about to be registered
-//	registered    the record is on the ledger; the entry waits for company
-//	sent          it has its place in a transaction, and that, from which its bytes follow, is on disk, before the transaction is submitted
-//	written       the transaction is committed; the entry is forgotten
+//	prepared      It is on disk. The record is about to be registered.
+//	registered    The record is on the ledger. The entry waits for those of other records.
+//	sent          It has a place in a transaction. The place is on disk before the
+//	              transaction is submitted, and determines the bytes of the entry.
+//	written       The transaction is committed. The entry is forgotten.
 //
-// After a crash, or an outcome that nobody could tell, a flush asks the ledger. Records
-// that are there were registered; those whose version is there with another payload never
-// will be; and those that are not there [Settle] after they were prepared never will be
-// either, since orderers forget requests long before. Sent entries are read back: see
-// [index.Transaction] for why none is written twice.
+// After a crash or an unknown outcome, a flush asks the ledger. A record that is there was
+// registered. A record whose version is there with another payload never will be. Neither
+// will a record that is not there [Settle] after it was prepared: orderers drop requests
+// long before that. Sent entries are read back; [index.Transaction] explains why none is
+// written twice.
 //
-// # The file
+// # Files
 //
-// A directory, mode 0700, holds "log", mode 0600: a header and frames, each synced before
-// the next step is taken. A torn frame at the end was never acted on, and is cut off.
-// "lock" is held for each change and "flushing" for the time of a flush (flock), so any
-// number of processes may share a box. The log is made anew when most of it is history.
+// A directory with mode 0700 holds the file "log" with mode 0600: a header and frames. Each
+// frame is synced before the next step is taken. A torn frame at the end was never acted
+// on, and is cut off. The file "lock" is locked (flock) for each change, and "flushing"
+// during a flush, so any number of processes may share a box. The log is rewritten when
+// most of it is history.
 //
-// # What a thief of it learns
+// # What a thief learns
 //
-// Keys of terms, not terms, but also postings: which record ids wait, their kind and
-// days. With a scope key, which is cached in the same wallet, the terms can be found by
-// trying. A box holds what is not written yet: hours, not years. It is protected as the
-// wallet is, by the file system.
+// The log holds keys of terms, and postings in clear: the waiting records' ids, kinds and
+// days. It holds no terms, but with a scope key, which the same wallet caches, they can be
+// found by trying. The log covers hours, not years, as written entries leave it. Only the
+// file system protects it, like the wallet.
 package outbox
 
 import (
@@ -45,24 +46,24 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Settle is how long after it was prepared a record that is not on the ledger counts as
-// never registered. Orderers keep a request for minutes at most.
+// Settle is the age at which a prepared record that is not on the ledger counts as never
+// registered. Orderers keep a request for minutes at most.
 const Settle = time.Hour
 
 // An ID names a job or a batch.
 type ID [16]byte
 
-// NewID makes a random one.
+// NewID returns a random ID.
 func NewID() ID {
 	var id ID
 	rand.Read(id[:])
 	return id
 }
 
-// String is in hexadecimal.
+// String returns hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// A Record says what its registration would look like on the ledger.
+// A Record is a record as its registration shows it on the ledger.
 type Record struct {
 	ID         string `json:"id"`
 	Version    int    `json:"version"`
@@ -74,25 +75,27 @@ type Record struct {
 type Job struct {
 	ID      ID              `json:"-"`
 	Records []Record        `json:"records"`
-	Now     bool            `json:"now"` // to be written as soon as possible, not to wait for company
+	Now     bool            `json:"now"` // write as soon as possible, without waiting for other records
 	Created time.Time       `json:"created"`
 	Entries []index.Pending `json:"-"`
 }
 
-// A Box is an outbox. It is safe for concurrent use, also by several processes with one
-// directory each their own Box.
+// A Box is an outbox. It is safe for concurrent use. Several processes may open the same
+// directory.
 type Box struct {
 	medium medium
 
 	mu    sync.Mutex
 	state *state
 
-	// registering are the jobs that this process prepared and will say more of. A flush
-	// need not ask the ledger about them.
+	// registering are the jobs that this process is registering. A flush does not ask the
+	// ledger about them.
 	registering map[ID]bool
 }
 
-// Open opens the box in a directory, which is made if it is not there.
+// Open opens the box in a directory, and makes the directory if there is none.
+//
+// Errors: those of the file system. A damaged log fails the first call that reads it.
 func Open(dir string) (*Box, error) {
 	m, err := openDirectory(dir)
 	if err != nil {
@@ -101,11 +104,15 @@ func Open(dir string) (*Box, error) {
 	return &Box{medium: m}, nil
 }
 
-// Memory is a box that ends with the process.
+// Memory returns a box that ends with the process.
 func Memory() *Box { return &Box{medium: &memory{}} }
 
-// Prepare keeps a job. Its ID is made if it is zero. The caller has to say what became of
-// it: Registered, Drop or Unknown.
+// Prepare stores a job. A zero ID is replaced by a new one, a zero Created by the present.
+// Once the outcome is known, the caller calls Registered, Drop or Unknown.
+//
+// Errors:
+//   - ledger.ErrInvalid if the log is damaged, or of another version.
+//   - errors of the file system. The job may then be stored or not.
 func (b *Box) Prepare(j *Job) error {
 	if j.ID == (ID{}) {
 		j.ID = NewID()
@@ -130,20 +137,22 @@ func (b *Box) Prepare(j *Job) error {
 	})
 }
 
-// Registered notes that the records of jobs are on the ledger.
+// Registered notes that the records of jobs are on the ledger. Its errors are those of
+// [Box.Prepare].
 func (b *Box) Registered(jobs ...ID) error {
 	b.Unknown(jobs...)
 	return b.append(idFrames(frameRegistered, jobs))
 }
 
-// Drop forgets jobs whose records never come on the ledger.
+// Drop forgets jobs whose records will never be on the ledger. Its errors are those of
+// [Box.Prepare].
 func (b *Box) Drop(jobs ...ID) error {
 	b.Unknown(jobs...)
 	return b.append(idFrames(frameDropped, jobs))
 }
 
-// Unknown says that nobody could tell whether the records of jobs are on the ledger: a
-// flush will ask.
+// Unknown notes that the caller cannot tell whether the records of jobs are on the ledger.
+// A flush will ask.
 func (b *Box) Unknown(jobs ...ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,14 +186,14 @@ func (b *Box) write(s *state, frames []byte) error {
 		return nil
 	}
 	if err := b.medium.append(frames); err != nil {
-		b.state = nil // what is on disk is not known
+		b.state = nil // the disk may hold a part of the frames
 		return err
 	}
 	_, err := s.read(frames)
 	return err
 }
 
-// refresh reads what other processes have added.
+// refresh reads the frames that other processes have added.
 func (b *Box) refresh() error {
 	head, err := b.medium.read(0, headerSize)
 	if err != nil {
@@ -214,8 +223,8 @@ func (b *Box) refresh() error {
 	return nil
 }
 
-// compact makes the log anew when most of it is history. Only the holder of the flushing
-// lock may: it numbers entries anew.
+// compact rewrites the log when most of it is history. The caller holds the flushing lock,
+// because entries get new numbers.
 func (b *Box) compact() error {
 	return b.locked(func(s *state) error {
 		const small = 64 << 10
@@ -226,30 +235,30 @@ func (b *Box) compact() error {
 		if len(live) > 0 && (s.end < small || int64(len(live)) > s.end/2) || s.end == int64(headerSize) {
 			return nil
 		}
-		fresh := newState()
-		if _, err := fresh.read(live); err != nil {
+		compacted := newState()
+		if _, err := compacted.read(live); err != nil {
 			return err
 		}
-		if err := b.medium.replace(append(fresh.header(), live...)); err != nil {
+		if err := b.medium.replace(append(compacted.header(), live...)); err != nil {
 			b.state = nil
 			return err
 		}
-		b.state = fresh
+		b.state = compacted
 		return nil
 	})
 }
 
-// A Status says what waits in a box.
+// A Status counts the entries that wait in a box.
 type Status struct {
-	Records int       `json:"records"` // registered, with entries that are not written
-	Entries int       `json:"entries"` // of these
-	Now     int       `json:"now"`     // records that were to be found at once
-	Pending int       `json:"pending"` // records whose registration is not known yet
-	Sent    int       `json:"sent"`    // entries in transactions whose outcome is not known yet
-	Oldest  time.Time `json:"oldest"`  // when the oldest of the records was prepared; zero when there is none
+	Records int       `json:"records"` // registered records with unwritten entries
+	Entries int       `json:"entries"` // unwritten entries of those records
+	Now     int       `json:"now"`     // those of the records that do not wait for others
+	Pending int       `json:"pending"` // records whose registration is unknown
+	Sent    int       `json:"sent"`    // entries in transactions whose outcome is unknown
+	Oldest  time.Time `json:"oldest"`  // when the oldest of the records was prepared; zero if there is none
 }
 
-// Status counts what waits.
+// Status counts the entries that wait. Its errors are those of [Box.Prepare].
 func (b *Box) Status() (Status, error) {
 	var out Status
 	err := b.locked(func(s *state) error {
@@ -262,7 +271,7 @@ func (b *Box) Status() (Status, error) {
 				continue
 			}
 			out.Entries += j.left
-			n := j.waiting()
+			n := j.unwritten()
 			out.Records += n
 			if j.Now {
 				out.Now += n
@@ -279,8 +288,8 @@ func (b *Box) Status() (Status, error) {
 	return out, err
 }
 
-// unregistered are the jobs whose outcome is not known, and of which nobody in this
-// process will say more.
+// unregistered returns the jobs whose registration is unknown and that this process is not
+// registering.
 func (b *Box) unregistered() ([]Job, error) {
 	var out []Job
 	err := b.locked(func(s *state) error {

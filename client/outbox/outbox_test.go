@@ -15,8 +15,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestPolicy: entries wait for those of enough records, or until the oldest has waited
-// long enough, and go in transactions of one size.
+// TestPolicy: entries wait for those of enough records, or until the oldest has waited long
+// enough. Transactions have fixed sizes.
 func TestPolicy(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()
@@ -32,10 +32,7 @@ func TestPolicy(t *testing.T) {
 	put := func(n, records int) {
 		t.Helper()
 		j := job(t, n, records)
-		w.register(j)
-		if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
-			t.Fatal(err)
-		}
+		w.registered(t, b, j)
 	}
 	put(1, 4)
 	put(2, 3)
@@ -68,8 +65,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestOneFlushAtATime: a flush that does not want to wait leaves it to the one on its
-// way.
+// TestOneFlushAtATime: a flush that does not wait leaves the work to a running one.
 func TestOneFlushAtATime(t *testing.T) {
 	for name, boxes := range map[string]func(t *testing.T) (*Box, *Box){
 		"memory": func(*testing.T) (*Box, *Box) { b := Memory(); return b, b },
@@ -101,7 +97,7 @@ func TestOneFlushAtATime(t *testing.T) {
 	}
 }
 
-// TestNothingReadable: no keyword is in the file, and nobody but its owner may read it.
+// TestNothingReadable: the file holds no keyword, and only its owner may read it.
 func TestNothingReadable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "box")
 	b := open(t, dir)
@@ -147,8 +143,7 @@ func entryOf(t *testing.T, dir string) os.DirEntry {
 	return all[slices.IndexFunc(all, func(e os.DirEntry) bool { return e.Name() == filepath.Base(dir) })]
 }
 
-// TestDamaged: a byte that flips in the middle of the log is told, and nothing is
-// guessed.
+// TestDamaged: a flipped byte in the middle of the log is an error.
 func TestDamaged(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
@@ -183,8 +178,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestCompact: the log does not grow for ever, and making it anew keeps what waits, also
-// for another process that had read the former one.
+// TestCompact: the log does not grow for ever. Rewriting it keeps the waiting entries, also
+// for another process that had read the old one.
 func TestCompact(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b, other := open(t, dir), open(t, dir)
@@ -221,7 +216,7 @@ func TestCompact(t *testing.T) {
 	w.once(t, "compacted", jobs...)
 }
 
-// TestOtherFormat: what another version wrote is not called damaged.
+// TestOtherFormat: a log that another version wrote is not called damaged.
 func TestOtherFormat(t *testing.T) {
 	head := append([]byte(magic), make([]byte, 16)...)
 	head[len(magicKind)] = '1'
@@ -234,7 +229,7 @@ func TestOtherFormat(t *testing.T) {
 	}
 }
 
-// FuzzLog reads what may be in a damaged file.
+// FuzzLog reads damaged logs.
 func FuzzLog(f *testing.F) {
 	j := &Job{ID: NewID(), Records: []Record{{ID: "x"}}, Entries: []index.Pending{{Posting: index.Posting{
 		Version: 1, Op: index.Add, First: index.NoDay, Last: index.NoDay, Written: time.Unix(1, 0)}}}}
@@ -253,9 +248,9 @@ func FuzzLog(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh := newState()
-		if torn, err := fresh.read(again); err != nil || torn || len(fresh.jobs) != len(s.jobs) {
-			t.Errorf("%d jobs became %d, %v, %v", len(s.jobs), len(fresh.jobs), torn, err)
+		copied := newState()
+		if torn, err := copied.read(again); err != nil || torn || len(copied.jobs) != len(s.jobs) {
+			t.Errorf("%d jobs became %d, %v, %v", len(s.jobs), len(copied.jobs), torn, err)
 		}
 	})
 }

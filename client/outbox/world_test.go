@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// errCrash is where a process dies: what it would have done next is not done.
+// errCrash marks the point where a process dies: it does nothing after that.
 var errCrash = errors.New("crash")
 
 // world is a ledger that outlives crashes.
@@ -23,7 +23,7 @@ type world struct {
 	puts    int
 
 	beforePut func() error // nothing was written
-	afterPut  func() error // it was written, and the caller does not hear of it
+	afterPut  func() error // it was written, and the answer is lost
 }
 
 func newWorld() *world {
@@ -86,6 +86,15 @@ func (w *world) register(j *Job) {
 	}
 }
 
+// registered prepares a job whose records are on the ledger.
+func (w *world) registered(t *testing.T, b *Box, j *Job) {
+	t.Helper()
+	w.register(j)
+	if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 var testKey = index.ScopeKey{1, 2, 3}
 
 // job makes a job of records, each with terms of its own and two that all have.
@@ -114,8 +123,8 @@ func (w *world) flush() Flush {
 	return Flush{Writer: &index.Writer{Store: w, MSP: "HospitalA"}, Records: w.Records, Wait: true}
 }
 
-// once requires that every entry of the jobs is in the index, once, and that no chain has
-// a hole.
+// once requires that every entry of the jobs is in the index exactly once, and that no
+// chain has a hole.
 func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 	t.Helper()
 	want := make(map[index.Term]int)
@@ -139,7 +148,7 @@ func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sizes, err := s.Peek(t.Context(), []index.Term{term}) // of what is read already
+		sizes, err := s.Peek(t.Context(), []index.Term{term}) // of the entries that All has read
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,8 +167,8 @@ func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 	}
 }
 
-// dying counts down the writes of a medium, and crashes at one: before it, in the middle
-// of it, or after it.
+// dying counts down the writes of a medium and crashes at one: before it, in the middle of
+// it, or after it.
 type dying struct {
 	medium
 	left int

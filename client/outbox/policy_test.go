@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -9,9 +8,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// waiting is a box with so many registered jobs of so many records, each with so many
-// terms.
-func waiting(created time.Time, jobs, records, terms int) *state {
+// registeredJobs returns the state of a box with registered jobs, each with a number of
+// records, each with a number of terms.
+func registeredJobs(created time.Time, jobs, records, terms int) *state {
 	s := &state{jobs: make(map[ID]*jobState)}
 	for i := range jobs {
 		j := &jobState{Job: Job{ID: NewID(), Created: created, Records: make([]Record, records)}, serial: i, registered: true}
@@ -25,8 +24,8 @@ func waiting(created time.Time, jobs, records, terms int) *state {
 	return s
 }
 
-// TestFewDummies: of many records that wait, as many are written as fill transactions,
-// and the rest has company the next time.
+// TestFewDummies: of many waiting records, as many are written as fill transactions. The
+// rest is written with later ones.
 func TestFewDummies(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct{ records, terms, want int }{
@@ -39,7 +38,7 @@ func TestFewDummies(t *testing.T) {
 		{9, 300, 9},   // 2700 of 2816 (two of 1024, one of 512 and one of 256)
 		{100, 1, 100}, // less than one transaction
 	} {
-		s := waiting(now, c.records, 1, c.terms)
+		s := registeredJobs(now, c.records, 1, c.terms)
 		f := Flush{Now: now}.withDefaults()
 		due := s.due(f)
 		if len(due) != c.want {
@@ -61,7 +60,7 @@ func TestFewDummies(t *testing.T) {
 	}
 }
 
-// TestIdle: a box knows when a flush has something to do.
+// TestIdle: a box knows whether a flush has something to do.
 func TestIdle(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
@@ -107,11 +106,11 @@ func TestIdle(t *testing.T) {
 	idle(b, false, "with one that has waited long")
 }
 
-// TestWholeRecords: of a job of many records as many are written as fill transactions,
-// none in part, and the rest the next time.
+// TestWholeRecords: of a job of many records, as many are written as fill transactions,
+// none in part. The rest is written later.
 func TestWholeRecords(t *testing.T) {
 	now := time.Now()
-	s := waiting(now, 2, 30, 12)
+	s := registeredJobs(now, 2, 30, 12)
 	f := Flush{Now: now}.withDefaults()
 	jobs := s.ordered()
 	if due := s.due(f); due[jobs[0].ID] != 360 || due[jobs[1].ID] != 12*12 { // 504 of 512
@@ -140,8 +139,8 @@ func TestWholeRecords(t *testing.T) {
 	}
 }
 
-// TestSizes: large transactions take no more dummies than those of the default size
-// would, so they show no more.
+// TestSizes: large transactions need no more dummies than those of the default size, and
+// so reveal no more.
 func TestSizes(t *testing.T) {
 	p := Policy{}.withDefaults()
 	for n := 1; n <= 3*index.MaxBatch; n++ {
@@ -163,8 +162,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestMoreToCome: while more entries are coming only full transactions are written,
-// unless what waits has waited for a while.
+// TestMoreToCome: while more entries are coming, only full transactions are written, until
+// the oldest entries have waited for a while.
 func TestMoreToCome(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -182,7 +181,7 @@ func TestMoreToCome(t *testing.T) {
 		{7, DefaultPace, 0},        // too few to hide each other
 		{7, DefaultAge, 7 * 12},
 	} {
-		s := waiting(now, c.records, 1, 12)
+		s := registeredJobs(now, c.records, 1, 12)
 		entries := 0
 		for _, n := range s.due(Flush{More: true, Now: now.Add(c.after)}.withDefaults()) {
 			entries += n
@@ -196,16 +195,12 @@ func TestMoreToCome(t *testing.T) {
 	}
 }
 
-// TestReportOfParts: a job whose records are written by several flushes is told of by
-// each as far as it wrote it.
+// TestReportOfParts: when several flushes write the records of a job, each counts its own.
 func TestReportOfParts(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()
 	j := job(t, 1, 70) // of 4 entries each, of which 64 records fill a transaction
-	w.register(j)
-	if err := errors.Join(b.Prepare(j), b.Registered(j.ID)); err != nil {
-		t.Fatal(err)
-	}
+	w.registered(t, b, j)
 	first, err := b.Flush(t.Context(), f)
 	if err != nil || first.Entries != 4*first.Records || first.Records == 0 || first.Records == 70 {
 		t.Errorf("first %+v, %v", first, err)
