@@ -9,12 +9,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// retries bounds how often a batch is tried again when a service does not answer, or ids
-// are refused that cannot be seen.
+// retries bounds the retries of a batch after a service did not answer, or refused ids that
+// nobody can see.
 const retries = 6
 
-// batch seals items of one rule. It fails only for a reason that stops the job; what
-// fails for an item or a rule becomes rows.
+// batch seals items of one rule. A failure of an item or a rule becomes rows; an error ends
+// the job.
 func (r *run) batch(ctx context.Context, items []*item) error {
 	rule := items[0].rule
 	if err := r.brokenRule(rule); err != nil {
@@ -63,7 +63,7 @@ func (r *run) batch(ctx context.Context, items []*item) error {
 			}
 		}
 		switch {
-		case len(failed) > 0: // the rest had no chance
+		case len(failed) > 0: // their failure was the cause
 			tries--
 		case retriable(err):
 			if err := r.pause(ctx, err, tries); err != nil {
@@ -74,7 +74,7 @@ func (r *run) batch(ctx context.Context, items []*item) error {
 			r.broken[rule] = err
 			r.mu.Unlock()
 			return r.failAll(items, err)
-		case len(items) > 1: // one of them is to blame
+		case len(items) > 1: // find the item that is the cause
 			half := len(items) / 2
 			if err := r.batch(ctx, items[:half]); err != nil {
 				return err
@@ -102,13 +102,13 @@ func (r *run) request(items []*item) (client.SealRequest, []*attempt) {
 	return q, attempts
 }
 
-// sealed notes what was sealed and returns the others.
+// sealed notes the items that were sealed and returns the others.
 func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	byID := make(map[string]client.Sealed, len(sealed))
 	for _, s := range sealed {
 		byID[s.ID] = s
 	}
-	done, left := part(items, func(i *item) bool { _, ok := byID[i.id]; return ok })
+	done, left := partition(items, func(i *item) bool { _, ok := byID[i.id]; return ok })
 	for _, i := range done {
 		s := byID[i.id]
 		row := r.row(i, StatusSealed)
@@ -118,7 +118,7 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 			sum.Entries += s.Terms
 			sum.Bytes += s.Size
 			sum.Read += i.section.length
-			r.unwritten += s.Terms
+			r.unflushed += s.Terms
 		}); err != nil {
 			return left, err
 		}
@@ -126,8 +126,8 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	return left, r.Journal.add(done)
 }
 
-// present asks the ledger which of the items an earlier attempt registered, and returns
-// the others.
+// present asks the ledger which items earlier attempts have registered, and returns the
+// others.
 func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
 	ids := make([]string, len(items))
 	for n, i := range items {
@@ -141,7 +141,7 @@ func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
 	for _, f := range found {
 		there[f.ID] = true
 	}
-	done, left := part(items, func(i *item) bool { return there[i.id] })
+	done, left := partition(items, func(i *item) bool { return there[i.id] })
 	for _, i := range done {
 		if err := r.tell(r.row(i, StatusPresent), func(s *Summary) { s.Before++; s.Read += i.section.length }); err != nil {
 			return left, err
@@ -150,8 +150,8 @@ func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
 	return left, r.Journal.add(done)
 }
 
-// part keeps the order of the items.
-func part(items []*item, is func(*item) bool) (yes, no []*item) {
+// partition keeps the order of the items.
+func partition(items []*item, is func(*item) bool) (yes, no []*item) {
 	for _, i := range items {
 		if is(i) {
 			yes = append(yes, i)
@@ -177,20 +177,20 @@ func (r *run) brokenRule(rule *Rule) error {
 	return r.broken[rule]
 }
 
-// retriable: nothing is wrong with the records. After an outcome that nobody could tell
-// the same ids are asked for, and sent again if they are not there: the ledger takes each
-// only once, whichever attempt arrives.
+// retriable reports whether an error has nothing to do with the records. After an unknown
+// outcome the same ids are looked up and sent again if they are missing. The ledger takes
+// each id only once, whichever attempt arrives first.
 func retriable(err error) bool {
 	return errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrUnknownOutcome) || errors.Is(err, client.ErrConflict) ||
 		errors.Is(err, client.ErrExists)
 }
 
-// ofRule: the same would be said of every record of the rule.
+// ofRule reports whether every record of the rule would fail with the error.
 func ofRule(err error) bool {
 	return errors.Is(err, client.ErrNotSatisfied) || errors.Is(err, client.ErrDenied) || errors.Is(err, client.ErrNotFound)
 }
 
-// pause waits before another attempt, or gives up with the cause.
+// pause waits before the next attempt. It returns the cause if there is none.
 func (r *run) pause(ctx context.Context, cause error, tries int) error {
 	if !retriable(cause) || tries >= retries {
 		return cause
@@ -209,18 +209,18 @@ func (r *run) pause(ctx context.Context, cause error, tries int) error {
 	}
 }
 
-// flushEntries is how many index entries may wait before they are written.
+// flushEntries is the number of waiting index entries that causes a flush.
 const flushEntries = 16 << 10
 
-// flush writes index entries when there are many, or all.
+// flush writes index entries once there are many, or all of them.
 func (r *run) flush(ctx context.Context, all bool) error {
 	if r.Flush == nil {
 		return nil
 	}
 	r.mu.Lock()
-	due := all || r.unwritten >= flushEntries
+	due := all || r.unflushed >= flushEntries
 	if due {
-		r.unwritten = 0
+		r.unflushed = 0
 	}
 	r.mu.Unlock()
 	if !due {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// globs are patterns of which one has to match; no patterns match everything.
+// globs match if one of them does. An empty list matches everything.
 type globs []*regexp.Regexp
 
 func (g globs) any(values ...string) bool {
@@ -22,9 +22,9 @@ func (g globs) any(values ...string) bool {
 	return false
 }
 
-// newGlob compiles a pattern: "*" stands for any text, "?" for one character, everything
-// else for itself in upper or lower case. In a path "*" and "?" do not pass a '/', but
-// "**" does, and "**/" may also stand for nothing; case counts.
+// newGlob compiles a pattern. "*" matches any text, "?" one character, and everything else
+// itself, in upper or lower case. In a path case counts, "*" and "?" do not match a '/',
+// "**" does, and "**/" also matches the empty text.
 func newGlob(pattern string, isPath bool) *regexp.Regexp {
 	var re strings.Builder
 	if isPath {

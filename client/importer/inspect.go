@@ -20,7 +20,7 @@ import (
 
 var errNoRule = errors.New("no rule matches it")
 
-// inspect reads an item once: its digest gives the record id, and its content the rule.
+// inspect reads an item once. Its digest determines the record id, its content the rule.
 func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	in, err := i.open()
 	if err != nil {
@@ -35,7 +35,7 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 			return err
 		}
 	}
-	if _, err = io.Copy(io.Discard, content); err != nil { // what extraction did not need
+	if _, err = io.Copy(io.Discard, content); err != nil { // the rest, for the digest
 		return err
 	}
 	if now, err := in.Stat(); err != nil || i.changed(now) {
@@ -50,15 +50,15 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	return nil
 }
 
-// key names the item within the job.
+// key identifies the item within the job.
 func (i *item) key() string {
 	if i.part == 0 {
 		return i.name
 	}
-	return i.name + "\x00" + strconv.Itoa(i.part) // no name has this byte in it
+	return i.name + "\x00" + strconv.Itoa(i.part) // no name contains this byte
 }
 
-// recordID is PRF(secret, key, content), see the package comment.
+// recordID is a PRF of secret, key and content; see the package comment.
 func recordID(secret []byte, key string, sum [32]byte) string {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("chartseal/import/v1\x00"))
@@ -68,7 +68,8 @@ func recordID(secret []byte, key string, sum [32]byte) string {
 	return ledger.FormatRecordID([ledger.RecordIDSize]byte(mac.Sum(nil)))
 }
 
-// An attempt is one reading of an item by Seal, which must find what was inspected.
+// An attempt is one reading of an item by Seal. The content must be that which was
+// inspected.
 type attempt struct {
 	*item
 	failure atomic.Pointer[error] // why it could not be read to its end
@@ -81,7 +82,7 @@ func (a *attempt) failed() error {
 	return nil
 }
 
-// source gives the item to Seal.
+// source returns the item as a source for Seal.
 func (a *attempt) source() client.Source {
 	name := path.Base(a.name)
 	if a.part > 0 {
@@ -95,36 +96,35 @@ func (a *attempt) source() client.Source {
 				a.failure.Store(&err)
 				return nil, err
 			}
-			return &verified{a: a, in: in, r: io.NewSectionReader(in, a.section.offset, a.section.length), h: sha256.New()}, nil
+			return &verifiedReader{a: a, in: in, r: io.NewSectionReader(in, a.section.offset, a.section.length), h: sha256.New()}, nil
 		},
 	}
 }
 
-// verified reads an item and holds it against what was inspected.
-type verified struct {
+// A verifiedReader reads an item and compares its digest with that of the inspection.
+type verifiedReader struct {
 	a  *attempt
 	in *os.File
 	r  io.Reader
 	h  hash.Hash
 }
 
-func (v *verified) Read(p []byte) (int, error) {
+func (v *verifiedReader) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.h.Write(p[:n])
 	if err == io.EOF && [32]byte(v.h.Sum(nil)) != v.a.sum {
 		err = errChanged
 	}
-	// A Seal that was broken off for another reason closes the file, perhaps under a
-	// read.
+	// A Seal that fails for another reason closes the file, perhaps during a read.
 	if err != nil && err != io.EOF && !errors.Is(err, os.ErrClosed) {
 		v.a.failure.Store(&err)
 	}
 	return n, err
 }
 
-func (v *verified) Close() error { return v.in.Close() }
+func (v *verifiedReader) Close() error { return v.in.Close() }
 
-// contextReader ends with the context.
+// A contextReader fails once its context has ended.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -137,7 +137,7 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// contextReaderAt ends with the context.
+// A contextReaderAt fails once its context has ended.
 type contextReaderAt struct {
 	ctx context.Context
 	r   io.ReaderAt

@@ -16,62 +16,69 @@ import (
 	"github.com/chartseal/chartseal/client/emr"
 )
 
-// A Sealer is a client.Client.
+// A Sealer seals records. client.Client is one.
 type Sealer interface {
 	Seal(ctx context.Context, r client.SealRequest) ([]client.Sealed, error)
 }
 
-// A Registry is a client.Ledger.
+// A Registry knows the registered records. client.Ledger is one.
 type Registry interface {
 	Records(ctx context.Context, ids []string) ([]ledger.Record, error)
 }
 
-// A Job is what to import and how. Source and Rules are required, and for Run also
-// Client, Ledger and Journal.
+// A Job describes an import. Source and Rules are required. Run also requires Client,
+// Ledger and Journal.
 type Job struct {
 	Source string // directory or file
 	Rules  *Rules
-	Split  bool   // take FHIR bundles apart
-	Scope  string // where to index when a rule does not say; empty means not at all
+	Split  bool   // import the resources of a FHIR bundle one by one
+	Scope  string // for rules that name no scope; empty means no index
 
 	Client  Sealer
 	Ledger  Registry
 	Journal *Journal
 
-	// Jobs is how many records are inspected at a time; zero means 4. How many are sealed
-	// is up to Client: [InFlight] times its Parallel.
+	// Jobs is the number of records that are inspected at a time; zero means 4. The number
+	// that is sealed at a time is [InFlight] times the Client's Parallel.
 	Jobs int
 
-	// Report gets a row for every item that this run dealt with, from one goroutine at a
-	// time. A row is reported before it is noted as done, so a killed run may report an
-	// item twice but leaves out none. An error ends the job.
+	// Report gets a row for every item of this run, from one goroutine at a time. A row is
+	// reported before the item is marked as done: runs that are killed may report an item
+	// twice, but never leave one out. An error ends the job.
 	Report func(Row) error
 
-	// Progress is told the counts so far, from one goroutine at a time.
+	// Progress gets the counts so far, from one goroutine at a time.
 	Progress func(Summary)
 
-	// Flush writes the index entries that Seal has put aside: from time to time those
-	// that are due, and in the end all. Nil is for a Client that puts nothing aside.
+	// Flush writes the index entries that Seal has left in the outbox: those that are due,
+	// from time to time, and all of them at the end. Leave it nil if the Client has no
+	// outbox.
 	Flush func(ctx context.Context, all bool) error
 
-	// Backoff is the first wait after a service did not answer; it doubles, six times.
-	// Zero means half a second.
+	// Backoff is the first wait after a service did not answer. It doubles, six times. Zero
+	// means half a second.
 	Backoff time.Duration
 }
 
-// InFlight is how many batches are sealed at a time, so that one is encrypted while
+// InFlight is the number of batches that are sealed at a time: one is encrypted while
 // another is ordered.
 const InFlight = 2
 
 // Bounds on a batch, which is one transaction.
 const (
 	batchRecords = ledger.MaxNewRecords
-	batchBytes   = 16 << 20 // of content; large records have many terms, and their entries are held until they are registered
+	batchBytes   = 16 << 20 // of content: large records have many entries, which stay in memory until they are registered
 )
 
-// Run imports. The Summary says how far it came also when there is an error; the same job
-// may then be run again. Items that failed are no error: they are counted and have their
-// rows.
+// Run imports. The Summary is valid even if there is an error; the job may then be run
+// again. An item that fails is no error: it is counted and has a row.
+//
+// Errors:
+//   - client.ErrNotFound if there is no Source.
+//   - client.ErrInvalid if the journal was begun on another ledger.
+//   - the last error of a service that stayed away, such as client.ErrUnavailable.
+//   - the error of Report, of Flush or of the file system.
+//   - the error of ctx, once it has ended.
 func (j *Job) Run(ctx context.Context) (Summary, error) {
 	r := &run{Job: j, started: time.Now(), broken: make(map[*Rule]error)}
 	err := j.check()
@@ -105,7 +112,7 @@ func (j *Job) jobs() int {
 	return j.Jobs
 }
 
-// run is a Job on its way.
+// A run is a Job that is running.
 type run struct {
 	*Job
 	started time.Time
@@ -114,11 +121,10 @@ type run struct {
 	sum    Summary
 	broken map[*Rule]error // rules that fail for every record
 
-	unwritten int // index entries since the last flush
+	unflushed int // index entries since the last flush
 }
 
-// sameLedger refuses marks that were made on another ledger: on this one, what they say
-// is done is not.
+// sameLedger refuses the marks of another ledger: here, those items are not done.
 func (r *run) sameLedger(ctx context.Context) error {
 	if r.Journal.Last == "" {
 		return nil
@@ -128,12 +134,12 @@ func (r *run) sameLedger(ctx context.Context) error {
 		return err
 	}
 	if len(found) == 0 {
-		return ledger.Errorf(ledger.ErrInvalid, "record %s, which its journal knows, is not on this ledger: the job was begun on another one", r.Journal.Last)
+		return ledger.Errorf(ledger.ErrInvalid, "record %s of its journal is not on this ledger: the job was begun on another one", r.Journal.Last)
 	}
 	return nil
 }
 
-// all moves items from the walk over inspection into batches.
+// all runs the pipeline: walk, inspect, group into batches, seal.
 func (r *run) all(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	found, ready, batches := make(chan *item, 64), make(chan *item, 64), make(chan []*item)
@@ -173,7 +179,7 @@ func (r *run) all(ctx context.Context) error {
 	go func() { inspectors.Wait(); close(ready) }()
 	g.Go(func() error {
 		defer close(batches)
-		return group(ctx, ready, batches)
+		return intoBatches(ctx, ready, batches)
 	})
 	for range InFlight {
 		g.Go(func() error {
@@ -197,41 +203,46 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 	}
 }
 
-// group collects items of one rule, for what a Seal does is the same for all of its
-// records.
-func group(ctx context.Context, ready <-chan *item, batches chan<- []*item) error {
+// intoBatches collects items of one rule: a SealRequest has one policy.
+func intoBatches(ctx context.Context, ready <-chan *item, batches chan<- []*item) error {
 	waiting := make(map[*Rule][]*item)
 	size := make(map[*Rule]int64)
+	release := func(rule *Rule) error {
+		batch := waiting[rule]
+		delete(waiting, rule)
+		size[rule] = 0
+		return send(ctx, batches, batch)
+	}
 	for i := range ready {
 		rule := i.rule
 		if size[rule]+i.section.length > batchBytes && len(waiting[rule]) > 0 {
-			if err := send(ctx, batches, waiting[rule]); err != nil {
+			if err := release(rule); err != nil {
 				return err
 			}
-			waiting[rule], size[rule] = nil, 0
 		}
 		waiting[rule] = append(waiting[rule], i)
 		size[rule] += i.section.length
 		if len(waiting[rule]) == batchRecords {
-			if err := send(ctx, batches, waiting[rule]); err != nil {
+			if err := release(rule); err != nil {
 				return err
 			}
-			waiting[rule], size[rule] = nil, 0
 		}
 	}
-	for _, rest := range waiting {
-		if len(rest) > 0 {
-			if err := send(ctx, batches, rest); err != nil {
-				return err
-			}
+	for rule := range waiting {
+		if err := release(rule); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// Plan tells for every item what Run would give it: rows of status "sealed" for what
-// would be, and those that Run would report as failed or skipped. It needs no network and
-// changes nothing.
+// Plan reports the rows that Run would report, with status "sealed" for items that would be
+// sealed. It needs no network and changes nothing.
+//
+// Errors:
+//   - client.ErrNotFound if there is no Source.
+//   - the error of Report or of the file system.
+//   - the error of ctx, once it has ended.
 func (j *Job) Plan(ctx context.Context) (Summary, error) {
 	r := &run{Job: j, started: time.Now()}
 	secret := make([]byte, 32)
@@ -243,7 +254,7 @@ func (j *Job) Plan(ctx context.Context) (Summary, error) {
 			return r.fail(i, err)
 		}
 		kind := i.kind
-		if kind == "" { // the rules did not need it, but people may
+		if kind == "" { // the rules did not need it, but readers of the plan may
 			kind, _ = i.readKind()
 		}
 		row := r.row(i, StatusSealed)

@@ -24,7 +24,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Header says what a journal is of. A job that is run again must have the same.
+// A Header identifies the job of a journal. A resumed job must have the same actor, source
+// and split.
 type Header struct {
 	Format string `json:"format"`
 	Actor  string `json:"actor"`
@@ -36,21 +37,22 @@ type Header struct {
 
 const journalFormat = "chartseal/import/v1"
 
-// A Journal is a job on disk: its secret, and what is done. It is text, a line an entry,
-// each ending in the CRC-32 of what stands before it; lines that a crash left unfinished
-// do not count.
+// A Journal is the state of a job on disk: its secret, and marks for the items that are
+// done. It is a text file. Each line ends with the CRC-32 of the text before it. Lines that
+// a crash left unfinished are ignored.
 //
 //	{header as JSON} CRC
-//	done MARK MASK CRC         some parts of a file are registered; MASK is a bit for each of 64
-//	record ID CRC              the last record registered, to tell whether this is still the same ledger
+//	done MARK MASK CRC         parts of a file are registered; MASK has a bit for each of 64
+//	record ID CRC              the last record that was registered, to recognise the ledger
 //
-// A mark is a keyed hash of the file's path, size and time of change, and of which 64
-// parts it is: a file that was changed is read again. It is safe for concurrent use by
-// one process; another one is refused.
+// A mark is a keyed hash of a file's path, size and time of change, and of the number of a
+// group of 64 parts. A file that has changed has other marks and is read again.
+//
+// A Journal is safe for concurrent use by one process. It is locked against others.
 type Journal struct {
 	Header  Header
-	Resumed bool   // it was there before
-	Last    string // the last record id that it had; "" if none
+	Resumed bool   // it existed before
+	Last    string // the last record id in it; "" if there is none
 
 	mu   sync.Mutex
 	f    *os.File
@@ -60,9 +62,12 @@ type Journal struct {
 // A mark names 64 parts of a file.
 type mark [12]byte
 
-// OpenJournal opens or makes the journal at path. One that belongs to another source,
-// person or way of splitting is ErrInvalid; one that another process has open is
-// ErrUnavailable.
+// OpenJournal opens the journal at path, or makes a new one.
+//
+// Errors:
+//   - client.ErrInvalid if the file is no journal, or has another actor, source or split.
+//   - client.ErrUnavailable if another process has it open.
+//   - errors of the file system.
 func OpenJournal(path string, h Header) (*Journal, error) {
 	j, err := openJournal(path, h)
 	if err != nil {
@@ -100,7 +105,7 @@ func (j *Journal) load(h Header) error {
 	for first := true; ; first = false {
 		line, err := in.ReadString('\n')
 		if err == io.EOF {
-			break // what has no end of line was never finished
+			break // an unfinished line has no end
 		}
 		if err != nil {
 			return err
@@ -152,7 +157,8 @@ func (j *Journal) read(text string) {
 	}
 }
 
-// begin makes a new journal safe on disk before anything depends on its secret.
+// begin writes and syncs the header of a new journal, before anything depends on its
+// secret.
 func (j *Journal) begin(h Header) error {
 	h.Format, h.Begun, h.Secret = journalFormat, time.Now().UTC().Format(time.RFC3339), make([]byte, sha256.Size)
 	rand.Read(h.Secret)
@@ -175,10 +181,10 @@ func (j *Journal) begin(h Header) error {
 	return dir.Sync()
 }
 
-// Close lets other processes have the journal.
+// Close unlocks the journal for other processes.
 func (j *Journal) Close() error { return j.f.Close() }
 
-// has tells whether an item is known to be registered.
+// has reports whether an item is marked as registered.
 func (j *Journal) has(i *item) bool {
 	m, bit := j.markOf(i)
 	j.mu.Lock()
@@ -186,7 +192,7 @@ func (j *Journal) has(i *item) bool {
 	return j.done[m]&bit != 0
 }
 
-// add marks items as registered, safe on disk.
+// add marks items as registered and syncs the marks.
 func (j *Journal) add(items []*item) error {
 	if len(items) == 0 {
 		return nil
@@ -211,7 +217,7 @@ func (j *Journal) add(items []*item) error {
 	return j.f.Sync()
 }
 
-// markOf gives the item's mark and its bit.
+// markOf returns the item's mark and its bit.
 func (j *Journal) markOf(i *item) (mark, uint64) {
 	mac := hmac.New(sha256.New, j.Header.Secret)
 	mac.Write([]byte("mark\x00"))
@@ -227,12 +233,12 @@ func (j *Journal) markOf(i *item) (mark, uint64) {
 	return mark(mac.Sum(nil)[:len(mark{})]), 1 << (i.part % 64)
 }
 
-// withSum appends a line.
+// withSum appends a line with its checksum.
 func withSum(b []byte, text string) []byte {
 	return fmt.Appendf(b, "%s %08x\n", text, crc32.ChecksumIEEE([]byte(text)))
 }
 
-// checked takes a line apart.
+// checked returns the text of a line and whether its checksum is right.
 func checked(line string) (text string, ok bool) {
 	line = strings.TrimSuffix(line, "\n")
 	i := strings.LastIndexByte(line, ' ')

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// What became of an item.
+// The outcomes of an item.
 const (
 	StatusSealed  = "sealed"
-	StatusPresent = "present" // an earlier run had sealed it, which the journal did not know
+	StatusPresent = "present" // sealed by an earlier run whose mark was lost
 	StatusFailed  = "failed"
 	StatusSkipped = "skipped" // not a record: a link, a pipe, an entry without a resource
 )
 
-// A Row says what became of an item.
+// A Row is the outcome of an item.
 type Row struct {
-	File     string   `json:"file"` // below what is imported
+	File     string   `json:"file"` // path below the source
 	Part     int      `json:"part,omitempty"`
 	Status   string   `json:"status"`
 	Record   string   `json:"record,omitempty"`
@@ -33,15 +33,15 @@ type Row struct {
 	Warnings   []string `json:"warnings,omitempty"`
 }
 
-// A Summary counts.
+// A Summary counts items by outcome.
 type Summary struct {
 	Sealed  int   `json:"sealed"`  // in this run
 	Before  int   `json:"before"`  // sealed by earlier runs of the job
 	Failed  int   `json:"failed"`  // see their rows
 	Skipped int   `json:"skipped"` // see their rows
-	Entries int   `json:"entries"` // index terms of what was sealed
-	Bytes   int64 `json:"bytes"`   // of what was sealed
-	Read    int64 `json:"-"`       // bytes of what was dealt with, for progress
+	Entries int   `json:"entries"` // index terms of the sealed records
+	Bytes   int64 `json:"bytes"`   // of the sealed records
+	Read    int64 `json:"-"`       // bytes of all items so far, for progress
 
 	Seconds          float64 `json:"seconds"`
 	RecordsPerSecond float64 `json:"recordsPerSecond"`
@@ -55,7 +55,7 @@ func (s *Summary) rate(took time.Duration) {
 	}
 }
 
-// reason is an error without the path that its row names already.
+// reason is the text of an error, without the path that the row has already.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -17,31 +17,31 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// Rules decide what each record gets. The first rule that matches does.
+// Rules decide the policy and scope of each record. The first rule that matches applies.
 type Rules struct {
 	Rules []*Rule `yaml:"rules"`
 }
 
-// A Rule gives a policy, and more, to the records that it matches.
+// A Rule applies to the records that it matches.
 type Rule struct {
-	Name       string   `yaml:"name"` // for messages; "rule N" if none is given
+	Name       string   `yaml:"name"` // for messages; empty means "rule N"
 	Match      Match    `yaml:"match"`
 	Policy     string   `yaml:"policy"`
-	Scope      string   `yaml:"scope"`    // where it is indexed; empty is the job's own
-	NoIndex    bool     `yaml:"no-index"` // found by its record id only
+	Scope      string   `yaml:"scope"`    // of the index; empty means the job's
+	NoIndex    bool     `yaml:"no-index"` // not indexed: only its record id finds it
 	Keywords   []string `yaml:"keywords"`
 	PatientKey string   `yaml:"patient-key"` // the patient's age recipient
 }
 
-// A Match is conditions that all have to hold; of each list one value has to. No
-// condition at all matches everything.
+// A Match holds if each of its lists is empty or has a value that matches. An empty Match
+// holds for every record.
 type Match struct {
-	Path            list `yaml:"path"`            // glob over the path below what is imported: * within a name, ** over any names
+	Path            list `yaml:"path"`            // glob over the path below the source: * within a name, ** across names
 	Kind            list `yaml:"kind"`            // glob, such as fhir:* or hl7v2:ORU^*
 	Organisation    list `yaml:"organisation"`    // glob
 	Department      list `yaml:"department"`      // glob
-	Confidentiality list `yaml:"confidentiality"` // HL7 v3 codes: U, L, M, N, R, V; "none" for a record that says nothing
-	Code            list `yaml:"code"`            // beginning of a code: icd10:F, snomed:44054006
+	Confidentiality list `yaml:"confidentiality"` // HL7 v3 codes: U, L, M, N, R, V; "none" for a record without one
+	Code            list `yaml:"code"`            // prefix of a code: icd10:F, snomed:44054006
 
 	path, kind, organisation, department globs
 	codes                                []codePrefix
@@ -76,7 +76,10 @@ func (l *list) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// ParseRules reads a rule file. Every mistake in it is ErrInvalid, and names the rule.
+// ParseRules reads a rule file.
+//
+// Errors:
+//   - client.ErrInvalid if the file has a mistake. The text names the rule.
 func ParseRules(text []byte) (*Rules, error) {
 	var r Rules
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -90,7 +93,7 @@ func ParseRules(text []byte) (*Rules, error) {
 	return &r, r.check()
 }
 
-// yamlMessage is the decoder's first complaint without the names of our types.
+// yamlMessage is the decoder's first error, without the names of our types.
 func yamlMessage(err error) string {
 	var e *yaml.TypeError
 	if errors.As(err, &e) && len(e.Errors) > 0 {
@@ -100,13 +103,14 @@ func yamlMessage(err error) string {
 	return strings.TrimPrefix(err.Error(), "yaml: ")
 }
 
-// OneRule gives every record the same.
+// OneRule returns rules with one rule, for every record. Its errors are those of
+// [ParseRules].
 func OneRule(r Rule) (*Rules, error) {
 	all := &Rules{Rules: []*Rule{&r}}
 	return all, all.check()
 }
 
-// Or adds a rule for what no other one matches.
+// Or returns rules with another one at the end. Its errors are those of [ParseRules].
 func (r *Rules) Or(last Rule) (*Rules, error) {
 	all := &Rules{Rules: append(slices.Clone(r.Rules), &last)}
 	return all, all.check()
@@ -170,7 +174,7 @@ func (m *Match) all() bool {
 	return len(m.Path)+len(m.Kind)+len(m.Organisation)+len(m.Department)+len(m.Confidentiality)+len(m.Code) == 0
 }
 
-// reads tells whether the condition needs the record's content.
+// reads reports whether the match depends on the record's content.
 func (m *Match) reads() bool {
 	return len(m.Kind)+len(m.Organisation)+len(m.Department)+len(m.Confidentiality)+len(m.Code) > 0
 }
@@ -209,7 +213,7 @@ func (m *Match) compile() error {
 	return nil
 }
 
-// matches holds a record against the conditions.
+// matches reports whether a record matches.
 func (m *Match) matches(path string, d emr.Document) bool {
 	return m.path.any(path) && m.kind.any(d.Kind) && m.organisation.any(d.Organisations...) && m.department.any(d.Departments...) &&
 		m.confidential(d.Confidentiality) && m.coded(d.Codes)
@@ -231,7 +235,7 @@ func (m *Match) coded(codes []index.Code) bool {
 	})
 }
 
-// A codePrefix is the beginning of a code of one system.
+// A codePrefix is a prefix of the codes of one system.
 type codePrefix struct{ system, code string }
 
 func parseCodePrefix(text string) (codePrefix, error) {
@@ -249,17 +253,17 @@ func (p codePrefix) matches(c index.Code) bool {
 	return index.Prefix(c.System) == p.system && strings.HasPrefix(plainCode(c.Code), p.code)
 }
 
-// plainCode compares codes that are written with and without dots.
+// plainCode makes codes with and without dots comparable.
 func plainCode(s string) string {
 	return strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(s), ".", ""))
 }
 
-// reads tells whether a record must be read before its rule is known.
+// reads reports whether a record must be read to find its rule.
 func (r *Rules) reads() bool {
 	return slices.ContainsFunc(r.Rules, func(rule *Rule) bool { return rule.Match.reads() })
 }
 
-// find gives the first rule that matches, or nil.
+// find returns the first rule that matches, or nil.
 func (r *Rules) find(path string, d emr.Document) *Rule {
 	for _, rule := range r.Rules {
 		if rule.Match.matches(path, d) {

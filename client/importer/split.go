@@ -8,14 +8,14 @@ import (
 	"io"
 )
 
-// A section is where a record is within its file, in bytes.
+// A section is the place of a record within its file, in bytes.
 type section struct{ offset, length int64 }
 
-// lines calls each for every line that is not blank, without its end, however long a line
-// is.
+// lines calls each for every line that is not blank, without its line end. Lines may be of
+// any length.
 func lines(r io.Reader, each func(section) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
-	var at, start, last int64 // last: end of what is not white space
+	var at, start, last int64 // last: end of the text that is not white space
 	blank := true
 	end := func() error {
 		if blank {
@@ -55,11 +55,14 @@ var (
 	errMalformed = errors.New("malformed JSON")
 )
 
-// resources calls each for the resource of every entry of a FHIR bundle in JSON, and
-// returns how many entries have none (those that delete, or only answer). It holds no
-// more of the bundle than a key. It fails with errNoBundle when the text is something
-// else, or errMalformed; each may have been called before. Resources of bundles inside a
-// bundle stay together.
+// resources calls each for the resource of every entry of a FHIR bundle in JSON. It returns
+// the number of entries without a resource, such as deletions and responses. A bundle
+// within the bundle counts as one resource. resources holds no more of the text than a key.
+//
+// Errors, perhaps after calls of each:
+//   - errNoBundle if the text is no bundle.
+//   - errMalformed if it is not JSON.
+//   - the error of r or of each, as it is.
 func resources(r io.Reader, each func(section) error) (without int, err error) {
 	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), each: each}
 	head, err := s.in.Peek(len(byteOrderMark))
@@ -96,8 +99,8 @@ func resources(r io.Reader, each func(section) error) (without int, err error) {
 	return s.without, err
 }
 
-// isBundle tells whether a JSON text is a FHIR bundle that [resources] can take apart,
-// reading all of it.
+// isBundle reports whether a JSON text is a FHIR bundle that [resources] can split. It
+// reads all of the text.
 func isBundle(r io.Reader) (bool, error) {
 	_, err := resources(r, func(section) error { return nil })
 	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
@@ -143,17 +146,10 @@ func (s *bundleScanner) skipSpace() (byte, error) {
 	}
 }
 
-// object reads the rest of an object after its brace. member is called at each value's
-// first byte, which has been read.
+// object reads the rest of an object after its brace. It calls member after reading the
+// first byte of each value.
 func (s *bundleScanner) object(depth int, member func(key string, first byte, depth int) error) error {
-	for n := 0; ; n++ {
-		c, err := s.skipSpace()
-		if err != nil {
-			return err
-		}
-		if c == '}' && n == 0 {
-			return nil
-		}
+	return s.list('}', func(c byte) error {
 		if c != '"' {
 			return errMalformed
 		}
@@ -167,37 +163,32 @@ func (s *bundleScanner) object(depth int, member func(key string, first byte, de
 		if c, err = s.skipSpace(); err != nil {
 			return err
 		}
-		if err := member(key, c, depth); err != nil {
-			return err
-		}
-		if c, err = s.skipSpace(); err != nil {
-			return err
-		}
-		if c == '}' {
-			return nil
-		}
-		if c != ',' {
-			return errMalformed
-		}
-	}
+		return member(key, c, depth)
+	})
 }
 
 func (s *bundleScanner) array(depth int, element func(first byte, depth int) error) error {
+	return s.list(']', func(c byte) error { return element(c, depth) })
+}
+
+// list reads things with commas between them up to an end. It calls each after reading the
+// first byte of a thing.
+func (s *bundleScanner) list(end byte, each func(first byte) error) error {
 	for n := 0; ; n++ {
 		c, err := s.skipSpace()
 		if err != nil {
 			return err
 		}
-		if c == ']' && n == 0 {
+		if c == end && n == 0 {
 			return nil
 		}
-		if err := element(c, depth); err != nil {
+		if err := each(c); err != nil {
 			return err
 		}
 		if c, err = s.skipSpace(); err != nil {
 			return err
 		}
-		if c == ']' {
+		if c == end {
 			return nil
 		}
 		if c != ',' {
@@ -248,7 +239,7 @@ func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
 	return s.each(section{start, s.at - start})
 }
 
-// value skips a value whose first byte has been read.
+// value skips the rest of a value after its first byte.
 func (s *bundleScanner) value(first byte, depth int) error {
 	if depth > maxNesting {
 		return errMalformed
@@ -277,8 +268,8 @@ func (s *bundleScanner) value(first byte, depth int) error {
 	return errMalformed
 }
 
-// text reads the rest of a string, of which it keeps the first part: no key or type that
-// matters is longer.
+// text reads the rest of a string and returns its beginning, which is all of any key or
+// type that matters.
 func (s *bundleScanner) text() (string, error) {
 	const kept = 64
 	out := []byte{'"'}

@@ -19,20 +19,20 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A file is one of those that are imported, as it was when it was found.
+// A file is a file of the source, as it was when the walk found it.
 type file struct {
 	path string // to open it
-	name string // below what is imported, with slashes; for a single file its own name
+	name string // path below the source, with slashes; its own name if it is the source
 	info fs.FileInfo
 }
 
-// An item is one record to be: a file, or a part of one.
+// An item is a future record: a file, or a part of one.
 type item struct {
 	file
 	part    int // from 1; 0 for a whole file
 	section section
 
-	// Found out by inspect.
+	// Set by inspect.
 	rule *Rule
 	kind string
 	id   string
@@ -41,8 +41,8 @@ type item struct {
 
 var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
 
-// open opens the file that was found, and nothing else that has its name by now: no link,
-// and no pipe that would never end.
+// open opens the file that the walk found. If another file has its name now, such as a link
+// or a pipe, it fails with errChanged.
 func (f *file) open() (*os.File, error) {
 	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -66,18 +66,18 @@ func (f *file) changed(now fs.FileInfo) bool {
 	return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
 }
 
-// dirChunk is how many names of a directory are held at a time: directories may have
+// dirChunk is the number of directory entries in memory at a time: a directory may have
 // millions.
 const dirChunk = 4096
 
-// A walker finds items. Each of its functions may end the walk with an error.
+// A walker finds items. An error of one of its functions ends the walk.
 type walker struct {
 	split bool
 	item  func(*item) error
-	skip  func(name string, reason error, failed bool) error // what will not be imported, and why
+	skip  func(name string, reason error, failed bool) error // for a file that is not imported; failed tells an error from a file that is no record
 }
 
-// walk finds everything below root, which is a directory or a file.
+// walk finds the items of root, which is a directory or a file.
 func (w *walker) walk(ctx context.Context, root string) error {
 	info, err := os.Stat(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,7 +139,7 @@ func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry) erro
 	return w.file(ctx, file{path: at, name: name, info: info})
 }
 
-// file gives the items of a file.
+// file finds the items of a file.
 func (w *walker) file(ctx context.Context, f file) error {
 	if !f.info.Mode().IsRegular() {
 		return w.skip(f.name, errors.New("not a regular file"), false)
@@ -172,7 +172,7 @@ func (w *walker) file(ctx context.Context, f file) error {
 	return w.item(&item{file: f, section: all})
 }
 
-// unreadable skips a file, unless it is the walk that is to end.
+// unreadable skips a file, unless the walk was told to stop.
 func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -180,11 +180,11 @@ func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 	return w.skip(f.name, err, true)
 }
 
-// parts numbers the parts that cut finds.
-func (w *walker) parts(ctx context.Context, f file, in *os.File, cut func(each func(section) error) error) error {
+// parts numbers the parts that split finds.
+func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each func(section) error) error) error {
 	n := 0
 	var stop error
-	err := cut(func(s section) error {
+	err := split(func(s section) error {
 		n++
 		if stop = ctx.Err(); stop == nil {
 			stop = w.item(&item{file: f, part: n, section: s})
@@ -203,8 +203,8 @@ func (w *walker) parts(ctx context.Context, f file, in *os.File, cut func(each f
 	return nil
 }
 
-// bundle takes a section apart if it is a bundle, and bundles are split; otherwise it
-// gives the section.
+// bundle calls each for the resources of a section that is a bundle, if bundles are to be
+// split, and otherwise for the section.
 func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) error) error {
 	if !w.split {
 		return each(s)
@@ -234,11 +234,11 @@ func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) er
 	return nil
 }
 
-// sniffed is how much of a file is looked at to tell a bulk export.
+// sniffed is the number of bytes in which isBulk looks for a first line.
 const sniffed = 1 << 20
 
-// isBulk tells a bulk export: by its name, or because its first line is a whole FHIR
-// resource and another follows.
+// isBulk recognises a bulk export by its name, or by a first line that is a whole FHIR
+// resource with another one after it.
 func isBulk(name string, in io.ReaderAt) (bool, error) {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".ndjson", ".jsonl":
