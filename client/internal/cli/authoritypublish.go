@@ -24,8 +24,8 @@ func (a *app) authorityPublishCommand() *cobra.Command {
 		Short: "Announce the authority and publish its attributes on the ledger",
 		Long: `Publish puts three things on the ledger: the authority's address, the recipient of the hospital's
 records custodian, and the public key of every attribute that the rule file can grant. Sealers take
-the keys from there. Publish changes nothing that is already on the ledger. For an attribute of a
-wildcard rule, name it with --attribute.
+the keys from there. Publish does not change keys that are published already. To publish an attribute
+of a wildcard rule, name it with --attribute.
 
 Publish first asks the server at --url for its name, as people will when they request keys. Its TLS
 certificate must be from your organisation's TLS CA. If you publish before the server runs, skip

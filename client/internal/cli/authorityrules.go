@@ -13,7 +13,7 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-const rulesHelp = `The rule file is a list of rules, each of which grants one attribute under the hospital's own name:
+const rulesHelp = `The rule file is a list of rules. Each rule grants one attribute under the hospital's own name:
 
   rules:
     - grant: role={role}              # the value of the certificate attribute 'role' ...
@@ -32,10 +32,11 @@ const rulesHelp = `The rule file is a list of rules, each of which grants one at
     - grant: clearance={clearance}    # a number, for policies such as HospitalA:clearance>=3
       number: {max: 7}
 
-Without members or holders a rule is for the hospital's own people. All conditions of a rule must fit.`
+A rule without members or holders is for the hospital's own people. All conditions of a rule must
+hold.`
 
 func (a *app) authorityRulesCommand() *cobra.Command {
-	cmd := parentCommand("rules", "Check who gets which attributes", "", a.authorityRulesCheckCommand())
+	cmd := parentCommand("rules", "Check the attributes that rules grant", "", a.authorityRulesCheckCommand())
 	cmd.Long = rulesHelp
 	return cmd
 }
@@ -45,10 +46,10 @@ func (a *app) authorityRulesCheckCommand() *cobra.Command {
 	var with []string
 	cmd := &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a rule file and tell what it grants",
-		Long: `Check says whether a rule file makes sense and lists the attributes that 'authority publish' would
-publish for it. With --holder it tells instead what somebody whose certificate has the attributes
-named with --with would get; the exit code is 4 if that is nothing.
+		Short: "Check a rule file and list the attributes it grants",
+		Long: `Check reads a rule file and lists the attributes that 'authority publish' would publish. With --holder
+it lists instead the attributes of one person, whose certificate has the attributes named with
+--with. The exit code is 4 if the rules grant that person nothing.
 
 ` + rulesHelp,
 		Example: `  chartseal authority rules check rules.yaml --msp HospitalA
@@ -90,7 +91,7 @@ named with --with would get; the exit code is 4 if that is nothing.
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&msp, "msp", "", "the `MSP` whose authority the rules are for (default: your own)")
-	fs.StringVar(&who, "holder", "", "tell what this person gets, `MSPID/enrolment-id`")
+	fs.StringVar(&who, "holder", "", "list the attributes of this person, `MSPID/enrolment-id`")
 	fs.StringArrayVar(&with, "with", nil, "`name=value` of an attribute in their certificate (repeatable)")
 	return cmd
 }

@@ -14,10 +14,10 @@ func (a *app) custodianInitCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Make the custodian's key, if there is none, and print its recipient",
-		Long: `Init makes an age identity in the custodian's directory of the wallet and prints its recipient,
-which 'chartseal authority publish --custodian' announces. Every record that the hospital seals is
-also readable with this key: keep the file custodian.txt offline or in a safe, and keep a copy. An
-existing key is kept.`,
+		Long: `Init makes an age identity in the custodian's directory of the wallet and prints its recipient.
+Announce the recipient with 'chartseal authority publish --custodian'. This key opens every record
+that the hospital seals from then on. Keep the file custodian.txt offline or in a safe, and keep a
+copy. Init keeps a key that is already there.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(context.Context, []string) error {
 			u, err := a.user()

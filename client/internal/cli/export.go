@@ -33,14 +33,14 @@ func (a *app) exportCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "export RECORD --envelope FILE --payload FILE",
-		Short: "Hand out a record's two age files, for a patient with nothing but age",
-		Long: `Export writes a record as it is stored, two age files: the envelope, which holds the record key, and
-the payload. It decrypts nothing and needs no key; it commits an access entry to the ledger first,
-and checks the payload against its CID.
+		Short: "Write a record's two age files, for a patient who has only age",
+		Long: `Export writes a record as it is stored, in two age files: the envelope, which holds the record key,
+and the payload. It commits an access entry to the ledger first, and checks the payload against its
+CID. It decrypts nothing and needs no key.
 
-Whoever holds a key that the envelope is sealed to opens both with age and age-plugin-chartseal,
-without a wallet or a network: the patient whose key was given ('seal --patient-key'), a custodian,
-or holders of the policy's attributes.
+A patient whose key was given ('seal --patient-key'), the hospital's custodian, and people whose
+attributes satisfy the policy open both files with age and age-plugin-chartseal, without a wallet or
+a network.
 
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
   age -d -i record-key.txt payload.age | head -c SIZE > record`,

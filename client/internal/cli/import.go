@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/importer"
 	"github.com/chartseal/chartseal/client/index"
@@ -35,16 +36,17 @@ type importFlags struct {
 // buffers of about 3 MiB.
 const maxJobs = 32
 
-const importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
-a line), up to 250 records a transaction. It can be stopped or killed at any moment; the same
-command again goes on where it stopped: nothing is lost and nothing is sealed twice. Later, it seals
-what is new. With --split FHIR bundles are taken apart into their resources.
+var importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
+on each line), with up to ` + fmt.Sprint(ledger.MaxNewRecords) + ` records in a transaction. You can stop or kill it at any moment. The
+same command then continues: it loses nothing and seals nothing twice. Run later, it seals the new
+records. With --split it takes FHIR bundles apart into their resources.
 
-What cannot be sealed is reported with a reason, the rest goes on, and the exit code is 1. --report
-FILE gets a line of JSON for every record: its file, record id, and what became of it.
+Import reports each record that it cannot seal, with a reason, and continues with the others; the exit
+code is then 1. With --report FILE it writes a line of JSON for every record: its file, record id and
+outcome.
 
-A rule file chooses policies. The first rule that matches a record decides, and one without match
-takes the rest. All conditions of a match have to hold; of a list, one value has to.
+A rule file chooses policies. The first rule that matches a record decides. A rule without match takes
+the rest. All conditions of a match must hold; of a list, one value must.
 
   rules:
     - name: psychiatry                  # for messages
@@ -61,7 +63,7 @@ takes the rest. All conditions of a match have to hold; of a list, one value has
       patient-key: age1...              # the patient's own age recipient
     - policy: HospitalA:role=doctor or HospitalB:role=doctor
 
-Try a rule file with --dry-run, which needs no network and shows what each record would get.`
+Try a rule file with --dry-run. It needs no network, and shows the policy of each record.`
 
 func (a *app) importCommand() *cobra.Command {
 	var f importFlags
@@ -94,7 +96,7 @@ func (a *app) importCommand() *cobra.Command {
 	fs.IntVar(&f.jobs, "jobs", 8, "`number` of records to read and seal at a time")
 	fs.StringVar(&f.job, "job", "", "keep what is done in this `file` (default: one in the wallet for each directory or file)")
 	fs.StringVar(&f.report, "report", "", "append a line of JSON for every record to a `file`")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "only show what each record would get")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "only show the policy, scope and keywords of each record")
 	mustFlag(cmd.MarkFlagFilename("policy-file", "yaml", "yml"))
 	mustFlag(cmd.MarkFlagFilename("job"))
 	mustFlag(cmd.MarkFlagFilename("report"))

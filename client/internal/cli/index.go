@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) indexCommand() *cobra.Command {
-	return parentCommand("index", "See and write index entries that wait in your wallet", sectionRecords, a.indexStatusCommand(), a.indexFlushCommand())
+	return parentCommand("index", "Show and write the index entries that wait in your wallet", sectionRecords, a.indexStatusCommand(), a.indexFlushCommand())
 }
 
 // An outboxRow is what 'index status --json' prints.
@@ -30,10 +30,10 @@ type outboxRow struct {
 func (a *app) indexStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show what waits to be indexed",
-		Long: `Status shows how many sealed records wait in your wallet's outbox, with how many index entries. Sent
-are entries whose transaction has no known outcome yet, and pending are records of which it is not
-known yet whether they are on the ledger; both are cleared up by the next flush. It needs no network.`,
+		Short: "Count the index entries that wait",
+		Long: `Status counts the sealed records that wait in your wallet's outbox, and their index entries. "Sent"
+counts entries whose transaction has no known outcome yet. "Pending" counts records that may or may
+not be on the ledger. The next flush settles both. Status needs no network.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(context.Context, []string) error {
 			u, err := a.user()
@@ -78,25 +78,24 @@ func (a *app) indexFlushCommand() *cobra.Command {
 	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "flush",
-		Short: "Write index entries that wait",
-		Long: fmt.Sprintf(`Flush writes the index entries that are due: those of records that were to be found at once, those
-whose transaction has no known outcome, and all others as soon as %d records wait or the oldest has
-waited for %v. All entries of a record are written together with those of the others, in random
-order, in transactions of %d entries, or of two or four times that where there are many, of which
-dummies fill the last; none is held back.
+		Short: "Write the index entries that wait",
+		Long: fmt.Sprintf(`Flush writes the index entries that are due: those of records sealed with --index now, those whose
+transaction has no known outcome, and all others once %d records wait or the oldest has waited %v.
+It writes the entries of all records together, in random order, in transactions of %d entries, or of
+two or four times as many if there are many. Dummies fill the last transaction.
 
-With --all it writes what waits, however little that is. A record that is written alone can be
-told from its time, as with 'seal --index now'.
+With --all it writes every entry, however few records wait. If only one record waits, the time of the
+transaction tells which entries are its own, as with 'seal --index now'.
 
-With --every it runs until it is stopped and flushes at intervals. --cover then writes a
-transaction of dummies whenever there is nothing to write, so that nobody can tell when there is.`,
+With --every it runs until it is stopped, and flushes at intervals. With --cover as well, it writes a
+transaction of dummies whenever nothing is due, so that nobody can tell when entries are.`,
 			outbox.DefaultRecords, outbox.DefaultAge, outbox.DefaultSize),
 		Example: `  chartseal index flush --all
   chartseal index flush --every 5m --cover`,
 		Args: takes(0, 0, ""),
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&all, "all", false, "write all that waits, however few records hide each other")
+	fs.BoolVar(&all, "all", false, "write all entries, however few records wait together")
 	fs.DurationVar(&every, "every", 0, "run until stopped, and flush at this `interval`")
 	fs.BoolVar(&cover, "cover", false, "with --every: write dummies when there is nothing to write")
 	once := a.run(func(ctx context.Context, _ []string) error { return a.flushOnce(ctx, all) })

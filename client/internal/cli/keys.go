@@ -33,13 +33,14 @@ func (a *app) keysRequestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "request",
 		Short: "Ask attribute authorities for your keys",
-		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium, which
-decide by it what you are entitled to, and keeps the keys they issue in your wallet. Each key is
-checked against the public key on the ledger before it is kept. Authorities that grant you nothing
-are left out unless you name them.
+		Long: `Request shows your enrolment certificate to the attribute authorities of the consortium. Each decides
+which keys you are entitled to. Request checks the keys against the public keys on the ledger, and
+keeps them in your wallet. It does not mention authorities that grant you nothing, unless you name
+them.
 
-Ask again after an authority has rotated an attribute: you get the new version beside the older ones,
-which open what was sealed to them. The same request always gives the same keys.`,
+Request your keys again after an authority has rotated an attribute. You get the new version, with
+the older ones, which still open the records sealed to them. You always get the same keys for the
+same versions.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			return a.withSession(func(s *session.Session) error {

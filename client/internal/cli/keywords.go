@@ -29,10 +29,10 @@ func (a *app) keywordsCommand() *cobra.Command {
 	var stats bool
 	cmd := &cobra.Command{
 		Use:   "keywords FILE...",
-		Short: "Show by what keywords records would be found",
-		Long: `Keywords reads records, as seal does, and shows the terms that would go, encrypted, into the
-index. It tells the format by content: FHIR R4, C-CDA, HL7 v2, DICOM, PDF, text. It needs no
-network and no user. "-" reads standard input.`,
+		Short: "Show the keywords of records",
+		Long: `Keywords reads records as seal does, and shows the terms that seal would put, encrypted, into the
+index. It recognises the format by the content: FHIR R4, C-CDA, HL7 v2, DICOM, PDF, text. It needs
+no network and no user. "-" reads standard input.`,
 		Example: `  chartseal keywords bundle.json
   chartseal keywords *.dcm --stats`,
 		GroupID: sectionRecords,

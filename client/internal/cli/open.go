@@ -54,14 +54,13 @@ func (a *app) openCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "open RECORD [-o FILE]",
 		Short: "Open a record that your attributes allow",
-		Long: `Open commits an access entry to the ledger (who, which record, for what purpose), fetches the
-record, verifies it and decrypts it. Without -o it goes to standard output. Nothing is shown, and
-no file is made, before the whole record has been verified. The name the record was sealed under
-is never used as a path.
+		Long: `Open commits an access entry to the ledger (person, record, purpose), then fetches, verifies and
+decrypts the record. It writes to standard output, or with -o to a file. It shows nothing and makes
+no file before it has verified the whole record. It never uses the record's stored name as a path.
 
-With --range only those bytes are fetched, decrypted and written, counted from 0; a range that goes
-beyond the end is cut there. Each byte is authenticated under the record's key, at its place, but the
-digest and the ledger's commitment are of the whole record and cannot be checked.`,
+With --range it fetches, decrypts and writes only those bytes, counted from 0. A range beyond the end
+is cut there. Each byte is authenticated under the record's key, at its place. The digest and the
+ledger's commitment cover the whole record, so open cannot check them for a range.`,
 		Example: `  chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 -o report.json
   chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --purpose ETREAT | jq .
   chartseal open 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --range 1048576:4096 -o part`,
@@ -95,7 +94,7 @@ digest and the ledger's commitment are of the whole record and cannot be checked
 	fs.StringVar(&part, "range", "", "open only LENGTH bytes from OFFSET on, given as `OFFSET:LENGTH`")
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
 	fs.IntVar(&o.Version, "version", 0, "open this version instead of the current one")
-	fs.BoolVar(&o.SkipPolicyCheck, "skip-policy-check", false, "try to decrypt although your attributes do not meet the policy (shows that it fails)")
+	fs.BoolVar(&o.SkipPolicyCheck, "skip-policy-check", false, "try to decrypt although your attributes do not satisfy the policy, to show that it fails")
 	return cmd
 }
 

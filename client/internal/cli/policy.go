@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	return parentCommand("policy", "Find out what a policy means", sectionPeople, a.policyCheckCommand(), a.policyExplainCommand())
+	return parentCommand("policy", "Explain policies", sectionPeople, a.policyCheckCommand(), a.policyExplainCommand())
 }
 
 // anyPrime compiles a policy only to see whether and into how many stanzas it can be; any

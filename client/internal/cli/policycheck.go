@@ -24,29 +24,29 @@ func (a *app) policyCheckCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check TEXT",
-		Short: "Check a policy and tell who satisfies it",
-		Long: `Check tells what a policy means before anything is sealed under it:
+		Short: "Check a policy and show who satisfies it",
+		Long: `Check explains a policy before you seal anything under it:
 
-  policy      its canonical form: two texts that mean the same in the same order have one
-  stanzas     how often the record's key is wrapped, and why if it is more than once
-  attributes  what it needs, and whether their authorities have published them
-  satisfied   the smallest sets of attributes that open it
-  users       which users of the local wallet hold such keys, in the versions now published
-  warning     authorities that could open it alone or in pairs (each can issue itself every key under
-              its own name), parts that change nothing, and parts that nobody can satisfy
+  policy      its canonical form; texts that differ only in spelling have the same one
+  stanzas     how often the record's key is wrapped, and the reason if more than once
+  attributes  the attributes it names, and whether their authorities have published them
+  satisfied   the smallest sets of attributes that satisfy it
+  users       the users of the local wallet, and whether their keys satisfy it
+  warning     who could bypass the policy (an authority can issue itself every key under its own name),
+              and which parts are redundant or unsatisfiable
 
-Without a network, or with --offline, all is answered but what is published. Beside those whom the
-policy names, the records custodian of the sealing hospital opens what it seals, and a patient whose
-key was given.
+Without a network, or with --offline, check does not know which attributes are published. Beside the
+people that the policy names, two others can open a record: the records custodian of the hospital
+that sealed it, and a patient whose key was given.
 
-A policy is attributes, MSPID:name or MSPID:name=value, joined by 'and' (binds tighter) and 'or',
-grouped by parentheses and by 'k of (...)'. Numbers from 0 to 65535 are compared, as in
-HospitalA:clearance>=3. Odd values are quoted: HospitalA:ward="intensive care". A '#' starts a comment.
-An attribute that is used twice is factored out, or the policy is split at 'or'.
+A policy joins attributes, MSPID:name or MSPID:name=value, with 'and' (binds tighter) and 'or', grouped
+by parentheses and by 'k of (...)'. It may compare numbers from 0 to 65535, as in
+HospitalA:clearance>=3. Quote odd values: HospitalA:ward="intensive care". A '#' starts a comment. If
+an attribute is used twice, chartseal factors it out or splits the policy at 'or'.
 
-With --user (repeatable) only these users are looked at, and the exit code is 4 if one of them
-does not satisfy the policy. It is 2 for text that is not a policy and 3 for attributes that
-nobody has published.`,
+With --user (repeatable) check looks only at these users, and the exit code is 4 if one of them does
+not satisfy the policy. The code is 2 if the text is not a policy, and 3 if nobody has published one
+of its attributes.`,
 		Example: `  chartseal policy check 'HospitalA:role=doctor and 2 of (HospitalA:ward=1, HospitalB:ward=2, HospitalC:ward=3)'
   chartseal policy check 'HospitalB:role=doctor' --user doctor@HospitalB --user nurse@HospitalC`,
 		Args: takes(0, 1, "one policy TEXT (in quotes)"),

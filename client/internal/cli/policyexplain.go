@@ -19,12 +19,12 @@ func (a *app) policyExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain RECORD",
 		Short: "Say why you can or cannot open a record",
-		Long: `Explain reads the policy that a record is sealed under and holds it against your attribute keys: what
-you have, what is missing, and which keys you hold only in a version that was replaced. It tries on
-the wrapped key whether yours open it, and decrypts nothing of the record.
+		Long: `Explain compares the policy of a record with your attribute keys. It shows the keys that you hold, the
+keys that you lack, and those that you hold only in a replaced version. It tries your keys on the
+wrapped key, and decrypts nothing of the record.
 
-The policy stands in the wrapped key, which the ledger hands out only after an access entry: the
-question is logged as an open is, with your name and --purpose.
+The policy is part of the wrapped key, which the ledger hands out only after an access entry. So this
+question is logged like an open, with your name and --purpose.
 
 The exit code is 0 if you can open the record and 4 if not.`,
 		Example: `  chartseal policy explain 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87`,

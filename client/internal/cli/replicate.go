@@ -19,10 +19,9 @@ func (a *app) replicateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replicate",
 		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
-		Long: `Replicate follows the ledger, from its first block when it runs for the first time, and pins the
-ciphertext of every record on your hospital's own IPFS node, so that records outlive the failure
-of any one hospital. It runs until it is stopped, and goes on where it was when it is started
-again. One is enough for a hospital.`,
+		Long: `Replicate follows the ledger and pins the ciphertext of every record on your hospital's IPFS node, so
+that records survive the failure of any one hospital. It starts at the first block, runs until it is
+stopped, and continues there when it is started again. One replicator is enough for a hospital.`,
 		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {

@@ -24,8 +24,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "chartseal",
 		Short: "Share sealed medical records between hospitals",
-		Long: `chartseal seals medical records so that only people with the right attributes open them, puts the
-ciphertext on IPFS, and keeps pointers, an encrypted keyword index and the access log on a
+		Long: `chartseal seals medical records, so that only people with the right attributes can open them. It
+stores the ciphertext on IPFS. It keeps pointers, an encrypted keyword index and the access log on a
 Hyperledger Fabric ledger.`,
 		Example: `  chartseal --user doctor@HospitalA seal report.json --policy 'HospitalB:role=doctor'
   chartseal --user doctor@HospitalB search 'icd10:I21.4 and date:2020-03'

@@ -33,27 +33,25 @@ func (a *app) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search QUERY...",
 		Short: "Find records by keyword, code, date or patient",
-		Long: `Search finds records in a scope, newest first. Your hospital's peer answers, through the
-chaincode; it learns neither the words nor what was found, only which entries of the encrypted
-index were read.
+		Long: `Search finds records in a scope, newest first. Your hospital's peer answers. It learns which entries
+of the encrypted index were read, but neither the words of the query nor the records found.
 
-A query joins terms with 'and', 'or' and 'not', grouped by parentheses; words beside each other
-are joined by 'and':
+A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words beside each other mean
+'and':
   word, "several words"               a keyword
   icd10:I21.4  snomed:...  loinc:...  a code; an ICD-10 code finds all below it, icd10:I20-I25 a block
   date:2020-03  date:2019..2020-06    a year, month, day or range
   patient:ID  born:1950               the patient
-  kind:fhir  modality:CT  author:...  what the record says of itself
-  home:HospitalA                      who sealed it
+  kind:fhir  modality:CT  author:...  fields of the record
+  home:HospitalA                      the hospital that sealed it
 
-A kind that a person gave (seal --kind) is shown by its first letters and "…", as an entry of the
-index has no room for more; it is searched for, and shown when the record is opened, as it is.
+Long kinds (seal --kind) are shortened in results. Search and open use them in full.
 
-Every entry of the index that is read is authenticated, and a missing one in the middle is noticed:
-then what was found is printed, and the exit code is 5, for there may be more. What cannot be
-noticed with one peer is that it withholds the newest entries of a keyword. With --verify a second
-hospital's peer is asked too, and what either withholds is told. That peer then learns what your
-own learns at every search: which entries of the index belong to the query.`,
+Search authenticates every index entry that it reads, and notices a missing entry in the middle. It
+then prints the records found and exits with code 5, as there may be more. One peer alone can hide
+the newest entries of a keyword unnoticed. With --verify, search also asks a second hospital's peer
+and reports entries that either peer withholds. The second peer then learns which index entries
+belong to the query, as your own does at every search.`,
 		Example: `  chartseal search icd10:I21 and date:2020-03
   chartseal search 'patient:12345 and (scan or modality:CT)' --json`,
 		GroupID: sectionRecords,
@@ -92,9 +90,9 @@ own learns at every search: which entries of the index belong to the query.`,
 	fs := cmd.Flags()
 	fs.StringVar(&o.Scope, "scope", "", "search domain (default \"consortium\", or from the configuration)")
 	fs.IntVar(&limit, "limit", 100, "print at most this many records")
-	fs.StringVar(&o.After, "after", "", "go on after this `bookmark`, which the page before printed")
+	fs.StringVar(&o.After, "after", "", "continue after this `bookmark`, printed by the page before")
 	verify.add(cmd)
-	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, when the scope's key has to be asked for")
+	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged when the scope's key is requested")
 	return cmd
 }
 

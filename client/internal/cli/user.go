@@ -13,11 +13,11 @@ import (
 // openWallet opens the wallet that the settings name.
 func (a *app) openWallet() (*wallet.Wallet, error) {
 	if a.settings.Wallet == "" {
-		return nil, words.WithHint(usagef("no wallet is named"), "name its directory with --wallet or CHARTSEAL_WALLET")
+		return nil, words.WithHint(usagef("no wallet is named"), "name its directory with --wallet or CHARTSEAL_WALLET; a network started with DIR=dir has it in dir/wallet")
 	}
 	w, err := wallet.Open(a.settings.Wallet)
 	if err != nil {
-		return nil, words.WithHint(err, "the wallet is named by %s; name another with --wallet or CHARTSEAL_WALLET", a.settings.WalletFrom)
+		return nil, words.WithHint(err, "the wallet is named by %s; name another with --wallet or CHARTSEAL_WALLET; a network started with DIR=dir has it in dir/wallet", a.settings.WalletFrom)
 	}
 	return w, nil
 }

@@ -21,8 +21,8 @@ type verifyFlags struct {
 
 func (f *verifyFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.BoolVar(&f.verify, "verify", false, "compare the index with another hospital's peer, which shows it what your own peer sees")
-	fs.StringVar(&f.with, "verify-with", "", "the `organisation` whose peer to compare with (default the first other one with a profile in the wallet)")
+	fs.BoolVar(&f.verify, "verify", false, "compare the index with another hospital's peer, which then sees what your own peer sees")
+	fs.StringVar(&f.with, "verify-with", "", "compare with the peer of this `organisation` (default: the first other one with a profile in the wallet)")
 }
 
 // connect makes the second connection, if one is wanted.
