@@ -2,67 +2,128 @@ package fabric
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"iter"
 	"time"
 
-	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/fabric/block"
 )
 
-// Following says what happens while [Gateway.FollowRecords] runs.
-type Following struct {
-	// Checkpoint is the path of the file that remembers the last transaction that was
-	// handled, so that the next run goes on after it. Without the file, all of the ledger
-	// is followed from its beginning.
-	Checkpoint string
+// A Following says what to do with each item of a stream that follows the ledger, such as
+// a block, and how to survive failures.
+type Following[T any] struct {
+	// Checkpoint keeps the position between runs. With a [CheckpointFile], Handle may get
+	// an item twice after a crash. To get each item once, Handle stores its results and
+	// the position in one database transaction, and Save of the Checkpoint does nothing.
+	Checkpoint Checkpoint
 
-	// Handle is given the payloads that one transaction registered, oldest transaction
-	// first. The next are given, and this one remembered, when it returns nil; its error
-	// ends FollowRecords.
-	Handle func(ctx context.Context, cids []string) error
+	// Handle gets the items one at a time, oldest first. Its error ends the following.
+	Handle func(ctx context.Context, item T) error
 
-	// Interrupted is told why the stream broke; it is tried anew after the wait. It may
-	// be nil.
+	// Interrupted is told why the stream broke, and how long it takes until the next
+	// attempt. It may be nil.
 	Interrupted func(err error, wait time.Duration)
 }
 
-// A checkpoint is the file's content. It implements the gateway's own interface.
-type checkpoint struct {
-	Block uint64 `json:"block"`
-	Tx    string `json:"tx"`
+// A BlockSource streams the blocks of the channel, oldest first, from a number on. It
+// waits for new blocks. The stream ends with an error, when ctx ends at the latest; that
+// of a finite source, such as a file, ends after its last block. A [Gateway] asks the own
+// peer. A source that asks orderers fits as well.
+type BlockSource interface {
+	Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Block, error]
 }
 
-func (c checkpoint) BlockNumber() uint64   { return c.Block }
-func (c checkpoint) TransactionID() string { return c.Tx }
+// FollowBlocks decodes all blocks of a source, from the first or from the checkpoint on,
+// and hands them to f.Handle, until ctx ends, f.Handle fails or a finite source is at its
+// end. If the stream breaks, it asks the source again, after a pause that grows up to
+// 15 s. chaincode is the name of our chaincode, see [block.Decode].
+//
+// Errors:
+//   - The error of f.Handle or f.Checkpoint, unchanged.
+//   - The error of ctx when it ends.
+//   - ErrDenied if the source does not serve blocks to this user.
+//   - ErrTampered if a block cannot be decoded, or is not the next one.
+func FollowBlocks(ctx context.Context, source BlockSource, chaincode string, f Following[*block.Block]) error {
+	return follow(ctx, f, func(ctx context.Context, from Position) iter.Seq2[step[*block.Block], error] {
+		return func(yield func(step[*block.Block], error) bool) {
+			due := from.Block
+			for raw, err := range source.Blocks(ctx, due) {
+				var b *block.Block
+				if err == nil {
+					b, err = decodeDue(raw, chaincode, due)
+				}
+				if errors.Is(err, ledger.ErrDenied) || errors.Is(err, ledger.ErrTampered) {
+					err = &finalError{err}
+				}
+				due++
+				if !yield(step[*block.Block]{b, Position{Block: due}}, err) || err != nil {
+					return
+				}
+			}
+		}
+	})
+}
 
+func decodeDue(raw *common.Block, chaincode string, due uint64) (*block.Block, error) {
+	b, err := block.Decode(raw, chaincode)
+	if err == nil && b.Number != due {
+		err = ledger.Errorf(ledger.ErrTampered, "block %d came instead of block %d", b.Number, due)
+	}
+	return b, err
+}
+
+// Payloads turns a handler of payloads into one of blocks. handle gets the CIDs that each
+// valid transaction registered, as with [Gateway.FollowRecords].
+func Payloads(handle func(ctx context.Context, cids []string) error) func(context.Context, *block.Block) error {
+	return func(ctx context.Context, b *block.Block) error {
+		for tx := range b.Valid() {
+			if len(tx.Records) == 0 {
+				continue
+			}
+			if err := handle(ctx, tx.CIDs()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// A step is an item of a stream and the position after it.
+type step[T any] struct {
+	item T
+	next Position
+}
+
+// A finalError ends the following: the same would happen again.
+type finalError struct{ err error }
+
+func (e *finalError) Error() string { return e.err.Error() }
+
+// Pauses between attempts to get a stream.
 const (
 	firstWait = 500 * time.Millisecond
 	maxWait   = 15 * time.Second
 )
 
-// FollowRecords follows the registration of records, by all hospitals, until ctx ends or
-// f.Handle fails. A peer that is away only delays it.
-func (g *Gateway) FollowRecords(ctx context.Context, f Following) error {
-	at, err := readCheckpoint(f.Checkpoint)
+// follow handles what stream yields, and opens the stream again from the last position
+// after a failure.
+func follow[T any](ctx context.Context, f Following[T], stream func(context.Context, Position) iter.Seq2[step[T], error]) error {
+	at, err := f.Checkpoint.Load()
 	if err != nil {
 		return err
 	}
-	wait := firstWait
-	for {
+	for wait := firstWait; ; wait = min(2*wait, maxWait) {
 		before := at
-		err := g.follow(ctx, f, &at)
-		var handled *handleError
+		err := handleAll(ctx, f, stream, &at)
+		var final *finalError
 		switch {
-		case errors.As(err, &handled):
-			return handled.err
+		case err == nil:
+			return ctx.Err()
+		case errors.As(err, &final):
+			return final.err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
@@ -77,84 +138,23 @@ func (g *Gateway) FollowRecords(ctx context.Context, f Following) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		wait = min(2*wait, maxWait)
 	}
 }
 
-// handleError tells the handler's failure from the stream's.
-type handleError struct{ err error }
-
-func (e *handleError) Error() string { return e.err.Error() }
-
-func (g *Gateway) follow(ctx context.Context, f Following, at *checkpoint) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the stream's goroutine
-	options := []gateway.ChaincodeEventsOption{gateway.WithStartBlock(0)}
-	if *at != (checkpoint{}) {
-		options = append(options, gateway.WithCheckpoint(*at))
-	}
-	events, err := g.network.ChaincodeEvents(ctx, g.user.Profile.Chaincode, options...)
-	if err != nil {
-		return g.explain(ctx, "follow records", err)
-	}
-	// The goroutine behind the channel blocks on it, so it has to be drained when we
-	// leave early.
-	defer func() {
-		go func() {
-			for range events {
-			}
-		}()
-	}()
-	for e := range events {
-		if e.EventName == ledger.EventRecords {
-			cids, err := ledger.UnpackCIDs(e.Payload)
-			if err != nil {
-				return &handleError{ledger.Errorf(ledger.ErrTampered, "event of transaction %s: %v", e.TransactionID, err)}
-			}
-			if err := f.Handle(ctx, cids); err != nil {
-				return &handleError{err}
-			}
+// handleAll handles one stream from a position on, and moves the position. It returns the
+// stream's error, or a finalError.
+func handleAll[T any](ctx context.Context, f Following[T], stream func(context.Context, Position) iter.Seq2[step[T], error], at *Position) error {
+	for s, err := range stream(ctx, *at) {
+		if err != nil {
+			return err
 		}
-		*at = checkpoint{Block: e.BlockNumber, Tx: e.TransactionID}
-		if err := at.write(f.Checkpoint); err != nil {
-			return &handleError{err}
+		if err := f.Handle(ctx, s.item); err != nil {
+			return &finalError{err}
 		}
-	}
-	// The SDK closes the channel without saying why; the state of the connection tells a
-	// little.
-	return g.explain(ctx, "follow records", status.Error(codes.Unavailable, "the stream of events ended, connection "+g.conn.GetState().String()))
-}
-
-func readCheckpoint(path string) (checkpoint, error) {
-	var c checkpoint
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
-	}
-	if err != nil {
-		return c, fmt.Errorf("read checkpoint: %w", err)
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, ledger.Errorf(ledger.ErrInvalid, "checkpoint %s is damaged: %v; delete it to follow from the beginning", path, err)
-	}
-	return c, nil
-}
-
-// write replaces the file as a whole, so that a crash leaves the old one or the new one.
-func (c checkpoint) write(path string) error {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	temp := path + ".new"
-	if err := os.WriteFile(temp, data, 0o600); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+		if err := f.Checkpoint.Save(s.next); err != nil {
+			return &finalError{err}
+		}
+		*at = s.next
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func TestUnreachablePeer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	interrupted := 0
-	err = g.FollowRecords(ctx, Following{Checkpoint: filepath.Join(t.TempDir(), "at"),
+	err = g.FollowRecords(ctx, Following[[]string]{Checkpoint: CheckpointFile(filepath.Join(t.TempDir(), "at")),
 		Handle:      func(context.Context, []string) error { return nil },
 		Interrupted: func(err error, _ time.Duration) { interrupted++ }})
 	if !errors.Is(err, context.DeadlineExceeded) || interrupted == 0 {
@@ -79,20 +79,21 @@ func TestUnreachablePeer(t *testing.T) {
 
 func TestCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dir", "at")
-	if c, err := readCheckpoint(path); err != nil || c != (checkpoint{}) {
+	file := CheckpointFile(path)
+	if c, err := file.Load(); err != nil || c != (Position{}) {
 		t.Errorf("before: %v, %v", c, err)
 	}
-	want := checkpoint{Block: 7, Tx: "4f1a"}
-	if err := want.write(path); err != nil {
+	want := Position{Block: 7, Tx: "4f1a"}
+	if err := file.Save(want); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := readCheckpoint(path); err != nil || c != want {
+	if c, err := file.Load(); err != nil || c != want {
 		t.Errorf("got %v, %v", c, err)
 	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readCheckpoint(path); !errors.Is(err, ledger.ErrInvalid) {
+	if _, err := file.Load(); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("damaged: %v", err)
 	}
 }

@@ -120,13 +120,24 @@ func (g *Gateway) envelope(ctx context.Context, transaction string, args ...any)
 
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
-	_, err := g.submit(ctx, nil, nil, ledger.AuthorityAnnounce, a)
+	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
+		w.putJSON(ledger.AuthorityKey(g.MSP()), ledger.Authority{MSP: g.MSP(), URL: a.URL, Custodian: a.Custodian, Time: s.time})
+		w.put(ledger.SearchableKey, []byte(s.tx))
+		return w
+	}, ledger.AuthorityAnnounce, a)
 	return err
 }
 
 // PublishKeys implements client.Ledger.
 func (g *Gateway) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error {
-	_, err := g.submit(ctx, nil, nil, ledger.AuthorityPublishKeys, keys)
+	_, err := g.submit(ctx, nil, func(stamp) (w writes) {
+		w.repeated = true // a version that is current already is not written again
+		for _, k := range keys {
+			w.putJSON(ledger.AttributeCurrentKey(k.Name), k)
+			w.putJSON(ledger.AttributeVersionKey(k.Name, k.Version), k)
+		}
+		return w
+	}, ledger.AuthorityPublishKeys, keys)
 	return err
 }
 
@@ -210,7 +221,11 @@ func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelo
 
 // RetireScope implements client.Ledger.
 func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int) error {
-	_, err := g.submit(ctx, nil, nil, ledger.ScopeRetire, name, epoch)
+	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
+		w.putJSON(ledger.ScopeRetiredKey(name, g.MSP()), ledger.Retirement{Scope: name, MSP: g.MSP(), Epoch: epoch, Actor: g.actor, Time: s.time})
+		w.put(ledger.SearchableKey, []byte(s.tx))
+		return w
+	}, ledger.ScopeRetire, name, epoch)
 	return err
 }
 

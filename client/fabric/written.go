@@ -1,134 +1,165 @@
 package fabric
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"maps"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	gwproto "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
-	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
-	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
-	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/fabric/block"
 )
 
-// A stamp is what the ledger will know a transaction by.
+// A stamp identifies a transaction on the ledger.
 type stamp struct{ time, tx string }
 
-// Writes are what a transaction writes: public values by key, and hashes of private
-// values by the hash of their key.
+// Writes are the changes that a transaction makes: to the public state by key, and to the
+// hospitals' private data by the SHA-256 of the key.
 type writes struct {
-	public  map[string][]byte
-	private map[string][]byte
+	public  map[string]change
+	private map[string]change
+
+	// repeated says that the ledger may hold some of it already, and the chaincode then
+	// leaves that out.
+	repeated bool
 }
 
-func (w *writes) put(key string, value []byte) {
-	if w.public == nil {
-		w.public = map[string][]byte{}
-	}
-	w.public[key] = value
+// A change is a new value, or the end of one.
+type change struct {
+	kind  byte // put, remove or purge
+	value string
 }
 
-// wrapped is a wrapped key, or the beginning of some, of which the block has hashes.
-func (w *writes) wrapped(key string, value []byte) {
-	if w.private == nil {
-		w.private = map[string][]byte{}
-	}
-	k, v := sha256.Sum256([]byte(key)), sha256.Sum256(value)
-	w.private[string(k[:])] = v[:]
-}
+const (
+	put    = iota
+	remove // from the state; a private value's history stays
+	purge  // a private value and its history, from every peer
+)
 
-// verify holds an endorsed transaction against what was asked for. The write set is what
-// the client is about to sign, and all that the ledger will ever say of the call: peers
-// that agree to put anything else under its name, or to leave something out, find that it
-// does not sign, and nothing is committed.
-func (g *Gateway) verify(transaction string, tx *gateway.Transaction, expect func(stamp) writes) (stamp, error) {
-	data, err := tx.Bytes()
-	var prepared gwproto.PreparedTransaction
-	if err == nil {
-		err = proto.Unmarshal(data, &prepared)
-	}
-	var s stamp
-	var got writes
-	if err == nil {
-		s, got, err = readWrites(prepared.GetEnvelope(), g.user.Profile.Chaincode)
-	}
+func (w *writes) put(key string, value []byte) { w.setPublic(key, change{put, string(value)}) }
+
+// putJSON is put for a value that the ledger keeps as JSON.
+func (w *writes) putJSON(key string, value any) {
+	data, err := json.Marshal(value)
 	if err != nil {
-		return s, ledger.Errorf(ledger.ErrTampered, "%s: the endorsed transaction cannot be read: %v", transaction, err)
+		panic(err) // a struct of texts and numbers
 	}
-	if expect == nil {
-		return s, nil
+	w.put(key, data)
+}
+
+// delete expects that a public key is deleted.
+func (w *writes) delete(key string) { w.setPublic(key, change{kind: remove}) }
+
+// wrapped expects a wrapped key, or what several wrapped keys begin with.
+func (w *writes) wrapped(key string, value []byte) {
+	hash := sha256.Sum256(value)
+	w.setPrivate(key, change{put, string(hash[:])})
+}
+
+// deleteWrapped expects that a wrapped key is deleted. Peers keep its history.
+func (w *writes) deleteWrapped(key string) { w.setPrivate(key, change{kind: remove}) }
+
+// purgeWrapped expects that a wrapped key is purged with its history.
+func (w *writes) purgeWrapped(key string) { w.setPrivate(key, change{kind: purge}) }
+
+func (w *writes) setPublic(key string, c change) {
+	if w.public == nil {
+		w.public = make(map[string]change)
 	}
-	want := expect(s)
-	if !maps.EqualFunc(got.public, want.public, bytes.Equal) || !maps.EqualFunc(got.private, want.private, bytes.Equal) {
+	w.public[key] = c
+}
+
+func (w *writes) setPrivate(key string, c change) {
+	if w.private == nil {
+		w.private = make(map[string]change)
+	}
+	hash := sha256.Sum256([]byte(key))
+	w.private[string(hash[:])] = c
+}
+
+// allow reports whether a transaction that changes got is the one that w expects.
+func (w *writes) allow(got writes) bool {
+	if w.repeated {
+		return within(got.public, w.public) && within(got.private, w.private)
+	}
+	return maps.Equal(got.public, w.public) && maps.Equal(got.private, w.private)
+}
+
+func within(part, whole map[string]change) bool {
+	for key, c := range part {
+		if expected, ok := whole[key]; !ok || expected != c {
+			return false
+		}
+	}
+	return true
+}
+
+// verify compares an endorsed transaction with the changes that the caller asked for,
+// before the caller signs it. The write set is all that the ledger will ever say about
+// the call. If the peers agreed to add, change or leave out anything, deletions and
+// purges included, the transaction is not signed and nothing is committed.
+func (g *Gateway) verify(transaction string, tx *gateway.Transaction, expect func(stamp) writes) (stamp, error) {
+	s, got, err := g.readWrites(tx)
+	if err != nil {
+		return s, ledger.Errorf(ledger.ErrTampered, "%s: the endorsed transaction cannot be accepted: %v", transaction, err)
+	}
+	if want := expect(s); !want.allow(got) {
 		return s, ledger.Errorf(ledger.ErrTampered, "%s: the hospitals' peers endorsed other writes than were asked for, and it was not submitted", transaction)
 	}
 	return s, nil
 }
 
-// readWrites takes the writes out of an endorsed transaction. Namespaces of others than
-// our chaincode may be read and not written.
-func readWrites(envelope *common.Envelope, chaincode string) (stamp, writes, error) {
-	var payload common.Payload
-	var header common.ChannelHeader
-	var whole peer.Transaction
-	var action peer.ChaincodeActionPayload
-	var response peer.ProposalResponsePayload
-	var result peer.ChaincodeAction
-	var sets rwset.TxReadWriteSet
-	var got writes
-	for _, layer := range []struct {
-		from func() []byte
-		to   proto.Message
-	}{
-		{envelope.GetPayload, &payload},
-		{func() []byte { return payload.GetHeader().GetChannelHeader() }, &header},
-		{payload.GetData, &whole},
-		{func() []byte {
-			if len(whole.GetActions()) != 1 {
-				return nil
-			}
-			return whole.GetActions()[0].GetPayload()
-		}, &action},
-		{func() []byte { return action.GetAction().GetProposalResponsePayload() }, &response},
-		{response.GetExtension, &result},
-		{result.GetResults, &sets},
-	} {
-		if err := proto.Unmarshal(layer.from(), layer.to); err != nil {
-			return stamp{}, got, err
-		}
+// readWrites reads the changes of an endorsed transaction. It fails if the transaction
+// changes another chaincode, another collection or an endorsement policy, or one key
+// twice.
+func (g *Gateway) readWrites(tx *gateway.Transaction) (s stamp, got writes, err error) {
+	data, err := tx.Bytes()
+	if err != nil {
+		return s, got, err
 	}
-	for _, ns := range sets.GetNsRwset() {
-		name := ns.GetNamespace()
-		var set kvrwset.KVRWSet
-		if err := proto.Unmarshal(ns.GetRwset(), &set); err != nil {
-			return stamp{}, got, err
-		}
-		for _, w := range set.GetWrites() {
-			if name != chaincode || w.GetIsDelete() {
-				return stamp{}, got, ledger.Errorf(ledger.ErrTampered, "it writes %q of %s", w.GetKey(), name)
-			}
-			got.put(w.GetKey(), w.GetValue())
-		}
-		for _, c := range ns.GetCollectionHashedRwset() {
-			var hashed kvrwset.HashedRWSet
-			if err := proto.Unmarshal(c.GetHashedRwset(), &hashed); err != nil {
-				return stamp{}, got, err
-			}
-			for _, w := range hashed.GetHashedWrites() {
-				if name != chaincode || c.GetCollectionName() != ledger.HospitalKeys || w.GetIsDelete() || w.GetIsPurge() {
-					return stamp{}, got, ledger.Errorf(ledger.ErrTampered, "it writes to collection %s of %s", c.GetCollectionName(), name)
-				}
-				if got.private == nil {
-					got.private = map[string][]byte{}
-				}
-				got.private[string(w.GetKeyHash())] = w.GetValueHash()
-			}
-		}
+	var prepared gwproto.PreparedTransaction
+	if err := proto.Unmarshal(data, &prepared); err != nil {
+		return s, got, err
 	}
-	return stamp{time: ledger.FormatTime(header.GetTimestamp().AsTime()), tx: header.GetTxId()}, got, nil
+	read, err := block.ReadTransaction(prepared.GetEnvelope())
+	if err != nil {
+		return s, got, err
+	}
+	if read.Type != common.HeaderType_ENDORSER_TRANSACTION {
+		return s, got, ledger.Errorf(ledger.ErrTampered, "it is no call of a chaincode but of type %s", read.Type)
+	}
+	got.public, got.private = make(map[string]change), make(map[string]change)
+	for _, w := range read.Writes {
+		if w.Chaincode != g.user.Profile.Chaincode || w.Policy {
+			return s, got, ledger.Errorf(ledger.ErrTampered, "it writes %q of %s", w.Key, w.Chaincode)
+		}
+		c := change{put, string(w.Value)}
+		if w.Deletes() {
+			c = change{kind: remove}
+		}
+		if _, twice := got.public[w.Key]; twice {
+			return s, got, ledger.Errorf(ledger.ErrTampered, "it writes %q twice", w.Key)
+		}
+		got.public[w.Key] = c
+	}
+	for _, w := range read.Private {
+		if w.Chaincode != g.user.Profile.Chaincode || w.Collection != ledger.HospitalKeys || w.Policy {
+			return s, got, ledger.Errorf(ledger.ErrTampered, "it writes to collection %s of %s", w.Collection, w.Chaincode)
+		}
+		c := change{put, string(w.ValueHash)}
+		if w.Purge {
+			c = change{kind: purge}
+		} else if w.Deletes() {
+			c = change{kind: remove}
+		}
+		if _, twice := got.private[string(w.KeyHash)]; twice {
+			return s, got, ledger.Errorf(ledger.ErrTampered, "it writes one key of collection %s twice", w.Collection)
+		}
+		got.private[string(w.KeyHash)] = c
+	}
+	return stamp{time: ledger.FormatTime(read.Time), tx: read.ID}, got, nil
 }

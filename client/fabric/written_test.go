@@ -35,16 +35,21 @@ func bytesOf(t *testing.T, m proto.Message) []byte {
 // writes in a namespace.
 func endorsed(t *testing.T, namespace string, public []*kvrwset.KVWrite, private ...*kvrwset.KVWriteHash) *common.Envelope {
 	t.Helper()
+	return endorsedSets(t, common.HeaderType_ENDORSER_TRANSACTION, namespace, &kvrwset.KVRWSet{Writes: public},
+		ledger.HospitalKeys, &kvrwset.HashedRWSet{HashedWrites: private})
+}
+
+func endorsedSets(t *testing.T, kind common.HeaderType, namespace string, public *kvrwset.KVRWSet, collection string, private *kvrwset.HashedRWSet) *common.Envelope {
+	t.Helper()
 	sets := &rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{
 		{Namespace: "_lifecycle", Rwset: bytesOf(t, &kvrwset.KVRWSet{Reads: []*kvrwset.KVRead{{Key: "namespaces/fields"}}})},
-		{Namespace: namespace, Rwset: bytesOf(t, &kvrwset.KVRWSet{Writes: public}),
-			CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{CollectionName: ledger.HospitalKeys,
-				HashedRwset: bytesOf(t, &kvrwset.HashedRWSet{HashedWrites: private})}}},
+		{Namespace: namespace, Rwset: bytesOf(t, public),
+			CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{CollectionName: collection, HashedRwset: bytesOf(t, private)}}},
 	}}
 	response := bytesOf(t, &peer.ProposalResponsePayload{Extension: bytesOf(t, &peer.ChaincodeAction{Results: bytesOf(t, sets), Response: &peer.Response{Status: 200}})})
 	action := bytesOf(t, &peer.ChaincodeActionPayload{Action: &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}})
 	return &common.Envelope{Payload: bytesOf(t, &common.Payload{
-		Header: &common.Header{ChannelHeader: bytesOf(t, &common.ChannelHeader{TxId: "4f1a", ChannelId: "chartseal",
+		Header: &common.Header{ChannelHeader: bytesOf(t, &common.ChannelHeader{Type: int32(kind), TxId: "4f1a", ChannelId: "chartseal",
 			Timestamp: timestamppb.New(time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC))})},
 		Data: bytesOf(t, &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: action}}}),
 	})}
@@ -131,5 +136,79 @@ func TestVerify(t *testing.T) {
 	}
 	for name, tc := range shared {
 		check(name, tc, together)
+	}
+
+	// What is asked to go has to go, in the way that was asked for, and nothing else.
+	gone := func(stamp) (w writes) {
+		w.put("record/0a/000001", []byte("tombstone"))
+		w.delete("i/old")
+		w.deleteWrapped("scope-key/a/000001")
+		w.purgeWrapped("envelope/0a/000001")
+		return w
+	}
+	keyHash := func(key string) []byte { return hashed(key, "").KeyHash }
+	tombstone := &kvrwset.KVWrite{Key: "record/0a/000001", Value: []byte("tombstone")}
+	deleted, emptied := &kvrwset.KVWrite{Key: "i/old", IsDelete: true}, &kvrwset.KVWrite{Key: "i/old"}
+	scope := &kvrwset.KVWriteHash{KeyHash: keyHash("scope-key/a/000001"), IsDelete: true}
+	purged := &kvrwset.KVWriteHash{KeyHash: keyHash("envelope/0a/000001"), IsDelete: true, IsPurge: true} // as a peer writes it
+	all := list(tombstone, deleted)
+	for name, tc := range map[string]endorsement{
+		"all that was asked for":               {endorsed(t, "chartseal", all, scope, purged), nil},
+		"a deletion by an empty value":         {endorsed(t, "chartseal", list(tombstone, emptied), scope, purged), nil},
+		"a purge without the mark of a delete": {endorsed(t, "chartseal", all, scope, &kvrwset.KVWriteHash{KeyHash: purged.KeyHash, IsPurge: true}), nil},
+		"no purge":                             {endorsed(t, "chartseal", all, scope), ledger.ErrTampered},
+		"no deletion":                          {endorsed(t, "chartseal", list(tombstone), scope, purged), ledger.ErrTampered},
+		"no private deletion":                  {endorsed(t, "chartseal", all, purged), ledger.ErrTampered},
+		"a deletion instead of the purge":      {endorsed(t, "chartseal", all, scope, &kvrwset.KVWriteHash{KeyHash: purged.KeyHash, IsDelete: true}), ledger.ErrTampered},
+		"a purge instead of the deletion":      {endorsed(t, "chartseal", all, &kvrwset.KVWriteHash{KeyHash: scope.KeyHash, IsPurge: true}, purged), ledger.ErrTampered},
+		"a value instead of the purge":         {endorsed(t, "chartseal", all, scope, hashed("envelope/0a/000001", "kept")), ledger.ErrTampered},
+		"a value instead of the deletion":      {endorsed(t, "chartseal", list(tombstone, &kvrwset.KVWrite{Key: "i/old", Value: []byte("kept")}), scope, purged), ledger.ErrTampered},
+		"a deletion that has a value":          {endorsed(t, "chartseal", list(tombstone, &kvrwset.KVWrite{Key: "i/old", IsDelete: true, Value: []byte("kept")}), scope, purged), ledger.ErrTampered},
+		"a purge that has a value":             {endorsed(t, "chartseal", all, scope, &kvrwset.KVWriteHash{KeyHash: purged.KeyHash, IsPurge: true, ValueHash: hash.ValueHash}), ledger.ErrTampered},
+		"the purge of another key":             {endorsed(t, "chartseal", all, scope, &kvrwset.KVWriteHash{KeyHash: keyHash("envelope/0b/000001"), IsPurge: true}), ledger.ErrTampered},
+		"one more purge":                       {endorsed(t, "chartseal", all, scope, purged, &kvrwset.KVWriteHash{KeyHash: keyHash("envelope/0b/000001"), IsPurge: true}), ledger.ErrTampered},
+		"one more deletion":                    {endorsed(t, "chartseal", append(all, &kvrwset.KVWrite{Key: "access/0a/x", IsDelete: true}), scope, purged), ledger.ErrTampered},
+		"one more private deletion":            {endorsed(t, "chartseal", all, scope, purged, &kvrwset.KVWriteHash{KeyHash: keyHash("envelope/0b/000001"), IsDelete: true}), ledger.ErrTampered},
+		"purged and written":                   {endorsed(t, "chartseal", all, scope, hashed("envelope/0a/000001", "kept"), purged), ledger.ErrTampered},
+		"deleted and written":                  {endorsed(t, "chartseal", list(tombstone, &kvrwset.KVWrite{Key: "i/old", Value: []byte("kept")}, deleted), scope, purged), ledger.ErrTampered},
+	} {
+		check(name, tc, gone)
+	}
+
+	// Ways around the write set.
+	set, hashes := &kvrwset.KVRWSet{Writes: list(public)}, &kvrwset.HashedRWSet{HashedWrites: []*kvrwset.KVWriteHash{hash}}
+	call := common.HeaderType_ENDORSER_TRANSACTION
+	for name, tc := range map[string]endorsement{
+		"what was asked for": {endorsedSets(t, call, "chartseal", set, ledger.HospitalKeys, hashes), nil},
+		"another collection": {endorsedSets(t, call, "chartseal", set, "_implicit_org_HospitalB", hashes), ledger.ErrTampered},
+		"a configuration":    {endorsedSets(t, common.HeaderType_CONFIG_UPDATE, "chartseal", set, ledger.HospitalKeys, hashes), ledger.ErrTampered},
+		"an endorsement policy for a key": {endorsedSets(t, call, "chartseal", &kvrwset.KVRWSet{Writes: set.Writes,
+			MetadataWrites: []*kvrwset.KVMetadataWrite{{Key: public.Key, Entries: []*kvrwset.KVMetadataEntry{{Name: "VALIDATION_PARAMETER"}}}}},
+			ledger.HospitalKeys, hashes), ledger.ErrTampered},
+		"an endorsement policy for a wrapped key": {endorsedSets(t, call, "chartseal", set, ledger.HospitalKeys, &kvrwset.HashedRWSet{
+			HashedWrites: hashes.HashedWrites, MetadataWrites: []*kvrwset.KVMetadataWriteHash{{KeyHash: hash.KeyHash}}}), ledger.ErrTampered},
+	} {
+		check(name, tc, expect)
+	}
+
+	// Keys that are published already are left out, and no others take their place.
+	publish := func(stamp) (w writes) {
+		w.repeated = true
+		w.put("attribute/a", []byte("1"))
+		w.put("attribute/b", []byte("1"))
+		return w
+	}
+	a, b := &kvrwset.KVWrite{Key: "attribute/a", Value: []byte("1")}, &kvrwset.KVWrite{Key: "attribute/b", Value: []byte("1")}
+	for name, tc := range map[string]endorsement{
+		"all keys":                {endorsed(t, "chartseal", list(a, b)), nil},
+		"one is there":            {endorsed(t, "chartseal", list(b)), nil},
+		"all are there":           {endorsed(t, "chartseal", nil), nil},
+		"a changed key":           {endorsed(t, "chartseal", list(a, &kvrwset.KVWrite{Key: b.Key, Value: []byte("2")})), ledger.ErrTampered},
+		"a key that goes":         {endorsed(t, "chartseal", list(a, &kvrwset.KVWrite{Key: b.Key, IsDelete: true})), ledger.ErrTampered},
+		"one more":                {endorsed(t, "chartseal", list(a, b, public)), ledger.ErrTampered},
+		"a wrapped key":           {endorsed(t, "chartseal", list(a, b), hash), ledger.ErrTampered},
+		"a configuration instead": {endorsedSets(t, common.HeaderType_CONFIG_UPDATE, "chartseal", &kvrwset.KVRWSet{}, ledger.HospitalKeys, &kvrwset.HashedRWSet{}), ledger.ErrTampered},
+	} {
+		check(name, tc, publish)
 	}
 }

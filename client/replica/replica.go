@@ -1,13 +1,15 @@
-// Package replica keeps a copy of every payload on a hospital's own store, so that no
-// single hospital's failure loses a record. A [Replicator] follows the ledger from its
-// first block on and pins each payload it hears of; most callers make one and call
+// Package replica keeps a copy of every payload on a hospital's own store, so that the
+// failure of one hospital loses no record. A [Replicator] follows the ledger from its
+// first block on and pins each registered payload. Make one with [New] and call
 // [Replicator.Run] for as long as the hospital is up.
 //
-// What it guarantees: a payload that was registered on the ledger is asked for until it
-// is pinned, also across restarts and crashes, in any order and possibly more than once.
-// Payloads that nobody can serve at the moment are tried again, ever less often, and hold
-// up nobody else. What it does not: it does not tell whether other hospitals hold a copy,
-// and it never reads a payload, which it could not open.
+// A payload that is registered on the ledger stays in a queue until it is pinned, also
+// over restarts and crashes. Payloads are pinned in any order, and some more than once.
+// Payloads that no node serves at the moment are tried again, less and less often, and do
+// not delay the others.
+//
+// The package does not find out whether other hospitals hold a copy. It never reads a
+// payload, and could not open one.
 package replica
 
 import (
@@ -21,55 +23,63 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
-	"github.com/chartseal/chartseal/client/trust"
 )
 
-// A Feed gives the CIDs of the payloads that each transaction on the ledger registered to
-// handle, oldest first, from where it was the last time on: it remembers a transaction
-// once handle has returned nil. It bridges failures of the connection, and ends when ctx
-// does or when handle fails. Package client/fabric has one: fabric.Gateway.FollowRecords.
+// A Feed hands the CIDs of the payloads that each transaction registered to handle,
+// oldest transaction first. The first call begins at the first block. Later calls go on
+// after the last transaction for which handle returned nil. A Feed bridges failures of
+// the connection. It ends when ctx ends or handle fails. In package client/fabric,
+// Gateway.FollowRecords is one, over chaincode events, and FollowBlocks with Payloads
+// another, over blocks.
 type Feed func(ctx context.Context, handle func(ctx context.Context, cids []string) error) error
 
-// A Pinner is the part of client.Blobs that is needed.
+// A Pinner is the part of a payload store that the Replicator needs. Package client/ipfs
+// implements it.
 type Pinner interface {
 	Pin(ctx context.Context, cid string) error
 
-	// PinAll pins several, which costs less than one by one, and gives up soon on those
-	// that do not come. It returns those that are pinned, and an error unless these are
-	// all.
+	// PinAll pins several payloads, which costs less than one by one, and soon gives up
+	// on payloads that do not arrive. It returns the pinned ones, and an error if some
+	// are missing.
 	PinAll(ctx context.Context, cids []string) (pinned []string, err error)
 }
 
-// A Config is what a Replicator works with. Feed, Store and Memory are required.
+// A Memory keeps small items between runs. Package client/wallet implements it.
+type Memory interface {
+	// Load returns ErrNotFound if there is no such item.
+	Load(name string) ([]byte, error)
+	Store(name string, data []byte) error
+}
+
+// A Config configures a Replicator. Feed, Store and Memory are required.
 //
-// What the feed has handed over and what the memory holds belong together: losing the
-// memory loses what was still pending.
+// The Feed's position and the Memory belong together: if the Memory is lost, so is the
+// queue of payloads that the Feed has already handed over.
 type Config struct {
 	Feed   Feed
 	Store  Pinner
-	Memory trust.Memory // keeps what is pending between runs
+	Memory Memory       // keeps the queue between runs
 	Log    *slog.Logger // nil means silence
 
-	Parallel   int           // payloads fetched at a time; zero means 16: most wait for the network
-	PinTimeout time.Duration // for one payload; zero means 30 min
+	Parallel   int           // requests to the store at a time; zero means 16: most wait for the network
+	PinTimeout time.Duration // for one request; zero means 30 min
 	Retry      time.Duration // first pause after a failure, doubled up to 64 times it; zero means 1 s
-	Linger     time.Duration // how long a new payload waits for others to be fetched with; zero means 250 ms
+	Linger     time.Duration // how long a new payload waits so that others join its request; zero means 250 ms
 }
 
 // A Replicator runs once.
 type Replicator struct {
 	c Config
 
-	mu      sync.Mutex
-	pending []string         // payloads that are not pinned yet, oldest first
-	dirty   bool             // pending has changed since it was saved
-	due     time.Time        // when those that were never tried have waited for company long enough
-	retries map[string]retry // of payloads that failed
-	busy    map[string]bool  // being fetched
-	again   atomic.Int32     // workers that try again what has failed
-	wake    chan struct{}    // there may be something to do
-	saving  sync.Mutex       // one save at a time, so that an older list never replaces a newer one
+	mu       sync.Mutex
+	pending  []string         // the queue: payloads that are not pinned yet, oldest first
+	dirty    bool             // pending has changed since it was saved
+	due      time.Time        // when new payloads have lingered long enough
+	retries  map[string]retry // of payloads that failed
+	busy     map[string]bool  // a worker has asked the store for it
+	retrying atomic.Int32     // workers that try again what has failed
+	wake     chan struct{}    // there may be something to do
+	saving   sync.Mutex       // one save at a time, so that an older queue never replaces a newer one
 }
 
 type retry struct {
@@ -77,18 +87,19 @@ type retry struct {
 	next  time.Time
 }
 
-// pendingName is the item of the memory that holds the pending payloads, a JSON array of
-// CIDs.
+// pendingName is the item of the Memory that holds the queue, a JSON array of CIDs.
 const pendingName = "replica/pending"
 
-// maxWaiting bounds how far reading the ledger runs ahead of fetching, and maxTogether
-// how many payloads are pinned at once.
 const (
-	maxWaiting  = 256
-	maxTogether = 100
+	maxWaiting = 256 // new payloads in the queue; then the Feed has to wait
+	maxBatch   = 100 // payloads in one request
 )
 
-// New reads what is pending.
+// New returns a Replicator that begins with the saved queue.
+//
+// Errors:
+//   - ErrInvalid if the saved queue is damaged.
+//   - Any error of the Memory.
 func New(c Config) (*Replicator, error) {
 	if c.Feed == nil || c.Store == nil || c.Memory == nil {
 		return nil, errors.New("new replicator: feed, store or memory is missing")
@@ -111,7 +122,7 @@ func New(c Config) (*Replicator, error) {
 	r := &Replicator{c: c, retries: make(map[string]retry), busy: make(map[string]bool), wake: make(chan struct{}, 1)}
 	data, err := c.Memory.Load(pendingName)
 	switch {
-	case errors.Is(err, client.ErrNotFound):
+	case errors.Is(err, ledger.ErrNotFound):
 		return r, nil
 	case err != nil:
 		return nil, fmt.Errorf("new replicator: %w", err)
@@ -122,16 +133,20 @@ func New(c Config) (*Replicator, error) {
 	return r, nil
 }
 
-// Run follows the ledger until ctx ends, which is no error: it then returns nil, with
-// what is pending saved. Failures of the store are logged and tried again.
+// Run follows the ledger until ctx ends. It then saves the queue and returns nil.
+// Failures of the store are logged and tried again.
+//
+// Errors:
+//   - Any error of the Feed, also if it ends early.
+//   - Any error of the Memory.
 func (r *Replicator) Run(ctx context.Context) error {
 	r.c.Log.Info("replicator started", "pending", len(r.pending))
-	told := ctx
+	caller := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var group sync.WaitGroup
 	group.Go(func() {
-		if err := r.c.Feed(ctx, r.hear); ctx.Err() == nil {
+		if err := r.c.Feed(ctx, r.enqueue); ctx.Err() == nil {
 			cancel(fmt.Errorf("follow the ledger: %w", err))
 		}
 	})
@@ -141,11 +156,11 @@ func (r *Replicator) Run(ctx context.Context) error {
 		}
 	})
 	for range r.c.Parallel {
-		group.Go(func() { r.fetch(ctx) })
+		group.Go(func() { r.work(ctx) })
 	}
 	group.Wait()
 	err := context.Cause(ctx)
-	if told.Err() != nil && errors.Is(err, context.Cause(told)) {
+	if caller.Err() != nil && errors.Is(err, context.Cause(caller)) {
 		err = nil
 	}
 	err = errors.Join(err, r.save())
@@ -153,8 +168,8 @@ func (r *Replicator) Run(ctx context.Context) error {
 	return err
 }
 
-// keepSaving saves every second what changes. A crash costs that second: payloads are
-// pinned again, which changes nothing.
+// keepSaving saves the queue every second if it has changed. After a crash, the payloads
+// of the last second are pinned again, which does no harm.
 func (r *Replicator) keepSaving(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

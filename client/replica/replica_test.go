@@ -200,7 +200,7 @@ func TestUnreachablePayloadHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if s.together < 20 || s.together > maxTogether {
+	if s.together < 20 || s.together > maxBatch {
 		t.Errorf("at most %d were pinned at once", s.together)
 	}
 
@@ -327,9 +327,9 @@ func TestPendingThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-// TestCompany: payloads of transactions that follow each other soon are fetched together,
+// TestLinger: payloads of transactions that follow each other soon are fetched together,
 // and none waits long.
-func TestCompany(t *testing.T) {
+func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, m := &chain{}, newStore(), &memory{}
 		r, err := New(Config{Feed: c.feed, Store: s, Memory: m})

@@ -36,8 +36,8 @@ stopped, and continues there when it is started again. One replicator is enough 
 				r, err := replica.New(replica.Config{
 					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
 					Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
-						return s.Ledger.FollowRecords(ctx, fabric.Following{
-							Checkpoint: filepath.Join(s.User.Dir(), "state", "replica", "followed"),
+						return s.Ledger.FollowRecords(ctx, fabric.Following[[]string]{
+							Checkpoint: fabric.CheckpointFile(filepath.Join(s.User.Dir(), "state", "replica", "followed")),
 							Handle:     handle,
 							Interrupted: func(err error, wait time.Duration) {
 								log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())

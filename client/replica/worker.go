@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// hear notes the payloads of a transaction, once there is room, and returns when that is
-// saved.
-func (r *Replicator) hear(ctx context.Context, cids []string) error {
-	for r.waiting() >= maxWaiting {
+// enqueue adds the payloads of a transaction to the queue, once there is room, and saves
+// the queue before it returns.
+func (r *Replicator) enqueue(ctx context.Context, cids []string) error {
+	for r.untried() >= maxWaiting {
 		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 	r.mu.Lock()
-	r.expect()
+	r.linger()
 	for _, cid := range cids {
 		if !slices.Contains(r.pending, cid) {
 			r.pending = append(r.pending, cid)
@@ -30,8 +30,9 @@ func (r *Replicator) hear(ctx context.Context, cids []string) error {
 	return nil
 }
 
-// expect lets new payloads wait for company, unless some wait already.
-func (r *Replicator) expect() {
+// linger starts the time that new payloads wait for others, unless it runs already. The
+// caller holds mu.
+func (r *Replicator) linger() {
 	for _, cid := range r.pending {
 		if _, failed := r.retries[cid]; !failed && !r.busy[cid] {
 			return
@@ -41,18 +42,18 @@ func (r *Replicator) expect() {
 	time.AfterFunc(r.c.Linger, r.signal)
 }
 
-// waiting counts pending payloads that have not failed yet: those that failed must not
-// hold up the rest.
-func (r *Replicator) waiting() int {
+// untried counts payloads that have not failed yet. Payloads that have failed must not
+// delay the others.
+func (r *Replicator) untried() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.pending) - len(r.retries)
 }
 
-// fetch pins payloads until ctx ends, those that were never tried several at a time.
-func (r *Replicator) fetch(ctx context.Context) {
+// work pins payloads until ctx ends.
+func (r *Replicator) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		cids, again := r.take()
+		cids, retrying := r.next()
 		if len(cids) == 0 {
 			select {
 			case <-ctx.Done():
@@ -63,18 +64,18 @@ func (r *Replicator) fetch(ctx context.Context) {
 		}
 		r.signal() // another worker may find more
 		if len(cids) == 1 {
-			r.one(ctx, cids[0])
+			r.pinOne(ctx, cids[0])
 		} else {
-			r.together(ctx, cids)
+			r.pinBatch(ctx, cids)
 		}
-		if again {
-			r.again.Add(-1)
+		if retrying {
+			r.retrying.Add(-1)
 		}
 	}
 }
 
-// together leaves those that do not come to be tried by themselves.
-func (r *Replicator) together(ctx context.Context, cids []string) {
+// pinBatch asks for several payloads at once, and leaves the missing ones for later.
+func (r *Replicator) pinBatch(ctx context.Context, cids []string) {
 	start := time.Now()
 	pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
 	defer cancel()
@@ -96,7 +97,7 @@ func (r *Replicator) together(ctx context.Context, cids []string) {
 	}
 }
 
-func (r *Replicator) one(ctx context.Context, cid string) {
+func (r *Replicator) pinOne(ctx context.Context, cid string) {
 	start := time.Now()
 	pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
 	defer cancel()
@@ -110,47 +111,47 @@ func (r *Replicator) one(ctx context.Context, cid string) {
 	}
 }
 
-// take gives payloads that are due, or none: those that were never tried, or else those
-// that have failed, the first time once more together, as it may have been the node, and
-// then one by one. Only half of the workers try again what has failed, so that whoever
-// registers payloads that do not exist delays the others little.
-func (r *Replicator) take() (chosen []string, again bool) {
+// next chooses payloads for one request, or none. Payloads that were never tried come
+// first. Of those that failed and are due again, the ones that failed once are tried
+// together, as it may have been the node's fault, and the others one by one. At most half
+// of the workers try again, so that payloads that do not exist delay the others little.
+func (r *Replicator) next() (chosen []string, retrying bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	var due string    // the oldest that has failed
-	var once []string // failed once
+	var due string    // the oldest that failed and is due again
+	var once []string // due again after one failure
 	for _, cid := range r.pending {
 		failure, failed := r.retries[cid]
 		switch {
 		case r.busy[cid]:
 		case !failed:
-			if len(chosen) < maxTogether {
+			if len(chosen) < maxBatch {
 				chosen = append(chosen, cid)
 			}
 		case now.After(failure.next):
 			if due == "" {
 				due = cid
 			}
-			if failure.pause == r.c.Retry && len(once) < maxTogether {
+			if failure.pause == r.c.Retry && len(once) < maxBatch {
 				once = append(once, cid)
 			}
 		}
 	}
-	if len(chosen) < maxTogether && now.Before(r.due) {
+	if len(chosen) < maxBatch && now.Before(r.due) {
 		chosen = nil
 	}
-	if len(chosen) == 0 && due != "" && int(r.again.Load()) < max(1, r.c.Parallel/2) {
-		chosen, again = []string{due}, true
+	if len(chosen) == 0 && due != "" && int(r.retrying.Load()) < max(1, r.c.Parallel/2) {
+		chosen, retrying = []string{due}, true
 		if slices.Contains(once, due) {
 			chosen = once
 		}
-		r.again.Add(1)
+		r.retrying.Add(1)
 	}
 	for _, cid := range chosen {
 		r.busy[cid] = true
 	}
-	return chosen, again
+	return chosen, retrying
 }
 
 func (r *Replicator) release(cid string) {
@@ -177,11 +178,11 @@ func (r *Replicator) postpone(cid string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.busy, cid)
-	again := r.retries[cid]
-	again.pause = min(max(2*again.pause, r.c.Retry), 64*r.c.Retry)
-	again.next = time.Now().Add(again.pause)
-	r.retries[cid] = again
-	r.c.Log.Warn("not pinned, trying again", "cid", cid, "error", err.Error(), "pause", again.pause.String())
+	t := r.retries[cid]
+	t.pause = min(max(2*t.pause, r.c.Retry), 64*r.c.Retry)
+	t.next = time.Now().Add(t.pause)
+	r.retries[cid] = t
+	r.c.Log.Warn("not pinned, trying again", "cid", cid, "error", err.Error(), "pause", t.pause.String())
 }
 
 func sleep(ctx context.Context, d time.Duration) {

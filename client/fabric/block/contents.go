@@ -1,0 +1,93 @@
+package block
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Contents is what a transaction of our chaincode wrote to the public state, by kind.
+// Keys that repeat others for the sake of ranges, such as access-time, are left out.
+type Contents struct {
+	Records     []ledger.RecordVersion
+	Accesses    []ledger.AccessEntry
+	Keys        []ledger.AttributeKey
+	Authorities []ledger.Authority
+	Scopes      []ledger.Scope // each is an epoch that began
+	Retirements []ledger.Retirement
+	Entries     []Entry
+
+	// Other holds the rest: deletions, endorsement policies of single keys, and keys or
+	// values that this version of Chartseal does not know.
+	Other []Write
+}
+
+// An Entry is an index entry.
+type Entry struct {
+	Key   string // see [ledger.IndexKey]
+	Value []byte // ledger.EntryValueSize bytes, sealed
+}
+
+// CIDs returns the payloads that the transaction registered.
+func (c *Contents) CIDs() []string {
+	cids := make([]string, len(c.Records))
+	for i, r := range c.Records {
+		cids[i] = r.CID
+	}
+	return cids
+}
+
+func contentsOf(writes []Write, chaincode string) (c Contents) {
+	for _, w := range writes {
+		if w.Chaincode == chaincode && (w.Deletes() || w.Policy || !c.read(w.Key, w.Value)) {
+			c.Other = append(c.Other, w)
+		}
+	}
+	return c
+}
+
+// read adds what a key says. It returns false if the key or the value is of another form
+// than the chaincode writes.
+func (c *Contents) read(key string, value []byte) bool {
+	kind, _, _ := strings.Cut(key, "/")
+	switch kind {
+	case "record":
+		v, err := ledger.ReadVersion(key, value)
+		return err == nil && add(&c.Records, v, key, ledger.RecordKey(v.ID, v.Version))
+	case "access":
+		e, err := ledger.ReadAccess(key, value)
+		return err == nil && add(&c.Accesses, e, key, ledger.AccessKey(e.Target, e.ID))
+	case "attribute-version":
+		k, ok := decode[ledger.AttributeKey](value)
+		return ok && add(&c.Keys, k, key, ledger.AttributeVersionKey(k.Name, k.Version))
+	case "authority":
+		a, ok := decode[ledger.Authority](value)
+		return ok && add(&c.Authorities, a, key, ledger.AuthorityKey(a.MSP))
+	case "scope-epoch":
+		s, ok := decode[ledger.Scope](value)
+		return ok && add(&c.Scopes, s, key, ledger.ScopeEpochKey(s.Name, s.Epoch))
+	case "scope-retired":
+		r, ok := decode[ledger.Retirement](value)
+		return ok && add(&c.Retirements, r, key, ledger.ScopeRetiredKey(r.Scope, r.MSP))
+	case "i":
+		return len(value) == ledger.EntryValueSize && add(&c.Entries, Entry{key, value}, key, key)
+	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable":
+		return true
+	}
+	return false
+}
+
+func decode[T any](value []byte) (out T, ok bool) {
+	err := json.Unmarshal(value, &out)
+	return out, err == nil
+}
+
+// add appends an item if it is under the key that it belongs under.
+func add[T any](list *[]T, item T, key, belongs string) bool {
+	if key != belongs {
+		return false
+	}
+	*list = append(*list, item)
+	return true
+}
