@@ -12,19 +12,26 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 )
 
-// issuedVersions is how many of an attribute's newest versions are issued; the same as
-// the authority's server does.
+// issuedVersions is the number of versions of an attribute that are issued, the newest
+// ones. The authority's server does the same.
 const issuedVersions = 64
 
-// Issue makes the keys of whom a certificate names, as the authority's server would: the
-// certificate is checked against the channel's members and their revocation lists, and
-// the rules decide. The keys are those of the attributes' newest versions, as what was
-// sealed before a rotation is opened with older ones. Its JSON is what [Parse] reads, and
-// as secret as the keys in it.
-func Issue(ctx context.Context, l client.Ledger, members func(context.Context) ([]authority.MSP, error),
+// Issue makes the attribute keys of a certificate's holder, as the authority's server
+// would: it checks the certificate against the channel's members and their revocation
+// lists, and applies the rules. It issues several versions of each attribute, because
+// older ones open records that were sealed before a rotation. [Parse] reads the JSON of
+// the answer, which is as secret as the keys in it.
+//
+// Errors:
+//   - ErrDenied if no member issued the certificate, if it is not valid now, or if no
+//     rule grants its holder an attribute.
+//   - ErrRevoked if the certificate is revoked.
+//   - ErrNotFound if none of the granted attributes is published.
+//   - ErrTampered if a published key does not come from the master key.
+//   - Any error of the ledger or of members.
+func Issue(ctx context.Context, l Catalog, members func(context.Context) ([]authority.MSP, error),
 	master *abe.MasterKey, rules *authority.Mapping, certificate *x509.Certificate) (*authority.KeysResponse, error) {
 	holder, err := authority.NewVerifier(members).Verify(ctx, certificate)
 	if err != nil {
@@ -58,8 +65,11 @@ func Issue(ctx context.Context, l client.Ledger, members func(context.Context) (
 	return response, nil
 }
 
-// Parse reads what [Issue] made: at least one key, all of one authority. Use them only
-// after [Check]. Its errors are ErrInvalid.
+// Parse reads the JSON of an answer of [Issue]: at least one key, all of one authority.
+// Check the keys with [Check] before using them.
+//
+// Errors:
+//   - ErrInvalid if it is not such an answer.
 func Parse(text []byte) ([]*abe.UserKey, error) {
 	var response authority.KeysResponse
 	if err := json.Unmarshal(text, &response); err != nil {

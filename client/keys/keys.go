@@ -1,10 +1,15 @@
-// Package keys is what happens between attribute authorities, the ledger and people: an
-// authority publishes its public keys ([Publish]) and tells where it is ([Announce]); a
-// person asks all authorities for their attribute keys ([Requester]) and accepts only
-// keys that fit the public ones that the ledger pins.
+// Package keys moves attribute keys from authorities to people, over the ledger. An
+// authority publishes its public keys ([Publish]) and its address ([Announce]), and
+// replaces keys ([Rotate]). A person asks all authorities for attribute keys
+// ([Requester]), or gets them as a file ([Issue], [Parse]).
 //
-// It moves keys and checks them. Who gets which key is decided by package abe/authority,
-// where keys are kept by package client/wallet.
+// A person accepts only attribute keys that match the public keys on the ledger. An
+// authority issues only versions whose public keys come from its own master key. The
+// package believes the own peer about which authorities exist and where they are; the TLS
+// roots of the channel's members keep out impostors.
+//
+// Package abe/authority decides who gets which key, and package client/wallet stores
+// keys.
 package keys
 
 import (
@@ -16,13 +21,16 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 )
 
 // Announce puts the address of the caller's authority and the recipient of its hospital's
-// custodian on the ledger, unless they are there. An empty custodian keeps the announced
-// one. It reports whether anything changed.
-func Announce(ctx context.Context, l client.Ledger, a ledger.Announcement) (changed bool, err error) {
+// custodian on the ledger, unless they are there already. An empty custodian keeps the
+// announced one. It reports whether anything changed.
+//
+// Errors:
+//   - ErrDenied if the ledger refuses the caller.
+//   - Any other error of the ledger.
+func Announce(ctx context.Context, l Announcer, a ledger.Announcement) (changed bool, err error) {
 	announced, err := l.Authorities(ctx)
 	if err != nil {
 		return false, fmt.Errorf("announce authority: %w", err)
@@ -44,11 +52,16 @@ func Announce(ctx context.Context, l client.Ledger, a ledger.Announcement) (chan
 	return true, nil
 }
 
-// Publish puts the public keys of those of the named attributes on the ledger that are
-// not there, in version 1, and returns their names. Attributes that were published before
-// must have been so under the same master key: if not, it fails with ErrTampered before
-// it writes anything, since keys issued from this master key would open nothing.
-func Publish(ctx context.Context, l client.Ledger, master *abe.MasterKey, names []string) (published []string, err error) {
+// Publish puts version 1 of the public key of each named attribute on the ledger, unless
+// the attribute is published already, and returns the names of the new ones. If it fails,
+// it returns the names that it published before.
+//
+// Errors:
+//   - ErrTampered if an attribute was published under another master key: keys issued
+//     from this one would open nothing. Nothing is written then.
+//   - ErrDenied if the ledger refuses the caller.
+//   - Any other error of the ledger.
+func Publish(ctx context.Context, l Publisher, master *abe.MasterKey, names []string) (published []string, err error) {
 	current, err := Versions(l)(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("publish keys: %w", err)
@@ -80,8 +93,8 @@ func Publish(ctx context.Context, l client.Ledger, master *abe.MasterKey, names 
 	return published, nil
 }
 
-// compare holds published keys against the master key.
-func compare(ctx context.Context, l client.Ledger, master *abe.MasterKey, names []string) error {
+// compare checks that the published keys of attributes come from the master key.
+func compare(ctx context.Context, l Catalog, master *abe.MasterKey, names []string) error {
 	for batch := range slices.Chunk(names, ledger.MaxKeysPerCall) {
 		pinned, err := l.AttributeKeys(ctx, batch)
 		if err != nil {
@@ -96,7 +109,7 @@ func compare(ctx context.Context, l client.Ledger, master *abe.MasterKey, names 
 	return nil
 }
 
-// made checks that a published key is the master key's.
+// made checks that a published key comes from the master key.
 func made(master *abe.MasterKey, p ledger.AttributeKey) error {
 	own, err := publicKey(master, p.Name, p.Version)
 	if err != nil {
@@ -120,12 +133,15 @@ func publicKey(master *abe.MasterKey, name string, version int) (ledger.Attribut
 	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(b)}, nil
 }
 
-// Issuable is [Versions] for whoever issues from the master key: every version must come
-// with the public key that the master key gives it, which only the authority can have
-// made. So a peer cannot announce versions that are not published, whose keys would be
-// good after the rotations that are to shut their holders out. What does not fit is
-// ErrTampered.
-func Issuable(l client.Ledger, master *abe.MasterKey) func(ctx context.Context, names []string) (map[string]int, error) {
+// Issuable is [Versions] for an authority that issues keys. It accepts a version only if
+// the peer presents the public key that the master key gives to it. Nobody else can
+// compute that key. Otherwise a peer could announce versions that are not published yet,
+// and their holders would keep access after the rotations that should end it.
+//
+// Errors of the returned function:
+//   - ErrTampered if a published key does not come from the master key.
+//   - Any error of the ledger.
+func Issuable(l Catalog, master *abe.MasterKey) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
 		claimed, err := Versions(l)(ctx, names)
 		if err != nil {
@@ -148,8 +164,9 @@ func Issuable(l client.Ledger, master *abe.MasterKey) func(ctx context.Context, 
 	}
 }
 
-// Versions gives the published versions of attributes, as the own peer tells them.
-func Versions(l client.Ledger) func(ctx context.Context, names []string) (map[string]int, error) {
+// Versions returns a function that looks up the current versions of attributes at the own
+// peer. It leaves out attributes that are not published.
+func Versions(l Catalog) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
 		all, err := l.Attributes(ctx)
 		if err != nil {

@@ -8,26 +8,24 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 )
 
-// pins are the public keys that the ledger pins, read when they are first needed: many at
-// a time, as a holder of attributes with several versions needs all of them.
+// pins caches public keys from the ledger. It reads several versions at a time, because a
+// holder of an attribute needs all of its versions.
 type pins struct {
 	ctx    context.Context // of the request that the pins are read for
-	ledger client.Ledger
+	ledger History
 	keys   map[ledger.AttributeName]*abe.PublicKey
 	asked  map[ledger.AttributeName]bool
 }
 
-func newPins(ctx context.Context, l client.Ledger) *pins {
+func newPins(ctx context.Context, l History) *pins {
 	return &pins{ctx, l, make(map[ledger.AttributeName]*abe.PublicKey), make(map[ledger.AttributeName]bool)}
 }
 
-var errNotPinned = errors.New("the ledger pins no such key")
+var errNotPinned = errors.New("the ledger has no such public key")
 
-// get is an authority.Pinned. A key that is not pinned, or is not what it is pinned as,
-// is ErrTampered.
+// get implements authority.Pinned. A key that is not on the ledger is ErrTampered.
 func (p *pins) get(name string, version int) (*abe.PublicKey, error) {
 	want := ledger.AttributeName{Name: name, Version: version}
 	if !p.asked[want] {
@@ -44,7 +42,7 @@ func (p *pins) get(name string, version int) (*abe.PublicKey, error) {
 	if key := p.keys[want]; key != nil {
 		return key, nil
 	}
-	return nil, fmt.Errorf("%s version %d: %w: %w", name, version, client.ErrTampered, errNotPinned)
+	return nil, fmt.Errorf("%s version %d: %w: %w", name, version, ledger.ErrTampered, errNotPinned)
 }
 
 // read asks the ledger for versions of keys.
@@ -71,7 +69,7 @@ func (p *pins) add(k ledger.AttributeKey) error {
 	}
 	key, err := abe.ParsePublicKey(b)
 	if err != nil {
-		return fmt.Errorf("published key of %s: %w: %w", k.Name, client.ErrTampered, err)
+		return fmt.Errorf("published key of %s: %w: %w", k.Name, ledger.ErrTampered, err)
 	}
 	if key.Name() != k.Name || key.Version() != k.Version {
 		return ledger.Errorf(ledger.ErrTampered, "published key of %s is for another attribute", k.Name)

@@ -11,26 +11,29 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 )
 
 // A Requester asks authorities for one person's attribute keys.
 type Requester struct {
-	Ledger      client.Ledger
-	Certificate tls.Certificate // enrolment certificate and its key
-	Members     func(ctx context.Context) ([]authority.MSP, error)
+	Ledger      Directory
+	Certificate tls.Certificate                                    // for enrolment; its private key is a crypto.Signer
+	Members     func(ctx context.Context) ([]authority.MSP, error) // of the channel, for the authorities' TLS roots
 }
 
 // A Grant is what one authority answered: keys, or an error.
 type Grant struct {
 	Authority string // MSP
 	Keys      []*abe.UserKey
-	Err       error // wraps a sentinel of package client; Nothing(Err) when it only grants nothing
+	Err       error // wraps a sentinel of package ledger; see Nothing
 }
 
-// Request asks the named authorities, or all that are announced when none is named, one
-// after the other. A failure of one does not stop the others: it stands in its Grant. An
-// authority that is named but not announced is ErrNotFound, and then nobody is asked.
+// Request asks the named authorities one after the other, or all announced ones if none
+// is named. If one fails, its Grant holds the error, and the others are still asked.
+//
+// Errors:
+//   - ErrNotFound if a named authority is not announced. Nobody is asked then.
+//   - Any error of the ledger or of Members.
+//   - The error of ctx when it ends.
 func (r Requester) Request(ctx context.Context, names ...string) ([]Grant, error) {
 	announced, err := r.Ledger.Authorities(ctx)
 	if err != nil {
@@ -73,9 +76,14 @@ func (r Requester) ask(ctx context.Context, a ledger.Authority, members []author
 	return keys, Translate(err)
 }
 
-// Check accepts keys that came by another way than from the authority's server, such as a
-// file: they must be for gid, and made with the exponents of the pinned public keys.
-func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserKey) error {
+// Check checks keys that did not come from an authority's server but, for example, from a
+// file: they must be for gid and match the public keys on the ledger.
+//
+// Errors:
+//   - ErrInvalid if a key was issued to somebody else.
+//   - ErrTampered if a key does not match its public key, or if the ledger has none.
+//   - Any error of the ledger.
+func Check(ctx context.Context, l History, gid string, issued []*abe.UserKey) error {
 	pinned := newPins(ctx, l)
 	var versions []ledger.AttributeName
 	for _, k := range issued {
@@ -93,34 +101,34 @@ func Check(ctx context.Context, l client.Ledger, gid string, issued []*abe.UserK
 			err = k.Verify(public)
 		}
 		if err != nil {
-			return fmt.Errorf("check key of %s: %w: %w", k.Name(), client.ErrTampered, err)
+			return fmt.Errorf("check key of %s: %w: %w", k.Name(), ledger.ErrTampered, err)
 		}
 	}
 	return nil
 }
 
-// Nothing tells whether an authority refused only because none of its rules grants the
-// person anything.
+// Nothing reports whether an authority refused only because none of its rules grants the
+// person an attribute.
 func Nothing(err error) bool {
 	var refusal *authority.DeniedError
 	return errors.As(err, &refusal) && refusal.Code == authority.CodeNothing
 }
 
-// Translate gives an error of package authority the sentinel of package client, and
-// leaves its words as they are.
+// Translate adds the matching sentinel of package ledger to an error of package
+// authority, and keeps its text.
 func Translate(err error) error {
 	var refusal *authority.DeniedError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &refusal) && refusal.Code == authority.CodeRevoked:
-		return ledger.WithKind(err, client.ErrRevoked)
+		return ledger.WithKind(err, ledger.ErrRevoked)
 	case errors.Is(err, authority.ErrDenied):
-		return ledger.WithKind(err, client.ErrDenied)
+		return ledger.WithKind(err, ledger.ErrDenied)
 	case errors.Is(err, authority.ErrUntrusted):
-		return ledger.WithKind(err, client.ErrTampered)
+		return ledger.WithKind(err, ledger.ErrTampered)
 	case errors.Is(err, authority.ErrUnavailable):
-		return ledger.WithKind(err, client.ErrUnavailable)
+		return ledger.WithKind(err, ledger.ErrUnavailable)
 	}
 	return err
 }

@@ -8,22 +8,27 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 )
 
-// Rotate publishes the next version of each named attribute's public key, or of all that
-// the caller's authority has published when none is named, and returns the new versions
-// in the order of names.
+// Rotate publishes the next version of the public key of each named attribute, or of all
+// attributes of the caller's authority if none is named. It returns the new versions in
+// the order of their names.
 //
-// From then on sealers use the new version. The authority's server issues it to whoever
-// asks and is entitled; people who are not any more keep what they have, which opens what
-// was sealed to earlier versions and nothing else. Rotation takes no record back: that
-// takes sealing it again.
+// Sealers then use the new version. The authority's server issues it to anyone who asks
+// and is still entitled. The others keep their old keys, which open only records that
+// were sealed to earlier versions. Rotation does not close those records: they have to be
+// sealed again.
 //
-// A name that is not published is ErrNotFound, and keys of another master key are
-// ErrTampered; nothing is published then. When it fails later, the versions that it
-// returns have been published, in transactions of up to ledger.MaxKeysPerCall.
-func Rotate(ctx context.Context, l client.Ledger, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
+// The keys are published in transactions of up to ledger.MaxKeysPerCall. If one fails,
+// Rotate returns the versions of the transactions before.
+//
+// Errors:
+//   - ErrNotFound if a name is not published. Nothing is published then.
+//   - ErrTampered if a published key comes from another master key. Nothing is published
+//     then.
+//   - ErrDenied if the ledger refuses the caller.
+//   - Any other error of the ledger.
+func Rotate(ctx context.Context, l Publisher, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
 	all, err := l.Attributes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rotate keys: %w", err)

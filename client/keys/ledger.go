@@ -1,0 +1,41 @@
+package keys
+
+import (
+	"context"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// The parts of the ledger that this package needs. A client.Ledger has all of them, and
+// says what each method does.
+
+// An Announcer announces the caller's authority.
+type Announcer interface {
+	MSP() string
+	Authorities(ctx context.Context) ([]ledger.Authority, error)
+	Announce(ctx context.Context, a ledger.Announcement) error
+}
+
+// A Catalog holds the current public keys of all attributes.
+type Catalog interface {
+	Attributes(ctx context.Context) ([]ledger.AttributeName, error)
+	AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
+}
+
+// A Publisher is a Catalog that takes new keys.
+type Publisher interface {
+	Catalog
+	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
+}
+
+// A History holds current and past public keys.
+type History interface {
+	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
+}
+
+// A Directory says who the caller is and which authorities they may ask.
+type Directory interface {
+	Actor() string
+	Authorities(ctx context.Context) ([]ledger.Authority, error)
+	History
+}
