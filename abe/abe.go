@@ -59,11 +59,11 @@
 //
 // # Suites
 //
-// A suite is a choice of groups, hash to the group and encodings. Package internal/pairing
-// is its interface, and suite.go is the table of all suites: bn256 is the only one so far.
-// The type of a stanza and the first line of an encoded key name the suite. A reader that
-// does not know it fails with an [UnknownSuiteError], which says the name. Keys of two
-// suites do not combine.
+// A suite is a choice of groups, hash to the group and encodings. Package
+// internal/pairing is its interface, and suite.go is the table of all suites: bn256 is
+// the only one so far. The type of a stanza and the first line of an encoded key name the
+// suite. A reader that does not know it fails with an [UnknownSuiteError], which says the
+// name. Keys of two suites do not combine.
 //
 // # gofe
 //
@@ -75,47 +75,48 @@
 // other way round.
 //
 // Three parts of gofe are not used: the symmetric layer (not authenticated), the policy
-// parser, and the decoders. For each of their defects, defect_test.go shows the defect and
-// that it cannot happen here.
+// parser, and the decoders. For each of their defects, defect_test.go shows the defect
+// and that it cannot happen here.
 //
 // # What is guaranteed
 //
 //   - A secret stays secret from everybody whose keys of one GID do not satisfy the
 //     policy, whoever colludes, as long as the authorities that they would need are
-//     honest. The paper proves this for prime order groups in the generic group and random
-//     oracle models.
+//     honest. The paper proves this for prime order groups in the generic group and
+//     random oracle models.
 //   - An authority can make every key under its own name. Alone it opens what its
 //     attributes alone satisfy, and nothing else. policy.Lint lists the authorities that
 //     could open alone or in pairs. A key that another party made fails [UserKey.Verify].
 //   - A stanza that differs from the sealed one in any bit does not open. The error is
 //     [ErrTampered] or [ErrMalformed], or [ErrNotSatisfied] when the bit is in the policy
 //     or in a version.
-//   - Every element of a key, and every C2 in use, is canonical, on its curve, in its group
-//     of order r, and not the identity. C1 and C3 are canonical, and C3 is on its curve.
-//     Only Π C1^c and Σ c·C3 are used, and both are checked to be in their groups. A C1 or
-//     C3 outside its group reveals nothing about a user key K: K is only ever paired with
-//     a C2, and e(K, g2) is public by the equation of [UserKey.Verify].
+//   - Every element of a key, and every C2 in use, is canonical, on its curve, in its
+//     group of order r, and not the identity. C1 and C3 are canonical, and C3 is on its
+//     curve. Only Π C1^c and Σ c·C3 are used, and both are checked to be in their groups.
+//     A C1 or C3 outside its group reveals nothing about a user key K: K is only ever
+//     paired with a C2, and e(K, g2) is public by the equation of [UserKey.Verify].
 //
 // # What is not guaranteed
 //
-//   - More than about 100 bits of security. The prime of bn256 was chosen before the number
-//     field sieve attacks of 2016 (Kim and Barbulescu), and gofe calls itself a library for
-//     research. So every stanza names its suite, so that another can follow, and wrapped
-//     keys never go on the ledger.
+//   - More than about 100 bits of security. The prime of bn256 was chosen before the
+//     number field sieve attacks of 2016 (Kim and Barbulescu), and gofe calls itself a
+//     library for research. So every stanza names its suite, so that another can follow,
+//     and wrapped keys never go on the ledger.
 //   - Equal treatment by a dishonest sealer. Some readers who satisfy the policy may get
-//     shares or a wrapped key that fail for them. They get an error and no other plaintext,
-//     because age's header is authenticated under the file key.
+//     shares or a wrapped key that fail for them. They get an error and no other
+//     plaintext, because age's header is authenticated under the file key.
 //   - Security against quantum computers. Somebody who records stanzas now can open them
 //     with a quantum computer later.
 //   - A hidden policy. Anyone who has a stanza can read it ([HeaderPolicies]).
 //   - Chosen-ciphertext security by a proof. It rests on the binding described above (as
 //     in DHIES: an assumption about the pairing group, not a reduction of the paper's).
-//   - Expiry. A key opens for ever what it could open once. Rotation ([PublicKey.Version])
-//     excludes people from files sealed afterwards only. Earlier files must be sealed
-//     again, and copies of them stay open.
+//   - Expiry. A key opens for ever what it could open once. Rotation
+//     ([PublicKey.Version]) excludes people from files sealed afterwards only. Earlier
+//     files must be sealed again, and copies of them stay open.
 //   - Constant time. Scalars are math/big integers, and exponentiation branches on their
 //     digits. Leaks concern mostly r, λ and ω of one sealing, which are used once; the
 //     coefficients c of an opening, which are public; and α and y while an authority
-//     issues keys. Run an authority on a machine of its own. Secrets are overwritten after
-//     use where Go allows it; math/big and the garbage collector may have made copies.
+//     issues keys. Run an authority on a machine of its own. Secrets are overwritten
+//     after use where Go allows it; math/big and the garbage collector may have made
+//     copies.
 package abe

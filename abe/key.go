@@ -11,9 +11,9 @@ import (
 )
 
 // A PublicKey is the pair e(g1,g2)^α, g2^y of eprint 2010/351, appendix D, to which
-// sealers encrypt one version of one attribute. Its authority publishes it, and the ledger
-// pins it. It is immutable and safe for concurrent use. The zero value holds no key and
-// supports UnmarshalBinary only.
+// sealers encrypt one version of one attribute. Its authority publishes it, and the
+// ledger pins it. It is immutable and safe for concurrent use. The zero value holds no
+// key and supports UnmarshalBinary only.
 type PublicKey struct {
 	suite     pairing.Suite
 	attribute policy.Attribute

@@ -16,10 +16,10 @@ import (
 const masterSize = 32
 
 // A MasterKey is the whole secret of one authority: 32 random bytes, from which the
-// exponents α and y of every version of every attribute are derived. So one backup is good
-// for ever, a key made again is the same key, and a rotation is the next version number.
-// A master key can make every key of its authority. It is safe for concurrent use until
-// [MasterKey.Destroy].
+// exponents α and y of every version of every attribute are derived. So one backup is
+// good for ever, a key made again is the same key, and a rotation is the next version
+// number. A master key can make every key of its authority. It is safe for concurrent use
+// until [MasterKey.Destroy].
 type MasterKey struct {
 	authority string
 	secret    [masterSize]byte
@@ -116,8 +116,8 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 }
 
 // Issue makes the key of gid for a version of one of the authority's attributes, the same
-// one every time. The caller decides whether gid may have it (package authority does, from
-// a verified certificate).
+// one every time. The caller decides whether gid may have it (package authority does,
+// from a verified certificate).
 func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) {
 	keys, err := m.IssueAll(gid, []KeyVersion{{attribute, version}})
 	if err != nil {

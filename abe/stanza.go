@@ -84,8 +84,8 @@ func extract(secret pairing.GT, header []byte) ([]byte, error) {
 }
 
 // wrapper is the AEAD for one file key. All bytes before the wrapped key are its
-// associated data. The nonce is zero because the key is used once: each file key of an encapsulation
-// has a salt of its own, drawn at random.
+// associated data. The nonce is zero because the key is used once: each file key of an
+// encapsulation has a salt of its own, drawn at random.
 func wrapper(root []byte, info string, salt []byte) (cipher.AEAD, error) {
 	key, err := hkdf.Expand(sha256.New, root, info+string(salt), chacha20poly1305.KeySize)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// AuditRecords yields the versions of records that a query selects, oldest first. It reads
-// pages as they are needed. An error ends the sequence. It is for the roles auditor,
-// custodian and admin.
+// AuditRecords yields the versions of records that a query selects, oldest first. It
+// reads pages as they are needed. An error ends the sequence. It is for the roles
+// auditor, custodian and admin.
 //
 // Errors:
 //   - ErrDenied if the caller has none of these roles.

@@ -21,10 +21,10 @@
 // a member they can pose as anybody; by withholding a CRL they keep a revoked person in.
 // Run the authority where the peer's administrators are trusted like the authority's own.
 //
-// A peer of another hospital cannot do this. Another hospital's CA can, for its own people
-// and within the rules. [Config.Versions] must not accept a version that nobody has
-// published, since keys for it would outlive later rotations. The public key published
-// with a version proves that the authority made it.
+// A peer of another hospital cannot do this. Another hospital's CA can, for its own
+// people and within the rules. [Config.Versions] must not accept a version that nobody
+// has published, since keys for it would outlive later rotations. The public key
+// published with a version proves that the authority made it.
 //
 // # Powers and limits of an authority
 //
@@ -34,16 +34,16 @@
 // records they open.
 //
 // It cannot take a key back. Revoking a person takes three steps: no new keys are issued
-// (CRL), the attribute is rotated to a version that the person never gets, and the records
-// that they could open are sealed again.
+// (CRL), the attribute is rotated to a version that the person never gets, and the
+// records that they could open are sealed again.
 package authority
 
 import "errors"
 
 // Sentinels of this package. Test for them with errors.Is.
 var (
-	// ErrDenied: the authority refuses the caller, or could not verify who it is. It comes
-	// as a [*DeniedError].
+	// ErrDenied: the authority refuses the caller, or could not verify who it is. It
+	// comes as a [*DeniedError].
 	ErrDenied = errors.New("denied")
 	// ErrUnavailable: the authority, or a service that it needs, cannot be reached or is
 	// too busy. Trying later may help.

@@ -33,28 +33,28 @@
 // The scheme (Lewko and Waters, eprint 2010/351) is proved for span programs that use
 // each attribute at most once. So [Policy.Spans] simplifies and factors the policy. Where
 // an attribute still occurs twice, it splits the policy at an "or" into alternatives,
-// which are sealed one by one. It refuses a policy that would need more than [MaxSpans] of
-// them, with [ErrReuse].
+// which are sealed one by one. It refuses a policy that would need more than [MaxSpans]
+// of them, with [ErrReuse].
 //
 // # Numbers
 //
-// A comparison is compiled to the few aligned intervals that make up its range. The holder
-// of the number v has one attribute for each of the 17 aligned intervals that contain v
-// (see [NumberAttributes]).
+// A comparison is compiled to the few aligned intervals that make up its range. The
+// holder of the number v has one attribute for each of the 17 aligned intervals that
+// contain v (see [NumberAttributes]).
 //
 // The better known "bag of bits" has fewer attributes but is not sound here, because keys
 // of one person combine for ever. A person whose clearance was 4 (100) and then 3 (011)
-// would hold every bit and pass for 7. Intervals do not combine: keys for 4 and for 3 open
-// what 4 or 3 may open, and nothing else. For the same reason, two comparisons of one name
-// inside one "and" are merged into one range before they are compiled. In different
-// branches they are separate conditions.
+// would hold every bit and pass for 7. Intervals do not combine: keys for 4 and for 3
+// open what 4 or 3 may open, and nothing else. For the same reason, two comparisons of
+// one name inside one "and" are merged into one range before they are compiled. In
+// different branches they are separate conditions.
 //
 // # Conditions on time
 //
-// A policy cannot say "until Friday", because no key and no ciphertext knows the time: who
-// could open a record once can open their copy for ever. It can say "only with keys issued
-// since day D", as a comparison with the day number that an authority grants at issue
-// (HospitalA:issued>=9800).
+// A policy cannot say "until Friday", because no key and no ciphertext knows the time:
+// who could open a record once can open their copy for ever. It can say "only with keys
+// issued since day D", as a comparison with the day number that an authority grants at
+// issue (HospitalA:issued>=9800).
 package policy
 
 import "sort"

@@ -9,12 +9,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// retries bounds the retries of a batch after a service did not answer, or refused ids that
-// nobody can see.
+// retries bounds the retries of a batch after a service did not answer, or refused ids
+// that nobody can see.
 const retries = 6
 
-// batch seals items of one rule. A failure of an item or a rule becomes rows; an error ends
-// the job.
+// batch seals items of one rule. A failure of an item or a rule becomes rows; an error
+// ends the job.
 func (r *run) batch(ctx context.Context, items []*item) error {
 	rule := items[0].rule
 	if err := r.brokenRule(rule); err != nil {

@@ -13,27 +13,27 @@
 //	HMAC-SHA256(job secret, "chartseal/import/v1" || 0x00 || u64(len key) || key || SHA-256(content))[0:16]
 //
 // where key is the record's path below the source, and its number in a file of many. The
-// same content at the same place has the same id in every run of a job. A resumed job asks
-// the ledger which ids are there before it seals. The secret is random, so an id reveals
-// neither path nor content. The journal keeps the secret, and a mark for each record that
-// is done. A mark saves reading the record again; a lost mark costs a question to the
-// ledger. Because the id depends on the content, index entries that a killed run left
-// behind always fit their record, even if the file has changed since.
+// same content at the same place has the same id in every run of a job. A resumed job
+// asks the ledger which ids are there before it seals. The secret is random, so an id
+// reveals neither path nor content. The journal keeps the secret, and a mark for each
+// record that is done. A mark saves reading the record again; a lost mark costs a
+// question to the ledger. Because the id depends on the content, index entries that a
+// killed run left behind always fit their record, even if the file has changed since.
 //
 // An item that cannot be sealed (unreadable, changed while it was read, without a rule)
 // gets a [Row] with the reason, and the job goes on. A service that stays away ends the
 // job, which can be run again.
 //
-// Memory is bounded. A record is a section of a file and is never held whole. The marks of
-// a million lines take about half a megabyte, those of a million files about 50.
+// Memory is bounded. A record is a section of a file and is never held whole. The marks
+// of a million lines take about half a megabyte, those of a million files about 50.
 //
 // # Shared encryption
 //
 // A batch has one policy and is registered in one transaction. The client encrypts to a
-// policy once per transaction: the envelopes share that encapsulation, which is the costly
-// part (see abe.SharedRecipient). Each record still has a record key of its own, and an
-// envelope of its own that wraps it. Handing out, resealing, revoking and erasing therefore
-// work record by record.
+// policy once per transaction: the envelopes share that encapsulation, which is the
+// costly part (see abe.SharedRecipient). Each record still has a record key of its own,
+// and an envelope of its own that wraps it. Handing out, resealing, revoking and erasing
+// therefore work record by record.
 //
 // # Limits
 //

@@ -22,9 +22,9 @@ func (g globs) any(values ...string) bool {
 	return false
 }
 
-// newGlob compiles a pattern. "*" matches any text, "?" one character, and everything else
-// itself, in upper or lower case. In a path case counts, "*" and "?" do not match a '/',
-// "**" does, and "**/" also matches the empty text.
+// newGlob compiles a pattern. "*" matches any text, "?" one character, and everything
+// else itself, in upper or lower case. In a path case counts, "*" and "?" do not match a
+// '/', "**" does, and "**/" also matches the empty text.
 func newGlob(pattern string, isPath bool) *regexp.Regexp {
 	var re strings.Builder
 	if isPath {

@@ -38,25 +38,25 @@ type Job struct {
 	Ledger  Registry
 	Journal *Journal
 
-	// Jobs is the number of records that are inspected at a time; zero means 4. The number
-	// that is sealed at a time is [InFlight] times the Client's Parallel.
+	// Jobs is the number of records that are inspected at a time; zero means 4. The
+	// number that is sealed at a time is [InFlight] times the Client's Parallel.
 	Jobs int
 
-	// Report gets a row for every item of this run, from one goroutine at a time. A row is
-	// reported before the item is marked as done: runs that are killed may report an item
-	// twice, but never leave one out. An error ends the job.
+	// Report gets a row for every item of this run, from one goroutine at a time. A row
+	// is reported before the item is marked as done: runs that are killed may report an
+	// item twice, but never leave one out. An error ends the job.
 	Report func(Row) error
 
 	// Progress gets the counts so far, from one goroutine at a time.
 	Progress func(Summary)
 
-	// Flush writes the index entries that Seal has left in the outbox: those that are due,
-	// from time to time, and all of them at the end. Leave it nil if the Client has no
-	// outbox.
+	// Flush writes the index entries that Seal has left in the outbox: those that are
+	// due, from time to time, and all of them at the end. Leave it nil if the Client has
+	// no outbox.
 	Flush func(ctx context.Context, all bool) error
 
-	// Backoff is the first wait after a service did not answer. It doubles, six times. Zero
-	// means half a second.
+	// Backoff is the first wait after a service did not answer. It doubles, six times.
+	// Zero means half a second.
 	Backoff time.Duration
 }
 
@@ -236,8 +236,8 @@ func intoBatches(ctx context.Context, ready <-chan *item, batches chan<- []*item
 	return ctx.Err()
 }
 
-// Plan reports the rows that Run would report, with status "sealed" for items that would be
-// sealed. It needs no network and changes nothing.
+// Plan reports the rows that Run would report, with status "sealed" for items that would
+// be sealed. It needs no network and changes nothing.
 //
 // Errors:
 //   - client.ErrNotFound if there is no Source.

@@ -24,8 +24,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Header identifies the job of a journal. A resumed job must have the same actor, source
-// and split.
+// A Header identifies the job of a journal. A resumed job must have the same actor,
+// source and split.
 type Header struct {
 	Format string `json:"format"`
 	Actor  string `json:"actor"`
@@ -38,15 +38,15 @@ type Header struct {
 const journalFormat = "chartseal/import/v1"
 
 // A Journal is the state of a job on disk: its secret, and marks for the items that are
-// done. It is a text file. Each line ends with the CRC-32 of the text before it. Lines that
-// a crash left unfinished are ignored.
+// done. It is a text file. Each line ends with the CRC-32 of the text before it. Lines
+// that a crash left unfinished are ignored.
 //
 //	{header as JSON} CRC
 //	done MARK MASK CRC         parts of a file are registered; MASK has a bit for each of 64
 //	record ID CRC              the last record that was registered, to recognise the ledger
 //
-// A mark is a keyed hash of a file's path, size and time of change, and of the number of a
-// group of 64 parts. A file that has changed has other marks and is read again.
+// A mark is a keyed hash of a file's path, size and time of change, and of the number of
+// a group of 64 parts. A file that has changed has other marks and is read again.
 //
 // A Journal is safe for concurrent use by one process. It is locked against others.
 type Journal struct {

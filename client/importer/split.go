@@ -11,8 +11,8 @@ import (
 // A section is the place of a record within its file, in bytes.
 type section struct{ offset, length int64 }
 
-// lines calls each for every line that is not blank, without its line end. Lines may be of
-// any length.
+// lines calls each for every line that is not blank, without its line end. Lines may be
+// of any length.
 func lines(r io.Reader, each func(section) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var at, start, last int64 // last: end of the text that is not white space
@@ -55,9 +55,10 @@ var (
 	errMalformed = errors.New("malformed JSON")
 )
 
-// resources calls each for the resource of every entry of a FHIR bundle in JSON. It returns
-// the number of entries without a resource, such as deletions and responses. A bundle
-// within the bundle counts as one resource. resources holds no more of the text than a key.
+// resources calls each for the resource of every entry of a FHIR bundle in JSON. It
+// returns the number of entries without a resource, such as deletions and responses. A
+// bundle within the bundle counts as one resource. resources holds no more of the text
+// than a key.
 //
 // Errors, perhaps after calls of each:
 //   - errNoBundle if the text is no bundle.
@@ -171,8 +172,8 @@ func (s *bundleScanner) array(depth int, element func(first byte, depth int) err
 	return s.list(']', func(c byte) error { return element(c, depth) })
 }
 
-// list reads things with commas between them up to an end. It calls each after reading the
-// first byte of a thing.
+// list reads things with commas between them up to an end. It calls each after reading
+// the first byte of a thing.
 func (s *bundleScanner) list(end byte, each func(first byte) error) error {
 	for n := 0; ; n++ {
 		c, err := s.skipSpace()

@@ -41,8 +41,8 @@ type item struct {
 
 var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
 
-// open opens the file that the walk found. If another file has its name now, such as a link
-// or a pipe, it fails with errChanged.
+// open opens the file that the walk found. If another file has its name now, such as a
+// link or a pipe, it fails with errChanged.
 func (f *file) open() (*os.File, error) {
 	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {

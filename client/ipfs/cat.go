@@ -8,8 +8,8 @@ import (
 	"github.com/ipfs/kubo/client/rpc"
 )
 
-// refillPause is how long a reader waits for an empty connection to fill. At 1 GB/s a leaf
-// arrives in that time.
+// refillPause is how long a reader waits for an empty connection to fill. At 1 GB/s a
+// leaf arrives in that time.
 const refillPause = time.Millisecond
 
 // A catStream is a payload as kubo's cat command sends it, unverified.

@@ -27,9 +27,9 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// fakeKubo answers the calls of kubo's RPC that the adapter makes, from memory. Like kubo,
-// it does not verify the blocks that it has, and waits for those that it does not have.
-// The integration tests run the same suite on a real kubo.
+// fakeKubo answers the calls of kubo's RPC that the adapter makes, from memory. Like
+// kubo, it does not verify the blocks that it has, and waits for those that it does not
+// have. The integration tests run the same suite on a real kubo.
 type fakeKubo struct {
 	api, token string
 

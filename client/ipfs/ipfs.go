@@ -1,8 +1,8 @@
 // Package ipfs keeps payloads on a hospital's kubo node, through its RPC API. [New] makes
 // a [Store], which implements client.Blobs.
 //
-// A payload is a pinned UnixFS file: CIDv1, SHA-256, raw leaves, chunks of 1 MiB, balanced
-// layout. A payload of one chunk is just its raw block.
+// A payload is a pinned UnixFS file: CIDv1, SHA-256, raw leaves, chunks of 1 MiB,
+// balanced layout. A payload of one chunk is just its raw block.
 //
 // # Reading
 //
@@ -74,9 +74,9 @@ type times struct {
 	stop       time.Duration // to take back a pin after that
 }
 
-// defaultTimes were chosen on real nodes. One stream from another hospital's node was seen
-// to stall for half a minute, until it was given up, while every machine was idle. The
-// cause is not known.
+// defaultTimes were chosen on real nodes. One stream from another hospital's node was
+// seen to stall for half a minute, until it was given up, while every machine was idle.
+// The cause is not known.
 var defaultTimes = times{idle: 30 * time.Second, streamIdle: 5 * time.Second, groupIdle: 5 * time.Second, cleanup: 10 * time.Second, answer: time.Second, stop: 2 * time.Second}
 
 // maxRequests bounds the concurrent block requests of a Store.

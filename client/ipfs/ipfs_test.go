@@ -43,9 +43,9 @@ func (s splitStore) Open(ctx context.Context, id string) (client.Blob, error) {
 
 func (s splitStore) Pin(ctx context.Context, id string) error { return s.of(id).Pin(ctx, id) }
 
-// TestLostAnswer: the node has stored and pinned, and its answer is lost. The pin is taken
-// back: that of one block by its CID, that of several, whose CID is not known, by its
-// name.
+// TestLostAnswer: the node has stored and pinned, and its answer is lost. The pin is
+// taken back: that of one block by its CID, that of several, whose CID is not known, by
+// its name.
 func TestLostAnswer(t *testing.T) {
 	k, s := newStore(t)
 	k.loseAdd = true
@@ -159,8 +159,8 @@ func TestSlowSource(t *testing.T) {
 	}
 }
 
-// TestUnverifiable: a payload links to a CID that cannot be checked, with an identity hash,
-// which would carry any content.
+// TestUnverifiable: a payload links to a CID that cannot be checked, with an identity
+// hash, which would carry any content.
 func TestUnverifiable(t *testing.T) {
 	k, s := newStore(t)
 	inline, err := cid.V1Builder{Codec: cid.Raw, MhType: 0}.Sum([]byte("smuggled"))

@@ -19,7 +19,8 @@ import (
 //
 // Errors:
 //   - ledger.ErrInvalid if id is not the CID of a payload.
-//   - ledger.ErrUnavailable if no reachable node has the payload, or ours does not answer.
+//   - ledger.ErrUnavailable if no reachable node has the payload, or ours does not
+//     answer.
 //   - ledger.ErrDenied if the node refuses the token.
 //   - the error of ctx, once it has ended.
 func (s *Store) Pin(ctx context.Context, id string) error {
@@ -33,8 +34,8 @@ func (s *Store) Pin(ctx context.Context, id string) error {
 // PinAll implements replica.Pinner. It returns the payloads that are pinned, and the
 // errors of the others joined. It gives up on payloads of which nothing has come for 5 s.
 //
-// Single-block payloads are pinned by a pinset. The node then fetches them in one session,
-// instead of asking its neighbours for each.
+// Single-block payloads are pinned by a pinset. The node then fetches them in one
+// session, instead of asking its neighbours for each.
 //
 // Errors: those of [Store.Pin].
 func (s *Store) PinAll(ctx context.Context, ids []string) ([]string, error) {

@@ -89,8 +89,8 @@ func TestPinset(t *testing.T) {
 	}
 }
 
-// TestPinAll: one pin keeps many payloads, pinned ones are not pinned again, and a payload
-// that no node has delays the others only for groupIdle.
+// TestPinAll: one pin keeps many payloads, pinned ones are not pinned again, and a
+// payload that no node has delays the others only for groupIdle.
 func TestPinAll(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *fakeKubo, s *Store) {
 		large, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
@@ -123,8 +123,8 @@ func TestPinAll(t *testing.T) {
 	})
 }
 
-// TestPinsetFails: when pinning their pinset fails, concurrent puts still succeed, and the
-// pinset does not stay pinned.
+// TestPinsetFails: when pinning their pinset fails, concurrent puts still succeed, and
+// the pinset does not stay pinned.
 func TestPinsetFails(t *testing.T) {
 	k, s := newStore(t)
 	k.losePin = true

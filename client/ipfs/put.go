@@ -76,9 +76,9 @@ func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
 }
 
 // outlast returns a context for a request that pins. It ends with ctx as long as the node
-// cannot carry the request out, which complete reports. After that, closing the connection
-// would only hide whether the node has pinned. The context then goes on for a time, so that
-// the answer can tell.
+// cannot carry the request out, which complete reports. After that, closing the
+// connection would only hide whether the node has pinned. The context then goes on for a
+// time, so that the answer can tell.
 func (s *Store) outlast(ctx context.Context, complete func() bool) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unhook := context.AfterFunc(ctx, func() {
@@ -94,9 +94,9 @@ func (s *Store) outlast(ctx context.Context, complete func() bool) (context.Cont
 	}
 }
 
-// A source reads the source of an upload. Time between reads counts against the node, time
-// and errors within reads against the source. If ctx ends before the source, the upload
-// stays incomplete, so that the node does not pin it.
+// A source reads the source of an upload. Time between reads counts against the node,
+// time and errors within reads against the source. If ctx ends before the source, the
+// upload stays incomplete, so that the node does not pin it.
 type source struct {
 	ctx   context.Context
 	r     io.Reader

@@ -16,8 +16,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestStreams: a payload with a tree of several levels reads right whatever the node's cat
-// command does, and a working cat runs once.
+// TestStreams: a payload with a tree of several levels reads right whatever the node's
+// cat command does, and a working cat runs once.
 func TestStreams(t *testing.T) {
 	data := make([]byte, 12<<20+345)
 	rand.NewChaCha8([32]byte{7}).Read(data)
@@ -62,8 +62,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestJumps: seeks and reads in any order give the same as a bytes.Reader, and a short read
-// after a seek starts no stream.
+// TestJumps: seeks and reads in any order give the same as a bytes.Reader, and a short
+// read after a seek starts no stream.
 func TestJumps(t *testing.T) {
 	data := make([]byte, 9<<20+11)
 	rand.NewChaCha8([32]byte{9}).Read(data)

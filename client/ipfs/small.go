@@ -17,8 +17,8 @@ import (
 )
 
 // Most records are small: their payload is one block, whose CID is known before the node
-// has it. Concurrent puts share a request and a pin. None needs kubo's add, which does the
-// work of a file of many blocks.
+// has it. Concurrent puts share a request and a pin. None needs kubo's add, which does
+// the work of a file of many blocks.
 
 // maxPutSize bounds the bytes of one request.
 const maxPutSize = 4 << 20
@@ -125,9 +125,9 @@ func (s *Store) putBlock(ctx context.Context, codec string, pin bool, b block) e
 	return err
 }
 
-// takeBackPin removes the pin that a request may have made whose answer was lost. The node
-// may still be working on the request, so it tries several times. What stays behind is
-// ciphertext without a key.
+// takeBackPin removes the pin that a request may have made whose answer was lost. The
+// node may still be working on the request, so it tries several times. What stays behind
+// is ciphertext without a key.
 func (s *Store) takeBackPin(ctx context.Context, root cid.Cid) {
 	s.takeBack(ctx, func(ctx context.Context) bool {
 		return s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil) == nil

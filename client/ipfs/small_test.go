@@ -72,8 +72,8 @@ func TestSmallTogether(t *testing.T) {
 	}
 }
 
-// TestSmallRefused: the node refuses one of the blocks that share a request. The others are
-// stored.
+// TestSmallRefused: the node refuses one of the blocks that share a request. The others
+// are stored.
 func TestSmallRefused(t *testing.T) {
 	k, s := newStore(t)
 	k.refuseBlock = "poison"

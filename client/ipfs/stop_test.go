@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestStopWhileNodeStandsStill: every call ends soon after its caller has given up, even if
-// the node answers nothing and a pin may have to be taken back.
+// TestStopWhileNodeStandsStill: every call ends soon after its caller has given up, even
+// if the node answers nothing and a pin may have to be taken back.
 func TestStopWhileNodeStandsStill(t *testing.T) {
 	leaf, err := newLeaf([]byte("x"))
 	if err != nil {

@@ -71,8 +71,8 @@ func TestUnpinForeign(t *testing.T) {
 	}
 }
 
-// TestUnpinManyProcesses: several processes unpin different members of the same pinsets at
-// the same time.
+// TestUnpinManyProcesses: several processes unpin different members of the same pinsets
+// at the same time.
 func TestUnpinManyProcesses(t *testing.T) {
 	k, first := newStore(t)
 	stores := [3]*Store{first, k.connect(t), k.connect(t)}

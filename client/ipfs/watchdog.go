@@ -17,7 +17,8 @@ type watchdog struct {
 	fired bool
 }
 
-// newWatchdog also returns a context that ends with parent, with stop, or when the watchdog expires.
+// newWatchdog also returns a context that ends with parent, with stop, or when the
+// watchdog expires.
 func newWatchdog(parent context.Context, idle time.Duration) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancel(parent)
 	w := &watchdog{cancel: cancel, idle: idle}

@@ -20,8 +20,8 @@ import (
 // CheckURL refuses an address that no other machine can use to reach an authority.
 //
 // Errors:
-//   - ErrInvalid if it is not https, has no host, or its host is the wildcard address of a
-//     listening server.
+//   - ErrInvalid if it is not https, has no host, or its host is the wildcard address of
+//     a listening server.
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {

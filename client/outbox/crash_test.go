@@ -16,8 +16,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// seal uses a box like a client: it prepares, registers, notes and flushes, up to the first
-// error.
+// seal uses a box like a client: it prepares, registers, notes and flushes, up to the
+// first error.
 func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	j.Now = now
 	if err := b.Prepare(j); err != nil {
@@ -31,8 +31,8 @@ func seal(ctx context.Context, b *Box, w *world, j *Job, now bool) error {
 	return err
 }
 
-// TestCrashAtEveryWrite crashes at every write to the disk, before it, in the middle of it,
-// and after it. Then another process takes over: every record on the ledger is in the
+// TestCrashAtEveryWrite crashes at every write to the disk, before it, in the middle of
+// it, and after it. Then another process takes over: every record on the ledger is in the
 // index exactly once.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, now := range []bool{true, false} {
@@ -97,8 +97,8 @@ func TestCrashAroundTransactions(t *testing.T) {
 	}
 }
 
-// TestLateCommit: a transaction with an unknown outcome is committed just before the retry.
-// No entry is there twice.
+// TestLateCommit: a transaction with an unknown outcome is committed just before the
+// retry. No entry is there twice.
 func TestLateCommit(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b := open(t, dir)
@@ -252,8 +252,8 @@ func TestNeverRegistered(t *testing.T) {
 	}
 }
 
-// TestSharedBox: several boxes of one directory, like those of several processes, seal and
-// flush at once.
+// TestSharedBox: several boxes of one directory, like those of several processes, seal
+// and flush at once.
 func TestSharedBox(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	const workers, each = 6, 5

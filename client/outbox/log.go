@@ -12,9 +12,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// The log is a header and frames. The header is the magic and 16 random bytes, which change
-// whenever the log is rewritten. A frame is a u32 length of the payload, a u8 type, the
-// payload, and a u32 CRC-32C of all that. Integers are big endian.
+// The log is a header and frames. The header is the magic and 16 random bytes, which
+// change whenever the log is rewritten. A frame is a u32 length of the payload, a u8
+// type, the payload, and a u32 CRC-32C of all that. Integers are big endian.
 //
 //	1 prepared     id[16]  u32 length  JSON of the job  entries, each index.PendingSize
 //	2 registered   id[16]
@@ -118,8 +118,8 @@ type waitingRecord struct {
 	entries int // that wait
 }
 
-// waitingRecords returns the waiting records of a job. The entries of a record follow each
-// other.
+// waitingRecords returns the waiting records of a job. The entries of a record follow
+// each other.
 func (j *jobState) waitingRecords() []waitingRecord {
 	var out []waitingRecord
 	for n := range j.Entries {

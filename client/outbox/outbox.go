@@ -1,8 +1,9 @@
-// Package outbox stores index entries on disk from the moment a record is sealed until they
-// are written to the ledger. A crash at any moment loses no entry and writes none twice.
+// Package outbox stores index entries on disk from the moment a record is sealed until
+// they are written to the ledger. A crash at any moment loses no entry and writes none
+// twice.
 //
-// Most callers [Open] a [Box] and call [Box.Prepare] with the entries of records that they
-// are about to register. Once they know the outcome they call [Box.Registered] or
+// Most callers [Open] a [Box] and call [Box.Prepare] with the entries of records that
+// they are about to register. Once they know the outcome they call [Box.Registered] or
 // [Box.Drop]. From time to time they call [Box.Flush].
 //
 // # The life of an entry
@@ -13,26 +14,26 @@
 //	              transaction is submitted, and determines the bytes of the entry.
 //	written       The transaction is committed. The entry is forgotten.
 //
-// After a crash or an unknown outcome, a flush asks the ledger. A record that is there was
-// registered. A record whose version is there with another payload never will be. Neither
-// will a record that is not there [Settle] after it was prepared: orderers drop requests
-// long before that. Sent entries are read back; [index.Transaction] explains why none is
-// written twice.
+// After a crash or an unknown outcome, a flush asks the ledger. A record that is there
+// was registered. A record whose version is there with another payload never will be.
+// Neither will a record that is not there [Settle] after it was prepared: orderers drop
+// requests long before that. Sent entries are read back; [index.Transaction] explains why
+// none is written twice.
 //
 // # Files
 //
-// A directory with mode 0700 holds the file "log" with mode 0600: a header and frames. Each
-// frame is synced before the next step is taken. A torn frame at the end was never acted
-// on, and is cut off. The file "lock" is locked (flock) for each change, and "flushing"
-// during a flush, so any number of processes may share a box. The log is rewritten when
-// most of it is history.
+// A directory with mode 0700 holds the file "log" with mode 0600: a header and frames.
+// Each frame is synced before the next step is taken. A torn frame at the end was never
+// acted on, and is cut off. The file "lock" is locked (flock) for each change, and
+// "flushing" during a flush, so any number of processes may share a box. The log is
+// rewritten when most of it is history.
 //
 // # What a thief learns
 //
 // The log holds keys of terms, and postings in clear: the waiting records' ids, kinds and
-// days. It holds no terms, but with a scope key, which the same wallet caches, they can be
-// found by trying. The log covers hours, not years, as written entries leave it. Only the
-// file system protects it, like the wallet.
+// days. It holds no terms, but with a scope key, which the same wallet caches, they can
+// be found by trying. The log covers hours, not years, as written entries leave it. Only
+// the file system protects it, like the wallet.
 package outbox
 
 import (
@@ -107,8 +108,8 @@ func Open(dir string) (*Box, error) {
 // Memory returns a box that ends with the process.
 func Memory() *Box { return &Box{medium: &memory{}} }
 
-// Prepare stores a job. A zero ID is replaced by a new one, a zero Created by the present.
-// Once the outcome is known, the caller calls Registered, Drop or Unknown.
+// Prepare stores a job. A zero ID is replaced by a new one, a zero Created by the
+// present. Once the outcome is known, the caller calls Registered, Drop or Unknown.
 //
 // Errors:
 //   - ledger.ErrInvalid if the log is damaged, or of another version.
@@ -151,8 +152,8 @@ func (b *Box) Drop(jobs ...ID) error {
 	return b.append(idFrames(frameDropped, jobs))
 }
 
-// Unknown notes that the caller cannot tell whether the records of jobs are on the ledger.
-// A flush will ask.
+// Unknown notes that the caller cannot tell whether the records of jobs are on the
+// ledger. A flush will ask.
 func (b *Box) Unknown(jobs ...ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -223,8 +224,8 @@ func (b *Box) refresh() error {
 	return nil
 }
 
-// compact rewrites the log when most of it is history. The caller holds the flushing lock,
-// because entries get new numbers.
+// compact rewrites the log when most of it is history. The caller holds the flushing
+// lock, because entries get new numbers.
 func (b *Box) compact() error {
 	return b.locked(func(s *state) error {
 		const small = 64 << 10
@@ -288,8 +289,8 @@ func (b *Box) Status() (Status, error) {
 	return out, err
 }
 
-// unregistered returns the jobs whose registration is unknown and that this process is not
-// registering.
+// unregistered returns the jobs whose registration is unknown and that this process is
+// not registering.
 func (b *Box) unregistered() ([]Job, error) {
 	var out []Job
 	err := b.locked(func(s *state) error {

@@ -15,8 +15,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestPolicy: entries wait for those of enough records, or until the oldest has waited long
-// enough. Transactions have fixed sizes.
+// TestPolicy: entries wait for those of enough records, or until the oldest has waited
+// long enough. Transactions have fixed sizes.
 func TestPolicy(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()
@@ -178,8 +178,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestCompact: the log does not grow for ever. Rewriting it keeps the waiting entries, also
-// for another process that had read the old one.
+// TestCompact: the log does not grow for ever. Rewriting it keeps the waiting entries,
+// also for another process that had read the old one.
 func TestCompact(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	b, other := open(t, dir), open(t, dir)

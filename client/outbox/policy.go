@@ -18,9 +18,10 @@ const (
 // A Policy decides which entries have waited long enough. The zero value is ready.
 //
 // Only whole records are written, so that no record is found by some of its terms and not
-// by others. When enough records wait, the entries of the oldest are shuffled together and
-// written in transactions of a few fixed sizes. Dummies fill the last one. The number of
-// records is chosen for the lowest cost per entry, with few dummies and few transactions.
+// by others. When enough records wait, the entries of the oldest are shuffled together
+// and written in transactions of a few fixed sizes. Dummies fill the last one. The number
+// of records is chosen for the lowest cost per entry, with few dummies and few
+// transactions.
 type Policy struct {
 	Records int           // records whose entries hide each other; zero means DefaultRecords
 	Age     time.Duration // longest wait of the oldest record; zero means DefaultAge
@@ -42,8 +43,8 @@ func (p Policy) withDefaults() Policy {
 }
 
 // size returns the size of the next transaction when n entries are left. Entries cost the
-// peers less in a larger one. The total size of all transactions tells as little about the
-// number of real entries as if each had DefaultSize.
+// peers less in a larger one. The total size of all transactions tells as little about
+// the number of real entries as if each had DefaultSize.
 func (p Policy) size(n int) int {
 	size := p.full()
 	for p.Size <= 0 && size > DefaultSize && n <= size-DefaultSize {

@@ -162,8 +162,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestMoreToCome: while more entries are coming, only full transactions are written, until
-// the oldest entries have waited for a while.
+// TestMoreToCome: while more entries are coming, only full transactions are written,
+// until the oldest entries have waited for a while.
 func TestMoreToCome(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -195,7 +195,8 @@ func TestMoreToCome(t *testing.T) {
 	}
 }
 
-// TestReportOfParts: when several flushes write the records of a job, each counts its own.
+// TestReportOfParts: when several flushes write the records of a job, each counts its
+// own.
 func TestReportOfParts(t *testing.T) {
 	w, b := newWorld(), Memory()
 	f := w.flush()

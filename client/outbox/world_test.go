@@ -167,8 +167,8 @@ func (w *world) once(t *testing.T, what string, jobs ...*Job) {
 	}
 }
 
-// dying counts down the writes of a medium and crashes at one: before it, in the middle of
-// it, or after it.
+// dying counts down the writes of a medium and crashes at one: before it, in the middle
+// of it, or after it.
 type dying struct {
 	medium
 	left int

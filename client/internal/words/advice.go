@@ -2,7 +2,8 @@ package words
 
 import "fmt"
 
-// An Advised is an error with advice for the person who reads it. Its text is that of Err.
+// An Advised is an error with advice for the person who reads it. Its text is that of
+// Err.
 type Advised struct {
 	Err   error
 	Hint  string   // what to do about it

@@ -2,8 +2,8 @@ package words
 
 import "strings"
 
-// Suggest returns the candidate that was probably meant by name, or "" when none is close:
-// up to a third of the characters may differ, or up to two of a short name.
+// Suggest returns the candidate that was probably meant by name, or "" when none is
+// close: up to a third of the characters may differ, or up to two of a short name.
 func Suggest(name string, candidates []string) string {
 	best, bestDistance := "", max(len(name)/3, min(2, len(name)/2))+1
 	for _, c := range candidates {

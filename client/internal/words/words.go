@@ -17,8 +17,8 @@ func List(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Clean makes text safe to show. It escapes control and formatting characters, which could
-// move a terminal's cursor, change its title or reorder text.
+// Clean makes text safe to show. It escapes control and formatting characters, which
+// could move a terminal's cursor, change its title or reorder text.
 func Clean(s string) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	if !strings.ContainsFunc(s, unprintable) {
