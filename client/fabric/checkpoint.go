@@ -11,8 +11,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Position is a place on the ledger from which a follower goes on: in a block, after one
-// of its transactions or, if Tx is empty, before all of them. The zero value is the
+// A Position is a place on the ledger from which a follower goes on: in a block, after
+// one of its transactions or, if Tx is empty, before all of them. The zero value is the
 // beginning.
 type Position struct {
 	Block uint64 `json:"block"`
@@ -56,7 +56,8 @@ func (f CheckpointFile) Load() (Position, error) {
 	return p, nil
 }
 
-// Save replaces the file as a whole: after a crash it has the old position or the new one.
+// Save replaces the file as a whole: after a crash it has the old position or the new
+// one.
 func (f CheckpointFile) Save(p Position) error {
 	data, err := json.Marshal(p)
 	if err == nil {

@@ -48,8 +48,8 @@ func (b *Block) Valid() iter.Seq[*Transaction] {
 // has its position, type and code, and the rest is empty.
 //
 // Errors:
-//   - ErrTampered if the block has no validation codes, or if a transaction that is marked
-//     valid cannot be read.
+//   - ErrTampered if the block has no validation codes, or if a transaction that is
+//     marked valid cannot be read.
 func Decode(b *common.Block, chaincode string) (*Block, error) {
 	var codes []byte
 	if metadata := b.GetMetadata().GetMetadata(); len(metadata) > int(common.BlockMetadataIndex_TRANSACTIONS_FILTER) {
