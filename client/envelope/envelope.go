@@ -1,6 +1,9 @@
-// Package envelope is the format of what Chartseal stores: payloads, envelopes and
-// wrapped scope keys. All are age files (age-encryption.org/v1), so their chunking,
-// authentication and seeking are age's; this package adds what is inside.
+// Package envelope implements the stored formats of Chartseal: payloads, envelopes and
+// wrapped scope keys. All are age files (age-encryption.org/v1): age does the chunking,
+// authentication and seeking, and this package defines the contents.
+//
+// Most callers seal a record with [NewSealer] and its [Metadata] with [Metadata.Seal], and
+// open them with [Open] and [OpenPayload].
 //
 // # Payload
 //
@@ -10,11 +13,11 @@
 //	-> chartseal.org/record BASE64(salt)
 //	BASE64(ChaCha20-Poly1305(HKDF-SHA256(ikm = record key, salt, info = "chartseal.org/v1/record"), nonce = 0, file key))
 //
-// with a salt of 16 random bytes, so that the nonce of zero is used once a key. The
-// plaintext is the record and then zero bytes up to [PaddedSize], so that the stored size
-// tells the record's size only to about one part in 2*log2(size). Sealing streams in
-// constant memory and does not need the size beforehand. A record key opens exactly one
-// payload.
+// The salt is 16 random bytes, so each key is used once with the nonce of zero. The
+// plaintext is the record, followed by zero bytes up to [PaddedSize]. The stored size
+// therefore reveals the record's size only to about one part in 2*log2(size). Sealing
+// streams in constant memory and does not need the size beforehand. A record key opens
+// exactly one payload.
 //
 // # Envelope
 //
@@ -23,47 +26,52 @@
 // home hospital's custodian and, if there is one, the patient's own age recipient; see
 // [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
 //
-// Only the facts, by which a record was indexed, are compressed: a patient who has age
-// and nothing else reads the rest as it is, the record key included. With all of it
-// compressed, 512 bytes would do where 768 are taken now.
+// Only the facts, by which a record is indexed, are compressed. A patient with nothing but
+// age can read the rest directly, including the record key. If all of it were compressed,
+// 512 bytes would be enough instead of 768.
 //
-// Every hospital's peer sees the size of an envelope. It tells the policy, which stands
-// there in clear text anyway, how many others can open it, and the bucket of the
-// metadata: 768 bytes, twice that, and so on. In the first are a text with up to about 20
-// keywords and an observation with three codes and up to 7; in the second, both with up
-// to about 100. Because facts are compressed, whoever could choose a part of them and
-// have the rest sealed with it again and again could learn from the bucket whether the
-// two repeat each other; each attempt is a record or version of its own on the ledger.
+// Every hospital's peer sees the size of an envelope. The size depends on the policy, which
+// is readable there anyway, on the number of other recipients, and on the bucket of the
+// metadata: 768 bytes, twice that, and so on. The first bucket holds a text with up to
+// about 20 keywords, or an observation with three codes and up to 7 keywords. The second
+// holds either with up to about 100. Because facts are compressed, an attacker who could
+// choose a part of them, and have the rest sealed with it many times, could learn from the
+// bucket whether the two parts repeat each other. Each attempt is a record or version of
+// its own on the ledger.
 //
 // # Why three hashes
 //
-// Opening a record hashes it three times, about half of what a client computes for a
-// large one. Each says something that the tags of age do not, because whoever may open a
-// record holds its key and can make other tags. The CID, of the ciphertext, is what the
-// ledger names: the store compares it block by block, so it finds a fault before anything
-// is decrypted, and it alone ties a range to the ledger. The commitment ties the whole
-// plaintext to the ledger. The digest in the metadata is what people are shown. None
-// follows from another: a salt of 32 bytes shifts the blocks of SHA-256, so that digest
-// and commitment share no work. Both in one pass of assembly for SHA-NI took 0.62 s a GiB
-// instead of 1.08 s; that is not worth a hash of our own.
+// Opening a record hashes it three times, which is about half of a client's computation for
+// a large record. Each hash proves more than age's tags, because every reader of a record
+// holds its key and can make other tags. The CID, of the ciphertext, is on the ledger. The
+// store compares it block by block, so it finds a fault before anything is decrypted. Only
+// the CID binds a range to the ledger. The commitment binds the whole plaintext to the
+// ledger. The digest in the metadata is shown to people. No hash follows from another: the
+// salt of 32 bytes shifts the blocks of SHA-256, so digest and commitment share no work.
+// Computing both in one pass of SHA-NI assembly took 0.62 s per GiB instead of 1.08 s,
+// which is not worth a hash of our own.
 //
-// # What is bound to what
+// # Guarantees
 //
-// The metadata names the record, the version and the payload's CID, which the reader
-// compares with the ledger: an envelope served for another record, or a CID put in place
-// of another, is [ledger.ErrTampered]. The record key opens no other payload. The
-// ledger's commitment is SHA-256(salt || plaintext) with a salt of exactly 32 bytes from
-// the metadata, so revealing the salt later proves what the record said, and until then
-// the ledger tells nothing about a record that can be guessed.
+// The metadata names the record, the version and the payload's CID. The reader compares
+// them with the ledger: an envelope of another record, or another CID, is
+// [ledger.ErrTampered]. The record key opens no other payload. The ledger's commitment is
+// SHA-256(salt || plaintext), with a salt of exactly 32 bytes from the metadata. Revealing
+// the salt later proves the content of the record. Until then the ledger reveals nothing,
+// even about a record that can be guessed.
 //
-// Anyone can encrypt to a policy. What keeps a peer from forging an envelope is that it
-// lacks the record key and the salt: a forged one fails at the payload or at the
-// commitment. Somebody who may open the record and also controls the peer that is asked
-// can forge the descriptive metadata (name, patient, codes), not the record.
+// Anyone can encrypt to a policy, but a peer cannot forge an envelope, because it has
+// neither the record key nor the salt: a forged envelope fails at the payload or at the
+// commitment.
 //
-// All of this measures an envelope against what the caller says is on the ledger. A peer
-// that lies about the ledger itself, about a CID and a commitment, can show its own
-// people a record that was never sealed, and no check here can tell.
+// # Limits
+//
+// A reader of the record who also controls the peer that is asked can forge the descriptive
+// metadata (name, patient, codes), but not the record.
+//
+// Envelopes are compared with the caller's view of the ledger. A peer that lies about a CID
+// and a commitment can show its own users a record that was never sealed. No check in this
+// package can detect that.
 package envelope
 
 import (
@@ -81,17 +89,17 @@ import (
 const (
 	// KeySize is the size of record keys and scope keys.
 	KeySize = 32
-	// SaltSize is the size of a commitment's salt. It is fixed, so that salt and
-	// plaintext cannot trade bytes.
+	// SaltSize is the size of a commitment's salt. It is fixed, so that no byte can count
+	// as salt in one reading and as plaintext in another.
 	SaltSize = 32
 
-	recordFormat = 2 // 1 can be read: its metadata had lists beside Facts
+	recordFormat = 2 // format 1, with lists beside Facts, can be read
 	scopeFormat  = 1
 	typeRecord   = "record"
 	typeScope    = "scope"
 )
 
-// Metadata is what an envelope holds.
+// Metadata is the content of an envelope.
 type Metadata struct {
 	Type   string `json:"type"`   // "record"
 	Format int    `json:"format"` // 2; 1 can be read
@@ -113,23 +121,28 @@ type Metadata struct {
 	Author    string    `json:"author"`            // actor that sealed it, see ledger.Actor
 	Sealed    time.Time `json:"sealed"`
 
-	// Scope and Facts say where and by what the version was indexed, so that its entries
-	// can be deleted and made anew. Facts is the JSON of index.Facts; an envelope has it
-	// in raw DEFLATE (RFC 1951) after a dictionary of ours, and base64.
+	// Scope and Facts record how the version was indexed, so that its entries can be
+	// deleted and made again. Facts is the JSON of index.Facts. An envelope holds it in
+	// raw DEFLATE (RFC 1951) with a preset dictionary, in base64.
 	Scope string          `json:"scope,omitempty"`
 	Epoch int             `json:"epoch,omitempty"` // of the scope
 	Facts json.RawMessage `json:"facts,omitempty"`
 
-	// An opened envelope has these only when it has no Facts, which say the same and
-	// more, or is of format 1.
+	// An opened envelope has these only if it has no Facts, which include them, or is of
+	// format 1.
 	Dates    []string `json:"dates,omitempty"`
 	Codes    []string `json:"codes,omitempty"`
 	Keywords []string `json:"keywords,omitempty"`
 }
 
-// Seal wraps the metadata for the recipients. Facts that would make it larger than an
-// envelope may be are left out; dates, codes and keywords then take their place, as many
-// as fit. Partial is set.
+// Seal wraps the metadata for the recipients. Facts that do not fit into an envelope are
+// left out. As many dates, codes and keywords as fit then take their place, and Partial is
+// set.
+//
+// Errors:
+//   - ledger.ErrInvalid if the metadata or the policy is too long.
+//   - an error if the metadata is incomplete.
+//   - the error of a recipient.
 func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	d, err := m.Draft()
 	if err != nil {
@@ -138,14 +151,14 @@ func (m Metadata) Seal(recipients ...age.Recipient) ([]byte, error) {
 	return d.Seal(recipients...)
 }
 
-// A Draft is an envelope that is written and not sealed yet: its text in clear, record
-// key and all. Many are written one by one, as their payloads are stored, and sealed
-// together.
+// A Draft is the unencrypted text of an envelope, including the record key. Drafts are
+// written one by one as their payloads are stored, and sealed together.
 type Draft struct {
 	text []byte // padded
 }
 
-// Draft writes what [Metadata.Seal] seals.
+// Draft returns the text that [Metadata.Seal] seals. Its errors are those of
+// [Metadata.Seal].
 func (m Metadata) Draft() (Draft, error) {
 	m.Type, m.Format = typeRecord, recordFormat
 	if err := m.valid(); err != nil {
@@ -162,16 +175,16 @@ func (m Metadata) Draft() (Draft, error) {
 // abe.SharedRecipient, before the others, make envelopes that begin with the same bytes.
 func (d Draft) Seal(recipients ...age.Recipient) ([]byte, error) { return wrap(d.text, recipients) }
 
-// errLong says that something does not fit into an envelope.
+// errLong is the error of a text that does not fit into an envelope.
 var errLong = fmt.Errorf("it is over what an envelope holds: %w", ledger.ErrInvalid)
 
-// text is the metadata, or as much of it as an envelope holds.
+// text encodes the metadata, or as much of it as an envelope holds.
 func (m Metadata) text() ([]byte, error) {
 	if m.Facts != nil {
 		if text, err := m.factual(); !errors.Is(err, errLong) {
 			return text, err
 		}
-		m.Facts, m.Partial = nil, true // they can be found again in the record
+		m.Facts, m.Partial = nil, true // the record still has them
 	}
 	for {
 		text, err := marshal(m)
@@ -181,7 +194,7 @@ func (m Metadata) text() ([]byte, error) {
 	}
 }
 
-// factual is the metadata with the facts, and so without what they say.
+// factual encodes the metadata with the facts, and without the lists that repeat them.
 func (m Metadata) factual() (text []byte, err error) {
 	m.Dates, m.Codes, m.Keywords = nil, nil, nil
 	if m.Facts, err = packFacts(m.Facts); err != nil {
@@ -198,8 +211,8 @@ func marshal(m Metadata) ([]byte, error) {
 	return text, err
 }
 
-// halve drops the second half of the longest list. It returns false when nothing is left
-// to drop.
+// halve drops the second half of the longest list. It returns false if every list is
+// empty.
 func (m *Metadata) halve() bool {
 	longest := &m.Keywords
 	for _, l := range []*[]string{&m.Codes, &m.Dates} {
@@ -233,12 +246,13 @@ func (m *Metadata) valid() error {
 	return nil
 }
 
-// Open unwraps an envelope and checks that it belongs to the version of the record that
-// the ledger told of.
+// Open unwraps an envelope and checks that it belongs to a version of a record on the
+// ledger.
 //
-// When no identity unwraps it the error wraps [age.ErrIncorrectIdentity] and what the
-// identities said, such as abe.ErrNotSatisfied. When it is damaged, not an envelope, or
-// of another record, it wraps [ledger.ErrTampered].
+// Errors:
+//   - age.ErrIncorrectIdentity, and the errors of the identities, such as
+//     abe.ErrNotSatisfied, if no identity unwraps it.
+//   - ledger.ErrTampered if it is damaged, no envelope, or of another record.
 func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Metadata, error) {
 	text, err := unwrap(data, identities)
 	if err != nil {
@@ -255,7 +269,7 @@ func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Met
 	return m, nil
 }
 
-// decode reads one strict JSON object followed by nothing but spaces.
+// decode reads one strict JSON object with nothing but spaces after it.
 func decode(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

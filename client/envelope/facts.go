@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// dictionary is what DEFLATE takes as read before the facts of format 2, so that the
-// names in them cost a few bits. It is part of the format: change a byte, and what is
-// stored cannot be read. What is most frequent comes last, where it is nearest.
+// dictionary is the preset dictionary of DEFLATE for the facts of format 2, so that names
+// in them cost a few bits. It is part of the format: with another one, stored facts cannot
+// be read. The most frequent texts come last, where references are shortest.
 const dictionary = `MedicationRequestDiagnosticReportDocumentReferenceImmunizationProcedureEncounterConditionhl7v2:ORU^R01dicom:pdf` +
 	`"http://hl7.org/fhir/sid/cvx","http://hl7.org/fhir/sid/icd-10-cm","http://www.nlm.nih.gov/research/umls/rxnorm",` +
 	`"http://terminology.hl7.org/CodeSystem/icd10","snomed","loinc","` +
@@ -19,13 +19,12 @@ const dictionary = `MedicationRequestDiagnosticReportDocumentReferenceImmunizati
 	`"Dates":[{"Year":20,"Month":1,"Day":1}],"Born":[{"Year":19,"Month":"Authors":["Dr. "],"Organisations":[""],"Modalities":["CT"],` +
 	`"Titles":[""],"Keywords":["","`
 
-// maxFacts bounds what facts may unpack to: a few bytes could otherwise fill the memory
-// of whoever opens them. It is far more than what fits into an envelope has room for,
-// repetitions aside.
+// maxFacts bounds the unpacked size of facts. Otherwise a few bytes could fill the memory
+// of a reader. Without repetitions, facts that fit into an envelope are far smaller.
 const maxFacts = 4 << 20
 
-// packFacts gives facts as they stand in the JSON of an envelope: their own JSON in raw
-// DEFLATE (RFC 1951), in base64.
+// packFacts encodes facts for the JSON of an envelope: their own JSON in raw DEFLATE
+// (RFC 1951), in base64.
 func packFacts(facts []byte) (json.RawMessage, error) {
 	if len(facts) > maxFacts {
 		return nil, errLong
@@ -43,8 +42,8 @@ func packFacts(facts []byte) (json.RawMessage, error) {
 	return json.Marshal(b.Bytes())
 }
 
-// packers are kept because a new one takes longer to set up than to pack the facts of a
-// small record.
+// packers are reused: a new one takes longer to set up than to pack the facts of a small
+// record.
 var packers = sync.Pool{New: func() any {
 	w, err := flate.NewWriterDict(nil, flate.BestCompression, []byte(dictionary))
 	if err != nil {
@@ -53,7 +52,7 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-// unpackFacts reads what [packFacts] made, or what stood there in format 1, which had no
+// unpackFacts decodes the result of [packFacts], or facts of format 1, which have no
 // dictionary.
 func unpackFacts(text json.RawMessage, format int) (json.RawMessage, error) {
 	var packed []byte

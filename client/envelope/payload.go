@@ -12,14 +12,14 @@ import (
 	"filippo.io/age"
 )
 
-// A Digest is what is known of a record once it has been read to its end.
+// A Digest is the size and the hashes of a record.
 type Digest struct {
 	Size       int64
 	SHA256     [32]byte
 	Commitment [32]byte // SHA-256(salt || plaintext)
 }
 
-// A meter measures a record as it passes.
+// A meter computes the digest of the record that is written to it.
 type meter struct {
 	size          int64
 	plain, salted hash.Hash
@@ -45,16 +45,19 @@ func (m *meter) digest() Digest {
 	return d
 }
 
-// A Sealer is the payload of a record, to be read to its end. It is made by [NewSealer].
+// A Sealer encrypts a record: read it to its end to get the payload. [NewSealer] makes
+// one.
 type Sealer struct {
 	out   io.Reader
 	meter *meter
 	done  bool
 }
 
-// NewSealer returns the payload of the record that src yields, under key and with the
-// commitment's salt. It reads src as it is read, and needs about 200 KiB whatever the
-// size.
+// NewSealer returns the payload of the record in src. Key is the record key, of KeySize
+// bytes; salt is that of the commitment, of SaltSize bytes. The Sealer reads src as it is
+// read, and needs about 200 KiB of memory for records of any size.
+//
+// Errors: key or salt has the wrong size.
 func NewSealer(src io.Reader, key, salt []byte) (*Sealer, error) {
 	k, err := newPayloadKey(key)
 	if err != nil {
@@ -76,7 +79,7 @@ func (s *Sealer) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Digest tells of the record. It is known only after Read returned io.EOF.
+// Digest returns the digest of the record. It fails until Read has returned io.EOF.
 func (s *Sealer) Digest() (Digest, error) {
 	if !s.done {
 		return Digest{}, errors.New("the payload has not been read to its end")
@@ -84,12 +87,12 @@ func (s *Sealer) Digest() (Digest, error) {
 	return s.meter.digest(), nil
 }
 
-// padder yields src and then zeros up to the padded size.
+// A padder reads src and then zeros up to the padded size.
 type padder struct {
 	src   io.Reader
 	meter *meter
 	ended bool
-	zeros int64 // still to come, once ended
+	zeros int64 // left, once ended
 }
 
 func (p *padder) Read(b []byte) (int, error) {
@@ -113,10 +116,13 @@ func (p *padder) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// OpenPayload writes the record inside the payload that src yields to dst. Each chunk is
-// authenticated before it is written; at the end size, digest, padding and the ledger's
-// commitment are compared, so what was written may be used only if the error is nil. What
-// does not match wraps [ledger.ErrTampered]; an error of src or dst is returned as it is.
+// OpenPayload decrypts the payload in src and writes the record to dst. Each chunk is
+// authenticated before it is written. Size, digest, padding and the ledger's commitment are
+// compared at the end, so use the output only if the error is nil.
+//
+// Errors:
+//   - ledger.ErrTampered if anything does not match.
+//   - the error of src or dst, as it is.
 func OpenPayload(dst io.Writer, src io.Reader, m *Metadata, commitment string) error {
 	k, err := newPayloadKey(m.Key)
 	if err != nil {
@@ -170,7 +176,7 @@ func onlyZeros(r io.Reader, n int64) error {
 	}
 }
 
-// watchedReader remembers the error of its source, so that a failing store is not taken
+// A watchedReader keeps the error of its source, so that a failing store is not mistaken
 // for a forged payload.
 type watchedReader struct {
 	r   io.Reader
@@ -192,12 +198,13 @@ func (w *watchedReader) blame(err error) error {
 	return &damaged{"open payload", err}
 }
 
-// writeSize is how much is written at a time. A file takes 64 KiB in a call to the system
-// for the least processor time: much smaller, and the calls cost; from 256 KiB on, Linux
-// allocates its cache in large pages, which took up to four times as long.
+// writeSize is the number of bytes in one write. 64 KiB cost the least processor time when
+// writing a file. Smaller writes need more system calls. From 256 KiB on, Linux allocates
+// its cache in large pages, which took up to four times as long.
 const writeSize = 64 << 10
 
-// watchedWriter remembers the error of its destination, which is not the payload's.
+// A watchedWriter keeps the error of its destination, so that it is not mistaken for one of
+// the payload.
 type watchedWriter struct {
 	w   io.Writer
 	err error

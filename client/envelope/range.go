@@ -7,14 +7,18 @@ import (
 	"filippo.io/age"
 )
 
-// OpenRange writes length bytes of a record from offset on to dst, out of the payload of
-// payloadSize bytes that src reads. It reads the chunks that hold them, the header, and
-// the last chunk, which proves the size.
+// OpenRange writes length bytes of a record, from offset on, to dst. Src reads the payload,
+// which has payloadSize bytes. OpenRange reads the header, the chunks that hold the range,
+// and the last chunk, which proves the size.
 //
-// Each chunk is authenticated under the record key at its place before any of it is
-// written. What takes the whole record, its digest, its padding and the ledger's
-// commitment, is not compared. What does not match wraps [ledger.ErrTampered]; an error
-// of src or dst is returned as it is. The range must lie within the record.
+// Each chunk is authenticated under the record key and its position before any of it is
+// written. Digest, padding and the ledger's commitment are not compared, as that takes the
+// whole record.
+//
+// Errors:
+//   - ledger.ErrTampered if anything does not match.
+//   - the error of src or dst, as it is.
+//   - an error if the range is not within the record.
 func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata, offset, length int64) error {
 	if offset < 0 || length < 0 || offset > m.Size || length > m.Size-offset {
 		return errors.New("open range: it is not within the record")
@@ -41,8 +45,7 @@ func OpenRange(dst io.Writer, src io.ReadSeeker, payloadSize int64, m *Metadata,
 	return nil
 }
 
-// A jumpingReader reads at offsets, one after another and not at once as io.ReaderAt
-// otherwise allows.
+// A jumpingReader is an io.ReaderAt over an io.Seeker. It allows no concurrent reads.
 type jumpingReader struct {
 	src  watchedReader
 	seek io.Seeker

@@ -6,14 +6,16 @@ import (
 	"filippo.io/age"
 )
 
-// PayloadIdentity opens the payload of a record key with age alone, for people who hold
-// an envelope's metadata and the payload, but reach no ledger. What [OpenPayload] does
-// beyond age is then theirs to do: the plaintext is followed by zeros, which end the
-// record after Metadata.Size bytes, and its digest is to be compared with
+// PayloadIdentity returns an age identity that opens the payload of a record key. It is for
+// people who hold the metadata of an envelope and the payload, but reach no ledger. They
+// have to do the rest of [OpenPayload] themselves: cut the plaintext off after
+// Metadata.Size bytes, where the padding begins, and compare its digest with
 // Metadata.SHA256.
 //
-// It gives age.ErrIncorrectIdentity for files that are not payloads and for payloads of
-// other keys.
+// Its Unwrap fails with age.ErrIncorrectIdentity for a file that is no payload, and for a
+// payload of another key.
+//
+// Errors: the key has the wrong size.
 func PayloadIdentity(key []byte) (age.Identity, error) {
 	k, err := newPayloadKey(key)
 	if err != nil {
@@ -22,8 +24,8 @@ func PayloadIdentity(key []byte) (age.Identity, error) {
 	return payloadIdentity{k}, nil
 }
 
-// payloadIdentity stands beside other identities, so that, unlike for payloadKey, a file
-// that is no payload is not broken.
+// A payloadIdentity is used beside other identities. Unlike payloadKey, it does not treat a
+// file that is no payload as damaged.
 type payloadIdentity struct{ key *payloadKey }
 
 func (p payloadIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
@@ -33,9 +35,11 @@ func (p payloadIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return p.key.Unwrap(stanzas)
 }
 
-// ParseMetadata reads the text of an envelope that age has opened. It cannot know whether
-// the envelope belongs to a record of the ledger, as [Open] does. Its errors wrap
-// [ledger.ErrTampered].
+// ParseMetadata reads the text of an envelope that age has opened. Unlike [Open], it cannot
+// tell whether the envelope belongs to a record of the ledger.
+//
+// Errors:
+//   - ledger.ErrTampered if the text is not metadata, or of an unknown format.
 func ParseMetadata(text []byte) (*Metadata, error) {
 	var m Metadata
 	err := decode(text, &m)

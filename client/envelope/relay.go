@@ -7,7 +7,7 @@ import (
 
 const (
 	relaySize    = 256 << 10
-	relayBuffers = 16 // what one stage may be ahead of the next: on a busy machine each waits many milliseconds for its turn
+	relayBuffers = 16 // between two stages: on a busy machine each waits many milliseconds for its turn
 )
 
 // A part of a record on its way through a relay.
@@ -16,10 +16,9 @@ type part struct {
 	err  error // comes after data
 }
 
-// relay copies n bytes to out, and by the way has them measured. A large record keeps
-// several cores busy: it is read, which is to fetch and decrypt, in one goroutine,
-// measured, if m is not nil, in another, and written here. It returns when nothing is
-// running any more.
+// relay copies n bytes to out, and to m unless that is nil. A large record uses several
+// cores: one goroutine reads, that is, fetches and decrypts; another one measures; the
+// caller's writes. relay returns once the goroutines have ended.
 func relay(out io.Writer, m *meter, plain io.Reader, n int64) error {
 	if n <= relaySize {
 		if m != nil {
@@ -61,7 +60,7 @@ func relay(out io.Writer, m *meter, plain io.Reader, n int64) error {
 	return nil
 }
 
-// readParts reads n bytes into buffers until there are no more of them.
+// readParts reads n bytes into buffers, until empty is closed.
 func readParts(plain io.Reader, n int64, empty <-chan []byte, filled chan<- part) {
 	for n > 0 {
 		buf, ok := <-empty

@@ -24,6 +24,10 @@ type ScopeKey struct {
 }
 
 // Seal wraps the scope key for the recipients.
+//
+// Errors:
+//   - ledger.ErrInvalid if scope, epoch or key is missing, or the policy is too long.
+//   - the error of a recipient.
 func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
 	k.Type, k.Format = typeScope, scopeFormat
 	if len(k.Key) != KeySize || k.Scope == "" || k.Epoch < 1 {
@@ -39,8 +43,7 @@ func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
 	return wrap(pad(text), recipients)
 }
 
-// OpenScopeKey unwraps the key of the given scope and epoch. Its errors are those of
-// [Open].
+// OpenScopeKey unwraps the key of a scope and epoch. Its errors are those of [Open].
 func OpenScopeKey(data []byte, scope string, epoch int, identities ...age.Identity) (*ScopeKey, error) {
 	text, err := unwrap(data, identities)
 	if err != nil {

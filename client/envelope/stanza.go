@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -22,8 +23,7 @@ const (
 // b64 is the encoding of age's header: strict, so that a stanza has one form.
 var b64 = base64.RawStdEncoding.Strict()
 
-// payloadKey is the record key as age sees it: recipient and identity of exactly one
-// payload.
+// A payloadKey is a record key as an age recipient and identity of exactly one payload.
 type payloadKey [KeySize]byte
 
 func newPayloadKey(key []byte) (*payloadKey, error) {
@@ -33,19 +33,20 @@ func newPayloadKey(key []byte) (*payloadKey, error) {
 	return (*payloadKey)(key), nil
 }
 
-func (k *payloadKey) aead(salt []byte) ([]byte, error) {
-	return hkdf.Key(sha256.New, k[:], salt, stanzaInfo, chacha20poly1305.KeySize)
+// aead returns the cipher that wraps age's file key.
+func (k *payloadKey) aead(salt []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, k[:], salt, stanzaInfo, chacha20poly1305.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	return chacha20poly1305.New(key)
 }
 
 // Wrap implements [age.Recipient].
 func (k *payloadKey) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	salt := make([]byte, stanzaSalt)
 	rand.Read(salt)
-	key, err := k.aead(salt)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := chacha20poly1305.New(key)
+	aead, err := k.aead(salt)
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +71,12 @@ func (k *payloadKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if err != nil || len(salt) != stanzaSalt {
 		return nil, errors.New("malformed payload stanza")
 	}
-	// The size is checked first: ChaCha20-Poly1305 does not commit to its key, and a
-	// longer body would be decryptable under several.
+	// Check the size first: ChaCha20-Poly1305 does not commit to its key, and several keys
+	// could decrypt a longer body.
 	if len(s.Body) != fileKeySize+chacha20poly1305.Overhead {
 		return nil, errors.New("malformed payload stanza")
 	}
-	key, err := k.aead(salt)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := chacha20poly1305.New(key)
+	aead, err := k.aead(salt)
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,17 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Recipients gives those of an envelope that are not the policy's, such as the custodian
+// Recipients parses the recipients of an envelope beside the policy, such as the custodian
 // and the patient, from their text form (age1..., age1pq1...). Empty texts are skipped.
 //
-// age refuses to mix a post-quantum recipient with others, because the file is then only
-// as strong as its weakest stanza. An envelope must be readable by the policy's holders,
-// whose stanza rests on a pairing, by the custodian and by the patient, whichever kind of
-// key each has; there is nothing to protect that the ABE stanza beside them has not
-// already given up. So the labels are removed here, knowingly.
+// age refuses to mix a post-quantum recipient with others, because a file is only as strong
+// as its weakest stanza. An envelope always has an ABE stanza, which rests on a pairing, so
+// a post-quantum recipient beside it cannot make the file stronger. Custodian and patient
+// must be able to open it with either kind of key. Therefore the labels by which age
+// recognises the mix are removed here.
+//
+// Errors:
+//   - ledger.ErrInvalid if a text is not an age recipient.
 func Recipients(texts ...string) ([]age.Recipient, error) {
 	var all []age.Recipient
 	for _, text := range texts {
@@ -35,8 +38,11 @@ func Recipients(texts ...string) ([]age.Recipient, error) {
 	return all, nil
 }
 
-// ParseRecipient reads a native age recipient. Its error does not repeat the text, which
-// may be a secret key given by mistake.
+// ParseRecipient reads a native age recipient.
+//
+// Errors:
+//   - ledger.ErrInvalid if the text is not an age recipient. The error does not repeat the
+//     text, which may be a secret key given by mistake.
 func ParseRecipient(text string) (age.Recipient, error) {
 	var r age.Recipient
 	var err error
@@ -54,7 +60,7 @@ func ParseRecipient(text string) (age.Recipient, error) {
 	return r, nil
 }
 
-// unlabelled hides WrapWithLabels, which is age's documented way around the restriction.
+// unlabelled hides WrapWithLabels, which is age's documented way to mix recipients.
 type unlabelled struct{ r age.Recipient }
 
 func (u unlabelled) Wrap(fileKey []byte) ([]*age.Stanza, error) { return u.r.Wrap(fileKey) }
@@ -64,7 +70,7 @@ func pad(text []byte) []byte {
 	return append(text, bytes.Repeat([]byte{' '}, bucket(len(text))-len(text))...)
 }
 
-// wrap makes the age file of a padded text.
+// wrap encrypts a padded text as an age file.
 func wrap(text []byte, recipients []age.Recipient) ([]byte, error) {
 	if len(recipients) == 0 {
 		return nil, errors.New("seal envelope: no recipients")
@@ -86,7 +92,7 @@ func wrap(text []byte, recipients []age.Recipient) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unwrap gives an envelope's text. All of it is authenticated before any of it is
+// unwrap decrypts the text of an envelope. All of it is authenticated before any of it is
 // returned.
 func unwrap(data []byte, identities []age.Identity) ([]byte, error) {
 	if len(identities) == 0 {
@@ -107,8 +113,9 @@ func unwrap(data []byte, identities []age.Identity) ([]byte, error) {
 	return text, nil
 }
 
-// damaged is age's refusal of a file. Its cause is told but not wrapped: that no stanza
-// matched, say, means something else for a payload than for an envelope.
+// damaged is age's refusal of a file. Its text names the cause, but it does not wrap it:
+// that no stanza matched, for example, has another meaning for a payload than for an
+// envelope.
 type damaged struct {
 	op    string
 	cause error
