@@ -13,8 +13,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// explain turns the error of an evaluation or endorsement, which changed nothing, into
-// one of ours.
+// explain turns the gRPC error of a call that changed nothing into one of ours.
 func (g *Gateway) explain(ctx context.Context, transaction string, err error) error {
 	if refusal := refusalIn(err); refusal != nil {
 		return fmt.Errorf("%s: %w", transaction, refusal)
@@ -40,9 +39,9 @@ func (g *Gateway) explain(ctx context.Context, transaction string, err error) er
 	return fmt.Errorf("%s at peer %s: %s", transaction, address, describe(err))
 }
 
-// refusalIn finds what our chaincode said in a gateway error: in the details that
-// endorsers add, or in the message. If endorsers disagree, a refusal for good stands
-// before one that may pass.
+// refusalIn finds our chaincode's error in a gateway error: in the details that endorsers
+// add, or in the message. If endorsers disagree, a permanent refusal takes precedence
+// over a temporary one.
 func refusalIn(err error) *ledger.Error {
 	var found *ledger.Error
 	for _, text := range texts(err) {
@@ -73,9 +72,9 @@ func texts(err error) []string {
 	return append(all, s.Message())
 }
 
-// identityRefused tells whether a peer refused who we are. Fabric has no code for that,
-// only this text, which its endorser sends for every identity that it cannot validate or
-// that may not write to the channel.
+// identityRefused reports whether a peer refused the caller's identity. Fabric has no
+// code for that, only this text. Its endorser sends it for each identity that it cannot
+// validate or that may not write to the channel.
 func identityRefused(err error) bool {
 	if status.Code(err) == codes.PermissionDenied || status.Code(err) == codes.Unauthenticated {
 		return true
@@ -88,7 +87,7 @@ func identityRefused(err error) bool {
 	return false
 }
 
-// disagreedError: not enough endorsers gave the same answer.
+// disagreedError says that not enough endorsers returned the same result.
 type disagreedError struct {
 	transaction string
 	cause       error
@@ -100,7 +99,7 @@ func (e *disagreedError) Error() string {
 
 func (e *disagreedError) Unwrap() error { return ledger.ErrUnavailable }
 
-// describe gives the words of a gRPC error in one line, without its machinery.
+// describe returns the messages of a gRPC error in one line.
 func describe(err error) string {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {

@@ -1,25 +1,36 @@
-// Package fabric is the consortium's ledger through a Fabric gateway: [Connect] makes a
-// [Gateway], which is a client.Ledger. It also enrols people with a Fabric CA ([Enroll]),
-// reads the channel's organisations ([Gateway.ChannelMSPs]) and follows the records that
-// hospitals register ([Gateway.FollowRecords]).
+// Package fabric is the consortium's ledger over a Fabric gateway. [Connect] returns a
+// [Gateway], which implements client.Ledger at the peer of the user's own organisation.
+// Beside it, [Enroll] and [Renew] get certificates from a Fabric CA,
+// [Gateway.ChannelMSPs] reads the channel's organisations, [FollowBlocks] follows blocks,
+// and [Gateway.FollowRecords] follows the registration of records over chaincode events.
 //
-// # How calls fail
+// # Errors
 //
-// A refusal by our chaincode comes back as the sentinel of package ledger that it had
-// there, whatever Fabric wrapped around it. The phase of a transaction decides the rest:
+// If our chaincode refuses a call, the error wraps the sentinel of package ledger that
+// the chaincode chose. Other errors depend on the phase of the transaction:
 //
-//   - Endorsing and evaluating change nothing. A peer that does not answer is
-//     [ledger.ErrUnavailable] with its address. Endorsers at different heights disagree
-//     for a moment; then the proposal is made anew, a few times.
-//   - What the peers endorsed is held against what was asked for before it is signed:
-//     other writes are [ledger.ErrTampered], and nothing is committed. So nothing of a
-//     call has to come back in the transaction's response, which would be in the block.
-//   - Submitting may fail although the orderers took the transaction (BFT's "request
-//     already processed"), so a transaction is never sent twice: its status is asked for
-//     under the same id, also after the caller's context has ended.
-//   - A transaction found invalid wrote nothing: client.ErrConflict.
-//   - When nobody can tell in time, the error is client.ErrUnknownOutcome and names the
-//     transaction.
+//   - Evaluate and endorse change nothing. If a peer does not answer, the error is
+//     [ledger.ErrUnavailable] and has the peer's address. Endorsers at different heights
+//     return different results for a moment; the client then sends a new proposal, a few
+//     times.
+//   - Before it signs an endorsed transaction, the client compares the write set with the
+//     changes that the caller asked for, deletions and purges included. On any difference
+//     the error is [ledger.ErrTampered], and nothing is committed. For that reason no
+//     call needs a response in the transaction, which would be stored in the block.
+//   - Submit may fail although the orderers took the transaction: BFT orderers answer
+//     "request already processed". So a transaction is never submitted twice. The client
+//     asks for the commit status of the same transaction id, also after the caller's
+//     context has ended.
+//   - A transaction that fails validation wrote nothing: client.ErrConflict.
+//   - If the commit status is unknown when the time is over, the error is
+//     client.ErrUnknownOutcome and has the transaction id.
+//
+// # Trust
+//
+// A peer can withhold blocks and can answer an evaluated call with anything. The package
+// believes evaluated answers; package client and client/trust confirm with other
+// organisations' peers the ones that matter. Streams of blocks are not verified either,
+// see client/fabric/block.
 package fabric
 
 import (
@@ -43,13 +54,13 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// Timeouts bound the phases of a call. A zero field takes the default.
+// Timeouts bound the phases of a call. A zero field means the default.
 type Timeouts struct {
 	Evaluate time.Duration // 15 s
 	Endorse  time.Duration // 15 s
 	Submit   time.Duration // 15 s; a BFT view change after the death of a leader fits in
 	Commit   time.Duration // 45 s
-	Grace    time.Duration // 5 s: how long the outcome is awaited after the caller's context has ended
+	Grace    time.Duration // 5 s; how long to wait for the commit status after the caller's context has ended
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -79,13 +90,17 @@ type Gateway struct {
 
 var _ client.Ledger = (*Gateway)(nil)
 
-// maxMessage bounds what a peer may answer: a full read of the index is far below it.
+// maxMessage bounds a message to or from a peer. A full read of the index is far smaller.
 const maxMessage = 64 << 20
 
-// Connect prepares a connection to the peer of the user's organisation; it is made at the
-// first call. It fails with [wallet.ExpiredError] (which is ErrDenied) when the user's
-// certificates are not valid now, and with ErrInvalid when the certificate has no
-// enrolment id. Close the Gateway when done.
+// Connect returns a Gateway to the peer of the user's organisation. The connection is
+// made at the first call. Close the Gateway when done.
+//
+// Errors:
+//   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not
+//     valid now.
+//   - ErrInvalid if the certificate has no enrolment id, or if the profile has no TLS
+//     roots or no usable address of the peer.
 func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	if err := u.Valid(time.Now()); err != nil {
 		return nil, err
@@ -143,7 +158,7 @@ func (g *Gateway) Actor() string { return g.actor }
 // MSP implements client.Ledger.
 func (g *Gateway) MSP() string { return g.user.Profile.MSP }
 
-// evaluate asks the own peer and decodes its answer into out.
+// evaluate calls a function at the own peer and decodes the answer into out.
 func (g *Gateway) evaluate(ctx context.Context, out any, transaction string, args ...any) error {
 	texts, err := arguments(args)
 	if err != nil {
@@ -158,7 +173,7 @@ func (g *Gateway) evaluate(ctx context.Context, out any, transaction string, arg
 	return decode(transaction, answer, out)
 }
 
-// arguments encodes as contractapi reads it: strings and numbers as they are, everything
+// arguments encodes arguments as contractapi reads them: strings as they are, everything
 // else as JSON.
 func arguments(args []any) ([]string, error) {
 	texts := make([]string, len(args))

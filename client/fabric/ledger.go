@@ -26,8 +26,8 @@ func (g *Gateway) AmendRecord(ctx context.Context, v ledger.NewVersion, envelope
 	return out[0], nil
 }
 
-// register writes new versions with their wrapped keys. What some of these begin with is
-// sent, and stored, once.
+// register writes new versions with their wrapped keys. Wrapped keys that begin alike
+// share the beginning: it is sent and stored once.
 func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte, version int, transaction string, args ...any) ([]ledger.RecordVersion, error) {
 	packed, err := ledger.PackRecords(records)
 	if err == nil && len(records) != len(envelopes) {

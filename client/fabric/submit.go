@@ -20,16 +20,17 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// How long a proposal is made anew. Peers that are at different heights agree soon. After
-// a hospital's outage the others' gossip takes seconds to stop asking it to acknowledge
-// private data, and until then endorsement fails.
+// Bounds on new proposals. Peers at different heights agree soon. After a hospital's
+// outage, gossip at the other hospitals needs seconds until it stops asking that hospital
+// to acknowledge private data; until then endorsement fails.
 const (
 	staleAttempts   = 5
 	endorsePatience = 12 * time.Second
 )
 
-// submit commits a transaction, once it is sure that it writes what is expected of it.
-// See the package comment for how it fails.
+// submit endorses, verifies, submits and awaits a transaction. expect returns the changes
+// that the transaction must make, no more and no less. For the errors see the package
+// comment.
 func (g *Gateway) submit(ctx context.Context, transient map[string][]byte, expect func(stamp) writes, transaction string, args ...any) (stamp, error) {
 	texts, err := arguments(args)
 	if err != nil {
@@ -57,8 +58,8 @@ func (g *Gateway) submit(ctx context.Context, transient map[string][]byte, expec
 	return s, nil
 }
 
-// endorse makes proposals until one is endorsed by enough peers. Nothing has happened on
-// the ledger when it fails.
+// endorse sends proposals until enough peers endorse one. If it fails, the ledger is
+// unchanged.
 func (g *Gateway) endorse(ctx context.Context, transaction string, options []gateway.ProposalOption) (*gateway.Transaction, error) {
 	patience, cancelPatience := context.WithTimeout(ctx, endorsePatience)
 	defer cancelPatience()
@@ -84,9 +85,9 @@ func (g *Gateway) endorse(ctx context.Context, transaction string, options []gat
 	}
 }
 
-// lagging tells whether the refusal may come from a peer that has not seen the newest
-// block: results that differ, or something that was not found. The gateway answers both
-// with Aborted.
+// lagging reports whether the refusal may come from a peer that has not seen the newest
+// block: results differ, or something was not found. The gateway answers both with
+// Aborted.
 func lagging(err, explained error) bool {
 	if status.Code(err) != codes.Aborted {
 		return false
@@ -95,8 +96,7 @@ func lagging(err, explained error) bool {
 	return !errors.As(explained, &refusal) || refusal.Kind == ledger.ErrNotFound || refusal.Kind == ledger.ErrUnavailable
 }
 
-// pause waits a little before the next attempt, with jitter so that colliding clients
-// part.
+// pause waits before the next attempt, with jitter so that clients do not collide again.
 func pause(ctx context.Context, attempt int) error {
 	mean := 50 * time.Millisecond << (attempt - 1)
 	n, err := rand.Int(rand.Reader, big.NewInt(int64(mean)))
@@ -111,13 +111,13 @@ func pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// order hands the transaction to the orderers and waits for its outcome.
+// order submits the transaction to the orderers and waits for its commit status.
 func (g *Gateway) order(ctx context.Context, transaction string, tx *gateway.Transaction) (peer.TxValidationCode, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err // the last moment at which giving up is known to leave nothing behind
+		return 0, err // from here on, giving up could leave a transaction behind
 	}
-	// From here on the outcome matters whatever becomes of the caller, so its
-	// cancellation only shortens the wait.
+	// The outcome matters even if the caller cancels, so cancellation only shortens the
+	// wait.
 	octx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	unhook := context.AfterFunc(ctx, func() { time.AfterFunc(g.timeouts.Grace, stop) })
@@ -146,7 +146,7 @@ func (g *Gateway) order(ctx context.Context, transaction string, tx *gateway.Tra
 	}
 }
 
-// commitOf makes the question for a transaction's status out of its id alone.
+// commitOf returns a request for the commit status that needs only the transaction id.
 func (g *Gateway) commitOf(id string) (*gateway.Commit, error) {
 	identity := g.gateway.Identity()
 	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: identity.MspID(), IdBytes: identity.Credentials()})
@@ -170,7 +170,8 @@ func (g *Gateway) unknown(transaction string, tx *gateway.Transaction, cause err
 	return &unknownError{transaction: transaction, tx: tx.TransactionID(), peer: g.user.Profile.Peer.Address, cause: cause}
 }
 
-// unknownError is a transaction that may or may not come into force.
+// unknownError is a submitted transaction whose commit status is unknown. It may still be
+// committed.
 type unknownError struct {
 	transaction, tx, peer string
 	cause                 error
@@ -185,7 +186,7 @@ func (e *unknownError) Unwrap() []error {
 	return []error{client.ErrUnknownOutcome, ledger.ErrUnavailable}
 }
 
-// invalidError is a transaction that was ordered and found invalid: it wrote nothing.
+// invalidError is a transaction that was ordered and failed validation. It wrote nothing.
 type invalidError struct {
 	transaction, tx string
 	code            peer.TxValidationCode
@@ -199,8 +200,7 @@ func (e *invalidError) Unwrap() []error {
 	return []error{client.ErrConflict, ledger.ErrUnavailable}
 }
 
-// conflict tells whether the transaction lost against another one that wrote what it had
-// read.
+// conflict reports whether another transaction wrote a key that this one had read.
 func (e *invalidError) conflict() bool {
 	return e.code == peer.TxValidationCode_MVCC_READ_CONFLICT || e.code == peer.TxValidationCode_PHANTOM_READ_CONFLICT
 }

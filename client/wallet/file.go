@@ -19,8 +19,8 @@ func writeFile(path string, data []byte) error {
 	return os.Rename(temp, path)
 }
 
-// createFile makes a file for the owner alone, and fails with [fs.ErrExist] if there is
-// one. Of several processes one makes it, and nobody ever sees a part of it.
+// createFile makes a file for the owner alone, and fails with [fs.ErrExist] if it exists.
+// If several processes try, one succeeds. Readers never see a part of the file.
 func createFile(path string, data []byte) error {
 	temp, err := writeTemp(path, data)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 )
 
 // Hints keeps the lengths of index chains in a file, to save reads. It implements
-// index.Hints: lost, stale, damaged or shared between processes, it only costs reads.
-// Changes go to the file with [Hints.Save].
+// index.Hints. A lost, stale or damaged file, or one that processes share, only costs
+// reads. [Hints.Save] writes changes to the file.
 //
-// The file is a CRC-32C of what follows, and then 24 bytes a chain: its name (a PRF's
-// output under the term's key) and its length. Who steals it with the scope key from the
-// same wallet can try for which terms this user has searched or sealed.
+// The file is a CRC-32C of the rest, and then 24 bytes for each chain: its name (a PRF's
+// output under the term's key) and its length. A thief of both the file and a scope key
+// of the same wallet can test which terms this user has searched or sealed.
 type Hints struct {
 	path string
 
@@ -56,8 +56,8 @@ func (h *Hints) load() {
 	h.loaded, h.known, h.fresh = true, readHints(h.path), make(map[index.HintID]uint64)
 }
 
-// Save writes what is new to the file, beside what other processes have written. It does
-// nothing when nothing is new.
+// Save adds new lengths to the file and keeps those of other processes. It does nothing
+// if there is nothing new.
 func (h *Hints) Save() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -34,8 +34,11 @@ func byName(a, b AttributeKey) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// StoreKeys replaces the keys that an authority gave, one file an authority. gid is the
-// actor they were issued to.
+// StoreKeys replaces the attribute keys from one authority, which have a file of their
+// own. gid is the actor to whom they were issued.
+//
+// Errors:
+//   - ErrInvalid if authority is not an MSP ID.
 func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	if !mspName.MatchString(authority) {
 		return ledger.Errorf(ledger.ErrInvalid, "%q is not an authority", authority)
@@ -52,9 +55,13 @@ func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
 	return nil
 }
 
-// Keys reads the attribute keys from all authorities, sorted by name and version. gid
-// must be the caller's actor: keys that were issued to another, say because the directory
-// was copied, are refused, as they would only fail to open.
+// Keys reads the attribute keys from all authorities, sorted by name and version. gid is
+// the user's actor.
+//
+// Errors:
+//   - ErrInvalid if a file is damaged, or if its keys were issued to somebody else, for
+//     example because the directory was copied: such keys open nothing.
+//   - ErrDenied if others may read a file.
 func (u *User) Keys(gid string) ([]AttributeKey, error) {
 	paths, err := filepath.Glob(filepath.Join(globEscape(u.dir), "keys", "*.json"))
 	if err != nil {
@@ -87,7 +94,10 @@ func globEscape(s string) string {
 
 const custodianFile = "custodian.txt"
 
-// CreateCustodian makes the custodian key if there is none yet. It returns its recipient.
+// CreateCustodian makes the custodian key unless there is one. It returns its recipient.
+//
+// Errors:
+//   - ErrInvalid if the existing file holds no native age identity.
 func (u *User) CreateCustodian() (recipient string, created bool, err error) {
 	path := filepath.Join(u.dir, custodianFile)
 	id, err := age.GenerateX25519Identity()
@@ -117,7 +127,11 @@ func (u *User) CreateCustodian() (recipient string, created bool, err error) {
 	return "", false, ledger.Errorf(ledger.ErrInvalid, "%s holds no native age identity", path)
 }
 
-// Identities are the user's own age identities: the custodian key, or none.
+// Identities reads the user's own age identities: the custodian key, or none.
+//
+// Errors:
+//   - ErrInvalid if the file is damaged.
+//   - ErrDenied if others may read it.
 func (u *User) Identities() ([]age.Identity, error) {
 	path := filepath.Join(u.dir, custodianFile)
 	data, err := readSecret(path)

@@ -6,7 +6,7 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// Outbox is where the user's index entries wait to be written.
+// Outbox opens the user's outbox of waiting index entries.
 func (u *User) Outbox() (*outbox.Box, error) {
 	return outbox.Open(filepath.Join(u.dir, "state", "outbox"))
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A Profile says how an organisation's services are reached. It is YAML; unknown fields
-// are refused:
+// A Profile tells how to reach the services of an organisation. The file is YAML; unknown
+// fields are an error:
 //
 //	msp: HospitalA
 //	channel: chartseal
@@ -29,8 +29,8 @@ import (
 //	index: batched
 //
 // tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca
-// may be absent. index is when sealed records are indexed unless the user says otherwise:
-// now, batched or none.
+// may be absent. index is the default for when sealed records are indexed: now, batched
+// or none.
 type Profile struct {
 	MSP       string
 	Channel   string
@@ -84,7 +84,10 @@ type profileFile struct {
 	} `yaml:"ca"`
 }
 
-// ReadProfile reads a profile and the files it names.
+// ReadProfile reads a profile and the files that it names.
+//
+// Errors:
+//   - ErrInvalid if a field is unknown, missing or malformed.
 func ReadProfile(path string) (*Profile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -149,7 +152,7 @@ func (in *profileFile) profile(dir string) (*Profile, error) {
 	return p, nil
 }
 
-// roots gives the PEM that text is or names.
+// roots returns PEM text, or the content of the PEM file that text names.
 func roots(dir, text string) ([]byte, error) {
 	data := []byte(text)
 	if !strings.Contains(text, "-----BEGIN") {

@@ -1,23 +1,27 @@
-// Package wallet is where a person's secrets are on disk, and how their hospital is
-// reached:
+// Package wallet keeps a person's certificates, keys and state on disk, and tells how to
+// reach the services of their organisation:
 //
 //	<wallet>/
-//	  HospitalA.yaml          organisation profile, see [Profile]
-//	  doctor@HospitalA/       one directory a user, mode 0700
+//	  HospitalA.yaml          profile of an organisation, see [Profile]
+//	  doctor@HospitalA/       one directory for each user, mode 0700
 //	    cert.pem  key.pem             enrolment certificate and its PKCS#8 key
-//	    tls-cert.pem  tls-key.pem     client certificate for mutual TLS to peers and authorities, and its key
+//	    tls-cert.pem  tls-key.pem     TLS client certificate and its key, for peers and authorities
 //	    keys/<authority>.json         attribute keys, see [User.StoreKeys]
-//	    custodian.txt                 custodians only: age identities
-//	    state/                        pinned public keys and scope keys, see [User.Memory]; index entries that wait, see
-//	                                  [User.Outbox]; lengths of index chains, see [User.Hints]
+//	    custodian.txt                 age identities, for custodians only
+//	    state/                        pinned public keys and scope keys, see [User.Memory];
+//	                                  waiting index entries, see [User.Outbox];
+//	                                  lengths of index chains, see [User.Hints]
 //
-// [Open] the wallet, take a [User] out of it, and give it to client/fabric. All files of
-// a user are secret: the package writes them for the owner alone and refuses to read a
-// key that others may read. Every write is atomic. Two processes may use a wallet at the
-// same time; of two writes of one file the last wins.
+// [Open] a wallet, get a [User] from it with [Wallet.User], and pass it to client/fabric.
+// If the private keys are in a token, use [Wallet.NewUser] instead: key.pem and
+// tls-key.pem are then not needed.
 //
-// Nothing here is encrypted: protect the directory like an SSH key, or put it on an
-// encrypted file system.
+// All files of a user are secret. The package writes them for the owner alone, and does
+// not read a key that others may read. Every write is atomic. Two processes may use a
+// wallet at the same time; if both write a file, the last one wins.
+//
+// Nothing is encrypted. Protect the directory like an SSH key, or put it on an encrypted
+// file system.
 package wallet
 
 import (
@@ -36,8 +40,11 @@ import (
 // A Wallet is a directory. It is safe for concurrent use.
 type Wallet struct{ dir string }
 
-// Open refers to the wallet in dir. It fails with [ledger.ErrNotFound] when there is no
-// such directory.
+// Open returns the wallet in dir.
+//
+// Errors:
+//   - ErrNotFound if there is no such directory.
+//   - ErrInvalid if dir is not a directory.
 func Open(dir string) (*Wallet, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -89,7 +96,10 @@ var (
 	mspName       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$`)
 )
 
-// SplitUser takes NAME@ORG apart. Neither part can lead out of the wallet's directory.
+// SplitUser splits NAME@ORG. Neither part can lead out of the wallet's directory.
+//
+// Errors:
+//   - ErrInvalid if user is not of that form.
 func SplitUser(user string) (name, org string, err error) {
 	name, org, found := strings.Cut(user, "@")
 	if !found || !enrolmentName.MatchString(name) || !mspName.MatchString(org) {
@@ -99,6 +109,10 @@ func SplitUser(user string) (name, org string, err error) {
 }
 
 // Profile reads the profile of an organisation.
+//
+// Errors:
+//   - ErrNotFound if there is none. The message lists the profiles in the wallet.
+//   - ErrInvalid if the name or the profile is not valid.
 func (w *Wallet) Profile(org string) (*Profile, error) {
 	if !mspName.MatchString(org) {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "%q is not an organisation", org)
