@@ -7,6 +7,13 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
+// An AuditLedger is the part of the ledger that auditors read, a page at a time.
+type AuditLedger interface {
+	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
+	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)
+	AuditHistory(ctx context.Context, id string) ([]ledger.HistoryEvent, error)
+}
+
 // AuditRecords yields the versions of records that a query selects, oldest first. It
 // reads pages as they are needed. An error ends the sequence. It is for the roles
 // auditor, custodian and admin.

@@ -83,20 +83,6 @@ type Ledger interface {
 	ScopeLedger
 	AuditLedger
 	trust.Ledger
-
-	Announce(ctx context.Context, a ledger.Announcement) error
-	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
-
-	// AttributeKeyVersions returns those of the named versions of public keys, current or
-	// past, that are published, in the order asked. It takes any number of them.
-	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
-}
-
-// An AuditLedger is the part of the ledger that auditors read, a page at a time.
-type AuditLedger interface {
-	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
-	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)
-	AuditHistory(ctx context.Context, id string) ([]ledger.HistoryEvent, error)
 }
 
 // A Blobs is a content-addressed store of payloads. Package client/ipfs implements it

@@ -20,14 +20,27 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
+// A FullLedger is everything that an adapter implements: what a client needs, and what an
+// authority needs, see package client/keys.
+type FullLedger interface {
+	client.Ledger
+
+	Announce(ctx context.Context, a ledger.Announcement) error
+	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
+
+	// AttributeKeyVersions returns those of the named versions of public keys, current or
+	// past, that are published, in the order asked. It takes any number of them.
+	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
+}
+
 // LedgerEnv is an implementation under test, as several people see it. The ledger may
 // hold anything already.
 type LedgerEnv struct {
-	Doctor    client.Ledger // a clinical user of a hospital
-	Other     client.Ledger // a clinical user of another hospital
-	Custodian client.Ledger // of Doctor's hospital
-	Authority client.Ledger // of Doctor's hospital
-	Auditor   client.Ledger // of an organisation that is no hospital
+	Doctor    FullLedger // a clinical user of a hospital
+	Other     FullLedger // a clinical user of another hospital
+	Custodian FullLedger // of Doctor's hospital
+	Authority FullLedger // of Doctor's hospital
+	Auditor   FullLedger // of an organisation that is no hospital
 
 	// PublicKey makes the encoding of a public key that the ledger accepts under the name
 	// and version.
@@ -91,7 +104,7 @@ func newEnvelope(t *testing.T, before ...age.Recipient) []byte {
 	return out.Bytes()
 }
 
-func create(t *testing.T, l client.Ledger, n int) ([]ledger.RecordVersion, [][]byte) {
+func create(t *testing.T, l FullLedger, n int) ([]ledger.RecordVersion, [][]byte) {
 	t.Helper()
 	records, envelopes := make([]ledger.NewRecord, n), make([][]byte, n)
 	for i := range records {
@@ -162,7 +175,7 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 
 // recordsOf reads until the answer is as wanted, or for 5 seconds: another organisation's
 // peer follows in its own time.
-func recordsOf(t *testing.T, l client.Ledger, ids []string, wanted func([]ledger.Record) bool) []ledger.Record {
+func recordsOf(t *testing.T, l FullLedger, ids []string, wanted func([]ledger.Record) bool) []ledger.Record {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got, err := l.Records(t.Context(), ids)

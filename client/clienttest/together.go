@@ -46,7 +46,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 		t.Fatal(err)
 	}
 	recordsOf(t, env.Other, ids, func(r []ledger.Record) bool { return len(r) == len(ids) })
-	for _, l := range []client.Ledger{env.Doctor, env.Other} {
+	for _, l := range []FullLedger{env.Doctor, env.Other} {
 		entries, err := l.RequestAccess(ctx, ids[:6], "TREAT")
 		if err != nil {
 			t.Fatal(err)

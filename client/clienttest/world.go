@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -49,7 +48,7 @@ type Person struct {
 	msp, id, role string
 }
 
-var _ client.Ledger = (*Person)(nil)
+var _ FullLedger = (*Person)(nil)
 
 // Actor implements client.Ledger.
 func (p *Person) Actor() string { return ledger.Actor(p.msp, p.id) }
