@@ -2,8 +2,8 @@
 // wrapped scope keys. All are age files (age-encryption.org/v1): age does the chunking,
 // authentication and seeking, and this package defines the contents.
 //
-// Most callers seal a record with [NewSealer] and its [Metadata] with [Metadata.Seal], and
-// open them with [Open] and [OpenPayload].
+// Most callers seal a record with [NewSealer] and its [Metadata] with [Metadata.Seal],
+// and open them with [Open] and [OpenPayload].
 //
 // # Payload
 //
@@ -26,39 +26,39 @@
 // home hospital's custodian and, if there is one, the patient's own age recipient; see
 // [Recipients]. A scope key is wrapped in the same way, see [ScopeKey].
 //
-// Only the facts, by which a record is indexed, are compressed. A patient with nothing but
-// age can read the rest directly, including the record key. If all of it were compressed,
-// 512 bytes would be enough instead of 768.
+// Only the facts, by which a record is indexed, are compressed. A patient with nothing
+// but age can read the rest directly, including the record key. If all of it were
+// compressed, 512 bytes would be enough instead of 768.
 //
-// Every hospital's peer sees the size of an envelope. The size depends on the policy, which
-// is readable there anyway, on the number of other recipients, and on the bucket of the
-// metadata: 768 bytes, twice that, and so on. The first bucket holds a text with up to
-// about 20 keywords, or an observation with three codes and up to 7 keywords. The second
-// holds either with up to about 100. Because facts are compressed, an attacker who could
-// choose a part of them, and have the rest sealed with it many times, could learn from the
-// bucket whether the two parts repeat each other. Each attempt is a record or version of
-// its own on the ledger.
+// Every hospital's peer sees the size of an envelope. The size depends on the policy,
+// which is readable there anyway, on the number of other recipients, and on the bucket of
+// the metadata: 768 bytes, twice that, and so on. The first bucket holds a text with up
+// to about 20 keywords, or an observation with three codes and up to 7 keywords. The
+// second holds either with up to about 100. Because facts are compressed, an attacker who
+// could choose a part of them, and have the rest sealed with it many times, could learn
+// from the bucket whether the two parts repeat each other. Each attempt is a record or
+// version of its own on the ledger.
 //
 // # Why three hashes
 //
-// Opening a record hashes it three times, which is about half of a client's computation for
-// a large record. Each hash proves more than age's tags, because every reader of a record
-// holds its key and can make other tags. The CID, of the ciphertext, is on the ledger. The
-// store compares it block by block, so it finds a fault before anything is decrypted. Only
-// the CID binds a range to the ledger. The commitment binds the whole plaintext to the
-// ledger. The digest in the metadata is shown to people. No hash follows from another: the
-// salt of 32 bytes shifts the blocks of SHA-256, so digest and commitment share no work.
-// Computing both in one pass of SHA-NI assembly took 0.62 s per GiB instead of 1.08 s,
-// which is not worth a hash of our own.
+// Opening a record hashes it three times, which is about half of a client's computation
+// for a large record. Each hash proves more than age's tags, because every reader of a
+// record holds its key and can make other tags. The CID, of the ciphertext, is on the
+// ledger. The store compares it block by block, so it finds a fault before anything is
+// decrypted. Only the CID binds a range to the ledger. The commitment binds the whole
+// plaintext to the ledger. The digest in the metadata is shown to people. No hash follows
+// from another: the salt of 32 bytes shifts the blocks of SHA-256, so digest and
+// commitment share no work. Computing both in one pass of SHA-NI assembly took 0.62 s per
+// GiB instead of 1.08 s, which is not worth a hash of our own.
 //
 // # Guarantees
 //
 // The metadata names the record, the version and the payload's CID. The reader compares
 // them with the ledger: an envelope of another record, or another CID, is
 // [ledger.ErrTampered]. The record key opens no other payload. The ledger's commitment is
-// SHA-256(salt || plaintext), with a salt of exactly 32 bytes from the metadata. Revealing
-// the salt later proves the content of the record. Until then the ledger reveals nothing,
-// even about a record that can be guessed.
+// SHA-256(salt || plaintext), with a salt of exactly 32 bytes from the metadata.
+// Revealing the salt later proves the content of the record. Until then the ledger
+// reveals nothing, even about a record that can be guessed.
 //
 // Anyone can encrypt to a policy, but a peer cannot forge an envelope, because it has
 // neither the record key nor the salt: a forged envelope fails at the payload or at the
@@ -66,12 +66,12 @@
 //
 // # Limits
 //
-// A reader of the record who also controls the peer that is asked can forge the descriptive
-// metadata (name, patient, codes), but not the record.
+// A reader of the record who also controls the peer that is asked can forge the
+// descriptive metadata (name, patient, codes), but not the record.
 //
-// Envelopes are compared with the caller's view of the ledger. A peer that lies about a CID
-// and a commitment can show its own users a record that was never sealed. No check in this
-// package can detect that.
+// Envelopes are compared with the caller's view of the ledger. A peer that lies about a
+// CID and a commitment can show its own users a record that was never sealed. No check in
+// this package can detect that.
 package envelope
 
 import (
@@ -136,8 +136,8 @@ type Metadata struct {
 }
 
 // Seal wraps the metadata for the recipients. Facts that do not fit into an envelope are
-// left out. As many dates, codes and keywords as fit then take their place, and Partial is
-// set.
+// left out. As many dates, codes and keywords as fit then take their place, and Partial
+// is set.
 //
 // Errors:
 //   - ledger.ErrInvalid if the metadata or the policy is too long.

@@ -9,8 +9,8 @@ import (
 )
 
 // dictionary is the preset dictionary of DEFLATE for the facts of format 2, so that names
-// in them cost a few bits. It is part of the format: with another one, stored facts cannot
-// be read. The most frequent texts come last, where references are shortest.
+// in them cost a few bits. It is part of the format: with another one, stored facts
+// cannot be read. The most frequent texts come last, where references are shortest.
 const dictionary = `MedicationRequestDiagnosticReportDocumentReferenceImmunizationProcedureEncounterConditionhl7v2:ORU^R01dicom:pdf` +
 	`"http://hl7.org/fhir/sid/cvx","http://hl7.org/fhir/sid/icd-10-cm","http://www.nlm.nih.gov/research/umls/rxnorm",` +
 	`"http://terminology.hl7.org/CodeSystem/icd10","snomed","loinc","` +

@@ -10,9 +10,9 @@ import (
 const minPayload = 4096
 
 // PaddedSize returns the padded size of a record of n bytes: Padmé (Nikitin et al.,
-// "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", PETS 2019,
-// algorithm 1), at least 4 KiB. Padmé keeps the exponent and the log2(log2 n) highest bits
-// of the mantissa. It adds at most 12 %, and less to larger records.
+// "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", PETS
+// 2019, algorithm 1), at least 4 KiB. Padmé keeps the exponent and the log2(log2 n)
+// highest bits of the mantissa. It adds at most 12 %, and less to larger records.
 func PaddedSize(n int64) int64 {
 	if n <= minPayload {
 		return minPayload
@@ -34,8 +34,8 @@ const (
 	maxText = ledger.MaxEnvelope / 3
 )
 
-// bucket returns the padded size of an envelope's text: 768 bytes, twice that, and so on up
-// to maxText.
+// bucket returns the padded size of an envelope's text: 768 bytes, twice that, and so on
+// up to maxText.
 func bucket(n int) int {
 	size := minText
 	for size < n {

@@ -117,8 +117,8 @@ func (p *padder) Read(b []byte) (int, error) {
 }
 
 // OpenPayload decrypts the payload in src and writes the record to dst. Each chunk is
-// authenticated before it is written. Size, digest, padding and the ledger's commitment are
-// compared at the end, so use the output only if the error is nil.
+// authenticated before it is written. Size, digest, padding and the ledger's commitment
+// are compared at the end, so use the output only if the error is nil.
 //
 // Errors:
 //   - ledger.ErrTampered if anything does not match.
@@ -198,13 +198,13 @@ func (w *watchedReader) blame(err error) error {
 	return &damaged{"open payload", err}
 }
 
-// writeSize is the number of bytes in one write. 64 KiB cost the least processor time when
-// writing a file. Smaller writes need more system calls. From 256 KiB on, Linux allocates
-// its cache in large pages, which took up to four times as long.
+// writeSize is the number of bytes in one write. 64 KiB cost the least processor time
+// when writing a file. Smaller writes need more system calls. From 256 KiB on, Linux
+// allocates its cache in large pages, which took up to four times as long.
 const writeSize = 64 << 10
 
-// A watchedWriter keeps the error of its destination, so that it is not mistaken for one of
-// the payload.
+// A watchedWriter keeps the error of its destination, so that it is not mistaken for one
+// of the payload.
 type watchedWriter struct {
 	w   io.Writer
 	err error

@@ -7,13 +7,13 @@ import (
 	"filippo.io/age"
 )
 
-// OpenRange writes length bytes of a record, from offset on, to dst. Src reads the payload,
-// which has payloadSize bytes. OpenRange reads the header, the chunks that hold the range,
-// and the last chunk, which proves the size.
+// OpenRange writes length bytes of a record, from offset on, to dst. Src reads the
+// payload, which has payloadSize bytes. OpenRange reads the header, the chunks that hold
+// the range, and the last chunk, which proves the size.
 //
 // Each chunk is authenticated under the record key and its position before any of it is
-// written. Digest, padding and the ledger's commitment are not compared, as that takes the
-// whole record.
+// written. Digest, padding and the ledger's commitment are not compared, as that takes
+// the whole record.
 //
 // Errors:
 //   - ledger.ErrTampered if anything does not match.

@@ -6,9 +6,9 @@ import (
 	"filippo.io/age"
 )
 
-// PayloadIdentity returns an age identity that opens the payload of a record key. It is for
-// people who hold the metadata of an envelope and the payload, but reach no ledger. They
-// have to do the rest of [OpenPayload] themselves: cut the plaintext off after
+// PayloadIdentity returns an age identity that opens the payload of a record key. It is
+// for people who hold the metadata of an envelope and the payload, but reach no ledger.
+// They have to do the rest of [OpenPayload] themselves: cut the plaintext off after
 // Metadata.Size bytes, where the padding begins, and compare its digest with
 // Metadata.SHA256.
 //
@@ -24,8 +24,8 @@ func PayloadIdentity(key []byte) (age.Identity, error) {
 	return payloadIdentity{k}, nil
 }
 
-// A payloadIdentity is used beside other identities. Unlike payloadKey, it does not treat a
-// file that is no payload as damaged.
+// A payloadIdentity is used beside other identities. Unlike payloadKey, it does not treat
+// a file that is no payload as damaged.
 type payloadIdentity struct{ key *payloadKey }
 
 func (p payloadIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
@@ -35,8 +35,8 @@ func (p payloadIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return p.key.Unwrap(stanzas)
 }
 
-// ParseMetadata reads the text of an envelope that age has opened. Unlike [Open], it cannot
-// tell whether the envelope belongs to a record of the ledger.
+// ParseMetadata reads the text of an envelope that age has opened. Unlike [Open], it
+// cannot tell whether the envelope belongs to a record of the ledger.
 //
 // Errors:
 //   - ledger.ErrTampered if the text is not metadata, or of an unknown format.

@@ -71,8 +71,8 @@ func (k *payloadKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if err != nil || len(salt) != stanzaSalt {
 		return nil, errors.New("malformed payload stanza")
 	}
-	// Check the size first: ChaCha20-Poly1305 does not commit to its key, and several keys
-	// could decrypt a longer body.
+	// Check the size first: ChaCha20-Poly1305 does not commit to its key, and several
+	// keys could decrypt a longer body.
 	if len(s.Body) != fileKeySize+chacha20poly1305.Overhead {
 		return nil, errors.New("malformed payload stanza")
 	}

@@ -12,14 +12,15 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Recipients parses the recipients of an envelope beside the policy, such as the custodian
-// and the patient, from their text form (age1..., age1pq1...). Empty texts are skipped.
+// Recipients parses the recipients of an envelope beside the policy, such as the
+// custodian and the patient, from their text form (age1..., age1pq1...). Empty texts are
+// skipped.
 //
-// age refuses to mix a post-quantum recipient with others, because a file is only as strong
-// as its weakest stanza. An envelope always has an ABE stanza, which rests on a pairing, so
-// a post-quantum recipient beside it cannot make the file stronger. Custodian and patient
-// must be able to open it with either kind of key. Therefore the labels by which age
-// recognises the mix are removed here.
+// age refuses to mix a post-quantum recipient with others, because a file is only as
+// strong as its weakest stanza. An envelope always has an ABE stanza, which rests on a
+// pairing, so a post-quantum recipient beside it cannot make the file stronger. Custodian
+// and patient must be able to open it with either kind of key. Therefore the labels by
+// which age recognises the mix are removed here.
 //
 // Errors:
 //   - ledger.ErrInvalid if a text is not an age recipient.
@@ -41,8 +42,8 @@ func Recipients(texts ...string) ([]age.Recipient, error) {
 // ParseRecipient reads a native age recipient.
 //
 // Errors:
-//   - ledger.ErrInvalid if the text is not an age recipient. The error does not repeat the
-//     text, which may be a secret key given by mistake.
+//   - ledger.ErrInvalid if the text is not an age recipient. The error does not repeat
+//     the text, which may be a secret key given by mistake.
 func ParseRecipient(text string) (age.Recipient, error) {
 	var r age.Recipient
 	var err error
