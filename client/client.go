@@ -133,7 +133,7 @@ type Config struct {
 	// them as long as the Client.
 	Outbox *outbox.Box
 
-	// Batching says when entries of records sealed with IndexBatched are written. The
+	// Batching says when entries of records sealed with index.ModeBatched are written. The
 	// zero value has the defaults.
 	Batching outbox.Policy
 
@@ -154,7 +154,7 @@ type Client struct {
 	identities []age.Identity
 	memory     trust.Memory
 	hints      index.Hints
-	mode       IndexMode // unless a request names one
+	mode       index.Mode // unless a request names one
 	parallel   int
 
 	trust     *trust.Directory
@@ -180,9 +180,9 @@ func New(c Config) (*Client, error) {
 	if c.Hints == nil {
 		c.Hints = &index.MemoryHints{}
 	}
-	mode := IndexBatched
+	mode := index.ModeBatched
 	if c.Outbox == nil {
-		c.Outbox, mode = outbox.Memory(), IndexNow
+		c.Outbox, mode = outbox.Memory(), index.ModeNow
 	}
 	directory := &trust.Directory{Ledger: c.Ledger, Witnesses: c.Witnesses, Memory: c.Memory}
 	scopes := &scopeReader{ledger: c.Ledger, trust: directory, identities: c.Identities, memory: c.Memory}

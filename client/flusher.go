@@ -12,34 +12,6 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// An IndexMode says when the index entries of a record are written.
-type IndexMode string
-
-// The modes.
-const (
-	// IndexNow writes them while the record is registered, so that it can be found at
-	// once. Every member can tell, for ever, which entries belong to the records of the
-	// call, and by their number in buckets about how many keywords the records have.
-	IndexNow IndexMode = "now"
-
-	// IndexBatched lets them wait in the outbox for those of other records, and writes
-	// all of them in random order in transactions of one size. Until then the record is
-	// not found by its keywords.
-	IndexBatched IndexMode = "batched"
-)
-
-// ParseIndexMode reads "now" or "batched". Empty is the default of the Client.
-//
-// Errors:
-//   - ErrInvalid if it is anything else.
-func ParseIndexMode(text string) (IndexMode, error) {
-	switch mode := IndexMode(text); mode {
-	case "", IndexNow, IndexBatched:
-		return mode, nil
-	}
-	return "", ledger.Errorf(ErrInvalid, "%q is not a time to index at: write now or batched", text)
-}
-
 // A flusher writes the index entries that wait in the outbox. Full transactions cost
 // less, so while several calls bring entries at the same time, a call writes only full
 // transactions and leaves the rest that is due to the calls that are still running. The

@@ -47,7 +47,7 @@ func TestManySealsFillTransactions(t *testing.T) {
 			words = append(words, fmt.Sprintf("own%dx%d", n, i))
 		}
 		sealed, err := doctor.Seal(t.Context(), client.SealRequest{
-			Sources: []client.Source{text(fmt.Sprint(n), "x")}, Policy: doctors, Scope: "consortium", Keywords: words, Index: client.IndexBatched})
+			Sources: []client.Source{text(fmt.Sprint(n), "x")}, Policy: doctors, Scope: "consortium", Keywords: words, Index: index.ModeBatched})
 		if err != nil || len(sealed[0].Warnings) > 0 {
 			t.Errorf("%+v, %v", sealed, err)
 			return
@@ -109,7 +109,7 @@ func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(
 	}
 	return s, doctor, func(src client.Source) error {
 		_, err := doctor.Seal(t.Context(), client.SealRequest{
-			Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: client.IndexBatched})
+			Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: index.ModeBatched})
 		return err
 	}
 }

@@ -40,7 +40,7 @@ func TestBatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seal := func(mode client.IndexMode) {
+	seal := func(mode index.Mode) {
 		t.Helper()
 		sealed, err := doctor.Seal(t.Context(), client.SealRequest{
 			Sources: []client.Source{text("n", "x")}, Policy: doctors, Scope: "consortium", Keywords: []string{"word"}, Index: mode})
@@ -54,15 +54,15 @@ func TestBatched(t *testing.T) {
 	if n := len(c.search(t, "word").Hits); n != 0 || c.world.Entries("HospitalA") != 0 {
 		t.Errorf("%d found, %d entries written before there were enough", n, c.world.Entries("HospitalA"))
 	}
-	seal(client.IndexNow) // does not take the waiting ones along
+	seal(index.ModeNow) // does not take the waiting ones along
 	if n := len(c.search(t, "word").Hits); n != 1 || c.world.Entries("HospitalA") != 64 {
 		t.Errorf("%d found, %d entries", n, c.world.Entries("HospitalA"))
 	}
-	seal(client.IndexBatched)
+	seal(index.ModeBatched)
 	if n := len(c.search(t, "word").Hits); n != 5 || c.world.Entries("HospitalA") != 64+outbox.DefaultSize {
 		t.Errorf("%d found, %d entries", n, c.world.Entries("HospitalA"))
 	}
-	seal(client.IndexBatched)
+	seal(index.ModeBatched)
 	if r, err := doctor.FlushIndex(t.Context(), client.FlushOptions{}); err != nil || r.Entries != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -341,7 +341,7 @@ func TestKindsThatPeopleGive(t *testing.T) {
 		"hl7v2:MDM^T02":    {"kind:mdm^t02", "hl7v2:MDM^T02"},
 	} {
 		sealed, err := doctor.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: doctors,
-			Scope: "consortium", Index: client.IndexNow, Kind: kind, Keywords: []string{"both"}})
+			Scope: "consortium", Index: index.ModeNow, Kind: kind, Keywords: []string{"both"}})
 		if err != nil {
 			t.Fatal(err)
 		}

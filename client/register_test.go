@@ -50,7 +50,7 @@ func together(t *testing.T, c *consortium, g *gate, n int, before func(), change
 		wg.Go(func() {
 			r := client.SealRequest{
 				Sources: []client.Source{text(fmt.Sprint(i), fmt.Sprint("note ", i))}, Policy: doctors, Scope: "consortium",
-				Keywords: []string{"shared"}, Index: client.IndexNow,
+				Keywords: []string{"shared"}, Index: index.ModeNow,
 			}
 			ctx := t.Context()
 			if change != nil {

@@ -38,9 +38,9 @@ type SealRequest struct {
 	// to index.
 	Scope string
 
-	// Index says when index entries are written. Empty means IndexBatched for a Client
-	// with an Outbox, else IndexNow.
-	Index IndexMode
+	// Index says when index entries are written. Empty means index.ModeBatched for a Client
+	// with an Outbox, else index.ModeNow.
+	Index index.Mode
 
 	// KeepEntries leaves entries that are due to a later FlushIndex, which a bulk import
 	// calls at intervals.
@@ -146,8 +146,11 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 		return nil, err
 	}
 	s := &sealing{client: c, request: r}
-	if s.request.Index, err = ParseIndexMode(string(r.Index)); err != nil {
+	if s.request.Index, err = index.ParseMode(string(r.Index)); err != nil {
 		return nil, err
+	}
+	if s.request.Index == index.ModeNone {
+		s.request.Scope = ""
 	}
 	s.request.Index = cmp.Or(s.request.Index, c.mode)
 	if s.given, err = givenFacts(r.Kind, r.Patient, r.Keywords); err != nil {
@@ -159,7 +162,7 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 	if err != nil {
 		return nil, err
 	}
-	if r.Scope == "" {
+	if s.request.Scope == "" {
 		return s, nil
 	}
 	keys, err := c.scopes.currentKeys(ctx, r.Scope, purpose)
@@ -278,13 +281,13 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 
 // batch makes items ready for the registrar.
 func (s *sealing) batch(items []*item) *batch {
-	return &batch{items: items, to: s.to, now: s.request.Index == IndexNow, keep: s.request.KeepEntries}
+	return &batch{items: items, to: s.to, now: s.request.Index == index.ModeNow, keep: s.request.KeepEntries}
 }
 
 // contribute joins the calls that bring batched entries. It returns nil when the call
 // brings none or leaves them to a later flush.
 func (s *sealing) contribute(ctx context.Context) *contribution {
-	if s.scope == nil || s.request.KeepEntries || s.request.Index == IndexNow {
+	if s.scope == nil || s.request.KeepEntries || s.request.Index == index.ModeNow {
 		return nil
 	}
 	return s.client.flusher.contribute(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
@@ -86,7 +87,7 @@ func TestLastSealStopped(t *testing.T) {
 		var last sync.WaitGroup
 		last.Go(func() {
 			_, err := doctor.Seal(ctx, client.SealRequest{
-				Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: client.IndexBatched})
+				Sources: []client.Source{src}, Policy: doctors, Scope: "consortium", Keywords: []string{"asthma"}, Index: index.ModeBatched})
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // retries bounds the retries of a batch after a service did not answer, or refused ids
@@ -90,7 +91,7 @@ func (r *run) request(items []*item) (client.SealRequest, []*attempt) {
 	rule := items[0].rule
 	var attempts []*attempt
 	q := client.SealRequest{Policy: rule.Policy, Scope: r.scopeOf(rule), Keywords: rule.Keywords, PatientRecipient: rule.PatientKey,
-		Index: client.IndexBatched, KeepEntries: r.Flush != nil}
+		Index: index.ModeBatched, KeepEntries: r.Flush != nil}
 	if q.Scope == "" {
 		q.Index = ""
 	}

@@ -8,9 +8,18 @@ type Mode string
 
 // The modes.
 const (
-	ModeNow     Mode = "now"     // with the record
-	ModeBatched Mode = "batched" // later, together with the entries of other records
-	ModeNone    Mode = "none"    // never: the record is found only by its id
+	// ModeNow writes them while the record is registered, so that it can be found at once.
+	// Every member can tell, for ever, which entries belong to the records of the call,
+	// and by their number in buckets about how many keywords the records have.
+	ModeNow Mode = "now"
+
+	// ModeBatched lets them wait in the outbox for those of other records, and writes all
+	// of them in random order in transactions of one size. Until then the record is not
+	// found by its keywords.
+	ModeBatched Mode = "batched"
+
+	// ModeNone writes none: the record is found only by its id.
+	ModeNone Mode = "none"
 )
 
 // ParseMode reads a mode from a setting. An empty text is the zero value.

@@ -37,7 +37,7 @@ func (r *run) prepare(ctx context.Context) error {
 			for k := range n {
 				sources = append(sources, client.ReaderSource(fmt.Sprintf("%d-%d.txt", i, k), strings.NewReader(fmt.Sprintf("record %d of %s", k, p.Ledger.Actor()))))
 			}
-			sealed, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policy, Scope: scope, Keywords: batch, Index: client.IndexNow})
+			sealed, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policy, Scope: scope, Keywords: batch, Index: index.ModeNow})
 			if err != nil {
 				return err
 			}

@@ -200,7 +200,7 @@ func (r *run) hotSeals(ctx context.Context) error {
 		for k := range each {
 			one, err := clients[i].Seal(ctx, client.SealRequest{
 				Sources: []client.Source{client.ReaderSource("note.txt", strings.NewReader(fmt.Sprint("note ", i, k)))},
-				Policy:  policy, Scope: scope, Keywords: []string{word}, Index: client.IndexNow,
+				Policy:  policy, Scope: scope, Keywords: []string{word}, Index: index.ModeNow,
 			})
 			if err != nil {
 				failed[i] = err

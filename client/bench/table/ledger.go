@@ -8,6 +8,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/bench"
 	"github.com/chartseal/chartseal/client/bench/stage"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // What commit 258c7d5 took, before anything was done about it, measured as here: KiB a
@@ -41,7 +42,7 @@ func (r *run) ledgerBytes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: client.IndexNow, Keywords: words}); err != nil {
+	if _, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: index.ModeNow, Keywords: words}); err != nil {
 		return err
 	}
 	after, err := settled()

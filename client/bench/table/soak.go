@@ -147,7 +147,7 @@ func (l *load) do(ctx context.Context, i int) {
 }
 
 func (l *load) seal(ctx context.Context, i int) error {
-	s, err := sealOne(ctx, l.c, i, client.IndexBatched, fmt.Sprintf("soak%d", i%100))
+	s, err := sealOne(ctx, l.c, i, index.ModeBatched, fmt.Sprintf("soak%d", i%100))
 	if err == nil {
 		l.mu.Lock()
 		l.records = append(l.records, s.ID)

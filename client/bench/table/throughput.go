@@ -11,6 +11,7 @@ import (
 	"github.com/chartseal/chartseal/client/bench"
 	"github.com/chartseal/chartseal/client/bench/chart"
 	"github.com/chartseal/chartseal/client/importer"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 const many = 50 // concurrent callers
@@ -20,7 +21,7 @@ const many = 50 // concurrent callers
 func sealMany(c *client.Client, callers, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, i int) error {
-			_, err := sealOne(ctx, c, i, client.IndexBatched)
+			_, err := sealOne(ctx, c, i, index.ModeBatched)
 			return err
 		})
 		if err == nil {
@@ -52,7 +53,7 @@ func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 		_, _, err := bench.Concurrently(ctx, programs, programs, func(ctx context.Context, i int) error {
 			for k := range n / programs {
 				_, err := clients[i].Seal(ctx, client.SealRequest{
-					Sources: []client.Source{note(k)}, Policy: policyText, Scope: scope, Index: client.IndexBatched, KeepEntries: true,
+					Sources: []client.Source{note(k)}, Policy: policyText, Scope: scope, Index: index.ModeBatched, KeepEntries: true,
 				})
 				if err != nil {
 					return err
@@ -74,7 +75,7 @@ func importing(c *client.Client, n int) func(context.Context) error {
 			for i := range sources {
 				sources[i] = note(batch*len(sources) + i)
 			}
-			_, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: client.IndexBatched, KeepEntries: true})
+			_, err := c.Seal(ctx, client.SealRequest{Sources: sources, Policy: policyText, Scope: scope, Index: index.ModeBatched, KeepEntries: true})
 			return err
 		})
 		if err == nil {
@@ -186,7 +187,7 @@ func (r *run) measureCurves(ctx context.Context, callers []int, c *client.Client
 			do            func(ctx context.Context, i int) error
 			rate, latency *chart.Curve
 		}{
-			{func(ctx context.Context, i int) error { _, err := sealOne(ctx, c, i, client.IndexBatched); return err }, m.sealing, m.sealLatency},
+			{func(ctx context.Context, i int) error { _, err := sealOne(ctx, c, i, index.ModeBatched); return err }, m.sealing, m.sealLatency},
 			{func(ctx context.Context, _ int) error { return bare.put(ctx) }, m.putting, m.putLatency},
 		} {
 			took, each, err := bench.Concurrently(ctx, callers, n, side.do)

@@ -18,7 +18,7 @@ func note(n int) client.Source {
 	return client.ReaderSource(fmt.Sprintf("observation-%d.json", n), strings.NewReader(text))
 }
 
-func sealOne(ctx context.Context, c *client.Client, n int, mode client.IndexMode, keywords ...string) (client.Sealed, error) {
+func sealOne(ctx context.Context, c *client.Client, n int, mode index.Mode, keywords ...string) (client.Sealed, error) {
 	sealed, err := c.Seal(ctx, client.SealRequest{Sources: []client.Source{note(n)}, Policy: policyText, Scope: scope, Index: mode, Keywords: keywords})
 	if err != nil {
 		return client.Sealed{}, err
@@ -47,18 +47,18 @@ func (r *run) seals(ctx context.Context, rounds int) error {
 		return err
 	}
 	n := 0
-	seal := func(mode client.IndexMode) func(context.Context) error {
+	seal := func(mode index.Mode) func(context.Context) error {
 		return func(ctx context.Context) error {
 			n++
 			_, err := sealOne(ctx, c, n, mode)
 			return err
 		}
 	}
-	bare, err := calibrate(ctx, r.Stage, r.a, 1, few, times(few, seal(client.IndexBatched)))
+	bare, err := calibrate(ctx, r.Stage, r.a, 1, few, times(few, seal(index.ModeBatched)))
 	if err != nil {
 		return err
 	}
-	took, used, err := bench.AlternateUsing(ctx, rounds, r.Usage, seal(client.IndexBatched), bare.put, seal(client.IndexNow))
+	took, used, err := bench.AlternateUsing(ctx, rounds, r.Usage, seal(index.ModeBatched), bare.put, seal(index.ModeNow))
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (r *run) opens(ctx context.Context, rounds int) error {
 	if err != nil {
 		return err
 	}
-	record, err := sealOne(ctx, c, 1_000_000, client.IndexNow)
+	record, err := sealOne(ctx, c, 1_000_000, index.ModeNow)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (r *run) openAgain(ctx context.Context, rounds int) error {
 	if err != nil {
 		return err
 	}
-	record, err := sealOne(ctx, c, 1_500_000, client.IndexNow)
+	record, err := sealOne(ctx, c, 1_500_000, index.ModeNow)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (r *run) searches(ctx context.Context, rounds int) error {
 		return err
 	}
 	for i := range 10 {
-		if _, err := sealOne(ctx, c, 2_000_000+i, client.IndexNow, "benchword"); err != nil {
+		if _, err := sealOne(ctx, c, 2_000_000+i, index.ModeNow, "benchword"); err != nil {
 			return err
 		}
 	}

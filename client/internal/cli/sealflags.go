@@ -124,9 +124,9 @@ func (f *sealFlags) applyIndex(a *app, s *session.Session, r *client.SealRequest
 		r.Scope = ""
 		return
 	}
-	r.Scope, r.Index = cmp.Or(f.scope, a.settings.Scope), client.IndexBatched
+	r.Scope, r.Index = cmp.Or(f.scope, a.settings.Scope), index.ModeBatched
 	if mode == index.ModeNow {
-		r.Index = client.IndexNow
+		r.Index = index.ModeNow
 		if isTerminal(a.stderr) {
 			a.note("with --index now all members can tell which index entries belong to these records, and about how many there are, but not their keywords")
 		}
@@ -140,7 +140,7 @@ func (a *app) indexMode(s *session.Session) index.Mode {
 
 // noteWaiting says when batched records will be found.
 func (a *app) noteWaiting(s *session.Session, r client.SealRequest) {
-	if r.Scope == "" || r.Index != client.IndexBatched {
+	if r.Scope == "" || r.Index != index.ModeBatched {
 		return
 	}
 	if waits, err := s.Client.IndexStatus(); err == nil && waits.Records > 0 {

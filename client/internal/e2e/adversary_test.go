@@ -52,7 +52,7 @@ func author(t *testing.T) (c *client.Client, mark begin) {
 }
 
 // record seals a note under keywords and returns its id.
-func record(t *testing.T, c *client.Client, mode client.IndexMode, keywords ...string) string {
+func record(t *testing.T, c *client.Client, mode index.Mode, keywords ...string) string {
 	t.Helper()
 	sealed, err := c.Seal(t.Context(), client.SealRequest{
 		Sources: []client.Source{client.ReaderSource("note", strings.NewReader("a note"))},
@@ -117,7 +117,7 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 			if !same && half == 1 {
 				mine = words(12)
 			}
-			record(t, c, client.IndexNow, mine...)
+			record(t, c, index.ModeNow, mine...)
 		}
 		equal = append(equal, same)
 	}
@@ -182,7 +182,7 @@ func TestKeywordCountAtRest(t *testing.T) {
 	// bucket of 64.
 	counts := []int{1, 7, 25, 55}
 	for _, n := range append(counts, 90) {
-		record(t, c, client.IndexNow, words(n)...)
+		record(t, c, index.ModeNow, words(n)...)
 	}
 	puts := putsOf(since(t, "Regulator", mark, len(counts)+1))
 	if len(puts) != len(counts)+1 {
@@ -231,7 +231,7 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 		ids, marks := make([]string, outbox.DefaultRecords), make([][]string, outbox.DefaultRecords)
 		for i := range ids {
 			marks[i] = words(each)
-			ids[i] = record(t, c, client.IndexBatched, marks[i]...)
+			ids[i] = record(t, c, index.ModeBatched, marks[i]...)
 		}
 		txs := since(t, "HospitalC", registration(t, ids[0]), 1) // of 512
 		seen := sightings(t, txs, truth.of(marks))
@@ -298,7 +298,7 @@ func TestNowEntriesCanBeAttributed(t *testing.T) {
 	ids, marks := make([]string, 6), make([][]string, 6)
 	for i := range ids {
 		marks[i] = words(10)
-		ids[i] = record(t, c, client.IndexNow, marks[i]...)
+		ids[i] = record(t, c, index.ModeNow, marks[i]...)
 	}
 	txs := since(t, "HospitalC", mark, len(ids))
 	truth := newOracle(t).of(marks)
