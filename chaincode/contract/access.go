@@ -69,7 +69,7 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 		b.mark(ledger.AccessActorKey(who.actor(), id, t))
 		b.mark(ledger.AccessTimeKey(id, t))
 	}
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 // handOut gives a wrapped key to the actor of a recent access entry for the target. Its

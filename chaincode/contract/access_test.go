@@ -142,8 +142,13 @@ func TestLyingClock(t *testing.T) {
 	id := c.seal(person(t, "HospitalA", "doctor", "doctor"), 1)
 	reader := person(t, "HospitalB", "doctor", "doctor")
 
+	// The server with a clock does not endorse the entry. Those without one do.
 	c.now = start.AddDate(-1, 0, 0)
+	_, _, err = c.simulate("HospitalB", reader, nil, ledger.AccessRequest, []string{id}, "TREAT")
+	refused(t, ledger.ErrUnavailable, nil, err)
+	c.servers["HospitalB"] = c.servers["HospitalC"]
 	entry := c.ask(reader, id)
+	c.servers["HospitalB"] = withClock
 	_, err = c.evaluate("HospitalB", reader, ledger.RecordEnvelope, id, 1, entry.ID)
 	refused(t, ledger.ErrDenied, nil, err)
 

@@ -16,7 +16,8 @@ import (
 // access entries. All of it is public state, which a peer's administrator can read
 // anyway. The role keeps staff from watching each other.
 //
-// Times are claims of clients, see [Config.Clock]. Only the order of blocks is certain.
+// Times are claims of clients, which endorsers with a clock check, see [Config.Clock].
+// Only the order of blocks is certain.
 type Audit struct {
 	contractapi.Contract
 	consortium

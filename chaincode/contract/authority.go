@@ -44,7 +44,7 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	var b batch
 	b.put(ledger.AuthorityKey(who.msp), ledger.Authority{MSP: who.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
 	b.changeSearchable(ctx)
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 // PublishKeys pins public keys of attributes in the caller's namespace: the first
@@ -100,7 +100,7 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 		b.put(at[i], k)
 		b.put(ledger.AttributeVersionKey(k.Name, k.Version), k)
 	}
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 func checkKey(who caller, k ledger.AttributeKey) error {

@@ -26,17 +26,19 @@ type Config struct {
 	MSP       string   // of the organisation that runs this server; see [ledger.Envelope]
 	Hospitals []string // MSP IDs of members with records; the same on every server
 
-	// Clock is this server's own clock. It decides whether an access entry is recent
-	// enough to hand out a wrapped key. If it is nil, the timestamp of the proposal
-	// decides, which is the client's claim.
+	// Clock is this server's own clock. With it, the server endorses no transaction whose
+	// timestamp is more than ledger.MaxClockSkew off, and decides by it whether an access
+	// entry is recent enough to hand out a wrapped key. If it is nil, the timestamp of
+	// the proposal decides alone, which is the client's claim.
 	//
 	// A client can lie about the time. It could date an access entry years back and use
 	// it at once, under an equally false timestamp. An audit of today's accesses would
 	// miss the entry; an audit by actor or record, or of the blocks, would not. With
-	// Clock such an entry opens nothing at this server. A lie never opens a record
-	// without an entry, or with the entry of another actor.
+	// Clock such an entry is not endorsed, and opens nothing at this server. A lie never
+	// opens a record without an entry, or with the entry of another actor.
 	//
-	// Only evaluated calls read the clock: endorsers need not agree on their answers.
+	// The clock never decides what a transaction writes, only whether the server
+	// endorses it. So endorsers with different clocks write the same or nothing.
 	Clock func() time.Time
 
 	// Log receives panics. Nil means [slog.Default].

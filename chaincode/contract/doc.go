@@ -56,13 +56,20 @@
 //
 // The chaincode sees sizes, not content. It cannot tell whether an envelope has the right
 // key, or whether a public key is a point on the curve; clients verify both. A peer's
-// administrator can read the peer's database, private data included, without a call. And
-// the time of a transaction is its client's claim, see [Config.Clock].
+// administrator can read the peer's database, private data included, without a call.
+//
+// The time of a transaction is its client's claim. A server with a clock endorses only
+// claims within ledger.MaxClockSkew of it, see [Config.Clock]. The members' servers need
+// clocks that agree better than that.
 //
 // # Determinism
 //
-// Endorsers must agree byte by byte, so the package uses no clock, randomness,
-// environment or goroutine, and never iterates over a map. TestDeterminism checks that.
+// Endorsers must agree byte by byte, so the package uses no randomness, environment or
+// goroutine, and never iterates over a map. TestDeterminism checks that. The one clock is
+// that of [Config.Clock]: it decides whether a server endorses a transaction and never
+// what the transaction writes. Endorsers that disagree about a timestamp near the bound
+// fail to agree on a result, and nothing is written.
+//
 // The two calls that hand out wrapped keys are evaluated only, and their answers differ
 // between organisations on purpose, see [ledger.Envelope].
 package contract

@@ -66,7 +66,7 @@ func (c *Index) Put(ctx *Context) error {
 	if len(taken) > 0 {
 		return refuse(ledger.ErrExists, "%d of %d labels are taken: %s", len(taken), len(entries), some(taken))
 	}
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 // Get gives the values of labels in padded base64, batch by batch, in the order of the

@@ -141,7 +141,7 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 		b.wrapped(at, beginning)
 	}
 	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
-	if err := ctx.write(&b); err != nil {
+	if err := c.write(ctx, &b); err != nil {
 		return err
 	}
 	if err := ctx.GetStub().SetEvent(ledger.EventRecords, cids); err != nil {

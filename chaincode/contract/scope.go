@@ -101,7 +101,7 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	b.raw(ledger.ScopeEpochKey(s.Name, s.Epoch), ledger.ScopeValue(s))
 	b.changeSearchable(ctx)
 	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelope)
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 // Retire records that the caller's hospital has rewritten its index entries of all epochs
@@ -137,7 +137,7 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 	var b batch
 	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now})
 	b.changeSearchable(ctx)
-	return ctx.write(&b)
+	return c.write(ctx, &b)
 }
 
 // Retired gives the latest retirement of each hospital, in the order of MSP IDs. Every

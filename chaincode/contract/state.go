@@ -118,10 +118,14 @@ func (b *batch) wrapped(key string, value []byte) {
 	b.writes = append(b.writes, write{collection: ledger.HospitalKeys, key: key, value: value})
 }
 
-// write sends the batch to the peer.
-func (ctx *Context) write(b *batch) error {
+// write sends the batch to the peer. It is the only way to write, so that no transaction
+// escapes the check of its time.
+func (c consortium) write(ctx *Context, b *batch) error {
 	if b.err != nil {
 		return broken("encode a value", b.err)
+	}
+	if err := c.checkTime(ctx); err != nil {
+		return err
 	}
 	stub := ctx.GetStub()
 	stub.StartWriteBatch()

@@ -77,6 +77,10 @@ const (
 	CommitmentSize     = 32 // bytes; 64 hexadecimal digits in JSON
 	AccessWindow       = 10 * time.Minute
 	AccessWindowFuture = 2 * time.Minute // clock skew allowed between an access entry and its use
+
+	// MaxClockSkew is the difference allowed between a transaction's time and the clock
+	// of a server that endorses it.
+	MaxClockSkew = 15 * time.Minute
 )
 
 // RoleAttribute is the certificate attribute that the contracts check, beside the MSP.

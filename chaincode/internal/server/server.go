@@ -47,7 +47,7 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	if err != nil {
 		return err
 	}
-	// Only evaluated calls read the clock, see contract.Config.
+	// The clock decides what is endorsed and never what is written, see contract.Config.
 	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Clock: time.Now, Log: log})
 	if err != nil {
 		return err
