@@ -1,9 +1,10 @@
-// Package bench measures what Chartseal does against the bare systems that it stands on,
-// on the same machine in the same run.
+// Package bench compares Chartseal with the bare systems under it, on the same machine
+// and in the same run.
 //
-// Most callers measure with [Alternate], which runs ours and the bare yardstick in turns
-// so that whatever else the machine does falls on both, make a [Row] of the two, and
-// collect rows in a [Report], which is a table for people and JSON for programs.
+// Most callers take four steps. [Alternate] runs Chartseal and the bare yardstick in
+// turns, so that other work of the machine slows both alike. [CompareTimes] makes a [Row]
+// of the two results. A [Report] collects the rows, and writes them as a table and as
+// JSON.
 package bench
 
 import (
@@ -18,11 +19,11 @@ import (
 	"time"
 )
 
-// Times are how long something took, each time it was done.
+// Times are the durations of repeated runs of one operation.
 type Times []time.Duration
 
-// Quantile is the time below which the share q of all times lies; 0.5 is the median. It
-// is 0 for no times.
+// Quantile returns the duration that the share q of all runs did not exceed; 0.5 is the
+// median. It is 0 if there are no runs.
 func (t Times) Quantile(q float64) time.Duration {
 	if len(t) == 0 {
 		return 0
@@ -31,11 +32,11 @@ func (t Times) Quantile(q float64) time.Duration {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// Median is the quantile of one half.
+// Median returns the quantile 0.5.
 func (t Times) Median() time.Duration { return t.Quantile(0.5) }
 
-// Spread is half the distance between the quartiles, as a share of the median: how far a
-// median can be trusted.
+// Spread returns half the distance between the quartiles, divided by the median. It shows
+// how reliable the median is.
 func (t Times) Spread() float64 {
 	if t.Median() == 0 {
 		return 0
@@ -43,7 +44,7 @@ func (t Times) Spread() float64 {
 	return float64(t.Quantile(0.75)-t.Quantile(0.25)) / 2 / float64(t.Median())
 }
 
-// Alternate does every side n times, in turns, each second turn in the opposite order:
+// Alternate runs every side n times, in turns. Every second turn has the opposite order:
 // ours, bare, bare, ours. The first turn only warms up. It returns the times of each
 // side.
 func Alternate(ctx context.Context, n int, sides ...func(context.Context) error) ([]Times, error) {
@@ -51,8 +52,8 @@ func Alternate(ctx context.Context, n int, sides ...func(context.Context) error)
 	return times, err
 }
 
-// Concurrently does the work n times over by workers at once and returns how long it took
-// in all and each time.
+// Concurrently runs the work n times, spread over a number of workers. It returns the
+// total duration and the duration of each run.
 func Concurrently(ctx context.Context, workers, n int, work func(ctx context.Context, i int) error) (time.Duration, Times, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -95,7 +96,7 @@ type Target struct {
 	Present bool
 }
 
-// AtMost and AtLeast make targets; the zero Target asks for nothing.
+// AtMost and AtLeast make targets. The zero Target sets no bound.
 func AtMost(ratio float64) Target  { return Target{AtMost: true, Ratio: ratio, Present: true} }
 func AtLeast(ratio float64) Target { return Target{Ratio: ratio, Present: true} }
 
@@ -120,20 +121,20 @@ type Row struct {
 	Bare  *float64 `json:"bare"` // null where there is no yardstick
 	Unit  string   `json:"unit"`
 	Ratio *float64 `json:"ratio"`  // ours to bare
-	Bound string   `json:"target"` // of the ratio: "at most 4", "at least 0.7"; empty where none is set
+	Bound string   `json:"target"` // bound on the ratio: "at most 4", "at least 0.7"; empty if none is set
 	Met   *bool    `json:"met"`    // null where there is no target
 
-	Spread float64 `json:"spread"` // of ours: half the distance of the quartiles to the median
-	N      int     `json:"n"`      // how often ours was measured
+	Spread float64 `json:"spread"` // of ours: half the distance between the quartiles, divided by the median
+	N      int     `json:"n"`      // number of measurements of ours
 	Note   string  `json:"note,omitempty"`
 
-	// What bounds it: the processor time of one, by kind of process.
+	// The processor time of one operation, by kind of process. It shows the bottleneck.
 	Processor     string `json:"processor,omitempty"`
 	BareProcessor string `json:"bareProcessor,omitempty"`
 }
 
-// Costs says what one of each side took; oursEach and bareEach are how many are done in a
-// turn.
+// Costs adds the processor time of one operation on each side. One turn performs oursEach
+// operations of ours and bareEach operations of the yardstick.
 func (r *Row) Costs(ours Account, oursEach int, bare Account, bareEach int) {
 	r.Processor, r.BareProcessor = ours.Each(oursEach), bare.Each(bareEach)
 }
@@ -159,12 +160,12 @@ func CompareTimes(name string, q float64, ours, bare Times, target Target) Row {
 	return r
 }
 
-// Just makes a row of a number that has no yardstick.
+// Just makes a row of a number without a yardstick.
 func Just(name, unit string, value float64) Row { return Row{Row: name, Ours: value, Unit: unit} }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// A Report collects rows and says each as it comes.
+// A Report collects rows and prints each row as it arrives.
 type Report struct {
 	Rows []Row
 	Out  io.Writer
@@ -178,7 +179,7 @@ func (r *Report) Add(rows ...Row) {
 	}
 }
 
-// Say writes a line about the progress.
+// Say prints a line about the progress.
 func (r *Report) Say(format string, args ...any) {
 	fmt.Fprintf(r.Out, format+"\n", args...)
 }
@@ -207,7 +208,7 @@ func (r Row) verdict() string {
 	return "NO"
 }
 
-// number has three figures that count.
+// number formats f with three significant figures.
 func number(f float64) string {
 	switch {
 	case f >= 100 || f == 0:
@@ -218,7 +219,7 @@ func number(f float64) string {
 	return fmt.Sprintf("%.2f", f)
 }
 
-// Missed are the rows whose target is not met.
+// Missed returns the names of the rows that miss their target.
 func (r *Report) Missed() (names []string) {
 	for _, row := range r.Rows {
 		if row.Met != nil && !*row.Met {
@@ -228,7 +229,7 @@ func (r *Report) Missed() (names []string) {
 	return names
 }
 
-// WriteJSON writes the rows to a file, whole or not at all.
+// WriteJSON writes the rows to a file, atomically.
 func (r *Report) WriteJSON(path string) error {
 	text, err := json.MarshalIndent(r.Rows, "", "  ")
 	if err != nil {
@@ -243,5 +244,5 @@ func (r *Report) WriteJSON(path string) error {
 	return os.Rename(path+".new", path)
 }
 
-// Require sets a target that is no ratio, in words.
+// Require sets a target that is not a ratio, in words.
 func (r *Row) Require(met bool, words string) { r.Bound, r.Met = words, &met }

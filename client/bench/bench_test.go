@@ -64,8 +64,8 @@ func TestAlternateUsing(t *testing.T) {
 	accounts[0].Took, accounts[1].Took = 80*time.Millisecond/time.Duration(runtime.NumCPU()), 0
 	var row Row
 	row.Costs(accounts[0], 2, accounts[1], 1)
-	// Forty milliseconds in five turns of two, of a wall-clock time in which the
-	// processors had eighty.
+	// The work took forty milliseconds in five turns of two operations. The processors
+	// had eighty milliseconds in the same wall-clock time.
 	if row.Processor != fmt.Sprintf("4.00 ms, 50 %% of %d processors (peer 3.00, client 1.00)", runtime.NumCPU()) || row.BareProcessor != "" {
 		t.Errorf("%+v", row)
 	}
@@ -140,7 +140,7 @@ func TestReplaceSection(t *testing.T) {
 	if err := os.WriteFile(file, []byte("# Title\n<!-- a -->\nold\n<!-- /a -->\nrest\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time it finds its own
+	for range 2 { // the second round replaces the section of the first
 		if err := ReplaceSection(file, "a", "new\n"); err != nil {
 			t.Fatal(err)
 		}

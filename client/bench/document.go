@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Machine describes what this runs on, as far as the system tells.
+// Machine describes the processor, memory and system of this machine, as far as the
+// system reports them.
 func Machine() string {
 	text := fmt.Sprintf("%d processors", runtime.NumCPU())
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -25,8 +26,8 @@ func Machine() string {
 	return fmt.Sprintf("%s, %s/%s, %s", text, runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// ReplaceSection puts text into a document, between the lines "<!-- NAME -->" and "<!--
-// /NAME -->", in place of what is there. The rest, which people write, stays.
+// ReplaceSection replaces the text of a document between the lines "<!-- NAME -->" and
+// "<!-- /NAME -->". The rest of the document is written by people and stays.
 func ReplaceSection(file, name, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// Table writes all rows, aligned.
+// Table writes all rows as aligned text.
 func (r *Report) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ROW\tOURS\tBARE\tUNIT\tRATIO\tTARGET\tMET\tSPREAD\tN\tNOTE")
@@ -28,7 +28,7 @@ func (r *Report) Table(w io.Writer) error {
 	return t.Flush()
 }
 
-// bounded are the rows whose processor time is known.
+// bounded returns the rows with a known processor time.
 func (r *Report) bounded() (rows []Row) {
 	for _, row := range r.Rows {
 		if row.Processor != "" {
@@ -38,7 +38,7 @@ func (r *Report) bounded() (rows []Row) {
 	return rows
 }
 
-// Markdown writes all rows as a table for a document.
+// Markdown writes all rows as a Markdown table.
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("| row | ours | bare | unit | ratio | target | met | spread | n | note |\n|---|---:|---:|---|---:|---|---|---:|---:|---|\n")
@@ -55,7 +55,7 @@ func (r *Report) Markdown(w io.Writer) error {
 	return err
 }
 
-// cells are what a table shows of a row.
+// cells returns the cells of a row in the table.
 func (r Row) cells() []string {
 	bare, ratio, spread, n := "-", "-", "-", "-"
 	if r.Bare != nil {

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Usage is processor time by kind of process. On a machine whose processors are all busy
-// it tells what bounds a throughput, and on one whose processors are not, that something
-// else does: rounds of messages, timers, the disk.
+// Usage is processor time by kind of process. If all processors are busy, it shows which
+// process limits the throughput. If they are not, the limit lies elsewhere: in rounds of
+// messages, timers or the disk.
 type Usage map[string]time.Duration
 
-// An Account is what one side of a comparison has taken.
+// An Account is the cost of one side of a comparison.
 type Account struct {
 	Used Usage
-	Took time.Duration // wall-clock time of all that was done
-	Done int           // how often
+	Took time.Duration // wall-clock time of all runs
+	Done int           // number of runs
 }
 
-// Each says what one of n that are done in each turn took: "12.3 ms, 85 % of 2 processors
-// (peer 6.1, client 3.2)".
+// Each describes the cost of one of the n operations that a turn performs: "12.3 ms, 85 %
+// of 2 processors (peer 6.1, client 3.2)".
 func (a Account) Each(n int) string {
 	if a.Done == 0 || a.Took == 0 {
 		return ""
@@ -47,7 +47,7 @@ func (a Account) Each(n int) string {
 
 func per(t time.Duration, n int) float64 { return t.Seconds() * 1000 / float64(n) }
 
-// Do does something on the account, and says how long it took.
+// Do runs something, adds its cost to the account, and returns its duration.
 func (a *Account) Do(ctx context.Context, use func() (Usage, error), something func(context.Context) error) (time.Duration, error) {
 	before, err := use()
 	if err != nil {
@@ -73,8 +73,8 @@ func (a *Account) Do(ctx context.Context, use func() (Usage, error), something f
 }
 
 // AlternateUsing is [Alternate] with the processor time of each side, which use reads
-// between the turns. What a side leaves to be done after it has returned falls on the
-// next one, of which the order of the turns makes the other as often as itself.
+// between the turns. Background work that a side leaves behind counts for the next run.
+// The alternating order spreads it evenly over the sides.
 func AlternateUsing(ctx context.Context, n int, use func() (Usage, error), sides ...func(context.Context) error) ([]Times, []Account, error) {
 	times, accounts := make([]Times, len(sides)), make([]Account, len(sides))
 	for turn := range n + 1 {
@@ -85,7 +85,7 @@ func AlternateUsing(ctx context.Context, n int, use func() (Usage, error), sides
 			}
 			account := &accounts[side]
 			if turn == 0 {
-				account = &Account{} // warming up
+				account = &Account{} // discards the warm-up
 			}
 			took, err := account.Do(ctx, use, sides[side])
 			if err != nil {

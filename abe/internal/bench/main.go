@@ -1,13 +1,13 @@
-// Bench measures this package's abe side by side with gofe's MAABE and FAME and with
-// circl's tkn20, in one run, on policies that are an "and" of n attributes, of which the
-// one who opens holds all.
+// Bench compares package abe with gofe's MAABE and FAME and with circl's tkn20, in one
+// run. Every policy is an "and" of n attributes, and the reader holds all of them.
 //
 //	go run ./abe/internal/bench -json build/bench-abe.json -table docs/bench-abe.md
 //
-// What is compared: sealing and opening one small secret, from objects in memory to the
-// secret, and making one user's n keys. Ours includes the AEAD, the encodings and all
-// checks of points; the others do less (gofe's are unauthenticated and unchecked; tkn20
-// has one authority). "Ours, first use" seals with public keys that have no tables yet.
+// It measures three operations: sealing one small secret, opening it, and making one
+// user's n keys. Inputs are objects in memory. Ours includes the AEAD, the encodings and
+// all checks of points. The others do less: gofe's schemes are unauthenticated and
+// unchecked, and tkn20 has one authority. "Ours, first use" seals with public keys that
+// have no tables yet.
 package main
 
 import (
@@ -27,10 +27,10 @@ import (
 // A system is one implementation, set up for one policy size.
 type system struct {
 	seal, open, keys func() // one operation each; they panic on failure
-	bytes            int    // of one ciphertext, as the implementation would send it
+	bytes            int    // of one ciphertext, as encoded for transport
 }
 
-// A result is what was measured of one system at one size: medians.
+// A result holds the medians of one system at one size.
 type result struct {
 	seal, open, keys time.Duration
 	bytes            int
@@ -56,7 +56,7 @@ func main() {
 	write(*tablePath, []byte(table))
 }
 
-// run measures everything and gives the comparisons and the table.
+// run measures everything and returns the comparisons and the table.
 func run(sizes []int, spend time.Duration) ([]row, string) {
 	systems := []struct {
 		name string
@@ -101,7 +101,7 @@ func run(sizes []int, spend time.Duration) ([]row, string) {
 	return rows, table.String()
 }
 
-// progress says on a terminal what is being measured.
+// progress shows the current measurement on a terminal.
 func progress(format string, args ...any) {
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		fmt.Fprintf(os.Stderr, "\r%-40s\r", fmt.Sprintf(format, args...))
@@ -117,14 +117,14 @@ func write(path string, b []byte) {
 	}
 }
 
-// medians runs all operations in turn, so that a busy machine slows all of them alike,
-// each for about the given time and at least three times, and gives their median
-// durations.
+// medians returns the median duration of each operation. It runs all operations in turn,
+// so that a busy machine slows all of them alike. Each runs for about the given time, at
+// least three times.
 func medians(spend time.Duration, operations []func()) []time.Duration {
 	took := make([][]time.Duration, len(operations))
 	spent := make([]time.Duration, len(operations))
 	for _, f := range operations {
-		f() // warm up
+		f() // warms up
 	}
 	runtime.GC()
 	for again := true; again; {
@@ -149,8 +149,8 @@ func medians(spend time.Duration, operations []func()) []time.Duration {
 	return out
 }
 
-// A row compares ours with another implementation; ratio is how many times better ours
-// is.
+// A row compares ours with another implementation. Its ratio is the factor by which ours
+// is better.
 type row struct {
 	Row    string  `json:"row"`
 	Ours   float64 `json:"ours"`

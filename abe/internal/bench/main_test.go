@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestRun measures next to nothing, to see that all systems work and that the report is
-// whole.
+// TestRun measures next to nothing. It checks that all systems work and that the report
+// is complete.
 func TestRun(t *testing.T) {
 	rows, table := run([]int{1, 2}, time.Microsecond)
 	if len(rows) != 2*3*4 {
@@ -45,8 +45,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestTargets compares results that are made up: a target that is missed must be seen to
-// be missed.
+// TestTargets checks on made-up results that a missed target is reported.
 func TestTargets(t *testing.T) {
 	results := map[string]map[int]result{}
 	for name, speed := range map[string]int64{"ours": 1, "ours, first use": 1, "gofe MAABE": 3, "gofe FAME": 1, "circl tkn20": 2} {
@@ -56,7 +55,7 @@ func TestTargets(t *testing.T) {
 	rows := compare([]int{10}, results)
 	var table strings.Builder
 	markdown(&table, []int{10}, results, rows)
-	for i, met := range []bool{true, false} { // 3 times: enough to encrypt, not to decrypt
+	for i, met := range []bool{true, false} { // a ratio of 3 is enough for encryption, not for decryption
 		if rows[i].Ratio != 3 || rows[i].Met != met {
 			t.Errorf("row %+v", rows[i])
 		}

@@ -59,7 +59,7 @@ func ours(n int) *system {
 	}
 	issue := func() []*abe.UserKey { return must(master.IssueAll(gid, wanted)) }
 	identity := must(abe.NewIdentity(issue()))
-	for range 12 { // until the keys have their tables
+	for range 12 { // enough uses for the keys to get their tables
 		must(recipient.Wrap(secret))
 	}
 	stanzas := must(recipient.Wrap(secret))
@@ -106,7 +106,7 @@ func oursCold(n int) *system {
 	}
 }
 
-// span is our span program as gofe's matrix, so that all three have the same.
+// span returns our span program as gofe's matrix, so that all three schemes use the same.
 func span(n int, names []string) *gofe.MSP {
 	s := must(parse(n).Spans(bn256.Order))[0]
 	msp := &gofe.MSP{P: bn256.Order, RowToAttrib: names}

@@ -1,5 +1,5 @@
-// Package bare is the yardsticks: the systems under Chartseal as anybody would call them,
-// with nothing of ours around the call.
+// Package bare holds the yardsticks: plain clients of the systems under Chartseal. They
+// call those systems directly, with none of Chartseal's code around the call.
 package bare
 
 import (
@@ -32,7 +32,7 @@ type Fabric struct {
 	channel  string
 }
 
-// ConnectFabric makes a user's connection to the peer of their organisation.
+// ConnectFabric connects a user to the peer of their organisation.
 func ConnectFabric(u *wallet.User) (*Fabric, error) {
 	id, err := identity.NewX509Identity(u.Profile.MSP, u.Certificate)
 	if err != nil {
@@ -56,9 +56,10 @@ func ConnectFabric(u *wallet.User) (*Fabric, error) {
 	return &Fabric{conn: conn, gateway: gw, contract: gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode), channel: u.Profile.Channel}, nil
 }
 
-// Submit returns when the transaction is committed. Under load BFT orderers take some
-// transactions and say "request already processed", which a gateway client sees as a
-// failure; so it asks for the status of the same transaction, as a careful program must.
+// Submit returns when the transaction is committed. Under load, BFT orderers sometimes
+// accept a transaction and still answer "request already processed". A gateway client
+// sees that as a failure. Submit then asks for the status of the same transaction, as a
+// careful program must.
 func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string) error {
 	proposal, err := f.contract.NewProposal(transaction, gateway.WithArguments(args...))
 	if err != nil {
@@ -87,11 +88,10 @@ func (f *Fabric) Submit(ctx context.Context, transaction string, args ...string)
 	return nil
 }
 
-// patience is how long a transaction may take of which the orderers did not say that they
-// took it.
+// patience limits the wait for a transaction that the orderers did not acknowledge.
 const patience = 20 * time.Second
 
-// commitOf makes the question for a transaction's status out of its id.
+// commitOf builds the status request of a transaction from its id.
 func (f *Fabric) commitOf(id string) (*gateway.Commit, error) {
 	own := f.gateway.Identity()
 	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: own.MspID(), IdBytes: own.Credentials()})
@@ -109,7 +109,7 @@ func (f *Fabric) commitOf(id string) (*gateway.Commit, error) {
 	return f.gateway.NewCommit(signed)
 }
 
-// Put writes an asset, with the contract that only the benchmarks' chaincode program has.
+// Put writes an asset. Only the benchmarks' chaincode program has this contract.
 func (f *Fabric) Put(ctx context.Context, key, value string) error {
 	return f.Submit(ctx, "asset:Put", key, value)
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Kubo is plain HTTP to a kubo node's RPC, with the settings that payloads are added
-// with. It is safe for concurrent use.
+// Kubo is a plain HTTP client of a kubo node's RPC. It adds files with the settings that
+// Chartseal uses for payloads. It is safe for concurrent use.
 type Kubo struct {
 	base, token string
 	http        http.Client
@@ -74,7 +74,7 @@ func (k *Kubo) Add(ctx context.Context, r io.Reader) (string, error) {
 	return added.Hash, err
 }
 
-// Cat writes what a CID names to w.
+// Cat writes the content of a CID to w.
 func (k *Kubo) Cat(ctx context.Context, cid string, w io.Writer) error {
 	out, err := k.call(ctx, "cat", url.Values{"arg": {cid}}, nil, "")
 	if err != nil {
@@ -85,8 +85,8 @@ func (k *Kubo) Cat(ctx context.Context, cid string, w io.Writer) error {
 	return err
 }
 
-// Evict makes the node lose a CID, after waiting until it has pinned it if it is going
-// to.
+// Evict removes a CID from the node. It first waits for a pin that may still arrive, for
+// at most patience.
 func (k *Kubo) Evict(ctx context.Context, cid string, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ctx.Err() == nil && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if k.run(ctx, "pin/ls", url.Values{"arg": {cid}, "type": {"recursive"}}) == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/fentec-project/gofe/abe"
 )
 
-// MAABE is gofe's scheme, with a policy of n attributes of one authority, all of which
-// are wanted, and somebody who has them.
+// MAABE is gofe's scheme with a policy of n attributes of one authority, all of them
+// required, and a user who holds them all.
 type MAABE struct {
 	scheme *abe.MAABE
 	policy *abe.MSP
@@ -19,7 +19,7 @@ type MAABE struct {
 
 const message = "a file key of age: 128 bit, here"
 
-// NewMAABE makes keys, and something to decrypt.
+// NewMAABE makes the keys and a ciphertext for [MAABE.Decrypt].
 func NewMAABE(n int) (*MAABE, error) {
 	m := &MAABE{scheme: abe.NewMAABE()}
 	names := make([]string, n)
@@ -36,8 +36,8 @@ func NewMAABE(n int) (*MAABE, error) {
 		return nil, err
 	}
 	m.public = []*abe.MAABEPubKey{authority.PubKeys()}
-	// As gofe's users make it. Its faults, for which nothing else here calls it, are of
-	// other policies than these.
+	// The policy is built as gofe's users build it. gofe's known faults concern other
+	// policies, so they do not matter here. No other code of ours calls this function.
 	if m.policy, err = abe.BooleanToMSP(text, true); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (m *MAABE) Encrypt() error {
 	return err
 }
 
-// Decrypt decrypts one.
+// Decrypt decrypts the ciphertext that NewMAABE made.
 func (m *MAABE) Decrypt() error {
 	text, err := m.scheme.Decrypt(m.sealed, m.keys)
 	if err == nil && text != message {

@@ -1,4 +1,4 @@
-// Package chart draws what benchmarks have measured at several points.
+// Package chart draws the results of benchmarks as curves.
 package chart
 
 import (
@@ -20,9 +20,9 @@ type Curve struct {
 // Add appends a point.
 func (c *Curve) Add(x, y float64) { c.points = append(c.points, plotter.XY{X: x, Y: y}) }
 
-// A Chart is curves over one another.
+// A Chart is a set of curves on the same axes.
 type Chart struct {
-	File, Title, X, Y string // a file's name without its ending
+	File, Title, X, Y string // file name without extension
 	LogX, LogY        bool   // logarithmic; a linear Y begins at 0
 	Curves            []Curve
 }
@@ -65,7 +65,7 @@ func (c Chart) draw(dir string) error {
 		return err
 	}
 	if c.LogY {
-		p.Y.Min = lowest // the axis of logarithms has no 0
+		p.Y.Min = lowest // a logarithmic axis has no 0
 	}
 	return p.Save(14*vg.Centimeter, 9*vg.Centimeter, filepath.Join(dir, c.File+".svg"))
 }

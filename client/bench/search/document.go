@@ -32,7 +32,7 @@ caller waits for: a search fetches the scopes' keys, reads the index and checks 
 
 `
 
-// document writes the table as a page.
+// document writes the table as a page of documentation.
 func (r *run) document(took time.Duration) error {
 	var b strings.Builder
 	quick := ""

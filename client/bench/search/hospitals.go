@@ -8,13 +8,13 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// The scope of all that is measured, and who may search and open.
+// The scope of all measurements, and the policy that allows to search and open.
 const (
 	scope  = "bench"
 	policy = "HospitalA:role=doctor or HospitalB:role=doctor or HospitalC:role=nurse"
 )
 
-// hospitals is the network, and those who seal and search, one at each of its hospitals.
+// hospitals is the network with one person at each hospital, who seals and searches.
 type hospitals struct {
 	*stage.Stage
 	members []*stage.Person
@@ -27,7 +27,7 @@ func setUp(ctx context.Context, o Options) (*hospitals, error) {
 	}
 	h := &hospitals{Stage: s}
 	if err := h.connect(ctx); err != nil {
-		s.Close() // what went wrong before says more
+		s.Close() // the first error says more
 		return nil, err
 	}
 	return h, nil
@@ -55,7 +55,7 @@ func (h *hospitals) connect(ctx context.Context) error {
 	return nil
 }
 
-// indexWriter has caches of its own.
+// indexWriter returns a writer with caches of its own.
 func indexWriter(p *stage.Person) *index.Writer {
 	return &index.Writer{Store: p.Ledger, MSP: p.Ledger.MSP(), Hints: &index.MemoryHints{}}
 }

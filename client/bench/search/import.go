@@ -16,10 +16,10 @@ import (
 	"github.com/chartseal/chartseal/client/bench"
 )
 
-// importMemory is what an import may take.
+// importMemory is the bound on an import's memory.
 const importMemory = 150 // MiB
 
-// imports runs the program's import over bundles, whole and in parts.
+// imports runs the import command over whole bundles and over split bundles.
 func (r *run) imports(ctx context.Context) error {
 	for _, what := range []struct {
 		name  string
@@ -52,7 +52,7 @@ func (r *run) imports(ctx context.Context) error {
 	return nil
 }
 
-// bundleFiles gives a directory with the first n bundles of the data.
+// bundleFiles returns a directory with the first n bundles of the data.
 func (r *run) bundleFiles(n int) (string, int, error) {
 	dir, err := os.MkdirTemp("", "chartseal-bench-")
 	if err != nil {
@@ -86,7 +86,8 @@ func (r *run) bundleFiles(n int) (string, int, error) {
 	return dir, len(files), nil
 }
 
-// madeUpBundle has a patient, and conditions and observations over some years.
+// madeUpBundle returns a bundle with a patient, and conditions and observations over
+// several years.
 func madeUpBundle(n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","id":"made-up-%d","birthDate":"19%02d-01-01"}}`, n, n%100)
@@ -101,15 +102,15 @@ func madeUpBundle(n int) string {
 	return b.String() + "]}"
 }
 
-// importResult is what the program says of an import, and what the system says of the
-// program.
+// importResult is the program's own report of an import, and the resources that the
+// system counted for the program.
 type importResult struct {
 	Sealed, Failed, Entries                     int
 	Bytes                                       int64
 	Seconds, RecordsPerSecond, EntriesPerSecond float64
 
-	memory    int64         // that it took at most, in bytes
-	processor time.Duration // that it used
+	memory    int64         // peak, in bytes
+	processor time.Duration // processor time
 }
 
 // importOnce runs the program.

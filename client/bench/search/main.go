@@ -1,6 +1,6 @@
-// Package search measures the search and the bulk import of Chartseal on a network
-// of its own: queries as the index grows, writing of index entries, many writers of one
-// hot keyword, and the import of records.
+// Package search measures search and bulk import on a network of its own: queries while
+// the index grows, writes of index entries, concurrent writers of one frequent keyword,
+// and the import of records.
 package search
 
 import (
@@ -16,28 +16,28 @@ import (
 	"github.com/chartseal/chartseal/client/bench/chart"
 )
 
-// Options say what to measure and where things are.
+// Options select the measurements and the directories.
 type Options struct {
 	Bin   string // directory of the programs
-	Dir   string // of the network, which is made, and removed in the end
-	Data  string // directory of FHIR bundles; empty: bundles of our own making
-	JSON  string // file for the rows
-	Table string // file for the rows as a document; empty for none
-	Plots string // directory for plots as SVG; empty for none
+	Dir   string // of the network; it is created, and removed at the end
+	Data  string // directory of FHIR bundles; empty: bundles are made up
+	JSON  string // file for the rows as JSON
+	Table string // file for the rows as a document; empty: none
+	Plots string // directory for plots as SVG; empty: none
 	Keep  bool   // leave the network running
-	Quick bool   // smaller and less often, within about three minutes
+	Quick bool   // smaller sizes and fewer repetitions, about three minutes
 
 	Out io.Writer
 }
 
-// scale is how much is measured.
+// scale holds the sizes and repetitions of a run.
 type scale struct {
 	sizes       []int // index entries
-	queries     int   // times each
+	queries     int   // repetitions of each query
 	writeRounds int
 	hotRounds   int
-	bundles     int // imported whole
-	split       int // imported in parts
+	bundles     int // imported as whole bundles
+	split       int // imported as split bundles
 }
 
 func (o Options) scale() scale {
@@ -74,9 +74,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// Run measures everything. A target that is missed is no error: the table says so.
+// Run performs all measurements. A missed target is not an error: the table reports it.
 func Run(ctx context.Context, o Options) (err error) {
-	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run elsewhere
+	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run in other working directories
 		if *dir, err = filepath.Abs(*dir); err != nil {
 			return err
 		}
@@ -127,5 +127,5 @@ type run struct {
 	report *bench.Report
 	charts []chart.Chart
 
-	entries int // in the index so far, dummies included
+	entries int // entries in the index so far, dummies included
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// What the measured queries ask for: ten records have both words, forty more have the
-// second.
+// The keywords of the measured queries. Ten records have both keywords, and forty more
+// have the second one only.
 const (
 	tenWord   = "ten"
 	fiftyWord = "fifty"
@@ -30,7 +30,7 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 		for _, batch := range [][]string{{tenWord, fiftyWord}, {fiftyWord}} {
 			n := map[int]int{1: 13, 2: 3}[len(batch)]
-			if i == 0 { // 4+3+3 with both words, 14+13+13 with the second alone
+			if i == 0 { // 4+3+3 records with both keywords, 14+13+13 with one
 				n++
 			}
 			var sources []client.Source
@@ -49,9 +49,9 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fill writes random entries until the index has n of them. To a peer they are what all
-// entries are: labels and values are outputs of pseudorandom functions, so the state and
-// its cost are the same. Many submitters send large transactions.
+// fill writes random entries until the index has n of them. A peer cannot tell them from
+// genuine entries, because labels and values are outputs of pseudorandom functions. So
+// the state and its cost are the same. Several submitters send large transactions.
 func (r *run) fill(ctx context.Context, n int) error {
 	missing := n - r.entries
 	if missing <= 0 {
@@ -80,7 +80,7 @@ func randomEntries(n int) []index.Entry {
 	return entries
 }
 
-// settle waits until every hospital's peer has the last entry, and the machine is quiet.
+// settle waits until every hospital's peer has the last entry and the machine is idle.
 func (r *run) settle(ctx context.Context) error {
 	last := randomEntries(1)
 	writer := r.members[0].Ledger

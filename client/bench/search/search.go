@@ -10,9 +10,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// searches measures queries at each size of the index. What is measured is all of
-// [client.Client.Search], with the record of each hit checked on the ledger; the
-// yardstick is an evaluate of one key, in turns with it.
+// searches measures queries at each size of the index. A measurement covers all of
+// [client.Client.Search], which also checks the record of each hit on the ledger. The
+// yardstick is an evaluate call for one key, in turns with the search.
 func (r *run) searches(ctx context.Context) error {
 	first := make(map[string]bench.Times)
 	curves := []chart.Curve{{Name: "one keyword"}, {Name: "two terms with and"}, {Name: "bare evaluate of one key"}}
@@ -20,7 +20,7 @@ func (r *run) searches(ctx context.Context) error {
 		if err := r.fill(ctx, size); err != nil {
 			return err
 		}
-		if _, err := r.SettledUsage(); err != nil { // the databases go on arranging what was filled in
+		if _, err := r.SettledUsage(); err != nil { // the databases are still compacting the filled-in entries
 			return err
 		}
 		queries := []struct{ name, text string }{{"one keyword", tenWord}, {"two terms with and", tenWord + " and " + fiftyWord}}
@@ -82,8 +82,8 @@ func tenHits(ctx context.Context, c *client.Client, query string) error {
 	return nil
 }
 
-// bareRead asks the peer of the searcher for one asset, which has the size of an index
-// entry.
+// bareRead returns a read of one asset through the searcher's peer. The asset has the
+// size of an index entry.
 func (r *run) bareRead(ctx context.Context) (func(context.Context) error, error) {
 	searcher := r.members[1].Bare
 	key, value := asset()

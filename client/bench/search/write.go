@@ -15,9 +15,9 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// indexing compares writing entries with a raw batch put of as many keys of the same
-// length, with values of the same size, by as many submitters at once. What the put
-// leaves out is ours: finding the ends of chains, labels, encryption, padding.
+// indexing compares writes of index entries with a raw batch put. The put has as many
+// keys of the same length, values of the same size and as many concurrent submitters.
+// Only the index entries need the ends of chains, labels, encryption and padding.
 func (r *run) indexing(ctx context.Context) error {
 	const submitters, each = 4, index.MaxBatch
 	key := index.NewScopeKey()
@@ -52,8 +52,8 @@ func (r *run) indexing(ctx context.Context) error {
 	return nil
 }
 
-// asset is a random one that has the sizes of an index entry, its key as that stands in
-// the world state.
+// asset returns a random asset with the sizes of an index entry. Its key is as long as an
+// entry's key in the world state.
 func asset() (key, value string) {
 	var label [ledger.LabelSize]byte
 	var text [ledger.EntryValueSize]byte
@@ -73,8 +73,8 @@ func assets(n int) map[string]string {
 
 func rate(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
-// recordItems makes terms of records: half of a record's are its own, and half many
-// others have too.
+// recordItems makes the terms of records. Half of the terms are unique to their record;
+// the other half are shared by many records.
 func recordItems(records, terms int, name string) []index.Item {
 	var items []index.Item
 	for i := range records {
@@ -92,16 +92,16 @@ func recordItems(records, terms int, name string) []index.Item {
 	return items
 }
 
-// Writers of one hot keyword: so many, over the three hospitals, each a program of its
-// own with its own caches.
+// The number of writers of one frequent keyword, spread over the three hospitals. Each
+// stands for a program with its own caches.
 const (
 	hotWriters = 16
-	hotTerms   = 20 // terms of each record, one of which is hot
-	hotPuts    = 4  // records that each writes in a turn
+	hotTerms   = 20 // terms of each record; one is the frequent one
+	hotPuts    = 4  // records that each writer adds in a turn
 )
 
-// hot compares writers that all index the same keyword, beside others of their own, with
-// writers of distinct keywords.
+// hot compares writers that share one keyword with writers of distinct keywords. Both
+// also write unique terms.
 func (r *run) hot(ctx context.Context) error {
 	key := index.NewScopeKey()
 	var writers []*index.Writer
@@ -151,7 +151,7 @@ func (r *run) hot(ctx context.Context) error {
 	row.Note = fmt.Sprintf("processor time of a put of 20; bare: distinct keywords; %d retries in %d transactions (distinct: %d)", collisions(reports), transactions(reports), collisions(coldReports))
 	r.report.Add(row)
 
-	// None is lost: another hospital reads them all.
+	// No entry is lost: another hospital reads all of them.
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
@@ -181,8 +181,8 @@ func transactions(all []index.Report) (n int) {
 	return n
 }
 
-// hotSeals lets 16 people seal records with the same keyword at the same time, each to be
-// found at once.
+// hotSeals lets 16 people seal records with the same keyword at the same time. Each
+// record must be found at once.
 func (r *run) hotSeals(ctx context.Context) error {
 	word := "hotseal"
 	var clients []*client.Client

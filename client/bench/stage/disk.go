@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// Disk is what an organisation's peer has on its disk, in bytes.
+// Disk is the disk usage of an organisation's peer, in bytes.
 type Disk struct {
 	Blocks  int64 // block files
-	State   int64 // the world state
-	Private int64 // private data as it came
-	History int64 // who changed a key, when
-	All     int64 // everything of the ledgers, indexes of blocks too
+	State   int64 // world state
+	Private int64 // private data as received
+	History int64 // history of keys: who changed them, and when
+	All     int64 // all ledger data, indexes of blocks included
 }
 
-// Minus is the growth since.
+// Minus returns the growth since an earlier measurement.
 func (d Disk) Minus(before Disk) Disk {
 	return Disk{d.Blocks - before.Blocks, d.State - before.State, d.Private - before.Private, d.History - before.History, d.All - before.All}
 }
 
-// Disk measures. What a peer has written lately is in its databases' journals;
-// [Stage.Settle] makes it go where it stays.
+// Disk measures the disk usage of an organisation's peer. The databases keep recent
+// writes in their journals; call [Stage.Settle] first to move them to their final files.
 func (s *Stage) Disk(organisation string) Disk {
 	data := filepath.Join(s.Dir, "orgs", organisation, "peer", "data", "ledgersData")
 	return Disk{
@@ -32,15 +32,15 @@ func (s *Stage) Disk(organisation string) Disk {
 	}
 }
 
-// journals names the journal of a peer's private data: another one means that the sizes
-// before and after cannot be compared.
+// journals returns the journal files of a peer's private data. If they differ between two
+// measurements, the sizes cannot be compared.
 func (s *Stage) journals(organisation string) []string {
 	files, _ := filepath.Glob(filepath.Join(s.Dir, "orgs", organisation, "peer", "data", "ledgersData", "pvtdataStore", "*.log")) // the pattern is well-formed
 	return files
 }
 
-// Growth does work and tells what it adds to the block files and the private data of an
-// organisation's peer.
+// Growth runs the work and returns the bytes that it adds to the block files and the
+// private data of an organisation's peer.
 func (s *Stage) Growth(organisation string, work func() error) (blocks, private int64, err error) {
 	for range 3 {
 		journals, before := s.journals(organisation), s.Disk(organisation)
@@ -56,7 +56,7 @@ func (s *Stage) Growth(organisation string, work func() error) (blocks, private 
 	return blocks, private, nil
 }
 
-// Size adds up the files below a directory whose names begin with prefix.
+// Size adds up the sizes of the files below a directory whose names begin with prefix.
 func Size(dir, prefix string) (total int64) {
 	filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
@@ -64,13 +64,13 @@ func Size(dir, prefix string) (total int64) {
 				total += info.Size()
 			}
 		}
-		return nil // a file that has just gone does not count
+		return nil // the file was deleted meanwhile
 	})
 	return total
 }
 
-// Settle restarts an organisation's servers: its peer's databases then write what is in
-// their journals where it stays.
+// Settle restarts an organisation's servers. The peer's databases then move their
+// journals to the final files.
 func (s *Stage) Settle(ctx context.Context, organisation string) error {
 	if err := s.Chartnet(ctx, "stop", organisation); err != nil {
 		return err

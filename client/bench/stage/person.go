@@ -13,20 +13,20 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A Person has connections through our client and bare ones.
+// A Person is a user of the network with a Chartseal connection and bare ones.
 type Person struct {
-	Name   string // of the wallet
+	Name   string // name in the wallet
 	User   *wallet.User
 	Ledger *fabric.Gateway
 	Bare   *bare.Fabric
 	Kubo   *bare.Kubo
-	Dir    string // for what the person keeps; removed with the stage
+	Dir    string // the person's own files; removed with the stage
 
 	session *session.Session
 	clients int
 }
 
-// Person connects somebody of the network.
+// Person connects a user of the network.
 func (s *Stage) Person(name string) (*Person, error) {
 	u, err := s.User(name)
 	if err != nil {
@@ -58,9 +58,9 @@ func (s *Stage) connect(p *Person) (err error) {
 	return err
 }
 
-// Client makes a Client with empty caches, as in a program that has just started, and
-// with an outbox of its own on disk. It does not ask witnesses, which the bare side does
-// not either.
+// Client makes a Client with empty caches, like a program that has just started, and with
+// an outbox of its own on disk. It asks no witnesses, because the bare side asks none
+// either.
 func (p *Person) Client() (*client.Client, error) {
 	p.clients++
 	box, err := outbox.Open(filepath.Join(p.Dir, fmt.Sprint(p.clients)))

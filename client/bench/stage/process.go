@@ -18,8 +18,8 @@ type Server struct {
 	PID                int
 }
 
-// Servers are the processes of the network that were started last, as its records have
-// them.
+// Servers returns the processes of the network from its process records. They are those
+// started last.
 func (s *Stage) Servers() ([]Server, error) {
 	files, err := filepath.Glob(filepath.Join(s.Dir, "run", "*", "*.pid"))
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Stage) Servers() ([]Server, error) {
 	return all, nil
 }
 
-// Usage is the processor time that the network's processes have used until now, by kind;
+// Usage returns the processor time of the network's processes so far, by kind. The kind
 // "client" is this process.
 func (s *Stage) Usage() (bench.Usage, error) {
 	all, err := s.Servers()
@@ -55,16 +55,16 @@ func (s *Stage) Usage() (bench.Usage, error) {
 	return used, nil
 }
 
-// tick is the unit of /proc/PID/stat, which is the same on every Linux that Go runs on.
+// tick is the unit of /proc/PID/stat. It is the same on every Linux that Go supports.
 const tick = 10 * time.Millisecond
 
-// processorTime is that of a process in user and system mode; 0 when it is gone.
+// processorTime returns the time of a process in user and system mode, 0 if it has ended.
 func processorTime(pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // the first is the third of proc(5)
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // index 0 is field 3 of proc(5)
 	if len(fields) < 13 {
 		return 0
 	}
@@ -73,8 +73,8 @@ func processorTime(pid int) time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// Memory reads a field of a process's status, such as VmRSS or VmHWM, in bytes; 0 when it
-// is gone.
+// Memory reads a field of a process's status, such as VmRSS or VmHWM, in bytes. It is 0
+// if the process has ended.
 func Memory(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -90,16 +90,16 @@ func Memory(pid int, field string) int64 {
 	return kib << 10
 }
 
-// SettledUsage is Usage once nothing is being done any more, such as copying payloads to
-// other hospitals. So what a side of a comparison leaves to be done is on its own account
-// and does not slow the other. It waits a quarter of a minute at most.
+// SettledUsage returns Usage once the network is idle. Background work of one side, such
+// as copying payloads to other hospitals, then counts for that side and does not slow the
+// other. It waits for at most 15 seconds.
 func (s *Stage) SettledUsage() (bench.Usage, error) {
 	return s.Rest(context.Background(), 15*time.Second)
 }
 
-// Rest is SettledUsage with another patience.
+// Rest is SettledUsage with another limit on the wait.
 func (s *Stage) Rest(ctx context.Context, patience time.Duration) (bench.Usage, error) {
-	const pause, idle, long = 250 * time.Millisecond, 0.25, 2 // of one processor, so many pauses in a row
+	const pause, idle, long = 250 * time.Millisecond, 0.25, 2 // idle: share of one processor; long: pauses in a row
 	before, err := s.Usage()
 	for end, quiet := time.Now().Add(patience), 0; err == nil && quiet < long && time.Now().Before(end); {
 		select {

@@ -13,7 +13,7 @@ func TestMemory(t *testing.T) {
 	for i := range keep {
 		keep[i] = 1
 	}
-	now := Memory(os.Getpid(), "VmRSS") // before the greatest, which only grows
+	now := Memory(os.Getpid(), "VmRSS") // read before the peak, because the peak only grows
 	if greatest := Memory(os.Getpid(), "VmHWM"); greatest < 64<<20 || greatest < now {
 		t.Errorf("greatest %d bytes, now %d", greatest, now)
 	}
@@ -46,7 +46,8 @@ func TestUsage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Two servers of a kind that are this process: twice what the client has used.
+		// Two servers of one kind are this process, so the kind counts the client's time
+		// twice.
 		if took := now["client"] - before["client"]; took >= 200*time.Millisecond {
 			if peers := now["peer"] - before["peer"]; peers < 2*took-4*tick || peers > 2*took+4*tick || now["orderer"] != 0 {
 				t.Errorf("from %v to %v", before, now)

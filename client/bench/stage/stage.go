@@ -1,6 +1,6 @@
-// Package stage is where benchmarks play: a network of their own with the benchmarks'
-// chaincode, people at its hospitals who have a connection through our client and a bare
-// one, and what its processes take of the machine.
+// Package stage is the scene of a benchmark: a network of its own with the benchmarks'
+// chaincode, and people at its hospitals. Each person has a Chartseal connection and a
+// bare one. The package also measures the processor time, memory and disk of the network.
 package stage
 
 import (
@@ -16,23 +16,23 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// Options say which network to make.
+// Options describe the network to make.
 type Options struct {
 	Bin      string    // directory of the programs, absolute
-	Dir      string    // of the network, absolute; its topology file stands beside it
-	Topology string    // YAML, beside the directory, the ports and the chaincode program; what it leaves out has a default
+	Dir      string    // of the network, absolute; its topology file is written beside it
+	Topology string    // YAML without the directory, the ports and the chaincode program; the rest has defaults
 	Keep     bool      // leave the network running
-	Out      io.Writer // gets what chartnet says
+	Out      io.Writer // receives the output of chartnet
 }
 
-// A Stage is a network that runs.
+// A Stage is a running network.
 type Stage struct {
 	Options
-	Took time.Duration // to come up from nothing
+	Took time.Duration // time to start from nothing
 	tidy []func() error
 }
 
-// Up makes a network, in place of one that an interrupted run has left there.
+// Up makes a network. It replaces one that an interrupted run has left in the directory.
 func Up(ctx context.Context, o Options) (*Stage, error) {
 	s := &Stage{Options: o}
 	if err := os.MkdirAll(filepath.Dir(o.Dir), 0o755); err != nil {
@@ -59,7 +59,7 @@ func Up(ctx context.Context, o Options) (*Stage, error) {
 
 func (s *Stage) topology() string { return s.Dir + ".yaml" }
 
-// Chartnet runs a command of the program on this network.
+// Chartnet runs a chartnet command on this network.
 func (s *Stage) Chartnet(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, "chartnet"), append([]string{"--topology", s.topology(), "--bin", s.Bin}, args...)...)
 	out, err := cmd.CombinedOutput()
@@ -72,10 +72,10 @@ func (s *Stage) Chartnet(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// Wallet is the directory of the network's people.
+// Wallet returns the directory of the network's wallet.
 func (s *Stage) Wallet() string { return filepath.Join(s.Dir, "wallet") }
 
-// User is somebody of the wallet, such as doctor@HospitalA.
+// User returns a user of the wallet, such as doctor@HospitalA.
 func (s *Stage) User(name string) (*wallet.User, error) {
 	w, err := wallet.Open(s.Wallet())
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Stage) User(name string) (*wallet.User, error) {
 	return w.User(name)
 }
 
-// Close ends all connections and removes the network, unless it is to be kept.
+// Close ends all connections. It removes the network unless Keep is set.
 func (s *Stage) Close() error {
 	var errs []error
 	for i := len(s.tidy) - 1; i >= 0; i-- {

@@ -16,8 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client/bench/bare"
 )
 
-// A conjunction is a policy of n attributes all of which are wanted, and somebody who has
-// them.
+// A conjunction is a policy that requires all of n attributes, and a user who holds them.
 type conjunction struct {
 	recipient *abe.Recipient
 	identity  *abe.Identity
@@ -67,8 +66,8 @@ func (c *conjunction) unwrap(file []byte) error {
 	return err
 }
 
-// encryption compares attribute-based encryption with gofe's, in what an envelope takes
-// of it: a file key. bench-abe.md has more.
+// encryption compares attribute-based encryption with gofe's for the work of one
+// envelope: wrapping a file key. bench-abe.md has more comparisons.
 func (r *run) encryption(ctx context.Context) error {
 	const n = 10
 	ours, err := newConjunction(n)
@@ -103,15 +102,15 @@ func (r *run) encryption(ctx context.Context) error {
 	return nil
 }
 
-// quiet waits until large records have been copied to the other hospitals: what has the
-// processors to itself is measured without them.
+// quiet waits until large records have been copied to the other hospitals. The copying
+// would slow the measurements that follow.
 func (r *run) quiet(ctx context.Context) error {
 	_, err := r.Rest(ctx, 2*time.Minute)
 	return err
 }
 
-// policies draws the time of wrapping and unwrapping a key against the number of
-// attributes that must be held.
+// policies draws the time to wrap and unwrap a key against the number of required
+// attributes.
 func (r *run) policies(ctx context.Context) error {
 	if err := r.quiet(ctx); err != nil {
 		return err

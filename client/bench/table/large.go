@@ -21,7 +21,8 @@ import (
 	"github.com/chartseal/chartseal/client/envelope"
 )
 
-// noise is n bytes that no node has and nothing compresses, the same for the same seed.
+// noise returns n incompressible bytes that no node has yet. The same seed gives the same
+// bytes.
 func noise(n int64, seed uint64) io.Reader {
 	var key [32]byte
 	for i := range 8 {
@@ -45,7 +46,7 @@ func (r *run) rates(name string, n int64, times []bench.Times, used []bench.Acco
 	r.report.Add(row)
 }
 
-// large measures records of a gigabyte, less in a quick run.
+// large measures records of one gigabyte, and smaller ones in a quick run.
 func (r *run) large(ctx context.Context) error {
 	size, rounds := of[int64](r, 1<<30, 512<<20), of(r, 3, 2)
 	what := fmt.Sprintf("%d MiB", size>>20)
@@ -120,8 +121,8 @@ func (r *run) large(ctx context.Context) error {
 	return r.inMemory(ctx)
 }
 
-// remote measures sides before each of which the other hospital's node has lost the
-// payload, so that it comes from the first.
+// remote measures sides that read through the other hospital. Before each run that
+// hospital's node loses the payload, so that the payload comes from the first hospital.
 func (r *run) remote(ctx context.Context, cid string, sides ...func(context.Context) error) ([]bench.Times, []bench.Account, error) {
 	times, accounts := make([]bench.Times, len(sides)), make([]bench.Account, len(sides))
 	for range of(r, 3, 2) {
@@ -139,9 +140,9 @@ func (r *run) remote(ctx context.Context, cid string, sides ...func(context.Cont
 	return times, accounts, nil
 }
 
-// ranges compares a small part with the whole.
+// ranges compares the opening of a small range with that of the whole record.
 func (r *run) ranges(ctx context.Context, c *client.Client, s client.Sealed, whole bench.Times) error {
-	if _, err := c.OpenRange(ctx, s.ID, io.Discard, 0, 1, client.OpenRequest{}); err != nil { // commits the access entry
+	if _, err := c.OpenRange(ctx, s.ID, io.Discard, 0, 1, client.OpenRequest{}); err != nil { // this commits the access entry
 		return err
 	}
 	at := int64(0)
@@ -159,7 +160,7 @@ func (r *run) ranges(ctx context.Context, c *client.Client, s client.Sealed, who
 	return nil
 }
 
-// inMemory compares the payload's encryption with age alone.
+// inMemory compares the encryption of payloads with age alone.
 func (r *run) inMemory(ctx context.Context) error {
 	const size = 128 << 20
 	id, err := age.GenerateX25519Identity()
@@ -189,7 +190,7 @@ func (r *run) inMemory(ctx context.Context) error {
 	return nil
 }
 
-// programMemory runs the program itself and watches what it takes at most.
+// programMemory runs the chartseal program and measures its peak memory.
 func (r *run) programMemory(ctx context.Context) error {
 	size := of[int64](r, 1<<30, 256<<20)
 	in, out := filepath.Join(r.a.Dir, "in"), filepath.Join(r.a.Dir, "out")
@@ -240,8 +241,8 @@ func (r *run) program(ctx context.Context, args ...string) (stdout string, peak 
 			}
 			return out.String(), peak, err
 		case <-time.After(20 * time.Millisecond):
-			// Not rusage, whose maximum counts what the process had of ours before it
-			// became the program.
+			// The maximum in rusage would be wrong: it includes the memory that the child
+			// shared with this process before it executed the program.
 			peak = max(peak, stage.Memory(cmd.Process.Pid, "VmHWM"))
 		}
 	}

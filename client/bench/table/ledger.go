@@ -11,15 +11,14 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// What commit 258c7d5 took, before anything was done about it, measured as here: KiB a
-// record.
+// The cost at commit 258c7d5, before any optimisation, measured as here: KiB a record.
 const (
 	firstBlocks = 10.58
 	firstState  = 11.04 // state 7.02, private data 3.15, history 0.87
 )
 
-// ledgerBytes measures what a record with 20 keywords adds to a peer's disk, when its
-// databases have written it where it stays.
+// ledgerBytes measures the bytes that a record with 20 keywords adds to a peer's disk,
+// after the databases have moved their journals to the final files.
 func (r *run) ledgerBytes(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {

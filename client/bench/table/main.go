@@ -1,12 +1,12 @@
-// Package table measures Chartseal against the bare systems under it, on a network
-// of its own: [Main] makes the table of all targets and its plots, [Soak] a mixed load at
-// a fixed rate. Search as the index grows is package bench/search's.
+// Package table measures Chartseal against the bare systems under it, on a network of its
+// own. [Main] makes the table of all targets and its plots. [Soak] runs a mixed load at a
+// fixed rate. Package bench/search measures search as the index grows.
 //
-// The client library runs in this process, as a long-running program would use it. The
-// yardsticks are a fabric-gateway client, kubo's RPC and age with nothing of ours around
-// them. The bare submit is a put of a plain contract that only the benchmarks' chaincode
-// program has, of as many bytes as what it is compared with adds to the ledger, measured
-// in the run itself; the bare evaluate is its get.
+// The client library runs in this process, as in a long-running program. The yardsticks
+// are a fabric-gateway client, kubo's RPC and age, called directly. The bare submit is a
+// put of a plain contract that only the benchmarks' chaincode program has. It adds as
+// many bytes to the ledger as the operation that it is compared with; each run measures
+// that size first. The bare evaluate is the get of that contract.
 package table
 
 import (
@@ -25,18 +25,18 @@ import (
 	"github.com/chartseal/chartseal/client/bench/stage"
 )
 
-// Options say what to measure and where things are.
+// Options select the measurements and the directories.
 type Options struct {
 	Bin     string // directory of the programs
-	Dir     string // of the network, which is made, and removed in the end
-	JSON    string // file for the rows
-	Plots   string // directory for the plots; empty draws none
-	Page    string // document whose section is replaced by what was measured; empty for none
-	Quick   bool   // smaller and less often, within five minutes
-	Minutes int    // of a soak
+	Dir     string // of the network; it is created, and removed at the end
+	JSON    string // file for the rows as JSON
+	Plots   string // directory for the plots; empty: none
+	Page    string // document with a section to replace by the results; empty: none
+	Quick   bool   // smaller sizes and fewer repetitions, within five minutes
+	Minutes int    // duration of a soak
 	Rate    float64
-	Profile string // file for a CPU profile of this process, while small records are sealed; empty makes none
-	Only    string // parts of the table to make, separated by commas; empty makes all
+	Profile string // file for a CPU profile of this process while it seals small records; empty: none
+	Only    string // parts of the table to make, separated by commas; empty: all
 
 	Out io.Writer
 }
@@ -65,7 +65,7 @@ func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
 		fmt.Fprintf(stderr, "chartseal-bench %s: unexpected argument %q\n", name, fs.Arg(0))
 		return false
 	}
-	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run elsewhere
+	for _, dir := range []*string{&o.Bin, &o.Dir} { // programs run in other working directories
 		if abs, err := filepath.Abs(*dir); err == nil {
 			*dir = abs
 		}
@@ -73,13 +73,13 @@ func (o *Options) parse(name string, args []string, stderr io.Writer) bool {
 	return true
 }
 
-// Main is the command "table" of chartseal-bench. A target that is missed is no error:
-// the table says so.
+// Main is the command "table" of chartseal-bench. A missed target is not an error: the
+// table reports it.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command(ctx, "table", args, stdout, stderr, (*run).table)
 }
 
-// Soak is the command "soak".
+// Soak is the command "soak" of chartseal-bench.
 func Soak(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return command(ctx, "soak", args, stdout, stderr, (*run).soak)
 }
@@ -101,7 +101,7 @@ func command(ctx context.Context, name string, args []string, stdout, stderr io.
 	return 0
 }
 
-// page puts something into the document, if there is to be one.
+// page writes a section of the document, if the options name one.
 func (r *run) page(section string, write func(io.Writer) error) error {
 	if r.Page == "" {
 		return nil
@@ -113,7 +113,7 @@ func (r *run) page(section string, write func(io.Writer) error) error {
 	return bench.ReplaceSection(r.Page, section, text.String())
 }
 
-// machine says when and on what.
+// machine describes the time and the machine of the run.
 func (r *run) machine() string {
 	return r.started.UTC().Format("2 January 2006") + ", " + bench.Machine()
 }
@@ -128,7 +128,7 @@ type run struct {
 	charts  []chart.Chart
 }
 
-// The scope of the development network, and who may open what is sealed.
+// The scope of the development network, and the policy of the sealed records.
 const (
 	scope      = "consortium"
 	policyText = "HospitalA:role=doctor or HospitalB:role=doctor"
@@ -150,7 +150,7 @@ func (r *run) up(ctx context.Context) (err error) {
 	return nil
 }
 
-// of takes one of two numbers: for a whole run and for a quick one.
+// of returns one of two numbers: the first in a whole run, the second in a quick one.
 func of[T any](r *run, whole, quick T) T {
 	if r.Quick {
 		return quick
@@ -161,7 +161,7 @@ func of[T any](r *run, whole, quick T) T {
 type part struct {
 	name  string
 	do    func(context.Context) error
-	whole bool // not in a quick run, unless it is asked for by name
+	whole bool // skipped in a quick run unless it is named in Only
 }
 
 func (r *run) table(ctx context.Context) error {
@@ -171,7 +171,7 @@ func (r *run) table(ctx context.Context) error {
 		{name: "ledger bytes", do: r.ledgerBytes}, {name: "large records", do: r.large}, {name: "memory of the program", do: r.programMemory},
 		{name: "record sizes", do: r.sizes}, {name: "policy sizes", do: r.policies}, {name: "abe", do: r.encryption},
 		{name: "processes", do: r.processes}, {name: "start", do: r.warmStart},
-		{"hospitals", r.hospitals, true}, {"ordering", r.ordering, true}, // last, as they stop the network of the others
+		{"hospitals", r.hospitals, true}, {"ordering", r.ordering, true}, // last, because they stop the run's own network
 	} {
 		if r.Only != "" && !slices.Contains(named, part.name) || r.Only == "" && r.Quick && part.whole {
 			continue

@@ -11,15 +11,15 @@ import (
 	"github.com/chartseal/chartseal/client/bench/stage"
 )
 
-// An other is a network beside that of the run, on which the same is measured.
+// An other is a second network, for the same measurements.
 type other struct {
 	*stage.Stage
 	client *client.Client
 	bare   yardstick
 }
 
-// elsewhere measures on a network that is made for it, while that of the run stands
-// still.
+// elsewhere makes another network and measures on it, while the run's own network is
+// stopped.
 func (r *run) elsewhere(ctx context.Context, topology string, measure func(*other) error) (err error) {
 	if err := r.Chartnet(ctx, "down"); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (r *run) elsewhere(ctx context.Context, topology string, measure func(*othe
 	return measure(o)
 }
 
-// compare measures seals and bare puts by many callers.
+// compare measures seals and bare puts with many concurrent callers.
 func (r *run) compare(ctx context.Context, o *other, name string) (bench.Row, error) {
 	const n = 3 * many
 	took, used, err := bench.AlternateUsing(ctx, 3, o.SettledUsage, sealMany(o.client, many, n), o.bare.puts(many, n))
@@ -57,8 +57,7 @@ func (r *run) compare(ctx context.Context, o *other, name string) (bench.Row, er
 	return row, nil
 }
 
-// hospitals draws throughput against the number of hospitals, all of which are on this
-// one machine.
+// hospitals draws throughput against the number of hospitals, all on this one machine.
 func (r *run) hospitals(ctx context.Context) error {
 	sealing, putting := named("seal"), named("bare put")
 	for n := 2; n <= 5; n++ {

@@ -9,7 +9,7 @@ import (
 	"github.com/chartseal/chartseal/client/bench/stage"
 )
 
-// processes tells what memory each kind of server took at most.
+// processes reports the peak memory of each kind of server.
 func (r *run) processes(context.Context) error {
 	all, err := r.Servers()
 	if err != nil {
@@ -32,7 +32,7 @@ func (r *run) processes(context.Context) error {
 	return nil
 }
 
-// warmStart stops the network and starts it again.
+// warmStart measures a restart of the network.
 func (r *run) warmStart(ctx context.Context) error {
 	if err := r.Chartnet(ctx, "down"); err != nil {
 		return err

@@ -15,10 +15,10 @@ func named(name string) *chart.Curve { return &chart.Curve{Name: name} }
 // Axes of a chart.
 const (
 	linear      = false
-	logarithmic = true // both
+	logarithmic = true // both axes
 )
 
-// draw keeps a chart for the end of the run.
+// draw adds a chart to those drawn at the end of the run.
 func (r *run) draw(file, title, x, y string, log bool, curves ...*chart.Curve) {
 	c := chart.Chart{File: file, Title: title, X: x, Y: y, LogX: log, LogY: log}
 	for _, curve := range curves {
@@ -27,8 +27,8 @@ func (r *run) draw(file, title, x, y string, log bool, curves ...*chart.Curve) {
 	r.charts = append(r.charts, c)
 }
 
-// sizes draws the time of seal and open, and that of kubo's add and cat, against the size
-// of a record.
+// sizes draws the time of seal and open, and of kubo's add and cat, against the size of a
+// record.
 func (r *run) sizes(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
@@ -51,7 +51,7 @@ func (r *run) sizes(ctx context.Context) error {
 			cid, err = r.a.Kubo.Add(ctx, noise(n, seed))
 			return err
 		}, func(ctx context.Context) error {
-			fresh, err := r.a.Client() // it has no access entry yet
+			fresh, err := r.a.Client() // without an access entry yet
 			if err == nil && id != "" {
 				_, err = fresh.Open(ctx, id, io.Discard, client.OpenRequest{})
 			}

@@ -22,18 +22,18 @@ import (
 
 // A sample is one window of a soak.
 type sample struct {
-	Seconds   float64            `json:"seconds"` // since the start, at the window's end
+	Seconds   float64            `json:"seconds"` // since the start, at the end of the window
 	Latency   map[string]float64 `json:"latency"` // p50 in ms, by operation
 	P95       map[string]float64 `json:"p95"`
 	Done      int                `json:"done"`
 	Errors    int                `json:"errors"`
 	LastError string             `json:"lastError,omitempty"`
-	Memory    map[string]float64 `json:"memory"` // resident MiB of all servers of a kind; client is this process
+	Memory    map[string]float64 `json:"memory"` // resident MiB of all servers of a kind; "client" is this process
 	Disk      float64            `json:"disk"`   // MiB of the whole network
 }
 
-// soak puts a mixed load on at a fixed rate, whether or not what was asked before has
-// been answered.
+// soak applies a mixed load at a fixed rate, even if earlier operations are still
+// running.
 func (r *run) soak(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *run) soak(ctx context.Context) error {
 	return err
 }
 
-// load is what a soak does.
+// load runs the operations of a soak and counts them.
 type load struct {
 	c, other, auditor *client.Client
 
@@ -113,12 +113,12 @@ type load struct {
 	times     map[string]bench.Times
 	done      int
 	errors    int
-	failed    int // of the whole soak
+	failed    int // over the whole soak
 	lastError string
 }
 
-// do performs the i-th operation: of ten, four seal, three open, two search and one
-// audits.
+// do performs the i-th operation. Of ten operations, four seal, three open, two search
+// and one audits.
 func (l *load) do(ctx context.Context, i int) {
 	name, operation := "seal", l.seal
 	switch i % 10 {
@@ -177,7 +177,7 @@ func (l *load) audit(ctx context.Context, i int) error {
 	return err
 }
 
-// sample ends a window.
+// sample closes a window.
 func (l *load) sample() sample {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,7 +193,7 @@ func (l *load) sample() sample {
 	return s
 }
 
-// resident adds up the memory of the servers by kind.
+// resident adds up the resident memory of the servers, by kind.
 func (r *run) resident() (map[string]float64, error) {
 	all, err := r.Servers()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 
 const many = 50 // concurrent callers
 
-// sealMany is n seals by so many callers at once, and then the index entries that still
-// wait.
+// sealMany returns a run of n seals by a number of concurrent callers. The run ends when
+// all waiting index entries are written.
 func sealMany(c *client.Client, callers, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, i int) error {
@@ -31,7 +31,7 @@ func sealMany(c *client.Client, callers, n int) func(context.Context) error {
 	}
 }
 
-// puts is n bare puts by so many callers at once.
+// puts returns a run of n bare puts by a number of concurrent callers.
 func (y yardstick) puts(callers, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, callers, n, func(ctx context.Context, _ int) error { return y.put(ctx) })
@@ -39,8 +39,9 @@ func (y yardstick) puts(callers, n int) func(context.Context) error {
 	}
 }
 
-// programs is n seals by so many programs at once. Each has a Client of its own, so none
-// shares a transaction with another, and index entries wait in each one's outbox.
+// programs returns a run of n seals by a number of concurrent programs. Each program has
+// a Client of its own, so they share no transactions, and each outbox keeps its own index
+// entries.
 func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 	clients := make([]*client.Client, programs)
 	for i := range clients {
@@ -65,9 +66,9 @@ func (r *run) programs(programs, n int) (func(context.Context) error, error) {
 	}, nil
 }
 
-// importing seals n records as an import does: in batches of a transaction each, of which
-// some are on their way at once, and with index entries that are written in between and
-// all in the end.
+// importing returns a run that seals n records as an import does. Each batch is one
+// transaction, and several batches are in flight at once. Index entries are written
+// meanwhile, and the last ones at the end.
 func importing(c *client.Client, n int) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, _, err := bench.Concurrently(ctx, importer.InFlight, n/ledger.MaxNewRecords, func(ctx context.Context, batch int) error {
@@ -85,13 +86,13 @@ func importing(c *client.Client, n int) func(context.Context) error {
 	}
 }
 
-// throughput lets many submit at once.
+// throughput measures many concurrent submitters.
 func (r *run) throughput(ctx context.Context) error {
 	c, err := r.a.Client()
 	if err != nil {
 		return err
 	}
-	n, imported := of(r, 1000, 300), of(r, 6, 2)*ledger.MaxNewRecords // what is written at the end, with nothing beside it, is a small part
+	n, imported := of(r, 1000, 300), of(r, 6, 2)*ledger.MaxNewRecords // large enough that the last writes, which run alone, are a small part
 	seals, imports := sealMany(c, many, n), importing(c, imported)
 	bare, err := calibrate(ctx, r.Stage, r.a, many, n, seals)
 	if err != nil {
@@ -114,8 +115,7 @@ func (r *run) throughput(ctx context.Context) error {
 	return nil
 }
 
-// apart lets as many programs seal at once, of which none shares a transaction with
-// another.
+// apart measures many concurrent programs, which share no transactions.
 func (r *run) apart(ctx context.Context) error {
 	n := of(r, 400, 150)
 	programs, err := r.programs(many, n)
@@ -137,10 +137,10 @@ func (r *run) apart(ctx context.Context) error {
 	return nil
 }
 
-// rate is how many a second when n are done in each turn.
+// rate returns operations a second, for n operations in each turn.
 func rate(n int, t bench.Times) float64 { return float64(n) / t.Median().Seconds() }
 
-// profile does the work once more with a profile, if one is asked for.
+// profile repeats the work with a CPU profile, if the options ask for one.
 func (r *run) profile(ctx context.Context, work func(context.Context) error) error {
 	if r.Profile == "" {
 		return nil
@@ -176,7 +176,7 @@ func (r *run) concurrency(ctx context.Context) error {
 	return nil
 }
 
-// curves are throughputs and latencies against the number of callers.
+// curves are throughput and latency against the number of callers.
 type curves struct{ sealing, putting, sealLatency, putLatency *chart.Curve }
 
 func (r *run) measureCurves(ctx context.Context, callers []int, c *client.Client, bare yardstick) (curves, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// note is a FHIR resource of about 4 KiB.
+// note returns a FHIR resource of about 4 KiB.
 func note(n int) client.Source {
 	text := fmt.Sprintf(`{"resourceType":"Observation","id":"%d","subject":{"reference":"Patient/%d"},"code":{"coding":[{"system":"http://loinc.org","code":"%d-4"}]},"issued":"2025-%02d-%02dT10:00:00Z","note":[{"text":"%s"}]}`,
 		n, n%50, 1000+n%97, n%12+1, n%28+1, strings.Repeat("finding ", 475))
@@ -26,7 +26,7 @@ func sealOne(ctx context.Context, c *client.Client, n int, mode index.Mode, keyw
 	return sealed[0], nil
 }
 
-// waiting measures what one person waits for.
+// waiting measures the latency that one person sees.
 func (r *run) waiting(ctx context.Context) error {
 	rounds := of(r, 60, 25)
 	for _, part := range []func(context.Context, int) error{r.seals, r.opens, r.openAgain, r.searches} {
@@ -37,8 +37,8 @@ func (r *run) waiting(ctx context.Context) error {
 	return nil
 }
 
-// few is how many registrations are measured for a yardstick: fewer than make the outbox
-// write index entries, which p50 does not have.
+// few is the number of registrations that calibrate a yardstick. It is too small to make
+// the outbox write index entries, because the median registration writes none either.
 const few = 6
 
 func (r *run) seals(ctx context.Context, rounds int) error {
@@ -72,7 +72,7 @@ func (r *run) seals(ctx context.Context, rounds int) error {
 	return nil
 }
 
-// times does work n times, one after the other.
+// times repeats the work n times in sequence.
 func times(n int, work func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for range n {
@@ -100,7 +100,7 @@ func (r *run) opens(ctx context.Context, rounds int) error {
 		return err
 	}
 	first := func(ctx context.Context) error {
-		fresh, err := r.a.Client() // it has no access entry yet
+		fresh, err := r.a.Client() // without an access entry yet
 		if err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func (r *run) openAgain(ctx context.Context, rounds int) error {
 
 const getNote = "bare: asset:Get of one key"
 
-// bareGet is the bare evaluate.
+// bareGet returns the bare evaluate.
 func (r *run) bareGet(ctx context.Context) (func(context.Context) error, error) {
 	const key = "an asset"
 	if err := r.a.Bare.Put(ctx, key, "its value"); err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/chartseal/chartseal/client/bench/stage"
 )
 
-// A yardstick is a bare put that adds as many bytes to the ledger as what it measures.
+// A yardstick is a bare put that adds as many bytes to the ledger as the operation that
+// it is compared with.
 type yardstick struct {
 	person *stage.Person
 	size   int // of the value
@@ -26,10 +27,11 @@ func put(ctx context.Context, p *stage.Person, size int) error {
 	return p.Bare.Put(ctx, rand.Text(), base64.StdEncoding.EncodeToString(value)[:size])
 }
 
-// calibrate finds the put for work of ours that is done n times, by so many callers at
-// once: the work is done and what it adds to a peer's block files and private data store
-// is divided; then puts of two sizes tell what a put of any size adds to the block files.
-// A put has the value twice in a block, as an argument and as a write.
+// calibrate finds the put that matches an operation of ours. It runs the work, which
+// performs n operations by a number of concurrent callers, and divides the growth of a
+// peer's block files and private data by n. Puts of two sizes then show the growth of the
+// block files for a put of any size. A block holds the value of a put twice, as an
+// argument and as a write.
 func calibrate(ctx context.Context, s *stage.Stage, p *stage.Person, callers, n int, work func(context.Context) error) (yardstick, error) {
 	msp := p.User.Profile.MSP
 	each := func(work func() error) (blocks, private float64, err error) {
