@@ -16,11 +16,11 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// author is doctor@HospitalA with an outbox of their own. What is written from now on
-// begins where mark says.
+// author returns a Client of doctor@HospitalA with an outbox of its own. The mark points
+// at the end of the chain: later transactions begin there.
 func author(t *testing.T) (c *client.Client, mark begin) {
 	t.Helper()
-	level(t) // nothing that was written before is taken for something of this test
+	level(t) // keeps earlier writes out of this test
 	before := len(readBlocks(t, "HospitalA"))
 	u := user(t, doctorA)
 	stored, err := u.Keys(ledger.Actor("HospitalA", "doctor"))
@@ -64,7 +64,7 @@ func record(t *testing.T, c *client.Client, mode index.Mode, keywords ...string)
 	return sealed[0].ID
 }
 
-// words makes keywords that nothing else has, of one term each.
+// words makes n random keywords. Each is one term, and no other record has it.
 func words(n int) []string {
 	out := make([]string, n)
 	for i := range out {
@@ -73,10 +73,11 @@ func words(n int) []string {
 	return out
 }
 
-// begin finds the transaction with which something begins, or gives a negative number.
+// begin returns the index of the transaction at which a test begins, or a negative number
+// if it is not there.
 type begin func([]transaction) int
 
-// registration is that of a record.
+// registration finds the transaction that registers a record.
 func registration(t *testing.T, record string) begin {
 	return func(all []transaction) int {
 		return slices.IndexFunc(all, func(tx transaction) bool {
@@ -85,8 +86,8 @@ func registration(t *testing.T, record string) begin {
 	}
 }
 
-// since gives what a peer has in its blocks from a beginning on, when so many index
-// transactions are among it.
+// since returns the transactions in a peer's blocks from the mark on. It waits until they
+// contain the given number of index transactions.
 func since(t *testing.T, organisation string, mark begin, puts int) []transaction {
 	t.Helper()
 	from := func(all []transaction) []transaction {
@@ -102,11 +103,11 @@ func putsOf(all []transaction) []transaction {
 	return slices.DeleteFunc(slices.Clone(all), func(tx transaction) bool { return tx.function != ledger.IndexPut })
 }
 
-// TestEqualKeywordsAtRest: the adversary has the regulator's block files and a guess
-// which two records share all their keywords. By whatever distance between the entries of
-// two records, pairs that share them look like pairs that do not.
+// TestEqualKeywordsAtRest: the adversary has the regulator's block files and suspects
+// that two records share all their keywords. No distance between the entries of two
+// records separates the pairs that share keywords from those that do not.
 func TestEqualKeywordsAtRest(t *testing.T) {
-	const pairs = 12 // so that the test below can tell: 8 pairs give no p below 7.8e-4
+	const pairs = 12 // enough for the rank test: with 8 pairs, p is never below 7.8e-4
 	c, mark := author(t)
 	equal := make([]bool, 0, 2*pairs)
 	for i := range 2 * pairs {
@@ -151,14 +152,13 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 				scores[1] = append(scores[1], score)
 			}
 		}
-		// Under the hypothesis that the kinds look alike, every order of scores is as
-		// likely as any other.
+		// If the two kinds of pairs look alike, every order of the scores is equally
+		// likely.
 		if p := rankTest(scores[0], scores[1]); p < 1e-4 {
 			t.Errorf("%s tell equal keywords from different ones: p = %g, %v and %v", what, p, scores[0], scores[1])
 		}
 	}
-	// The same test does tell them apart when labels are made in the naive way, as a hash
-	// of the keyword.
+	// The same test separates the pairs if a label is a plain hash of the keyword.
 	var naive [2][]float64
 	for i, same := range equal {
 		a, b := puts[2*i].entries(t), slices.Clone(puts[2*i+1].entries(t))
@@ -174,12 +174,12 @@ func TestEqualKeywordsAtRest(t *testing.T) {
 	}
 }
 
-// TestKeywordCountAtRest: records with few and with many keywords leave transactions of
-// one size in the blocks, up to the bucket.
+// TestKeywordCountAtRest: up to the bucket size, records with few and with many keywords
+// leave transactions of the same size in the blocks.
 func TestKeywordCountAtRest(t *testing.T) {
 	c, mark := author(t)
-	// Every note also has terms of its own kind: 55 keywords and these are just below the
-	// bucket of 64.
+	// Every note also has terms for its own kind. Together with 55 keywords they just fit
+	// into the bucket of 64.
 	counts := []int{1, 7, 25, 55}
 	for _, n := range append(counts, 90) {
 		record(t, c, index.ModeNow, words(n)...)
@@ -203,24 +203,24 @@ func TestKeywordCountAtRest(t *testing.T) {
 		if n := len(tx.entries(t)); n != want || len(keys) != want {
 			t.Errorf("record %d: %d entries and %d writes, want %d", i, n, len(keys), want)
 		}
-		// Signatures (DER) differ in length by a few bytes, whatever was signed.
+		// DER signatures differ in length by a few bytes, for any content.
 		if d := tx.size - puts[0].size; i < len(counts) && (d < -16 || d > 16) {
 			t.Errorf("record %d: the transaction differs by %d bytes", i, d)
 		}
 	}
 }
 
-// A sighting is one entry as the adversary sees it, with its truth.
+// A sighting is one entry as the adversary sees it, with its true record.
 type sighting struct {
 	features []int // categorical
-	truth    int   // of the round's records in order of registration
+	truth    int   // record of the round, in order of registration
 }
 
-// TestBatchedEntriesCannotBeAttributed: eight records a round are sealed one after the
-// other, and their entries are written together. The adversary knows of each entry its
-// place in the write set, its transaction, the times, the creator, and all bytes. Trained
-// on half of the rounds with the truth, it attributes the entries of the others no better
-// than by guessing.
+// TestBatchedEntriesCannotBeAttributed: each round seals eight records in sequence, and
+// their entries are written together. For each entry the adversary knows its place in the
+// write set, its transaction, the times, the creator and all bytes. The adversary is
+// trained on half of the rounds with the true records. On the other half, its attribution
+// is no better than chance.
 func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	const rounds, each = 12, 40
 	truth := newOracle(t)
@@ -233,7 +233,7 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 			marks[i] = words(each)
 			ids[i] = record(t, c, index.ModeBatched, marks[i]...)
 		}
-		txs := since(t, "HospitalC", registration(t, ids[0]), 1) // of 512
+		txs := since(t, "HospitalC", registration(t, ids[0]), 1) // 512 entries
 		seen := sightings(t, txs, truth.of(marks))
 		if len(seen) != outbox.DefaultRecords*each {
 			t.Fatalf("round %d: the truth of %d entries is known", round, len(seen))
@@ -243,7 +243,7 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 		} else {
 			test = append(test, seen...)
 		}
-		for _, s := range seen { // guess the record that was registered last before the entry
+		for _, s := range seen { // guesses the last record registered before the entry
 			total++
 			if s.truth == len(ids)-1 {
 				closest++
@@ -267,7 +267,7 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 		one.only = &f
 		check(fmt.Sprintf("feature %d alone", f), one.right(test), len(test), chance)
 	}
-	// Neighbours in a transaction belong together no more often than any two entries do.
+	// Neighbours in a transaction share a record no more often than any two entries do.
 	same := 0
 	for i := range len(test) - 1 {
 		if test[i].truth == test[i+1].truth {
@@ -276,8 +276,8 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	}
 	check("neighbours", same, len(test)-1, float64(each-1)/float64(each*outbox.DefaultRecords-1))
 
-	// The same adversary reads records off at once when their entries stand one after the
-	// other.
+	// The same adversary attributes the entries if they are in the order of their
+	// records.
 	sorted := func(data []sighting) []sighting {
 		data = slices.Clone(data)
 		for i := range data {
@@ -291,8 +291,8 @@ func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
 	}
 }
 
-// TestNowEntriesCanBeAttributed is the control: the same adversary attributes what is
-// written at once.
+// TestNowEntriesCanBeAttributed is the control: the same adversary attributes entries
+// that are written at once.
 func TestNowEntriesCanBeAttributed(t *testing.T) {
 	c, mark := author(t)
 	ids, marks := make([]string, 6), make([][]string, 6)
@@ -302,8 +302,8 @@ func TestNowEntriesCanBeAttributed(t *testing.T) {
 	}
 	txs := since(t, "HospitalC", mark, len(ids))
 	truth := newOracle(t).of(marks)
-	// One user's client seals one call after the other: by its own clock, the n-th index
-	// transaction is of the n-th registration.
+	// One user's client seals in sequence. By its clock, the n-th index transaction
+	// belongs to the n-th registration.
 	mine := slices.DeleteFunc(slices.Clone(txs), func(tx transaction) bool { return tx.creator != txs[0].creator })
 	slices.SortFunc(mine, func(a, b transaction) int { return a.time.Compare(b.time) })
 	registered := slices.DeleteFunc(slices.Clone(mine), func(tx transaction) bool { return tx.function != ledger.RecordCreate })
@@ -324,7 +324,8 @@ func TestNowEntriesCanBeAttributed(t *testing.T) {
 	}
 }
 
-// sightings are the entries whose truth is known, with all that the blocks tell of them.
+// sightings returns the entries with a known record, and all their features in the
+// blocks.
 func sightings(t *testing.T, txs []transaction, truth map[index.Label]int) []sighting {
 	t.Helper()
 	var out []sighting

@@ -13,8 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// nearest is the least number of bits by which a part of an entry of a differs from one
-// of b.
+// nearest returns the smallest Hamming distance, in bits, between a part of an entry of a
+// and the same part of an entry of b.
 func nearest(a, b []index.Entry, part func(index.Entry) []byte) float64 {
 	best := math.MaxInt
 	for _, x := range a {
@@ -29,9 +29,8 @@ func nearest(a, b []index.Entry, part func(index.Entry) []byte) float64 {
 	return float64(best)
 }
 
-// rankTest is the two-sided p-value of Mann and Whitney's test, by the normal
-// approximation without a correction for ties, which makes it err on the side of no
-// difference.
+// rankTest returns the two-sided p-value of the Mann-Whitney test, by the normal
+// approximation. It does not correct for ties, so it errs towards "no difference".
 func rankTest(a, b []float64) float64 {
 	u := 0.0
 	for _, x := range a {
@@ -54,7 +53,7 @@ type bayes struct {
 	classes int
 	counts  []map[[2]int]float64 // by feature, of (value, class)
 	totals  []float64            // by class
-	only    *int                 // the one feature to look at, if set
+	only    *int                 // the only feature to look at, if set
 }
 
 func learn(data []sighting, classes int) bayes {
@@ -93,14 +92,14 @@ func (b bayes) right(data []sighting) int {
 	return right
 }
 
-// oracle knows the scope's key, and so the truth.
+// oracle knows the scope's keys, and with them the true record of each entry.
 type oracle struct {
 	t     *testing.T
 	keys  []index.ScopeKey
 	store *recorder
 }
 
-// recorder notes which labels a search asked for exist.
+// recorder collects the existing labels among those that a search asks for.
 type recorder struct {
 	index.Store
 	found []index.Label
@@ -120,7 +119,7 @@ func (r *recorder) GetEntries(ctx context.Context, batches []index.Batch) ([][][
 
 func newOracle(t *testing.T) *oracle {
 	t.Helper()
-	expect(t, exitDone, doctorA, "search", "anything") // which remembers the scope's keys
+	expect(t, exitDone, doctorA, "search", "anything") // the search stores the scope's keys
 	text, err := user(t, doctorA).Memory().Load("scope/consortium.json")
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +139,8 @@ func newOracle(t *testing.T) *oracle {
 	return o
 }
 
-// of gives the record, by number, of each entry of keywords that one record alone has.
+// of maps each entry to the number of its record. Each keyword must belong to one record
+// only.
 func (o *oracle) of(marks [][]string) map[index.Label]int {
 	o.t.Helper()
 	truth := make(map[index.Label]int)
@@ -159,7 +159,7 @@ func (o *oracle) of(marks [][]string) map[index.Label]int {
 			if err != nil {
 				o.t.Fatal(err)
 			}
-			truth[index.Label(name)] = i // as transaction.entries names it
+			truth[index.Label(name)] = i // the name that transaction.entries uses
 		}
 	}
 	return truth

@@ -13,9 +13,9 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// TestAuthorityStories runs the stories that put another server in the place of
-// HospitalA's authority. They share that place, so no other test runs at the same time,
-// and it is given back at the end.
+// TestAuthorityStories runs the stories that replace HospitalA's authority by another
+// server. They share its address, so no other test runs at the same time. The authority
+// is restored at the end.
 func TestAuthorityStories(t *testing.T) {
 	buildStoryPrograms(t)
 	authority := connect(t, "authority@HospitalA")
@@ -38,9 +38,9 @@ func TestAuthorityStories(t *testing.T) {
 	})
 }
 
-// spare is an address for another authority beside the one at a URL: ten ports on, in the
-// block of ports that is the network's, where it has no server itself. A port that the
-// kernel gives could go to an outgoing connection of the network before the authority
+// spare returns an address for a second authority. Its port is ten above that of the
+// given URL: inside the network's block of ports, but not used by a server. A port from
+// the kernel could be taken by an outgoing connection of the network before the authority
 // listens.
 func spare(authority string) (string, error) {
 	u, err := url.Parse(authority)
@@ -54,7 +54,7 @@ func spare(authority string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), strconv.Itoa(port+10)), nil
 }
 
-// announced is what a hospital has announced of its authority.
+// announced returns a hospital's announcement of its authority.
 func announced(t *testing.T, msp string) ledger.Announcement {
 	t.Helper()
 	all, err := connect(t, "authority@"+msp).Authorities(t.Context())

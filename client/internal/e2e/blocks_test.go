@@ -21,7 +21,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A transaction is what a peer's block files say of one, for ever, to whoever reads them.
+// A transaction is the record of one in a peer's block files. The files keep it for ever,
+// and anyone with a copy can read it.
 type transaction struct {
 	block    uint64
 	position int // in the block
@@ -33,9 +34,8 @@ type transaction struct {
 	writes   []*kvrwset.KVWrite
 }
 
-// entries are those of an index:Put, in the order of the write set, which is that of
-// their keys. What stands for a label is the name that the key has of it, see
-// ledger.IndexKey.
+// entries returns the entries of an index:Put in the order of its write set, which is the
+// order of the keys. The label of an entry is its name in the key, see ledger.IndexKey.
 func (tx transaction) entries(t *testing.T) []index.Entry {
 	t.Helper()
 	if len(tx.args) > 0 {
@@ -53,7 +53,7 @@ func (tx transaction) entries(t *testing.T) []index.Entry {
 	return out
 }
 
-// records are the ids that a record:Create registers.
+// records returns the ids that a record:Create registers.
 func (tx transaction) records(t *testing.T) []string {
 	t.Helper()
 	if len(tx.args) > 0 {
@@ -68,8 +68,8 @@ func (tx transaction) records(t *testing.T) []string {
 	return ids
 }
 
-// transactions decodes the block files of an organisation's peer, from a block on, and
-// waits until want says that all are there.
+// transactions decodes the block files of an organisation's peer. It reads until want
+// returns true, or for a minute.
 func transactions(t *testing.T, organisation string, want func([]transaction) bool) []transaction {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
@@ -97,7 +97,7 @@ func readBlocks(t *testing.T, organisation string) []transaction {
 		for len(b) > 0 {
 			block, rest, ok := chunk(b)
 			if !ok {
-				break // the peer is writing it
+				break // the peer has not finished writing it
 			}
 			all = append(all, readBlock(t, block)...)
 			b = rest
@@ -106,7 +106,7 @@ func readBlocks(t *testing.T, organisation string) []transaction {
 	return all
 }
 
-// chunk takes bytes off that have their length before them.
+// chunk splits off a length-prefixed field.
 func chunk(b []byte) (head, rest []byte, ok bool) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 || n > uint64(len(b)-used) {
@@ -115,8 +115,8 @@ func chunk(b []byte) (head, rest []byte, ok bool) {
 	return b[used : used+int(n)], b[used+int(n):], true
 }
 
-// readBlock reads the peer's own layout of a block: number, two hashes, and the
-// transactions, each after its length.
+// readBlock decodes the peer's own layout of a block: number, two hashes, and
+// length-prefixed transactions.
 func readBlock(t *testing.T, b []byte) []transaction {
 	t.Helper()
 	number, used := binary.Uvarint(b)
@@ -144,8 +144,8 @@ func readBlock(t *testing.T, b []byte) []transaction {
 	return out
 }
 
-// readTransaction reads an endorsed call of our chaincode; there are others, which
-// configure the channel.
+// readTransaction decodes an endorsed call of our chaincode. Other transactions, such as
+// those that configure the channel, yield false.
 func readTransaction(t *testing.T, raw []byte) (transaction, bool) {
 	t.Helper()
 	decode := func(b []byte, into proto.Message) {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// layOut makes a directory look like a clone of the repository after "make build", and
-// returns the directory of the programs. What the repository has is linked; build/, and
-// what the commands of a page of documentation write, are the clone's own.
+// layOut makes a directory look like a clone of the repository after "make build". It
+// returns the directory of the programs. The files of the repository are links. The clone
+// has its own build/, and commands of documentation pages write into the clone.
 func layOut(ctx context.Context, clone string) (programs string, err error) {
 	root, err := repository()
 	if err != nil {
@@ -30,7 +30,7 @@ func layOut(ctx context.Context, clone string) (programs string, err error) {
 			return "", err
 		}
 	}
-	// In the repository itself, so that Go's build cache serves.
+	// It runs in the repository itself, to use Go's build cache.
 	build := exec.CommandContext(ctx, "make", "--no-print-directory", "build", "BIN="+programs)
 	build.Dir, build.Env = root, environment()
 	if out, err := build.CombinedOutput(); err != nil {
@@ -39,7 +39,7 @@ func layOut(ctx context.Context, clone string) (programs string, err error) {
 	return programs, nil
 }
 
-// repository is the root of the module.
+// repository returns the root directory of the module.
 func repository() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
@@ -48,8 +48,8 @@ func repository() (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
-// environment is this process's, without what would make the programs of a clone look
-// elsewhere.
+// environment returns this process's environment without the variables that would direct
+// a clone's programs to another place.
 func environment(more ...string) []string {
 	var env []string
 	for _, e := range os.Environ() {

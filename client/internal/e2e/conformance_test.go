@@ -16,7 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client/clienttest"
 )
 
-// TestLedgerConformance runs on real peers what the fakes of package clienttest pass too.
+// TestLedgerConformance runs clienttest's ledger suite on real peers.
 func TestLedgerConformance(t *testing.T) {
 	clienttest.Ledger(t, clienttest.LedgerEnv{
 		Doctor: connect(t, doctorA), Other: connect(t, doctorB), Custodian: connect(t, "custodian@HospitalA"),
@@ -40,10 +40,10 @@ func TestLedgerConformance(t *testing.T) {
 	})
 }
 
-// TestBlobsConformance does the same with a kubo node.
+// TestBlobsConformance runs clienttest's blob suite on a kubo node.
 func TestBlobsConformance(t *testing.T) {
 	const hospital = "HospitalC"
-	kill(t, "replicator", hospital, syscall.SIGSTOP) // what it has yet to pin for tests before would be taken for this one's
+	kill(t, "replicator", hospital, syscall.SIGSTOP) // its late pins for earlier tests would count as this test's
 	defer kill(t, "replicator", hospital, syscall.SIGCONT)
 	clienttest.Blobs(t, clienttest.BlobsEnv{
 		Blobs:  store(t, hospital, 5*time.Second),
@@ -60,7 +60,7 @@ func TestBlobsConformance(t *testing.T) {
 	})
 }
 
-// blockFile is where a hospital's IPFS node keeps the first block of a CID: the file's
+// blockFile returns the file of the first block of a CID on a hospital's IPFS node. Its
 // name is the multihash in base32.
 func blockFile(t *testing.T, hospital, id string) string {
 	t.Helper()

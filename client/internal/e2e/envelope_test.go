@@ -17,8 +17,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// raw gives the chaincode to an attacker who has a user's keys and does not use our
-// client, at the peer of any organisation.
+// raw returns the chaincode as an attacker calls it: with a user's keys, without our
+// client, and through any organisation's peer.
 func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	t.Helper()
 	u := user(t, name)
@@ -44,9 +44,9 @@ func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	return gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode)
 }
 
-// TestEnvelopeNeedsOwnAccessEntry: a wrapped key is handed out to nobody but the actor of
-// a committed access entry for that record, and the refusal is the same sentinel on this
-// side of a real peer.
+// TestEnvelopeNeedsOwnAccessEntry: the chaincode returns a wrapped key only to the actor
+// of a committed access entry for that record. Through a real peer, the refusal is the
+// same sentinel.
 func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
 	ctx := t.Context()
 	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), write(t, "b.txt", []byte("b")), "--policy", twoDoctors)
@@ -91,8 +91,8 @@ func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
 	}
 }
 
-// TestEnvelopeCannotBeSubmitted: asking for an envelope with a transaction, whose
-// response would be stored in the block, does not get the endorsements of two hospitals.
+// TestEnvelopeCannotBeSubmitted: a submitted request for an envelope would store the
+// envelope in a block. It does not get the endorsements of two hospitals.
 func TestEnvelopeCannotBeSubmitted(t *testing.T) {
 	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)
 	entries, err := connect(t, doctorB).RequestAccess(t.Context(), []string{rows[0].Record}, "TREAT")
@@ -109,7 +109,7 @@ func TestEnvelopeCannotBeSubmitted(t *testing.T) {
 	}
 }
 
-// TestNamespaces: nobody publishes a key under another authority's name.
+// TestNamespaces: no authority can publish a key under another authority's name.
 func TestNamespaces(t *testing.T) {
 	keys, err := connect(t, doctorA).AttributeKeys(t.Context(), []string{"HospitalA:role=doctor"})
 	if err != nil {
@@ -124,8 +124,8 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestCorruptedBlock: a bit that flips on the own IPFS node is found, exit code 5, and no
-// output is left.
+// TestCorruptedBlock: a flipped bit on the hospital's own IPFS node is detected. The exit
+// code is 5 and there is no output file.
 func TestCorruptedBlock(t *testing.T) {
 	content := make([]byte, 3<<20) // several blocks
 	for i := range content {

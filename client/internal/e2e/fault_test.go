@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// TestFullDisk opens and seals where there is no room: an error, and nothing
-// half-written.
+// TestFullDisk opens and seals on a full disk. The commands fail and leave no partial
+// files.
 func TestFullDisk(t *testing.T) {
 	content := make([]byte, 1<<20)
 	rand.Read(content)
@@ -31,7 +31,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// smallDisk mounts a file system of the given size, which takes root as in CI and in
+// smallDisk mounts a file system of the given size. This needs root, as in CI and
 // containers.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()
@@ -46,7 +46,7 @@ func smallDisk(t *testing.T, size int) string {
 	return dir
 }
 
-// TestLargeRecord streams a record that is larger than the memory it may take.
+// TestLargeRecord streams a record that is larger than the memory limit of the program.
 func TestLargeRecord(t *testing.T) {
 	const size, limit = 256 << 20, 150 << 20
 	path := filepath.Join(t.TempDir(), "study.bin")
@@ -90,7 +90,7 @@ func TestLargeRecord(t *testing.T) {
 	}
 }
 
-// TestOddRecords: an empty file and odd names come back as they were.
+// TestOddRecords: an empty file and files with odd names survive seal and open unchanged.
 func TestOddRecords(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty":                      "",
@@ -103,8 +103,8 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-// TestFailedSealLeavesNothing: when IPFS is gone in the middle of several files, no
-// record is on the ledger.
+// TestFailedSealLeavesNothing: if IPFS fails in the middle of several files, the ledger
+// has no record of them.
 func TestFailedSealLeavesNothing(t *testing.T) {
 	level(t)
 	before := strings.Count(expect(t, exitDone, auditor, "audit", "records", "--json").stdout, `"record"`)
@@ -122,7 +122,7 @@ func TestFailedSealLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestStoppedAuthority: asking it for keys says that it does not answer.
+// TestStoppedAuthority: a request to a stopped authority fails with a clear message.
 func TestStoppedAuthority(t *testing.T) {
 	kill(t, "authority", "HospitalC", syscall.SIGKILL)
 	r := expect(t, exitUnavailable, nurseC, "keys", "request", "--authority", "HospitalC")
@@ -135,7 +135,7 @@ func TestStoppedAuthority(t *testing.T) {
 	expect(t, exitDone, nurseC, "keys", "request", "--authority", "HospitalC")
 }
 
-// kill signals one server of the network.
+// kill sends a signal to one server of the network.
 func kill(t *testing.T, process, organisation string, signal syscall.Signal) {
 	t.Helper()
 	for _, s := range consortium.Status(t.Context()) {
@@ -149,8 +149,8 @@ func kill(t *testing.T, process, organisation string, signal syscall.Signal) {
 	t.Fatalf("%s/%s does not run", organisation, process)
 }
 
-// TestHospitalDown stops one whole hospital, whichever it is: the others seal, search and
-// open, also what the missing one had sealed, and afterwards it has missed nothing.
+// TestHospitalDown stops each hospital in turn. The others still seal, search and open,
+// also records of the stopped hospital. After its restart it catches up.
 func TestHospitalDown(t *testing.T) {
 	content := []byte("sealed while all were up")
 	rows := seal(t, doctorA, write(t, "before.txt", content), "--policy", twoDoctors, "--keyword", "before-the-outage")
@@ -183,7 +183,7 @@ func TestHospitalDown(t *testing.T) {
 	opens(t, doctorA, missed[0].Record, during)
 }
 
-// awaitPinned waits until a hospital's IPFS node keeps its own copy of a payload.
+// awaitPinned waits until a hospital's IPFS node has its own copy of a payload.
 func awaitPinned(t *testing.T, cid, hospital string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {

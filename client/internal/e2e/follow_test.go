@@ -22,18 +22,18 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// recordBlocks makes TestFollowBlocks write the blocks that client/fabric/block keeps in
-// testdata.
+// recordBlocks makes TestFollowBlocks write the blocks for the testdata of
+// client/fabric/block.
 var recordBlocks = flag.String("record-blocks", "", "write a block of each kind to `DIR`")
 
-// A blockLog collects blocks from one run of a follower to the next.
+// A blockLog collects blocks across several runs of a follower.
 type blockLog struct {
 	mu     sync.Mutex
 	at     fabric.CheckpointFile
 	blocks []*block.Block
 }
 
-// follow runs until enough says so. enough is asked after each block.
+// follow runs a follower until enough returns true. It calls enough after each block.
 func (l *blockLog) follow(t *testing.T, source fabric.BlockSource, enough func() bool) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -58,7 +58,7 @@ func (l *blockLog) follow(t *testing.T, source fabric.BlockSource, enough func()
 	return err
 }
 
-// valid yields the valid transactions so far.
+// valid returns the valid transactions so far.
 func (l *blockLog) valid() (all []*block.Transaction) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,9 +77,9 @@ func cidsOf(txs []*block.Transaction) (cids []string) {
 	return cids
 }
 
-// TestFollowBlocks: blocks say what the chaincode says, by kind, and hold the same
-// payloads as the chaincode's events. Following goes on after a restart of the program
-// and after a crash of the peer, and hands out each block once.
+// TestFollowBlocks: blocks have the same contents as the chaincode's answers, by kind,
+// and the same payloads as its events. The follower resumes after a restart of the
+// program and after a crash of the peer. It delivers each block once.
 func TestFollowBlocks(t *testing.T) {
 	source := connect(t, "admin@HospitalA")
 	seal(t, doctorA, write(t, "followed.txt", []byte("x")), "--policy", twoDoctors, "--keyword", "followed-block", "--index", "now")
@@ -138,8 +138,8 @@ func TestFollowBlocks(t *testing.T) {
 	}
 }
 
-// loseRace writes one index entry twice at the same moment, until one of the two is found
-// invalid, and returns the id of that transaction.
+// loseRace writes one index entry twice at the same time, until the peer marks one of the
+// two transactions invalid. It returns the id of that transaction.
 func loseRace(t *testing.T) string {
 	t.Helper()
 	g := connect(t, doctorA)
@@ -164,7 +164,7 @@ func loseRace(t *testing.T) string {
 	return ""
 }
 
-// compareWithChaincode compares the contents of blocks with the chaincode's own answers.
+// compareWithChaincode compares the contents of blocks with the chaincode's answers.
 func compareWithChaincode(t *testing.T, txs []*block.Transaction) {
 	t.Helper()
 	var got block.Contents
@@ -268,7 +268,7 @@ func same[T comparable](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// compareWithEvents follows the chaincode's events to the same last payload.
+// compareWithEvents follows the chaincode's events up to the same last payload.
 func compareWithEvents(t *testing.T, want []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -289,7 +289,7 @@ func compareWithEvents(t *testing.T, want []string) {
 	}
 }
 
-// recordTo writes the first block with contents of each kind, and the first with an
+// recordTo writes the first block with contents of each kind, and the first block with an
 // invalid transaction.
 func recordTo(t *testing.T, dir string, blocks []*block.Block) {
 	t.Helper()

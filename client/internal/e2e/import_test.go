@@ -16,7 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client/index/indextest"
 )
 
-// An importResult is what import --json prints.
+// An importResult is the output of import --json.
 type importResult struct {
 	Sealed, Before, Failed, Skipped, Entries int
 	Problems                                 []struct{ File, Reason string }
@@ -31,13 +31,14 @@ func importResultOf(t *testing.T, r result) importResult {
 	return out
 }
 
-// ruleFile gives the two doctors everything, with a keyword.
+// ruleFile writes a rule that gives the two doctors access to everything and adds a
+// keyword.
 func ruleFile(t *testing.T, keyword string) string {
 	return write(t, "rules.yaml", fmt.Appendf(nil, "rules:\n- {policy: %s, keywords: [%s]}\n", twoDoctors, keyword))
 }
 
-// TestImportKilled kills the program with SIGKILL in the middle of an import, again and
-// again, runs it again, and looks for what is lost or there twice.
+// TestImportKilled repeatedly kills an import with SIGKILL and starts it again. In the
+// end no record is lost or duplicated.
 func TestImportKilled(t *testing.T) {
 	const n = 600
 	word := "killed" + strings.ToLower(randomText(8))
@@ -60,13 +61,13 @@ func TestImportKilled(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		if kills%2 == 1 { // at some moment after more records were sealed, and every other time at any moment
+		if kills%2 == 1 { // every other time, only after another record was sealed
 			awaitGrowth(report, ended)
 		}
 		time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
 		cmd.Process.Kill()
 		if err := <-ended; err == nil {
-			break // it was faster
+			break // it finished before the kill
 		}
 	}
 	r := importResultOf(t, expect(t, exitDone, doctorA, args[4:]...))
@@ -83,8 +84,8 @@ func TestImportKilled(t *testing.T) {
 	if unique := len(slices.Compact(slices.Clone(ids))); len(ids) != n || unique != n {
 		t.Fatalf("%d records are found, %d different ones, want %d", len(ids), unique, n)
 	}
-	// Every record is in the report, which is written before the journal says that it is
-	// done.
+	// Every record is in the report. The report is written before the journal marks the
+	// record as done.
 	text, err := os.ReadFile(report)
 	if err != nil {
 		t.Fatal(err)
@@ -94,12 +95,12 @@ func TestImportKilled(t *testing.T) {
 			t.Errorf("record %s is in no line of the report", id)
 		}
 	}
-	// The auditor counts what is on the ledger, found or not.
+	// The auditor counts all records on the ledger, also those that no search finds.
 	on := expect(t, exitDone, auditor, "audit", "records", "--since", began, "--json").stdout
 	if got := strings.Count(on, `"record"`); got != n {
 		t.Errorf("%d records are on the ledger, want %d", got, n)
 	}
-	// A sample is what was imported, and no line is there twice.
+	// A sample of records equals its source, and no line is duplicated.
 	for _, id := range ids[:12] {
 		out := expect(t, exitDone, doctorB, "open", id).stdout
 		if !want[out] {
@@ -113,8 +114,8 @@ func TestImportKilled(t *testing.T) {
 	}
 }
 
-// awaitGrowth waits until a file grows, or a process has ended; it leaves what ended says
-// for others.
+// awaitGrowth waits until a file grows or a process ends. It puts the process's result
+// back into the channel.
 func awaitGrowth(path string, ended chan error) {
 	size := func() int64 {
 		info, err := os.Stat(path)
@@ -133,8 +134,8 @@ func awaitGrowth(path string, ended chan error) {
 	}
 }
 
-// TestImportAnswers imports records on the real network, asks questions of the index at
-// another hospital, and compares with a plain scan.
+// TestImportAnswers imports records on the real network and searches the index at another
+// hospital. The results equal those of a plain scan.
 func TestImportAnswers(t *testing.T) {
 	dir := "../../importer/testdata/records"
 	if files, err := filepath.Glob("../../../../shared/data/fhir/[A-C]*.json"); err == nil && len(files) > 0 {
@@ -144,14 +145,14 @@ func TestImportAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(text) < 600<<10 { // each becomes some hundred records
+			if len(text) < 600<<10 { // each file becomes some hundred records
 				if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), text, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 	}
-	// A scope of its own, so that other tests' records answer nothing here.
+	// The test has a scope of its own, so that it finds no records of other tests.
 	scope := "answers-" + strings.ToLower(randomText(6))
 	expect(t, exitDone, "custodian@HospitalA", "scope", "create", scope, "--policy", twoDoctors)
 	report := filepath.Join(t.TempDir(), "report")
@@ -185,8 +186,8 @@ func TestImportAnswers(t *testing.T) {
 	t.Logf("%d records, %d keywords, %d of 40 questions with an answer", sum.Sealed, sum.Entries, answered)
 }
 
-// contents gives what each record of a report was made of, cut out by this test's own
-// means.
+// contents returns the source text of each record in the report. It cuts the text out of
+// the file independently of the importer.
 func contents(t *testing.T, dir, report string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(report)

@@ -1,7 +1,7 @@
 // Package e2e tests Chartseal on a consortium of real servers: Fabric peers, BFT
-// orderers, Fabric CAs, kubo nodes and attribute authorities, which it starts on free
-// ports in a directory of its own and stops by their process ids. A server that cannot be
-// started is a failure, never a skipped test.
+// orderers, Fabric CAs, kubo nodes and attribute authorities. It starts them on free
+// ports in a directory of its own and stops them by process id. If a server does not
+// start, the tests fail; they never skip.
 package e2e
 
 import (
@@ -60,7 +60,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// user reads one of the network's users.
+// user loads one of the network's users.
 func user(t *testing.T, name string) *wallet.User {
 	t.Helper()
 	w, err := wallet.Open(consortium.Wallet())
@@ -74,7 +74,7 @@ func user(t *testing.T, name string) *wallet.User {
 	return u
 }
 
-// connect gives the ledger as a user sees it.
+// connect returns a user's connection to the ledger.
 func connect(t *testing.T, name string) *fabric.Gateway {
 	t.Helper()
 	g, err := fabric.Connect(user(t, name), fabric.Timeouts{})
@@ -85,8 +85,8 @@ func connect(t *testing.T, name string) *fabric.Gateway {
 	return g
 }
 
-// store gives the IPFS node of a hospital, with the time that it may stand still; zero is
-// what everybody has.
+// store returns the IPFS node of a hospital with a limit on its idle time. Zero is the
+// default limit.
 func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	t.Helper()
 	p := profile(t, hospital).IPFS
@@ -97,7 +97,7 @@ func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	return s
 }
 
-// kubo is the RPC of a hospital's IPFS node, without our adapter.
+// kubo returns the RPC client of a hospital's IPFS node, without our adapter.
 func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	t.Helper()
 	p := profile(t, hospital).IPFS
@@ -113,7 +113,8 @@ func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	return api
 }
 
-// pins lists what a hospital's IPFS node keeps: roots, and what they link to.
+// pins lists the pinned CIDs of a hospital's IPFS node: the roots and the nodes that they
+// link to.
 func pins(t *testing.T, hospital string) []string {
 	t.Helper()
 	found := make(chan iface.Pin)

@@ -13,9 +13,9 @@ import (
 	"github.com/chartseal/chartseal/client/ipfs"
 )
 
-// TestPinsets: on a real node, two programs at once unpin payloads that share pins, one
-// by one, and some calls are cancelled on the way. No sibling is lost, no payload comes
-// back, and the node's garbage collection agrees.
+// TestPinsets: on a real node, two programs concurrently unpin payloads that share pins,
+// one by one. Some calls are cancelled meanwhile. No sibling is lost, no payload comes
+// back, and the node's garbage collection confirms it.
 func TestPinsets(t *testing.T) {
 	const hospital, n, gone = "HospitalC", 120, 80
 	stores := [2]*ipfs.Store{store(t, hospital, 0), store(t, hospital, 0)}
@@ -31,7 +31,7 @@ func TestPinsets(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// More pinsets of the same payloads, as a replicator makes that tries again.
+	// Add more pinsets with the same payloads, like a replicator that retries.
 	for _, group := range [][]string{ids[:], ids[n/4 : 3*n/4]} {
 		if pinned, err := stores[0].PinAll(t.Context(), group); err != nil || len(pinned) != len(group) {
 			t.Fatalf("%d of %d pinned: %v", len(pinned), len(group), err)
@@ -92,7 +92,7 @@ func TestPinsets(t *testing.T) {
 	if err := api.Request("pin/ls").Option("type", "recursive").Option("name", "chartseal-tie-").Exec(t.Context(), &pinsets); err != nil || len(pinsets.Keys) == 0 {
 		t.Fatalf("%d pinsets are pinned: %v", len(pinsets.Keys), err)
 	}
-	for id := range pinsets.Keys { // registered as payloads, and given up
+	for id := range pinsets.Keys { // registered as payloads, then given up
 		if err := stores[0].Unpin(t.Context(), id); err != nil {
 			t.Error(err)
 		}

@@ -36,14 +36,14 @@ const (
 	exitUnavailable = 6
 )
 
-// A result is how a call of chartseal ended.
+// A result is the outcome of one run of chartseal.
 type result struct {
 	code           int
 	stdout, stderr string
 	memory         int64 // greatest resident size in bytes
 }
 
-// chartseal runs the program as a person would.
+// chartseal runs the program as a user of the network.
 func chartseal(t *testing.T, user string, args ...string) result {
 	t.Helper()
 	return start(t, nil, user, args...)
@@ -71,9 +71,9 @@ func start(t *testing.T, stdin *os.File, user string, args ...string) result {
 	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), memory: <-memory}
 }
 
-// watchMemory gives a process's greatest resident size once it has ended. The rusage of a
-// child would count the memory of the test program too, which the child shares until it
-// executes chartseal.
+// watchMemory returns a process's peak resident size after the process has ended. The
+// rusage of a child would be wrong: until the child executes chartseal, it shares the
+// memory of the test program.
 func watchMemory(pid int) <-chan int64 {
 	result := make(chan int64, 1)
 	go func() {
@@ -81,7 +81,7 @@ func watchMemory(pid int) <-chan int64 {
 		for {
 			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 			_, line, found := strings.Cut(string(status), "VmHWM:")
-			if err != nil || !found { // ended; a zombie has no memory
+			if err != nil || !found { // the process has ended; a zombie has no memory
 				result <- greatest
 				return
 			}
@@ -95,7 +95,7 @@ func watchMemory(pid int) <-chan int64 {
 	return result
 }
 
-// expect runs the program and requires its exit code.
+// expect runs the program and checks its exit code.
 func expect(t *testing.T, code int, user string, args ...string) result {
 	t.Helper()
 	r := chartseal(t, user, args...)
@@ -105,16 +105,15 @@ func expect(t *testing.T, code int, user string, args ...string) result {
 	return r
 }
 
-// A sealed is a row of seal --json.
+// A sealed is one row of seal --json.
 type sealed struct {
 	File   string `json:"file"`
 	Record string `json:"record"`
 	CID    string `json:"cid"`
 }
 
-// level waits until the peers that run have the same blocks. A command has its
-// transaction committed at one peer when it ends; the others follow when their processors
-// let them.
+// level waits until all running peers have the same blocks. A command ends when one peer
+// has committed its transaction; a busy machine may delay the others.
 func level(t *testing.T) {
 	t.Helper()
 	if err := awaitLevel(t.Context(), consortium); err != nil {
@@ -141,7 +140,8 @@ func awaitLevel(ctx context.Context, n *network.Network) error {
 	}
 }
 
-// seal seals files and returns a row for each, when every peer has them.
+// seal seals files and waits until every peer has the records. It returns a row for each
+// file.
 func seal(t *testing.T, user string, args ...string) []sealed {
 	t.Helper()
 	r := expect(t, exitDone, user, append([]string{"seal", "--json"}, args...)...)
@@ -153,7 +153,7 @@ func seal(t *testing.T, user string, args ...string) []sealed {
 	return rows
 }
 
-// found gives the record ids of a search.
+// found returns the record ids of a search.
 func found(t *testing.T, user string, query ...string) []string {
 	t.Helper()
 	r := expect(t, exitDone, user, append([]string{"search", "--json"}, query...)...)
@@ -180,7 +180,7 @@ func write(t *testing.T, name string, content []byte) string {
 	return path
 }
 
-// opens requires that user can open the record and gets exactly want.
+// opens checks that a user can open the record and gets exactly want.
 func opens(t *testing.T, user, record string, want []byte) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
@@ -194,7 +194,7 @@ func opens(t *testing.T, user, record string, want []byte) {
 	}
 }
 
-// absent requires that a refused call left nothing at path.
+// absent checks that a refused call left no file at path.
 func absent(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {

@@ -11,8 +11,9 @@ import (
 	"github.com/ipfs/boxo/ipld/merkledag"
 )
 
-// TestCorruptedRange flips a bit of one block on the own IPFS node. A range that needs
-// the block is refused and leaves no output; a range beside it is right.
+// TestCorruptedRange flips a bit of one block on the hospital's own IPFS node. A range
+// that needs the block is refused and leaves no output file. A range without the block is
+// correct.
 func TestCorruptedRange(t *testing.T) {
 	const leaf, bad = 1 << 20, 2
 	content := make([]byte, 5*leaf)
@@ -50,7 +51,7 @@ func TestCorruptedRange(t *testing.T) {
 	replace(t, path, altered)
 	defer replace(t, path, block)
 	part(exitTampered, bad*leaf+leaf/2, 1000)
-	part(exitTampered, leaf/2, 2*leaf) // ends in it
+	part(exitTampered, leaf/2, 2*leaf) // ends in the damaged block
 	part(0, 10, 1000)
 	part(0, 3*leaf+leaf/2, leaf)
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
-// TestNothingDecryptableAtRest plays the curious administrator with a copy of a peer's
-// disk: in the block files and the state of every peer there is no keyword, patient, file
-// name, plaintext or wrapped key; and in those of the regulator's peer no wrapped key in
-// private data either.
+// TestNothingDecryptableAtRest plays a curious administrator with a copy of a peer's
+// disk. The block files and the state of every peer contain no keyword, patient, file
+// name, plaintext or wrapped key. The private data of the regulator's peer contains no
+// wrapped key either.
 func TestNothingDecryptableAtRest(t *testing.T) {
 	const (
 		word    = "Quetzalcoatlus-keyword"
@@ -41,9 +41,8 @@ func TestNothingDecryptableAtRest(t *testing.T) {
 		"file name":          []byte(name),
 		"plaintext":          []byte("Vibrissae"),
 	}
-	// What every wrapped key begins with; and what the custodian's stanza begins with,
-	// which is in what is left of those that were sealed together and share their
-	// beginning.
+	// The first begins every wrapped key. The second begins the custodian's stanza, which
+	// stays in a wrapped key that is stored without its shared beginning.
 	wrapped := []string{"age-encryption.org/v1", "\n-> X25519 "}
 	for _, o := range consortium.Topology().Organisations() {
 		dir := filepath.Join(consortium.LedgerDirectory(o.Name), "ledgersData")
@@ -90,8 +89,8 @@ func TestNothingDecryptableAtRest(t *testing.T) {
 	}
 }
 
-// forms gives the ways in which a secret could stand in a file: as it is, in hexadecimal,
-// and in base64 at each of the three positions within a longer text.
+// forms returns the encodings of a secret that may appear in a file: raw, hexadecimal,
+// and base64 at each of the three alignments in a longer text.
 func forms(secret []byte) map[string][]byte {
 	f := map[string][]byte{"plain": secret, "hex": []byte(hex.EncodeToString(secret))}
 	for shift := range 3 {
@@ -99,14 +98,14 @@ func forms(secret []byte) map[string][]byte {
 		padded = padded[:len(padded)/3*3]
 		encoded := base64.RawStdEncoding.EncodeToString(padded)
 		if shift > 0 {
-			encoded = encoded[4:] // the first group mixes with what stands before
+			encoded = encoded[4:] // the first group also encodes the bytes before the secret
 		}
 		f[fmt.Sprintf("base64 at offset %d", shift)] = []byte(encoded)
 	}
 	return f
 }
 
-// readAll joins all files below dir.
+// readAll concatenates all files below dir.
 func readAll(t *testing.T, dir string) []byte {
 	t.Helper()
 	var all []byte
@@ -124,8 +123,8 @@ func readAll(t *testing.T, dir string) []byte {
 	return all
 }
 
-// undisturbed looks at the files of a server that runs, all over again when one of them,
-// which the server has merged into another, was gone before it was read.
+// undisturbed reads the files of a running server. It starts again if the server has
+// merged a file into another before the file was read.
 func undisturbed(t *testing.T, look func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -139,9 +138,9 @@ func undisturbed(t *testing.T, look func() error) {
 	}
 }
 
-// readLevelDB joins all keys and values of a database, which a peer may have open: it
-// reads a copy. The files themselves may be compressed, so looking for text in them would
-// prove nothing.
+// readLevelDB concatenates all keys and values of a database. It reads a copy, because a
+// peer may have the database open. Its files may be compressed, so a search for text in
+// the files would prove nothing.
 func readLevelDB(t *testing.T, dir string) []byte {
 	t.Helper()
 	var copied string

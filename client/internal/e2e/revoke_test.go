@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// TestRevokedCertificate: a person who left the hospital neither transacts nor gets
-// attribute keys, as soon as the revocation is in the channel's configuration; what they
-// are told is one clear line.
+// TestRevokedCertificate: once a revocation is in the channel's configuration, the person
+// can neither submit transactions nor get attribute keys. The error is one clear line.
 func TestRevokedCertificate(t *testing.T) {
 	const leaver = "leaver@HospitalA"
 	secret, err := consortium.Register(t.Context(), "HospitalA", "leaver", map[string]string{"role": "doctor"}, 2)
@@ -26,7 +25,7 @@ func TestRevokedCertificate(t *testing.T) {
 	if err := consortium.Revoke(t.Context(), "HospitalA", "leaver"); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, exitDenied, leaver, "search", "--scope", "consortium", "anything") // Revoke returns when every peer has it
+	expect(t, exitDenied, leaver, "search", "--scope", "consortium", "anything") // Revoke returns after every peer has the revocation
 	if err := consortium.Revoke(t.Context(), "HospitalA", "leaver"); err != nil {
 		t.Errorf("once more: %v", err)
 	}
@@ -40,6 +39,6 @@ func TestRevokedCertificate(t *testing.T) {
 			t.Errorf("%s: not a clear message: %s", args[0], r.stderr)
 		}
 	}
-	// The others are as they were.
+	// The revocation does not affect other people.
 	opens(t, doctorB, rows[0].Record, []byte("note"))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client/clienttest/story"
 )
 
-// TestStories runs the stories of testdata/story: one file a story, on the real network.
+// TestStories runs the stories in testdata/story on the real network, one file a story.
 func TestStories(t *testing.T) {
 	buildStoryPrograms(t)
 	testscript.Run(t, testscript.Params{
@@ -25,14 +25,14 @@ func TestStories(t *testing.T) {
 	})
 }
 
-// storyCommands are those of every story, and level.
+// storyCommands returns the commands of every story, and the command level.
 func storyCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	commands := maps.Clone(story.Commands)
 	commands["level"] = func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(awaitLevel(t.Context(), consortium)) }
 	return commands
 }
 
-// buildStoryPrograms makes the programs that stories run beside chartseal.
+// buildStoryPrograms builds the programs that stories use beside chartseal.
 func buildStoryPrograms(t *testing.T) {
 	t.Helper()
 	build := exec.Command("go", "build", "-o", consortium.Programs()+"/", "filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen",

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the pages of documentation")
 
-// notRun lists the blocks of shell commands that no test runs, with the reason.
+// notRun lists the pages with shell commands that no test runs, with the reason.
 var notRun = map[string]string{
 	"README.md":                 "make demo runs before the page; make test runs this test",
 	"docs/age.md":               "go install fetches age; the test has built it",
@@ -26,15 +26,15 @@ var notRun = map[string]string{
 	"docs/benchmarks-search.md": "a benchmark",
 }
 
-// Pages show these in the place of names of the machine.
+// Pages show these values in place of the machine's own.
 const (
 	shownClone   = "/home/ada/chartseal"
 	shownAddress = "127.0.0.1:7060" // free for a server that a page starts
 )
 
-// TestWalkthroughs runs the commands of the README, after "make demo", and of each page
-// in docs/, after "make up", and compares what they print. With -update it writes into
-// the pages what they print.
+// TestWalkthroughs runs the commands of the README after "make demo", and those of each
+// page in docs/ after "make up". It compares their output with the page. With -update it
+// writes the output into the page.
 func TestWalkthroughs(t *testing.T) {
 	buildStoryPrograms(t)
 	w := newWalk(t)
@@ -49,12 +49,12 @@ func TestWalkthroughs(t *testing.T) {
 	}
 }
 
-// A walk is what the pages share.
+// A walk holds the state that all pages share.
 type walk struct {
 	clone string
 	env   []string
-	names *strings.Replacer // of the machine, in output
-	free  string            // address
+	names *strings.Replacer // replaces the machine's own names in output
+	free  string            // address in place of shownAddress
 }
 
 func newWalk(t *testing.T) *walk {
@@ -72,7 +72,7 @@ func newWalk(t *testing.T) *walk {
 	}
 }
 
-// run runs the commands of one page, after the one that the page takes for granted.
+// run runs the commands of one page, after the command that the page assumes.
 func (w *walk) run(t *testing.T, name, first string) {
 	path := filepath.Join(w.clone, name)
 	text, err := os.ReadFile(path)
@@ -97,7 +97,7 @@ func (w *walk) run(t *testing.T, name, first string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { shell.Close() })
-	w.do(t, shell, `make() { command make --no-print-directory -o build "$@"; }`) // layOut has built the programs
+	w.do(t, shell, `make() { command make --no-print-directory -o build "$@"; }`) // layOut has already built the programs
 	w.do(t, shell, first+" >&2")
 
 	var names transcript.Names
@@ -123,7 +123,8 @@ func (w *walk) run(t *testing.T, name, first string) {
 	}
 }
 
-// do runs a command, and waits until all peers have what it wrote: people type slowly.
+// do runs a command and then waits until all peers have its writes, like a person who
+// types slowly.
 func (w *walk) do(t *testing.T, shell *transcript.Shell, command string) (output string, status int) {
 	t.Helper()
 	begin := time.Now()
@@ -142,7 +143,7 @@ func (w *walk) do(t *testing.T, shell *transcript.Shell, command string) (output
 	return output, status
 }
 
-// networks gives the consortium, and those that a page has made beside it.
+// networks returns the consortium and the networks that a page has made.
 func (w *walk) networks(t *testing.T) []*network.Network {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.clone, "build", "*", "network.json"))
@@ -163,7 +164,7 @@ func (w *walk) networks(t *testing.T) []*network.Network {
 	return all
 }
 
-// tidyUp removes, at the end of a page, what it has made.
+// tidyUp removes the files and networks of a page at its end.
 func (w *walk) tidyUp(t *testing.T) {
 	t.Helper()
 	before := w.files(t)
@@ -184,7 +185,7 @@ func (w *walk) tidyUp(t *testing.T) {
 	})
 }
 
-// files are those of the clone that a page may make.
+// files lists the files that a page may create in the clone.
 func (w *walk) files(t *testing.T) []string {
 	t.Helper()
 	var all []string
@@ -198,7 +199,7 @@ func (w *walk) files(t *testing.T) []string {
 	return all
 }
 
-// agePrograms is a directory with age and age-keygen.
+// agePrograms returns a directory with age and age-keygen.
 func agePrograms(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
