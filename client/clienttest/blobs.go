@@ -1,7 +1,7 @@
-// Package clienttest holds the tests that every implementation of client.Ledger and
-// client.Blobs must pass, and small implementations in memory. The tests run on the
-// implementations in memory, so that tests of the domain can rely on them, and on real
-// servers, so that the adapters behave as the domain was tested.
+// Package clienttest holds conformance tests for implementations of client.Ledger and
+// client.Blobs, and implementations in memory. The tests run on both the implementations
+// in memory and real servers. So tests of package client can rely on the former, and the
+// adapters behave like them.
 package clienttest
 
 import (
@@ -18,24 +18,23 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// UnknownCID is of a payload that nobody has: SHA-256 of random bytes that were thrown
-// away.
+// UnknownCID names a payload that nobody has: the SHA-256 of discarded random bytes.
 const UnknownCID = "bafkreicn3iktvyvmb4oimrz2vpljh75efa3gyaxdvz6nvqfbqeizcrhfna"
 
-// BlobsEnv is an implementation under test. Pinned and Corrupt look behind it.
+// BlobsEnv is an implementation under test. Pinned and Corrupt bypass its interface.
 type BlobsEnv struct {
 	Blobs client.Blobs
 
-	// Pinned lists at least the CIDs of the payloads that are kept.
+	// Pinned lists the CIDs of all pinned payloads, and maybe more.
 	Pinned func(t *testing.T) []string
 
-	// Corrupt flips a bit in the stored form of a payload, in about its middle, behind
-	// the back of the store.
+	// Corrupt flips a bit near the middle of a stored payload, without the store's
+	// knowledge.
 	Corrupt func(t *testing.T, cid string)
 }
 
-// Blobs runs the suite. Unknown CIDs must be given up on within the test's time, so
-// configure a short idle time.
+// Blobs runs the suite. Configure a short idle time: the store must give up on unknown
+// CIDs within the test's time.
 func Blobs(t *testing.T, env BlobsEnv) {
 	ctx := t.Context()
 	put := func(t *testing.T, data []byte) string {
@@ -132,8 +131,8 @@ func Blobs(t *testing.T, env BlobsEnv) {
 		defer cancel()
 		src := io.MultiReader(bytes.NewReader(random(2<<20)), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
 		if id, err := env.Blobs.Put(cctx, src); err == nil {
-			// It was stored before the cancellation arrived: then it is a success like
-			// any other.
+			// It was stored before the cancellation arrived. That is a success like any
+			// other.
 			before = append(before, id)
 		} else if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
@@ -143,7 +142,7 @@ func Blobs(t *testing.T, env BlobsEnv) {
 	t.Run("tampered", func(t *testing.T) {
 		for _, size := range []int{5000, 5 << 20} {
 			data := make([]byte, size)
-			cryptorand.Read(data) // no block of it was stored, and so damaged, before
+			cryptorand.Read(data) // new random bytes: none of their blocks is stored and damaged yet
 			id := put(t, data)
 			env.Corrupt(t, id)
 			got, err := slurp(ctx, env.Blobs, id)

@@ -44,7 +44,7 @@ func (w *World) setKey(k ledger.AttributeKey) {
 	put(&w.versions, ledger.AttributeName{Name: k.Name, Version: k.Version}, k)
 }
 
-// SetKey replaces a published key, as a peer could in what it answers.
+// SetKey replaces a published key in the answers, like a lying peer.
 func (w *World) SetKey(k ledger.AttributeKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -235,7 +235,7 @@ func (p *Person) PutEntries(ctx context.Context, entries []index.Entry) error {
 	})
 }
 
-// AuditRecords implements client.Ledger. All rows are on one page.
+// AuditRecords implements client.Ledger. It returns all rows on one page.
 func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out ledger.RecordPage, err error) {
 	err = p.evaluate(ctx, ledger.AuditRecords, auditing, func() error {
 		for id, versions := range p.w.records {
@@ -253,7 +253,7 @@ func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out le
 	return out, err
 }
 
-// AuditAccesses implements client.Ledger. All rows are on one page.
+// AuditAccesses implements client.Ledger. It returns all rows on one page.
 func (p *Person) AuditAccesses(ctx context.Context, q ledger.AccessQuery) (out ledger.AccessPage, err error) {
 	err = p.evaluate(ctx, ledger.AuditAccesses, auditing, func() error {
 		for _, a := range p.w.accesses {

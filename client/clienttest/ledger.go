@@ -20,21 +20,21 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A FullLedger is everything that an adapter implements: what a client needs, and what an
-// authority needs, see package client/keys.
+// A FullLedger is everything that an adapter implements: the needs of a client and those
+// of an authority, see package client/keys.
 type FullLedger interface {
 	client.Ledger
 
 	Announce(ctx context.Context, a ledger.Announcement) error
 	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
 
-	// AttributeKeyVersions returns those of the named versions of public keys, current or
-	// past, that are published, in the order asked. It takes any number of them.
+	// AttributeKeyVersions returns the published ones among the named versions of public
+	// keys, current or past, in the order asked. It takes any number of them.
 	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
 }
 
-// LedgerEnv is an implementation under test, as several people see it. The ledger may
-// hold anything already.
+// LedgerEnv is an implementation under test, as seen by several users. The ledger may
+// already hold data.
 type LedgerEnv struct {
 	Doctor    FullLedger // a clinical user of a hospital
 	Other     FullLedger // a clinical user of another hospital
@@ -72,7 +72,7 @@ func Ledger(t *testing.T, env LedgerEnv) {
 	})
 }
 
-// NewID is a new record id.
+// NewID returns a new record id.
 func NewID() string {
 	var id [ledger.RecordIDSize]byte
 	rand.Read(id[:])
@@ -86,7 +86,7 @@ func newRecord(t *testing.T) (ledger.NewRecord, []byte) {
 	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t)
 }
 
-// newEnvelope is an age file to somebody, and to others before.
+// newEnvelope returns an age file to the given recipients and a random one.
 func newEnvelope(t *testing.T, before ...age.Recipient) []byte {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
@@ -173,8 +173,8 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 	}
 }
 
-// recordsOf reads until the answer is as wanted, or for 5 seconds: another organisation's
-// peer follows in its own time.
+// recordsOf reads records until wanted returns true, or for 5 seconds. Another
+// organisation's peer may be behind.
 func recordsOf(t *testing.T, l FullLedger, ids []string, wanted func([]ledger.Record) bool) []ledger.Record {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -270,7 +270,8 @@ func ledgerIndex(t *testing.T, env LedgerEnv) {
 		t.Errorf("the same label under another MSP: %v", err)
 	}
 
-	// Of writers that want the same label at once one gets it, and the others hear so.
+	// Of several concurrent writers of one label, one succeeds and the others get an
+	// error.
 	var wg sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {
@@ -366,7 +367,7 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 		t.Fatal(err)
 	}
 	for epoch, want := range map[int][]byte{1: first, 2: second} {
-		// Another hospital's peer may get the private data a little later.
+		// Another hospital's peer may receive the private data a little later.
 		var got []byte
 		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 			if got, err = env.Other.ScopeKey(ctx, name, epoch, entries[0].ID); !errors.Is(err, client.ErrUnavailable) {
@@ -403,7 +404,7 @@ func ledgerAttributes(t *testing.T, env LedgerEnv) {
 		t.Fatal(err)
 	}
 	got, err := env.Auditor.AttributeKeys(ctx, []string{name})
-	for range 50 { // another organisation's peer may be a little behind
+	for range 50 { // another organisation's peer may be behind
 		if err == nil && len(got) == 1 && got[0] == key(name, 2) {
 			break
 		}

@@ -15,11 +15,11 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// Blobs in memory: every payload is one raw block, whatever its size. The zero value is
-// ready and safe for concurrent use.
+// MemoryBlobs stores payloads in memory, each as one raw block of any size. The zero
+// value is ready for use. It is safe for concurrent use.
 type MemoryBlobs struct {
-	// Fail, if set, is asked before each operation ("put", "open", "pin", "unpin"); its
-	// error is the operation's.
+	// Fail, if set, is called before each operation with its name ("put", "open", "pin",
+	// "unpin"). If it returns an error, the operation fails with it.
 	Fail func(operation string) error
 
 	mu     sync.Mutex
@@ -38,7 +38,7 @@ func (m *MemoryBlobs) fail(operation string) error {
 
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// cidOf is the CIDv1 of a raw block: version, codec, hash function, length, digest.
+// cidOf returns the CIDv1 of a raw block: version, codec, hash function, length, digest.
 func cidOf(data []byte) string {
 	digest := sha256.Sum256(data)
 	return "b" + base32Lower.EncodeToString(append([]byte{0x01, 0x55, 0x12, 0x20}, digest[:]...))
@@ -122,7 +122,7 @@ func (m *MemoryBlobs) Unpin(ctx context.Context, id string) error {
 	return nil
 }
 
-// Pinned lists what is pinned.
+// Pinned lists the pinned CIDs.
 func (m *MemoryBlobs) Pinned(*testing.T) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,7 +142,8 @@ func (m *MemoryBlobs) Corrupt(_ *testing.T, id string) {
 	m.data[id] = altered
 }
 
-// Swap serves the content of one CID as another's, as a store could that does not verify.
+// Swap serves the content of another payload under a CID, like a store that does not
+// verify.
 func (m *MemoryBlobs) Swap(id string, content []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

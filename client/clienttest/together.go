@@ -13,7 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// A capsule is an age recipient that gives all files one stanza, as large as a policy's.
+// A capsule is an age recipient that gives all files the same stanza, as large as that of
+// a policy.
 type capsule []byte
 
 // Wrap implements age.Recipient.
@@ -27,9 +28,9 @@ func newCapsule() capsule {
 	return c
 }
 
-// ledgerTogether registers envelopes of which some begin with the same bytes. They come
-// back whole, at the peer that took them and at another hospital's, and each needs an
-// access entry of its own.
+// ledgerTogether registers envelopes, some with the same beginning. Both the submitting
+// peer and another hospital's peer return them whole. Each needs an access entry of its
+// own.
 func ledgerTogether(t *testing.T, env LedgerEnv) {
 	ctx := t.Context()
 	one, two := newCapsule(), newCapsule()
@@ -52,7 +53,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 			t.Fatal(err)
 		}
 		for i, id := range ids[:6] {
-			// Another hospital's peer may get the private data a little later.
+			// Another hospital's peer may receive the private data a little later.
 			var got []byte
 			for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 				if got, err = l.Envelope(ctx, id, 1, entries[i].ID); !errors.Is(err, client.ErrUnavailable) {
@@ -67,8 +68,8 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 		wantError(t, "the neighbour's with the access entry of one", err, client.ErrDenied)
 	}
 
-	// What envelopes begin with is written once, so these, under other ids, are not
-	// taken.
+	// A shared beginning is written once. So the ledger refuses the same beginnings under
+	// other ids.
 	var copies []ledger.NewRecord
 	var same [][]byte
 	for i, c := range capsules {
@@ -80,7 +81,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 	_, err := env.Other.CreateRecords(ctx, copies, same)
 	wantError(t, "a beginning that is there", err, client.ErrExists)
 
-	// A version is registered alone, with an envelope that begins like one that is there.
+	// An amendment may have an envelope that begins like an existing one.
 	fresh, _ := newRecord(t)
 	again := newEnvelope(t, one)
 	if _, err := env.Doctor.AmendRecord(ctx, ledger.NewVersion{ID: ids[0], Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}, again); err != nil {

@@ -13,31 +13,31 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A World is a ledger in memory that several people share. The zero value is ready and
+// A World is a ledger in memory for several users. The zero value is ready for use. It is
 // safe for concurrent use.
 type World struct {
-	// Fail, if set, is asked before each transaction, by its name in package ledger; its
-	// error is the transaction's, which then has no effect.
+	// Fail, if set, is called before each transaction with its name in package ledger. If
+	// it returns an error, the transaction fails with it and has no effect.
 	Fail func(transaction string) error
-	// Lose, if set, is asked after each submitted transaction; its error is what the
-	// caller is told of a transaction that has taken effect.
+	// Lose, if set, is called after each submitted transaction. If it returns an error,
+	// the caller gets it although the transaction has taken effect.
 	Lose func(transaction string) error
 
 	mu          sync.Mutex
 	records     map[string][]ledger.RecordVersion
-	private     map[string][]byte // wrapped keys and beginnings by key of package ledger
+	private     map[string][]byte // wrapped keys and shared beginnings by ledger key
 	accesses    []ledger.AccessEntry
 	attributes  map[string]ledger.AttributeKey // the current version
 	versions    map[ledger.AttributeName]ledger.AttributeKey
 	authorities map[string]ledger.Authority
 	scopes      map[string]ledger.Scope
-	generation  string                            // of what can be searched
-	retired     map[string]ledger.Retirement      // by key of package ledger
+	generation  string                            // of the searchable state
+	retired     map[string]ledger.Retirement      // by ledger key
 	entries     map[string]map[index.Label][]byte // by MSP
 	serial      int
 }
 
-// As is the ledger as a person sees it.
+// As returns the ledger as a user sees it.
 func (w *World) As(msp, enrolmentID, role string) *Person {
 	return &Person{w: w, msp: msp, id: enrolmentID, role: role}
 }
@@ -56,7 +56,7 @@ func (p *Person) Actor() string { return ledger.Actor(p.msp, p.id) }
 // MSP implements client.Ledger.
 func (p *Person) MSP() string { return p.msp }
 
-// submit runs a transaction with the world locked.
+// submit runs a transaction while it holds the lock of the World.
 func (p *Person) submit(ctx context.Context, name string, roles string, run func(tx, now string) error) error {
 	if err := p.evaluate(ctx, name, roles, func() error {
 		p.w.serial++
@@ -87,8 +87,9 @@ func (p *Person) evaluate(ctx context.Context, name, roles string, run func() er
 	return run()
 }
 
-// allowed: roles is a list, "" for anybody, or "clinical" for every role that the
-// contracts do not know, and custodians.
+// allowed reports whether a role may run a transaction. The list roles names the allowed
+// roles. The empty list allows anyone. "clinical" allows custodians and every role that
+// the contracts do not know.
 func allowed(roles, role string) bool {
 	switch roles {
 	case "":
@@ -226,7 +227,7 @@ func (p *Person) handOut(ctx context.Context, transaction, target, accessID, key
 	return out, err
 }
 
-// wrappedKey reads a wrapped key and makes it whole.
+// wrappedKey reads a wrapped key and adds its shared beginning.
 func (w *World) wrappedKey(key string) ([]byte, error) {
 	read := func(key string) ([]byte, error) {
 		if data, ok := w.private[key]; ok {
@@ -241,15 +242,15 @@ func (w *World) wrappedKey(key string) ([]byte, error) {
 	return ledger.JoinEnvelope(value, read)
 }
 
-// SetEnvelope replaces a wrapped key, as the administrator of a peer could.
+// SetEnvelope replaces a wrapped key, like the administrator of a peer.
 func (w *World) SetEnvelope(id string, version int, data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.private[ledger.EnvelopeKey(id, version)] = data
 }
 
-// GetEnvelope reads a wrapped key without an access entry, as the administrator of a peer
-// could.
+// GetEnvelope reads a wrapped key without an access entry, like the administrator of a
+// peer.
 func (w *World) GetEnvelope(id string, version int) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -260,7 +261,7 @@ func (w *World) GetEnvelope(id string, version int) []byte {
 	return bytes.Clone(data)
 }
 
-// SetCID makes a record version point elsewhere.
+// SetCID replaces the CID of a record version.
 func (w *World) SetCID(id string, version int, cid string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,5 +1,4 @@
-// Package story has the commands that testscript stories of the command line use beyond
-// testscript's own.
+// Package story adds commands to testscript for the stories of the command line.
 package story
 
 import (
@@ -13,14 +12,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Commands are for testscript.Params.
+// Commands are the values for testscript.Params.Cmds.
 var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"exits": exits,
 	"field": field,
 }
 
-// field puts a value out of a JSON file into a variable: field FILE PATH VARIABLE. The
-// path has keys and indices, joined by dots.
+// field copies a value of a JSON file into a variable: field FILE PATH VARIABLE. The path
+// joins keys and indices by dots.
 func field(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: field FILE PATH VARIABLE")
@@ -49,7 +48,7 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[2], fmt.Sprint(value))
 }
 
-// exits runs a program and requires an exact exit code: exits CODE PROGRAM ARGUMENT...
+// exits runs a program and checks its exit code: exits CODE PROGRAM ARGUMENT...
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGUMENT...")

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Names compare the output of one session with a page, line by line. Everything has to be
-// equal, but for these:
+// Names compares the output of one session with a page, line by line. Lines must be
+// equal, with these exceptions:
 //
-//   - "..." on a line of its own stands for any lines, and within a line for any text.
-//   - A record id of the page, 32 hexadecimal digits, stands for one record id of the
-//     session, the same each time. In later commands it is replaced by it.
-//   - A time, such as 2026-11-22T12:01:01Z, stands for any time.
-//   - A duration, such as 9.8s or 65 ms, stands for any duration.
-//   - A decimal fraction that ends a table cell, such as 44.2, stands for any other: a
-//     measured rate.
-//   - A port of 127.0.0.1 stands for any port.
-//   - Two or more spaces, which align columns, stand for two or more.
+//   - "..." on a line of its own matches any lines. Within a line it matches any text.
+//   - A record id of the page, 32 hexadecimal digits, matches one record id of the
+//     session, the same each time. Later commands use the session's id in its place.
+//   - A time, such as 2026-11-22T12:01:01Z, matches any time.
+//   - A duration, such as 9.8s or 65 ms, matches any duration.
+//   - A decimal fraction at the end of a table cell, such as 44.2, matches any other: it
+//     is a measured rate.
+//   - A port of 127.0.0.1 matches any port.
+//   - Two or more spaces, which align columns, match two or more.
 //
-// The zero value has met no record id.
+// The zero value knows no record ids yet.
 type Names struct{ ids map[string]string }
 
 const recordID = `\b[0-9a-f]{32}\b`
 
-// varying matches what may differ; its groups say which it is.
+// varying matches text that may differ. The name of the group is its kind.
 var varying = regexp.MustCompile(strings.Join([]string{
 	`(?P<any>\.\.\.)`,
 	`(?P<id>` + recordID + `)`,
@@ -35,7 +35,7 @@ var varying = regexp.MustCompile(strings.Join([]string{
 	`(?P<space>  +)`,
 }, "|"))
 
-// replaced is what each of them may be instead.
+// replaced maps each kind to a pattern for its replacements.
 var replaced = map[string]string{
 	"any":      `.*`,
 	"id":       `([0-9a-f]{32})`,
@@ -48,7 +48,7 @@ var replaced = map[string]string{
 
 var recordIDs = regexp.MustCompile(recordID)
 
-// Command puts the session's record ids in the place of the page's.
+// Command replaces the page's record ids in a command by the session's.
 func (n *Names) Command(command string) string {
 	return recordIDs.ReplaceAllStringFunc(command, func(id string) string {
 		if actual, ok := n.ids[id]; ok {
@@ -79,8 +79,8 @@ func (n *Names) Match(want []string, got string) error {
 	return nil
 }
 
-// matchAfter finds what the page shows after left-out lines at the first place where it
-// fits.
+// matchAfter skips output that the page leaves out. It matches want at the first possible
+// line.
 func (n *Names) matchAfter(want, lines []string) error {
 	if len(want) == 0 {
 		return nil
@@ -98,7 +98,7 @@ func (n *Names) matchAfter(want, lines []string) error {
 	return fmt.Errorf("after the left-out lines there is nothing like\n\t%s", strings.Join(want, "\n\t"))
 }
 
-// line compares two lines and remembers the record ids in them.
+// line compares two lines and stores their record ids.
 func (n *Names) line(want, got string) bool {
 	pattern, ids := "", []string(nil)
 	last := 0
@@ -133,8 +133,8 @@ func (n *Names) line(want, got string) bool {
 	return true
 }
 
-// agree says whether a record id of the page may stand for one of the session: neither
-// has another partner.
+// agree reports whether a record id of the page may stand for one of the session. Neither
+// may already have another counterpart.
 func (n *Names) agree(met map[string]string, id, actual string) bool {
 	for _, known := range []map[string]string{n.ids, met} {
 		for k, a := range known {
@@ -147,8 +147,8 @@ func (n *Names) agree(met map[string]string, id, actual string) bool {
 	return true
 }
 
-// Show gives the output of a command as a page may show it: with the page's record ids.
-// Where want has new ids, in the order of those in got, they are kept.
+// Show returns the output of a command for a page, with the page's record ids. New ids in
+// want are kept, in the order of those in got.
 func (n *Names) Show(want []string, got string) []string {
 	if n.ids == nil {
 		n.ids = make(map[string]string)
@@ -177,7 +177,7 @@ func (n *Names) Show(want []string, got string) []string {
 	}))
 }
 
-// Lines splits output into lines, without spaces at their ends.
+// Lines splits output into lines without trailing spaces.
 func Lines(output string) []string {
 	output = strings.TrimSuffix(output, "\n")
 	if output == "" {

@@ -1,13 +1,12 @@
-// Package transcript runs the commands that a page of documentation shows, and compares
-// what they print with what the page shows.
+// Package transcript runs the commands of a documentation page and compares their output
+// with the page.
 //
-// A page's commands stand in fenced blocks of the language "console". A line that begins
-// with "$ " is a command; it goes on in the next line after a "\" at its end, and in
-// lines that begin with "> ". The lines below it, up to the next command, are its output:
-// stdout and stderr together, as a terminal shows them. All blocks of a page are one
-// session of one shell.
+// The commands are in fenced blocks of the language "console". A line that begins with "$
+// " is a command. It continues on the next line after a final "\", and on lines that
+// begin with "> ". The lines below it, up to the next command, are its output: stdout and
+// stderr together, as on a terminal. All blocks of a page form one session of one shell.
 //
-// [Names] has the rules of the comparison.
+// [Names] defines the rules of the comparison.
 package transcript
 
 import (
@@ -15,20 +14,20 @@ import (
 	"strings"
 )
 
-// A Page is a document in Markdown.
+// A Page is a Markdown document.
 type Page struct {
 	lines  []string
 	Steps  []Step
-	Fences map[string][]int // language of a fenced block to the lines at which such blocks begin
+	Fences map[string][]int // language of a fenced block to the first lines of such blocks
 }
 
-// A Step is a command and its output as the page shows it.
+// A Step is a command with its output on the page.
 type Step struct {
 	Line    int // of the command, counted from 1
 	Command string
 	Want    []string
 
-	from, to int // the lines of Want, as indices
+	from, to int // range of Want in the page's lines
 }
 
 const (
@@ -61,7 +60,8 @@ func Parse(text string) (*Page, error) {
 	return p, nil
 }
 
-// step reads the command at a line and its output, and gives the last line of them.
+// step parses the command that begins at the line first, with its output. It returns the
+// last line.
 func (p *Page) step(first int) (last int) {
 	at := func(i int) string {
 		if i < len(p.lines) {
@@ -90,7 +90,7 @@ func (p *Page) step(first int) (last int) {
 	return i - 1
 }
 
-// Replace gives the page's text with other output for some of its steps.
+// Replace returns the page's text with new output for some of its steps.
 func (p *Page) Replace(output map[int][]string) string {
 	var lines []string
 	done := 0

@@ -19,10 +19,10 @@ type Shell struct {
 	output *os.File
 }
 
-// mark stands after the output of each command, with its exit status.
+// mark ends the output of each command; the exit status follows it.
 const mark = "\x01transcript:"
 
-// Start starts a session in a directory, with exactly this environment.
+// Start starts a session in a directory with exactly the given environment.
 func Start(dir string, env []string) (*Shell, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -45,7 +45,7 @@ func Start(dir string, env []string) (*Shell, error) {
 	return &Shell{cmd: cmd, in: in, out: bufio.NewReader(read), output: read}, nil
 }
 
-// Run runs a command, which has no input, and gives its output and exit status.
+// Run runs a command without input. It returns the output and the exit status.
 func (s *Shell) Run(command string) (output string, status int, err error) {
 	if _, err := fmt.Fprintf(s.in, "{ %s\n} < /dev/null; printf '%s%%d\\n' $?\n", command, mark); err != nil {
 		return "", 0, fmt.Errorf("the shell has ended: %w", err)
@@ -65,11 +65,11 @@ func (s *Shell) Run(command string) (output string, status int, err error) {
 	}
 }
 
-// Close ends the session, with what still runs in its background.
+// Close ends the session and its background processes.
 func (s *Shell) Close() error {
 	s.in.Close()
 	err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
-	s.cmd.Wait() // it was killed
+	s.cmd.Wait() // returns an error, because the process was killed
 	s.output.Close()
 	return err
 }
