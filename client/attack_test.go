@@ -13,7 +13,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestSwaps: a peer or a store gives what belongs to another record or version.
+// TestSwaps: a peer or a store returns data of another record or version.
 func TestSwaps(t *testing.T) {
 	for name, attack := range map[string]func(c *consortium, a, b client.Sealed){
 		"envelope of another record": func(c *consortium, a, b client.Sealed) {
@@ -49,7 +49,8 @@ func TestSwaps(t *testing.T) {
 	}
 }
 
-// TestCorruptPayload: a store alters a payload, and one that does not verify serves it.
+// TestCorruptPayload: a store alters a payload, and a store that does not verify serves
+// it.
 func TestCorruptPayload(t *testing.T) {
 	c := newConsortium(t)
 	a, b := c.seal(t, "record a"), c.seal(t, "record b")
@@ -64,14 +65,14 @@ func TestCorruptPayload(t *testing.T) {
 	}
 }
 
-// TestPinnedKeys: a public key that changes under its version, or an older version than
-// was seen, stops a seal before anything is sealed to it.
+// TestPinnedKeys: a seal fails if a public key changes under its version, or if its
+// version is older than one already seen. Nothing is sealed to such a key.
 func TestPinnedKeys(t *testing.T) { synctest.Test(t, testPinnedKeys) }
 
 func testPinnedKeys(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
-	doctor := c.as(t, "HospitalA", "doctor", "doctor") // one client, so that it remembers
+	doctor := c.as(t, "HospitalA", "doctor", "doctor") // one client, because the pins are in its memory
 	seal := func(policy string) error {
 		time.Sleep(believed)
 		_, err := doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: policy})
@@ -107,14 +108,14 @@ func testPinnedKeys(t *testing.T) {
 	}
 }
 
-// TestForeignEntries: a hospital indexes another's record under words of its own. Nobody
-// is shown it.
+// TestForeignEntries: a hospital indexes another hospital's record under its own
+// keywords. No search returns the record.
 func TestForeignEntries(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
 	victim := c.seal(t, "victim's record", "victim")
-	// The insider's client believes that the record is HospitalB's own and was
-	// registered: it writes index entries under HospitalB's name.
+	// The insider's client believes that the record belongs to HospitalB and that the
+	// amendment was registered. So it writes index entries under HospitalB's name.
 	liar := &relocated{Person: c.world.As("HospitalB", "doctor", "doctor"), id: victim.ID}
 	insider := c.with(t, liar, c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))
 	_, err := insider.Amend(ctx, client.AmendRequest{ID: victim.ID, SealRequest: client.SealRequest{
@@ -129,7 +130,7 @@ func TestForeignEntries(t *testing.T) {
 	}
 }
 
-// relocated tells its client that a record is of its own hospital.
+// relocated tells its client that a record belongs to the client's own hospital.
 type relocated struct {
 	*clienttest.Person
 	id string
@@ -141,7 +142,7 @@ func (r *relocated) Records(ctx context.Context, ids []string) ([]ledger.Record,
 		if records[i].ID == r.id {
 			for j := range records[i].Versions {
 				records[i].Versions[j].Home = r.MSP()
-				records[i].Versions[j].Version-- // so that the next is the one there is
+				records[i].Versions[j].Version-- // so that the client's next version is the existing one
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// collect takes a sequence to its end, or to its first error.
+// collect reads a sequence up to its end or its first error.
 func collect[T any](seq iter.Seq2[T, error]) (all []T, err error) {
 	for row, err := range seq {
 		if err != nil {
@@ -64,8 +64,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// sparse answers an audit with pages of which every other one is empty, and fails at page
-// number fails.
+// sparse answers audits with pages, every other one empty. Page number fails is an error.
 type sparse struct {
 	client.Ledger
 	fails int
@@ -88,8 +87,8 @@ func (s *sparse) AuditRecords(_ context.Context, q ledger.RecordQuery) (ledger.R
 	return page, nil
 }
 
-// TestAuditPages: an empty page is not the last one, a page is not read before it is
-// needed, and an error ends the sequence.
+// TestAuditPages: an empty page does not end the sequence. Pages are read on demand. An
+// error ends the sequence.
 func TestAuditPages(t *testing.T) {
 	auditor := func(l *sparse) *client.Client {
 		c := newConsortium(t)

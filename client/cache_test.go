@@ -50,8 +50,8 @@ func TestCache(t *testing.T) {
 	})
 }
 
-// TestCacheFailure shows that a failure is not cached, and that a caller who gives up
-// does not disturb the others.
+// TestCacheFailure: failures are not cached, and a caller that gives up does not disturb
+// others.
 func TestCacheFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f cache[int]

@@ -48,8 +48,8 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-// TestNotEntitled: who lacks the attributes gets nothing, also without any check on the
-// way, and leaves a trace.
+// TestNotEntitled: a person without the attributes cannot open a record, even without the
+// client's policy check. Each attempt leaves an access entry.
 func TestNotEntitled(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
@@ -66,9 +66,10 @@ func TestNotEntitled(t *testing.T) {
 	if _, _, err := open(ctx, none, sealed.ID, client.OpenRequest{}); !errors.Is(err, client.ErrNotSatisfied) {
 		t.Errorf("without any keys: %v", err)
 	}
-	// Keys of somebody else do not help: they are bound to their holder, not to the
-	// ledger's idea of the caller, so the person they were stolen from could be named;
-	// what must fail is to combine them.
+	// Search and index need the scope's key, which the nurse cannot open either. Stolen
+	// keys would work: they are bound to their holder, not to the ledger's caller. But
+	// they name their holder, and the keys of two holders do not combine, see package
+	// abe.
 	if _, err := nurse.Search(ctx, index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"}); !errors.Is(err, client.ErrNotSatisfied) {
 		t.Errorf("search: %v", err)
 	}
@@ -162,7 +163,7 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// TestRefusedEarly: what can be refused is refused before anything is stored or written.
+// TestRefusedEarly: an invalid request is refused before anything is stored or written.
 func TestRefusedEarly(t *testing.T) {
 	c := newConsortium(t)
 	good := client.SealRequest{Sources: []client.Source{text("n", "x")}, Policy: doctors, Scope: "consortium"}
@@ -205,7 +206,7 @@ func TestRefusedEarly(t *testing.T) {
 	}
 }
 
-// nothingLeft: no record on the ledger, no payload pinned.
+// nothingLeft checks that no record is on the ledger and no payload is pinned.
 func (c *consortium) nothingLeft(t *testing.T) {
 	t.Helper()
 	page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditRecords(context.Background(), ledger.RecordQuery{})
@@ -228,8 +229,8 @@ func TestSearchQueryError(t *testing.T) {
 	}
 }
 
-// TestScopeEpochs: after a roll, newcomers search the new epoch and those who lost the
-// right only the old one.
+// TestScopeEpochs: after a roll, new members search the new epoch only, and former
+// members the old epoch only.
 func TestScopeEpochs(t *testing.T) {
 	c := newConsortium(t)
 	ctx := t.Context()
@@ -249,7 +250,7 @@ func TestScopeEpochs(t *testing.T) {
 		{"HospitalC", "nurse", []string{fresh.ID}},
 	} {
 		cl := c.as(t, p.msp, "someone", p.role)
-		for range 2 { // the second time with remembered keys
+		for range 2 { // the second search uses the stored keys
 			found, err := cl.Search(ctx, index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
 			if err != nil {
 				t.Fatalf("%s: %v", p.msp, err)
@@ -270,8 +271,8 @@ func TestScopeEpochs(t *testing.T) {
 	}
 }
 
-// TestScopeKeysAreRemembered: a second search costs no second access entry, and another
-// ledger does not get the old keys.
+// TestScopeKeysAreRemembered: a second search needs no second access entry. The stored
+// keys are not used with another ledger.
 func TestScopeKeysAreRemembered(t *testing.T) {
 	c := newConsortium(t)
 	c.seal(t, "x", "word")

@@ -43,7 +43,7 @@ func TestExplain(t *testing.T) {
 		t.Errorf("a nurse: %+v", e)
 	}
 
-	// Each question is on the ledger, and was there before the answer.
+	// Each question is on the ledger before it is answered.
 	page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditAccesses(ctx, ledger.AccessQuery{Record: sealed.ID})
 	if err != nil || len(page.Entries) != 3 {
 		t.Errorf("%d access entries, %v", len(page.Entries), err)
@@ -67,7 +67,7 @@ func TestExplain(t *testing.T) {
 	}
 	forged := c.world.GetEnvelope(sealed.ID, 1)
 	mac := bytes.Index(forged, []byte("\n--- ")) + len("\n--- ")
-	forged[mac] = "AB"[forged[mac]&1] // another letter: A is odd, B is even
+	forged[mac] = "AB"[forged[mac]&1] // another letter: A has an odd code, B an even one
 	for _, bad := range [][]byte{forged, []byte("nothing"), forged[:100]} {
 		c.world.SetEnvelope(sealed.ID, 1, bad)
 		if e, err := custodian.Explain(ctx, sealed.ID, client.ExplainRequest{}); !errors.Is(err, client.ErrTampered) {
@@ -76,7 +76,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestExplainStale: who missed a rotation is told which version is needed.
+// TestExplainStale: a person who missed a rotation learns which version is needed.
 func TestExplainStale(t *testing.T) {
 	c := newConsortium(t)
 	jones := c.as(t, "HospitalB", "jones", "doctor")
@@ -97,8 +97,8 @@ func TestExplainStale(t *testing.T) {
 	}
 }
 
-// TestExport: a patient with age and their own key reads what was exported; nobody's key
-// was needed to export it.
+// TestExport: a patient can read the exported record with age and their own key. The
+// export needs no key.
 func TestExport(t *testing.T) {
 	ctx, c := t.Context(), newConsortium(t)
 	patient, err := age.GenerateX25519Identity()
@@ -145,7 +145,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("the payload: %q, %v", got, err)
 	}
 
-	// Nothing without an access entry, and nothing that does not match its CID.
+	// Export needs an access entry, and a payload that matches its CID.
 	c.world.Fail = func(transaction string) error {
 		if transaction == ledger.AccessRequest {
 			return ledger.Errorf(ledger.ErrUnavailable, "down")

@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestGivenWords: what nobody could search for is refused before anything is sealed.
+// TestGivenWords: a value that no query can match is refused before anything is sealed.
 func TestGivenWords(t *testing.T) {
 	for name, r := range map[string]SealRequest{
 		"empty keyword":           {Keywords: []string{" "}},
@@ -34,8 +34,8 @@ func TestGivenWords(t *testing.T) {
 	}
 }
 
-// TestFactsInEnvelope: an envelope has each keyword once, and gives back facts and
-// metadata; without facts, what the metadata tells.
+// TestFactsInEnvelope: an envelope holds each keyword once and gives back facts and
+// metadata. An envelope without facts gives back those of the metadata.
 func TestFactsInEnvelope(t *testing.T) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {

@@ -30,7 +30,7 @@ func newIdentity(t *testing.T) *age.X25519Identity {
 	return id
 }
 
-// recallingMemory outlives its client, as a wallet does.
+// recallingMemory outlives its client, like a wallet.
 type recallingMemory struct{ items sync.Map }
 
 func (m *recallingMemory) Load(name string) ([]byte, error) {
@@ -45,7 +45,7 @@ func (m *recallingMemory) Store(name string, data []byte) error {
 	return nil
 }
 
-// threeRecords is a request whose faults are injected below.
+// threeRecords is the request of the fault tests.
 func threeRecords() client.SealRequest {
 	return client.SealRequest{
 		Sources: []client.Source{text("a", "one"), text("b", "two"), text("c", "three")},
@@ -53,8 +53,8 @@ func threeRecords() client.SealRequest {
 	}
 }
 
-// TestSealFaults lets every step of a seal fail, the first time and later, and looks for
-// what it left.
+// TestSealFaults makes each step of a seal fail, on its first and on later calls, and
+// checks the remains.
 func TestSealFaults(t *testing.T) {
 	steps := []string{ledger.AuthorityKeys, ledger.AuthorityList, ledger.ScopeList, ledger.AccessRequest, ledger.ScopeKey,
 		ledger.IndexGet, ledger.IndexPut, ledger.RecordCreate, "put"}
@@ -81,8 +81,8 @@ func TestSealFaults(t *testing.T) {
 					return
 				}
 				if err == nil {
-					// A step that repeats what is safe to repeat may get over it, and the
-					// index may be written later.
+					// Safe steps are repeated, so the seal may succeed. The index may be
+					// written later.
 					c.allThere(t, doctor, sealed)
 					return
 				}
@@ -99,8 +99,8 @@ func TestSealFaults(t *testing.T) {
 	}
 }
 
-// allThere: what was sealed is found by everybody, if not at once then with the author's
-// next command, and is in the index once.
+// allThere checks that everyone finds the sealed records, at the latest after the
+// author's next command, and that the index holds them once.
 func (c *consortium) allThere(t *testing.T, author *client.Client, sealed []client.Sealed) {
 	t.Helper()
 	if _, err := author.FlushIndex(t.Context(), client.FlushOptions{}); err != nil {
@@ -115,7 +115,7 @@ func (c *consortium) allThere(t *testing.T, author *client.Client, sealed []clie
 	}
 }
 
-// nothingFound: whatever index entries were written resolve to nothing.
+// nothingFound checks that the written index entries lead to no record.
 func (c *consortium) nothingFound(t *testing.T) {
 	t.Helper()
 	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
@@ -124,8 +124,8 @@ func (c *consortium) nothingFound(t *testing.T) {
 	}
 }
 
-// TestSealBatchesFault: of two transactions the second fails. The first one's records
-// stay and are told of.
+// TestSealBatchesFault: the second of two transactions fails. The records of the first
+// stay, and the caller learns of them.
 func TestSealBatchesFault(t *testing.T) {
 	c := newConsortium(t)
 	r := threeRecords()
@@ -150,7 +150,7 @@ func TestSealBatchesFault(t *testing.T) {
 	}
 }
 
-// TestSealUnknownOutcome: the records may be on the ledger, so their payloads must stay.
+// TestSealUnknownOutcome: the records may be on the ledger, so the payloads stay pinned.
 func TestSealUnknownOutcome(t *testing.T) {
 	c := newConsortium(t)
 	lost := errors.Join(client.ErrUnknownOutcome, client.ErrUnavailable)
@@ -173,8 +173,8 @@ func TestSealUnknownOutcome(t *testing.T) {
 	}
 }
 
-// TestSealUnknownIndex: when only the index entries are in doubt no record is; the next
-// command finds out, and writes none twice.
+// TestSealUnknownIndex: only the outcome of the index entries is unknown, so the seal
+// succeeds. The next command finds the outcome and writes no entry twice.
 func TestSealUnknownIndex(t *testing.T) {
 	for _, committed := range []bool{true, false} {
 		c := newConsortium(t)
@@ -199,7 +199,7 @@ func TestSealUnknownIndex(t *testing.T) {
 			t.Errorf("committed %v: warnings %q", committed, sealed[0].Warnings)
 		}
 		c.allThere(t, doctor, sealed)
-		want := 64 // the bucket of a transaction that is written at once
+		want := 64 // bucket of a transaction with ModeNow
 		if !committed {
 			want = outbox.DefaultSize
 		}
@@ -209,8 +209,8 @@ func TestSealUnknownIndex(t *testing.T) {
 	}
 }
 
-// TestSealUnpinFails: the first failure decides what the error is, and what stayed behind
-// is named.
+// TestSealUnpinFails: the seal returns the first failure. Its message names the payloads
+// that stay pinned.
 func TestSealUnpinFails(t *testing.T) {
 	c := newConsortium(t)
 	c.world.Fail = func(name string) error {
@@ -231,7 +231,7 @@ func TestSealUnpinFails(t *testing.T) {
 	}
 }
 
-// TestSealCancelled cancels a seal at each step that can be told from outside.
+// TestSealCancelled cancels a seal at each step that is visible from outside.
 func TestSealCancelled(t *testing.T) {
 	for _, step := range []string{ledger.AuthorityKeys, ledger.ScopeKey, "put", ledger.IndexGet, ledger.IndexPut} {
 		t.Run(step, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestSealCancelled(t *testing.T) {
 			doctor := c.as(t, "HospitalA", "doctor", "doctor")
 			sealed, err := doctor.Seal(ctx, threeRecords())
 			c.world.Fail, c.blobs.Fail = nil, nil
-			if err == nil { // the records were registered while the index was being written
+			if err == nil { // the records were already registered
 				c.allThere(t, doctor, sealed)
 				return
 			}
@@ -278,7 +278,7 @@ type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
-// TestOpenFaults: whatever fails, the error is that of the step.
+// TestOpenFaults: open returns the error of the step that fails.
 func TestOpenFaults(t *testing.T) {
 	for _, step := range []string{ledger.RecordGet, ledger.AccessRequest, ledger.RecordEnvelope, "open"} {
 		c := newConsortium(t)
@@ -298,7 +298,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 }
 
-// TestOpenWaitsForPrivateData: the wrapped key may reach the peer after the block.
+// TestOpenWaitsForPrivateData: the wrapped key may reach the peer later than the block.
 func TestOpenWaitsForPrivateData(t *testing.T) {
 	c := newConsortium(t)
 	sealed := c.seal(t, "content")

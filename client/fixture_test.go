@@ -21,8 +21,8 @@ import (
 // doctors is the policy of most tests.
 const doctors = "HospitalA:role=doctor or HospitalB:role=doctor"
 
-// believed is longer than a Client believes what the ledger said of keys and custodians.
-// Tests that wait so long do it in a bubble.
+// believed is longer than the validity of cached ledger answers about keys and
+// custodians. Tests that wait for it run in a synctest bubble.
 const believed = 3 * time.Second
 
 func inBubble(f func(*testing.T)) func(*testing.T) {
@@ -77,7 +77,7 @@ func (c *consortium) key(t *testing.T, name string, version int) ledger.Attribut
 	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(raw)}
 }
 
-// identity issues attribute keys to a person.
+// identity issues attribute keys to a user.
 func (c *consortium) identity(t *testing.T, gid string, attributes ...string) age.Identity {
 	t.Helper()
 	var keys []*abe.UserKey
@@ -96,8 +96,8 @@ func (c *consortium) identity(t *testing.T, gid string, attributes ...string) ag
 	return id
 }
 
-// as is the client of a person with a role at a hospital, and the attribute key for it if
-// it is a clinical one.
+// as returns a client for a user with a role at a hospital. Clinical roles come with the
+// attribute key for the role.
 func (c *consortium) as(t *testing.T, msp, id, role string) *client.Client {
 	t.Helper()
 	var attributes []string
@@ -120,7 +120,7 @@ func text(name, content string) client.Source {
 	return client.ReaderSource(name, strings.NewReader(content))
 }
 
-// seal seals one text as doctor@HospitalA.
+// seal seals a text as doctor@HospitalA.
 func (c *consortium) seal(t *testing.T, content string, keywords ...string) client.Sealed {
 	t.Helper()
 	sealed, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), client.SealRequest{

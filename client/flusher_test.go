@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// sizes is a ledger that notes how many entries each index transaction has.
+// sizes is a ledger that records the number of entries in each index transaction.
 type sizes struct {
 	client.Ledger
 	mu    sync.Mutex
@@ -28,9 +28,9 @@ func (s *sizes) PutEntries(ctx context.Context, entries []index.Entry) error {
 	return s.Ledger.PutEntries(ctx, entries)
 }
 
-// TestManySealsFillTransactions: while seals follow each other, index transactions are
-// full, and the last seal leaves no more than what has too little company. One seal after
-// the other writes as soon as there is company.
+// TestManySealsFillTransactions: concurrent seals fill their index transactions. The last
+// seal leaves only entries of too few records to hide each other. Sequential seals write
+// as soon as enough records wait.
 func TestManySealsFillTransactions(t *testing.T) {
 	c := newConsortium(t)
 	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
@@ -96,8 +96,8 @@ func TestManySealsFillTransactions(t *testing.T) {
 	}
 }
 
-// concurrent returns a doctor, a function that seals a source for them, and the sizes of
-// their index transactions.
+// concurrent returns a doctor's client, a function that seals a source with it, and the
+// sizes of its index transactions.
 func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(s client.Source) error) {
 	t.Helper()
 	c := newConsortium(t)
@@ -114,8 +114,8 @@ func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(
 	}
 }
 
-// slow is a source that says when somebody reads it, and ends with an error when it is
-// told.
+// slow returns a source that signals when it is being read. It fails with the error that
+// the test sends.
 func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
 	opened, told := make(chan struct{}), make(chan error)
 	return client.Source{Name: "slow", Size: -1, Open: func() (io.ReadCloser, error) {
@@ -124,8 +124,8 @@ func slow() (src client.Source, reading <-chan struct{}, end chan<- error) {
 	}}, opened, told
 }
 
-// TestLastSealFails: what other seals left to one that is still on its way is written
-// also when that one fails.
+// TestLastSealFails: a running seal may have to write the entries of others. It writes
+// them even if it fails.
 func TestLastSealFails(t *testing.T) {
 	s, doctor, seal := concurrent(t, time.Hour)
 	src, reading, end := slow()
@@ -152,7 +152,7 @@ func TestLastSealFails(t *testing.T) {
 	}
 }
 
-// TestLongSeal: a seal that takes long does not hold back what others left to it.
+// TestLongSeal: a long seal does not delay the entries of others.
 func TestLongSeal(t *testing.T) {
 	_, doctor, seal := concurrent(t, 20*time.Millisecond)
 	src, reading, end := slow()
@@ -170,7 +170,7 @@ func TestLongSeal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status.Records < outbox.DefaultRecords { // too few to hide each other
+		if status.Records < outbox.DefaultRecords { // too few records to hide each other
 			break
 		}
 		if time.Now().After(deadline) {

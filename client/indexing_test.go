@@ -27,7 +27,7 @@ func (c *consortium) search(t *testing.T, query string) client.Results {
 	return found
 }
 
-// TestBatched: entries wait for those of other records, and are then written in
+// TestBatched: entries wait for those of other records. Then they are written in
 // transactions of one size.
 func TestBatched(t *testing.T) {
 	c := newConsortium(t)
@@ -54,7 +54,7 @@ func TestBatched(t *testing.T) {
 	if n := len(c.search(t, "word").Hits); n != 0 || c.world.Entries("HospitalA") != 0 {
 		t.Errorf("%d found, %d entries written before there were enough", n, c.world.Entries("HospitalA"))
 	}
-	seal(index.ModeNow) // does not take the waiting ones along
+	seal(index.ModeNow) // does not write the waiting entries
 	if n := len(c.search(t, "word").Hits); n != 1 || c.world.Entries("HospitalA") != 64 {
 		t.Errorf("%d found, %d entries", n, c.world.Entries("HospitalA"))
 	}
@@ -74,9 +74,9 @@ func TestBatched(t *testing.T) {
 	}
 }
 
-// TestAmendHidesTheVersionBefore: by what only the former version says nothing is found
-// any more. When its envelope had no room for all that it was indexed by, what the record
-// itself says is hidden all the same, and there is a warning.
+// TestAmendHidesTheVersionBefore: a search for keywords of only the former version finds
+// nothing. If the former envelope had no room for all keywords, an amendment still hides
+// the terms of the record's content, and it returns a warning.
 func TestAmendHidesTheVersionBefore(t *testing.T) {
 	var many []string
 	for i := range 3000 {
@@ -106,8 +106,8 @@ func TestAmendHidesTheVersionBefore(t *testing.T) {
 	}
 }
 
-// TestAmendAfterAGap: a version that was not indexed lies between. What the one before it
-// says is found no more all the same.
+// TestAmendAfterAGap: versions without index entries lie between. The keywords of the
+// last indexed version are hidden all the same.
 func TestAmendAfterAGap(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")
@@ -131,7 +131,8 @@ func TestAmendAfterAGap(t *testing.T) {
 	}
 }
 
-// TestAmendByAnother: who may amend but not open the version before is warned.
+// TestAmendByAnother: a user who can amend a record but not open the former version gets
+// a warning.
 func TestAmendByAnother(t *testing.T) {
 	c := newConsortium(t)
 	first, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), client.SealRequest{
@@ -146,8 +147,8 @@ func TestAmendByAnother(t *testing.T) {
 	}
 }
 
-// TestPages: pages join up, whatever comes in between, and dangling entries do not make
-// them shorter.
+// TestPages: pages neither overlap nor leave gaps when records are added meanwhile.
+// Dangling entries do not shorten them.
 func TestPages(t *testing.T) {
 	c := newConsortium(t)
 	want := make(map[string]bool)
@@ -182,7 +183,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// lying is a peer that changes its answers.
+// lying is a peer that alters its answers.
 type lying struct {
 	client.Ledger
 	answer  func(values [][]byte)
@@ -211,8 +212,8 @@ func (l *lying) Retirements(ctx context.Context, scope string) ([]ledger.Retirem
 	return append(got, l.retired...), err
 }
 
-// TestLyingPeer: what is altered is a problem beside what did verify; what is left out at
-// the end is found with a second peer.
+// TestLyingPeer: an altered entry becomes a problem in the result, beside the verified
+// hits. A second peer reveals entries that the first withholds at the end of a chain.
 func TestLyingPeer(t *testing.T) {
 	c := newConsortium(t)
 	for range 5 {
@@ -266,8 +267,8 @@ func TestLyingPeer(t *testing.T) {
 	}
 }
 
-// TestCompact: after a compaction everything is found in the current epoch alone, also by
-// newcomers, and a run that was interrupted goes on.
+// TestCompact: after a compaction, a search of the current epoch finds everything, also
+// for new members. An interrupted run can be resumed.
 func TestCompact(t *testing.T) {
 	c := newConsortium(t)
 	for i := range 5 {
@@ -331,8 +332,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// TestKindsThatPeopleGive: the index shows the beginning of a kind that is none of a
-// format's, and finds the record by all of it.
+// TestKindsThatPeopleGive: the index shows the beginning of a kind that no format
+// defines. A search for the full kind finds the record.
 func TestKindsThatPeopleGive(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")

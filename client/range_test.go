@@ -10,8 +10,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// TestOpenRange: a part is what the record says there, is told apart from a whole record,
-// and is for the entitled only.
+// TestOpenRange: a range has the record's bytes at that offset, cannot be taken for a
+// whole record, and opens only for entitled people.
 func TestOpenRange(t *testing.T) {
 	c := newConsortium(t)
 	content := strings.Repeat("0123456789abcdef", 20_000)
@@ -49,9 +49,9 @@ func TestOpenRange(t *testing.T) {
 	}
 }
 
-// TestAccessEntryServesAgain: a Client that opens again for the same purpose uses its
-// entry; another purpose, person or Client needs one of its own, and so does every
-// attempt in vain.
+// TestAccessEntryServesAgain: a Client that opens a record again for the same purpose
+// reuses its access entry. Another purpose, user or Client needs a new entry. So does
+// each failed attempt.
 func TestAccessEntryServesAgain(t *testing.T) {
 	c := newConsortium(t)
 	sealed := c.seal(t, "record")

@@ -17,12 +17,12 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A gate is a ledger that holds every registration until it is opened, and counts them.
+// A gate is a ledger that holds back all registrations until it opens, and counts them.
 type gate struct {
 	client.Ledger
 	open    chan struct{}
 	calls   atomic.Int32
-	outcome error // of registrations of several records, instead of sending them
+	outcome error // result of registrations of several records, which are then not sent
 }
 
 func (g *gate) CreateRecords(ctx context.Context, records []ledger.NewRecord, envelopes [][]byte) ([]ledger.RecordVersion, error) {
@@ -38,8 +38,8 @@ func (g *gate) CreateRecords(ctx context.Context, records []ledger.NewRecord, en
 	return g.Ledger.CreateRecords(ctx, records, envelopes)
 }
 
-// together seals texts in n calls of their own, all of which register or wait before the
-// gate opens.
+// together seals texts in n concurrent calls. Each of them is registering or waiting when
+// the gate opens.
 func together(t *testing.T, c *consortium, g *gate, n int, before func(), change func(ctx context.Context, i int, r *client.SealRequest) context.Context) ([]client.Sealed, []error) {
 	t.Helper()
 	g.open = make(chan struct{})
@@ -72,8 +72,8 @@ func together(t *testing.T, c *consortium, g *gate, n int, before func(), change
 	return sealed, errs
 }
 
-// TestSealsShareTransactions seals ten records at once. The first two go alone, and the
-// other eight together.
+// TestSealsShareTransactions seals ten records at once. The first two are registered
+// alone, the other eight together.
 func TestSealsShareTransactions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -105,7 +105,8 @@ func TestSealsShareTransactions(t *testing.T) {
 	})
 }
 
-// TestNobodyFailsForAnother lets one of many calls ask for a record id that is taken.
+// TestNobodyFailsForAnother: one of many calls asks for a record id that is taken. Only
+// that call fails.
 func TestNobodyFailsForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -128,8 +129,8 @@ func TestNobodyFailsForAnother(t *testing.T) {
 	})
 }
 
-// TestGroupOfUnknownOutcome keeps every payload when nobody knows whether the transaction
-// that they share is in force.
+// TestGroupOfUnknownOutcome: the outcome of a shared transaction is unknown. All payloads
+// stay pinned.
 func TestGroupOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -153,8 +154,8 @@ func TestGroupOfUnknownOutcome(t *testing.T) {
 	})
 }
 
-// TestCancelledInAGroup cancels calls that wait for company: they register nothing, and
-// the others are not held up.
+// TestCancelledInAGroup cancels calls that wait for a shared transaction. They register
+// nothing and do not delay the others.
 func TestCancelledInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
@@ -165,7 +166,7 @@ func TestCancelledInAGroup(t *testing.T) {
 		_, errs := together(t, c, g, 10, cancel, func(own context.Context, i int, _ *client.SealRequest) context.Context {
 			if mine.Add(1) > 6 {
 				cancelled[i] = true
-				for g.calls.Load() < 2 { // the two that do not wait are others
+				for g.calls.Load() < 2 { // waits until the two calls that are registered alone have left
 					time.Sleep(time.Millisecond)
 				}
 				return ctx

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// TestSourceID: a caller may choose the record id, once; another attempt leaves the
-// record as it was.
+// TestSourceID: a caller may choose a record id once. A second attempt does not change
+// the record.
 func TestSourceID(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")

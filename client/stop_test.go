@@ -16,7 +16,7 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// stuckBlobs let nothing be unpinned.
+// stuckBlobs never finish an unpin.
 type stuckBlobs struct {
 	client.Blobs
 	unpins func()
@@ -28,7 +28,7 @@ func (b *stuckBlobs) Unpin(ctx context.Context, id string) error {
 	return ctx.Err()
 }
 
-// brokenRegistry refuses records.
+// brokenRegistry refuses all records.
 type brokenRegistry struct {
 	client.Ledger
 	refuse func(ctx context.Context) error
@@ -38,8 +38,8 @@ func (l *brokenRegistry) CreateRecords(ctx context.Context, _ []ledger.NewRecord
 	return nil, l.refuse(ctx)
 }
 
-// TestStopWhileCleaningUp: a seal that is told to stop does not wait long for a store
-// that stands still, whether it is told before it begins to clean up or meanwhile.
+// TestStopWhileCleaningUp: a cancelled seal does not wait long for a stalled store. The
+// cancellation may come before or during the clean-up.
 func TestStopWhileCleaningUp(t *testing.T) {
 	broken := errors.New("the orderers are on fire")
 	for _, first := range []error{context.Canceled, broken} {
@@ -72,8 +72,8 @@ func TestStopWhileCleaningUp(t *testing.T) {
 	}
 }
 
-// TestLastSealStopped: a seal that is told to stop begins no transaction, though others
-// have left it entries to write. They stay in the outbox for whoever comes next.
+// TestLastSealStopped: a cancelled seal starts no transaction for the entries of others.
+// They stay in the outbox for the next seal.
 func TestLastSealStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, doctor, seal := concurrent(t, time.Hour)

@@ -19,7 +19,7 @@ import (
 	"github.com/chartseal/chartseal/client/clienttest"
 )
 
-// A tap is a ledger that keeps the envelopes of each registration.
+// A tap is a ledger that records the envelopes of each registration.
 type tap struct {
 	client.Ledger
 	mu   sync.Mutex
@@ -34,8 +34,8 @@ func (l *tap) CreateRecords(ctx context.Context, records []ledger.NewRecord, env
 }
 
 // TestSealedTogether seals records of two policies and three patients in one transaction.
-// Envelopes of one policy share its encapsulation, whoever the patient is, and each opens
-// for whom it should.
+// Envelopes of one policy share its encapsulation, for any patient. Each opens for its
+// own readers.
 func TestSealedTogether(t *testing.T) {
 	patients := make([]*age.X25519Identity, 3)
 	for i := range patients {
@@ -49,7 +49,7 @@ func TestSealedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)
 		l := &tap{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
-		const n = 14 // the first two go alone
+		const n = 14 // the first two are registered alone
 		sealed, errs := together(t, c, &gate{Ledger: l}, n, nil, func(ctx context.Context, i int, r *client.SealRequest) context.Context {
 			r.Policy, r.PatientRecipient = policyOf(i), patients[patientOf(i)].Recipient().String()
 			return ctx
@@ -85,8 +85,7 @@ func TestSealedTogether(t *testing.T) {
 	})
 }
 
-// TestBeginningsSwapped plays a peer that puts envelopes together in other ways than they
-// were sealed.
+// TestBeginningsSwapped plays a peer that recombines the parts of envelopes.
 func TestBeginningsSwapped(t *testing.T) {
 	for name, attack := range map[string]func(beginning, rest, neighbour, other []byte) []byte{
 		"the beginning of another group": func(_, rest, _, other []byte) []byte { return slices.Concat(other, rest) },
@@ -126,8 +125,8 @@ func TestBeginningsSwapped(t *testing.T) {
 	}
 }
 
-// TestEnvelopeThatFailsInAGroup gives one of many calls a policy and keywords whose
-// envelope is too large. Nobody else fails.
+// TestEnvelopeThatFailsInAGroup: one of many calls has an envelope that is too large,
+// because of its policy and keywords. The other calls succeed.
 func TestEnvelopeThatFailsInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t)

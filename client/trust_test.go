@@ -19,13 +19,13 @@ import (
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// lyingPeer is the own hospital's peer with an administrator who wants to read what its
-// people seal.
+// lyingPeer is the own hospital's peer with an administrator who wants to read sealed
+// records.
 type lyingPeer struct {
 	*clienttest.Person
-	keys      func(ledger.AttributeKey) ledger.AttributeKey // what it gives instead of a public key
-	custodian string                                        // what it gives instead of every custodian
-	scopeKey  []byte                                        // what it gives instead of every wrapped scope key
+	keys      func(ledger.AttributeKey) ledger.AttributeKey // replaces each public key
+	custodian string                                        // replaces each custodian
+	scopeKey  []byte                                        // replaces each wrapped scope key
 }
 
 func (l *lyingPeer) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
@@ -56,8 +56,8 @@ func (l *lyingPeer) ScopeKey(ctx context.Context, name string, epoch int, access
 	return key, err
 }
 
-// TestOwnPeerThatReads: a peer that gives its own people false keys or a false custodian
-// reads what they seal, unless another organisation's peer is asked too.
+// TestOwnPeerThatReads: a peer that hands out false keys or a false custodian can read
+// what its people seal. A witness, the peer of another organisation, prevents this.
 func TestOwnPeerThatReads(t *testing.T) {
 	attacker, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -94,8 +94,8 @@ func TestOwnPeerThatReads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Both have seen the true keys. That does not help the one who asks nobody
-			// else.
+			// Both clients have seen the true keys. That does not help the one without a
+			// witness.
 			for _, cl := range []*client.Client{trusting, careful} {
 				if _, err := seal(cl); err != nil {
 					t.Fatal(err)
@@ -121,7 +121,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 	}
 }
 
-// steal opens a record with an identity that the attacker has.
+// steal opens a record with an identity of the attacker.
 func steal(t *testing.T, c *consortium, s client.Sealed, id age.Identity) string {
 	t.Helper()
 	m, err := envelope.Open(c.world.GetEnvelope(s.ID, 1), ledger.RecordVersion{ID: s.ID, Version: 1, CID: s.CID}, id)
@@ -147,8 +147,8 @@ func steal(t *testing.T, c *consortium, s client.Sealed, id age.Identity) string
 	return string(plain)
 }
 
-// TestOwnPeerThatSearches: a scope key of the peer's own, sealed to the true policy, is
-// not indexed under.
+// TestOwnPeerThatSearches: a false scope key, sealed by the peer to the true policy, is
+// refused.
 func TestOwnPeerThatSearches(t *testing.T) {
 	c := newConsortium(t)
 	key := make([]byte, envelope.KeySize)
@@ -177,7 +177,7 @@ func TestOwnPeerThatSearches(t *testing.T) {
 	}
 }
 
-// // registered counts the records on the ledger.
+// registered counts the records on the ledger.
 func registered(t *testing.T, c *consortium) int {
 	t.Helper()
 	page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditRecords(t.Context(), ledger.RecordQuery{})

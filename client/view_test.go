@@ -10,8 +10,8 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// TestSearchSeesWhatChanged: a client that has searched before reads the index with what
-// it knew then, and must notice a new epoch all the same.
+// TestSearchSeesWhatChanged: a client that has searched before reads the index from its
+// cached view. It still notices a new epoch.
 func TestSearchSeesWhatChanged(t *testing.T) {
 	c := newConsortium(t)
 	doctor := c.as(t, "HospitalA", "doctor", "doctor")
@@ -49,9 +49,9 @@ func TestSearchSeesWhatChanged(t *testing.T) {
 	}
 }
 
-// TestSearchTakesTwoCalls: the second search of a person, also in another process, asks
-// for labels and records and nothing else, and what has changed meanwhile costs one call
-// more and is found.
+// TestSearchTakesTwoCalls: a user's second search, even in another process, reads only
+// labels and records. If something has changed meanwhile, the search takes one more call
+// and finds it.
 func TestSearchTakesTwoCalls(t *testing.T) {
 	c := newConsortium(t)
 	memory := &recallingMemory{}
@@ -94,7 +94,7 @@ func TestSearchTakesTwoCalls(t *testing.T) {
 			t.Errorf("after a roll: %q", got)
 		}
 	}
-	// A process that was started before the roll may keep the new key alone.
+	// A process that was started before the roll may store the new key only.
 	kept, err := memory.Load("scope/consortium.json")
 	if err != nil {
 		t.Fatal(err)
