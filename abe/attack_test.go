@@ -14,11 +14,11 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// These tests do what an attacker would do, past every check of ours: they hand the
-// decryption the keys and coefficients of the attacker's choice and look at the secret
-// that comes out, not at our error.
+// These tests perform real attacks and bypass our own checks. They decrypt with keys and
+// coefficients of the attacker's choice. They compare the resulting secret, not our
+// error.
 
-// A target is a sealed secret that the attacker is after.
+// A target is a sealed secret under attack.
 type target struct {
 	span   *policy.Span
 	rows   []row
@@ -42,8 +42,8 @@ func (w *world) target(text string) *target {
 	return &target{spans[0], rows, secret.Marshal()}
 }
 
-// attack decrypts with the coefficients of someone who holds the named attributes, for
-// the GID, with the given keys.
+// attack decrypts for the GID with the given keys. It uses the coefficients of a holder
+// of the named attributes.
 func (g *target) attack(t *testing.T, gid string, attributes []string, keys map[string]*UserKey) []byte {
 	t.Helper()
 	coefficients, ok := g.span.Solve(policy.Holding(attributes...))
@@ -69,8 +69,8 @@ func byName(keys ...*UserKey) map[string]*UserKey {
 	return m
 }
 
-// collusions are policies with two people, neither of whom satisfies them, who do
-// together.
+// collusions lists policies with two users. Neither user satisfies the policy alone, but
+// their attributes together do.
 var collusions = []struct{ policy, alice, bob string }{
 	{"A:x and B:y", "A:x", "B:y"},
 	{"A:x and (B:y or B:z)", "A:x", "B:z"},
@@ -78,7 +78,7 @@ var collusions = []struct{ policy, alice, bob string }{
 	{"2 of (A:x, B:y, A:z)", "A:x", "B:y"},
 	{"2 of (A:x, B:y, A:z)", "A:x", "A:z"},
 	{"2 of (A:x and A:w, B:y, B:z)", "B:z", "B:y"},
-	{"A:x and B:y or A:x and B:z", "A:x", "B:z"}, // reused attribute, factored
+	{"A:x and B:y or A:x and B:z", "A:x", "B:z"}, // factoring removes the repeated attribute
 }
 
 func TestCollusion(t *testing.T) {
@@ -97,8 +97,8 @@ func TestCollusion(t *testing.T) {
 				t.Errorf("%s: alice and bob together get the secret as %s", c.policy, gid)
 			}
 		}
-		// Mixed GIDs: each row with the hash of its key's holder, which our decapsulate
-		// does not even offer.
+		// Mixed GIDs: each row uses the hash of its key's holder. Our decapsulate does
+		// not even offer this.
 		if bytes.Equal(g.mixed(t, attributes, both), g.secret) {
 			t.Errorf("%s: alice and bob together get the secret with both hashes", c.policy)
 		}
@@ -108,7 +108,7 @@ func TestCollusion(t *testing.T) {
 	}
 }
 
-// mixed is the decryption row by row, with H(GID) of each key's own holder.
+// mixed decrypts row by row, with H(GID) of each key's own holder.
 func (g *target) mixed(t *testing.T, attributes []string, keys map[string]*UserKey) []byte {
 	t.Helper()
 	coefficients, _ := g.span.Solve(policy.Holding(attributes...))
@@ -124,8 +124,8 @@ func (g *target) mixed(t *testing.T, attributes []string, keys map[string]*UserK
 	return suite.Product([]pairing.GT{suite.Product(factors, powers), suite.PairProduct(pairs)}, nil).Marshal()
 }
 
-// TestSplitStanzasDoNotCombine takes rows from the two ciphertexts of a policy that was
-// split: shares of different secrets.
+// TestSplitStanzasDoNotCombine combines rows from the two ciphertexts of a split policy.
+// They are shares of different secrets.
 func TestSplitStanzasDoNotCombine(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	_, stanzas := w.stanzas("A:x and B:y or A:x and B:z or B:y and B:z")
@@ -141,8 +141,8 @@ func TestSplitStanzasDoNotCombine(t *testing.T) {
 	}
 }
 
-// TestUnsatisfyingSets gives the solver's answer for everything to someone who has not
-// everything: wrong keys fill the gaps.
+// TestUnsatisfyingSets uses the solver's coefficients for all attributes, with wrong keys
+// for the attributes that the attacker lacks.
 func TestUnsatisfyingSets(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, test := range []struct {
@@ -169,7 +169,7 @@ func TestUnsatisfyingSets(t *testing.T) {
 	}
 }
 
-// TestRelabelledKeys changes what a key says of itself.
+// TestRelabelledKeys changes the labels of a key.
 func TestRelabelledKeys(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	sealed := w.seal("A:x and B:y", []byte("record"))
@@ -215,8 +215,8 @@ func TestRogueAuthority(t *testing.T) {
 	if _, err := rogue.Issue("H/d", "A:x", 1); err == nil {
 		t.Error("R issued under A's name")
 	}
-	// It can of course change its program. Its user keys do not fit A's public key, and
-	// its public key is not A's.
+	// R can of course claim to be A. Its user keys then do not fit A's public key, and
+	// its public key differs from A's.
 	disguised := &MasterKey{authority: "A", secret: rogue.secret}
 	forged, err := disguised.Issue("H/d", "A:x", 1)
 	if err != nil {
@@ -231,8 +231,8 @@ func TestRogueAuthority(t *testing.T) {
 	}
 }
 
-// TestStanzaMovedToAnotherFile puts a stanza, and a stanza with another's rows, where
-// they do not belong.
+// TestStanzaMovedToAnotherFile moves a stanza to another file, and rows to another
+// stanza.
 func TestStanzaMovedToAnotherFile(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x", "A:y"))
@@ -242,8 +242,7 @@ func TestStanzaMovedToAnotherFile(t *testing.T) {
 	if got, err := decrypt(moved, id); err == nil {
 		t.Errorf("a moved stanza opened: %q", got)
 	}
-	// Rows under another policy's text: the policy is part of what the AEAD
-	// authenticates.
+	// Rows under another policy's text fail, because the AEAD authenticates the policy.
 	_, stanzas := w.stanzas("A:x")
 	body := bytes.Replace(stanzas[0].Body, []byte("A:x"), []byte("A:y"), 1)
 	if _, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: body}}); !errors.Is(err, ErrTampered) {
@@ -251,8 +250,9 @@ func TestStanzaMovedToAnotherFile(t *testing.T) {
 	}
 }
 
-// TestRerandomisedRows multiplies a row by a sharing of nothing: the secret stays the
-// same, which a scheme without our binding would accept as a second valid ciphertext.
+// TestRerandomisedRows adds a sharing of zero to a row, which leaves the secret
+// unchanged. A scheme without our binding would accept the result as a second valid
+// ciphertext.
 func TestRerandomisedRows(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))
@@ -287,11 +287,11 @@ func TestRerandomisedRows(t *testing.T) {
 	}
 }
 
-// TestFlippedBytes flips each byte of a stanza, one bit at a time in turn.
+// TestFlippedBytes flips one bit in each byte of a stanza.
 func TestFlippedBytes(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	id := w.identity(w.issue("H/d", "A:x", "B:y", "A:z"))
-	_, stanzas := w.stanzas("A:x and (B:y or A:z)") // one of its rows is not used
+	_, stanzas := w.stanzas("A:x and (B:y or A:z)") // the policy needs only some of the rows
 	body := stanzas[0].Body
 	for i := range body {
 		changed := slices.Clone(body)
@@ -306,7 +306,7 @@ func TestFlippedBytes(t *testing.T) {
 	}
 }
 
-// TestTruncation cuts a stanza at every length, and lengthens it.
+// TestTruncation cuts a stanza at every length and extends it.
 func TestTruncation(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))
@@ -325,7 +325,7 @@ func TestTruncation(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// A broken stanza beside a good one does not stop the good one; alone it is reported.
+	// A broken stanza does not prevent a good one from opening. Alone, it is reported.
 	broken := &age.Stanza{Type: ourType(), Body: []byte{formatSalted}}
 	if _, err := id.Unwrap([]*age.Stanza{broken, stanzas[0]}); err != nil {
 		t.Errorf("good stanza after a broken one: %v", err)

@@ -10,8 +10,8 @@ import (
 	"filippo.io/age"
 )
 
-// TestBackup loses an authority's master key and restores it, and checks that everything
-// issued before still fits.
+// TestBackup loses an authority's master key, restores it, and checks that all earlier
+// keys still fit.
 func TestBackup(t *testing.T) {
 	w := newWorld(t, "A")
 	original := w.masters["A"]
@@ -28,7 +28,7 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	passphrase.SetWorkFactor(10) // the test's, for speed
+	passphrase.SetWorkFactor(10) // low, to make the test fast
 	right, err := PassphraseIdentity("correct horse")
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +120,8 @@ func TestOpenMasterRefuses(t *testing.T) {
 	}
 }
 
-// TestDestroyed uses a master key after its secret was overwritten: everybody knows what
-// zeros give.
+// TestDestroyed uses a master key after its secret was overwritten. Keys derived from
+// zeros would be known to everyone.
 func TestDestroyed(t *testing.T) {
 	m := newWorld(t, "A").masters["A"]
 	m.Destroy()
@@ -147,7 +147,7 @@ func TestThresholdBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Through the custodians' files.
+	// The same through the custodians' files.
 	for i := range shares {
 		id, err := age.GenerateX25519Identity()
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkWrap seals a file key to policies of which every attribute must be held.
+// BenchmarkWrap seals a file key to policies that require all of their attributes.
 func BenchmarkWrap(b *testing.B) { bySize(b, benchmarkWrap) }
 
 // BenchmarkShared seals a hundred file keys with one encapsulation.
@@ -26,7 +26,7 @@ func BenchmarkShared(b *testing.B) {
 	})
 }
 
-// BenchmarkUnwrap opens it again, with all of them.
+// BenchmarkUnwrap opens the same policies with all attributes.
 func BenchmarkUnwrap(b *testing.B) { bySize(b, benchmarkUnwrap) }
 
 func bySize(b *testing.B, run func(b *testing.B, w *world, names []string)) {

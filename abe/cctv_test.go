@@ -16,9 +16,8 @@ import (
 	"filippo.io/age/armor"
 )
 
-// TestPublicAgeVectors runs the age community's test vectors with an identity of ours
-// beside the one that the vector names: ours must neither open anything nor change any
-// result.
+// TestPublicAgeVectors runs the age community's test vectors with one of our identities
+// beside the one that each vector names. Ours must open nothing and change no result.
 func TestPublicAgeVectors(t *testing.T) {
 	w := newWorld(t, "A")
 	ours := w.identity(w.issue("H/d", "A:x"))
@@ -59,8 +58,8 @@ type ageVector struct {
 	file            []byte
 }
 
-// openAgeVector gives "success" or the kind of failure. Header, HMAC and armor failures
-// are told apart by nothing but age's prose, so they are one kind here.
+// openAgeVector returns "success" or the kind of failure. Only age's error texts
+// distinguish header, HMAC and armor failures, so they count as one kind.
 func openAgeVector(v *ageVector, with ...age.Identity) (string, []byte) {
 	var in io.Reader = bytes.NewReader(v.file)
 	if v.armored {

@@ -16,10 +16,11 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Each of these tests shows a defect of gofe (or bn256) as it is at the pinned version,
-// and that it cannot happen here. When gofe mends one, the first half fails and tells us.
+// Each of these tests shows a defect of gofe or bn256 at the pinned version, and that
+// this package does not have it. If gofe fixes a defect, the first half of its test fails
+// and tells us.
 
-// panics runs f and says whether it panicked.
+// panics runs f and reports whether it panicked.
 func panics(f func()) (yes bool) {
 	defer func() { yes = recover() != nil }()
 	f()
@@ -47,8 +48,8 @@ func TestDefectPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// c alone should satisfy; in gofe's reading it does not, as its row is not (1, 0,
-	// ...).
+	// c alone should satisfy the policy. With gofe it does not, because its row is not
+	// (1, 0, ...).
 	if c := msp.Mat[2]; c[0].Cmp(big.NewInt(1)) == 0 && c[1].Sign() == 0 {
 		t.Error("gofe now reads a AND b OR c as (a AND b) OR c")
 	}
@@ -58,8 +59,8 @@ func TestDefectPrecedence(t *testing.T) {
 	}
 }
 
-// TestDefectUnauthenticated: AES-CBC without a MAC lets a flipped bit, or a wrong key,
-// through as garbage with a nil error.
+// TestDefectUnauthenticated: gofe uses AES-CBC without a MAC. A flipped bit or a wrong
+// key then gives garbage with a nil error.
 func TestDefectUnauthenticated(t *testing.T) {
 	w := newWorld(t, "A")
 	maabe := abe.NewMAABE()
@@ -86,7 +87,7 @@ func TestDefectUnauthenticated(t *testing.T) {
 		t.Error("gofe no longer panics on truncated input")
 	}
 	garbage := 0
-	for i := range 64 { // a key of someone else, relabelled: about one padding in a few looks right
+	for i := range 64 { // another user's key, relabelled: the padding looks right in about one of a few
 		stolen := w.issue(fmt.Sprintf("H/other%d", i), "A:x")[0]
 		stolen = &UserKey{suite: stolen.suite, gid: "H/d", attribute: stolen.attribute, version: 1, k: stolen.k}
 		ct := seal()
@@ -101,11 +102,11 @@ func TestDefectUnauthenticated(t *testing.T) {
 	if garbage == 0 {
 		t.Error("gofe no longer returns garbage for a wrong key")
 	}
-	// Ours: TestFlippedBytes, TestTruncation and TestRelabelledKeys.
+	// Ours is tested by TestFlippedBytes, TestTruncation and TestRelabelledKeys.
 }
 
-// TestDefectFirstKeyWins: gofe encrypts to the first public key that names an attribute,
-// whoever made it.
+// TestDefectFirstKeyWins: gofe encrypts to the first public key with the attribute's
+// name, whichever authority made it.
 func TestDefectFirstKeyWins(t *testing.T) {
 	w := newWorld(t, "A", "R")
 	span, _ := policy.ParseSpan("A:x", order())
@@ -141,7 +142,7 @@ func TestDefectPointChecks(t *testing.T) {
 	if _, err := new(bn256.G1).Unmarshal(badG1()["not reduced"]); err != nil {
 		t.Error("bn256 now refuses coordinates that are not reduced")
 	}
-	// Ours: TestMalformedPoints.
+	// Ours is tested by TestMalformedPoints.
 }
 
 func TestDefectUsedReceiver(t *testing.T) {
@@ -157,8 +158,8 @@ func TestDefectUsedReceiver(t *testing.T) {
 	}
 }
 
-// TestDefectSpacesInNames: FAME hashes the attribute "0 0" like a matrix row. We use no
-// FAME and hash no attribute; names have no spaces outside quoted values.
+// TestDefectSpacesInNames: FAME hashes the attribute "0 0" like a matrix row. We do not
+// use FAME and hash no attributes. Names have no spaces outside quoted values.
 func TestDefectSpacesInNames(t *testing.T) {
 	for _, name := range []string{"0 0", "A:0 0", "A 0:x"} {
 		if _, err := policy.ParseAttribute(name); !errors.Is(err, policy.ErrName) {
@@ -167,8 +168,8 @@ func TestDefectSpacesInNames(t *testing.T) {
 	}
 }
 
-// TestRowsGrowLinearly: FAME's cost is quadratic in the policy. Here the body grows by
-// the same bytes for each row.
+// TestRowsGrowLinearly: FAME's cost is quadratic in the size of the policy. Here each row
+// adds the same number of bytes.
 func TestRowsGrowLinearly(t *testing.T) {
 	w := newWorld(t, "A")
 	var sizes []int
@@ -184,8 +185,8 @@ func TestRowsGrowLinearly(t *testing.T) {
 	if slices.Max(steps) != slices.Min(steps) || steps[0] > 700 {
 		t.Errorf("sizes %v", sizes)
 	}
-	// Two hundred rows of which one is needed open as fast as one row: the others are not
-	// even decoded.
+	// A policy of two hundred rows that needs one opens as fast as one row, because the
+	// other rows are not decoded.
 	var parts []string
 	for i := range 200 {
 		parts = append(parts, fmt.Sprintf("A:x%d", i))

@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// Two hospitals, each its own authority, and a record that needs both.
+// Two hospitals each run an authority. A record requires attributes of both.
 func Example() {
 	authorities := map[string]*abe.MasterKey{}
 	for _, msp := range []string{"HospitalA", "HospitalB"} {
@@ -79,7 +79,7 @@ func Example() {
 	// what the record says
 }
 
-// Anyone can read to which policy a file was sealed.
+// Anyone can read the policy of a sealed file.
 func ExampleHeaderPolicies() {
 	m, err := abe.NewMasterKey("HospitalA", rand.Reader)
 	if err != nil {
@@ -110,7 +110,7 @@ func ExampleHeaderPolicies() {
 	// [{HospitalA:role=doctor 1} {HospitalA:role=nurse 1}]
 }
 
-// A user key is checked against the pinned public key when it arrives.
+// The holder checks a new user key against the pinned public key.
 func ExampleUserKey_Verify() {
 	genuine, err := abe.NewMasterKey("HospitalA", rand.Reader)
 	if err != nil {
@@ -136,7 +136,7 @@ func ExampleUserKey_Verify() {
 	// user key of HospitalA/smith for HospitalA:role=doctor version 1: key mismatch: the authority of HospitalA:role=doctor did not make it
 }
 
-// Three of five custodians restore an authority.
+// Three of five custodians restore an authority's master key.
 func ExampleSplitMaster() {
 	m, err := abe.NewMasterKey("HospitalA", rand.Reader)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"filippo.io/age"
 )
 
-// TestDerivationIsFrozen: a master key restored from a backup of years ago must give the
-// same keys.
+// TestDerivationIsFrozen: a master key restored from an old backup must derive the same
+// keys.
 func TestDerivationIsFrozen(t *testing.T) {
 	m, err := NewMasterKey("HospitalA", bytes.NewReader(bytes.Repeat([]byte{0x42}, masterSize)))
 	if err != nil {
@@ -58,7 +58,7 @@ func TestDerivationIsFrozen(t *testing.T) {
 }
 
 // TestOldBackups opens files that the first version of this package sealed. The identity
-// and the secret are of this test only.
+// and the secret exist only in this test.
 func TestOldBackups(t *testing.T) {
 	identity, err := os.ReadFile(filepath.Join("testdata", "backup", "identity.txt"))
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"filippo.io/age"
 )
 
-// What a decoder accepts must encode to the same bytes again, and what it refuses must be
-// ErrMalformed.
+// An accepted encoding must be the canonical one. A refusal must be ErrMalformed.
 
 func FuzzParsePublicKey(f *testing.F) {
 	b, _ := newWorld(f, "A").public("A:x", 1).MarshalBinary()
@@ -53,8 +52,7 @@ func FuzzParseUserKey(f *testing.F) {
 	})
 }
 
-// FuzzUnwrap is malleability fuzzing: a stanza that differs from the genuine one must not
-// give a file key.
+// FuzzUnwrap tests malleability: no stanza but the genuine one may give a file key.
 func FuzzUnwrap(f *testing.F) {
 	w := newWorld(f, "A", "B")
 	fileKey, stanzas := w.stanzas("A:x and (B:y or A:z)")
@@ -70,8 +68,7 @@ func FuzzUnwrap(f *testing.F) {
 		got, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: body}})
 		switch {
 		case bytes.Equal(body, genuine) != (err == nil && bytes.Equal(got, fileKey)):
-			// The second seed is sealed with another file key, and its bytes are as
-			// genuine.
+			// The second seed is genuine too. It has another file key.
 			if bytes.Equal(body, other[0].Body) && err == nil {
 				return
 			}
@@ -82,8 +79,7 @@ func FuzzUnwrap(f *testing.F) {
 	})
 }
 
-// firstFormat is the body of a stanza of the first format, as it stands in a frozen
-// vector.
+// firstFormat returns the body of a stanza of the first format, from a frozen vector.
 func firstFormat(f *testing.F) []byte {
 	f.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "vectors", "and.json"))

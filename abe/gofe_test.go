@@ -19,8 +19,8 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// These tests run the same keys and ciphertexts through gofe's MAABE and through our own
-// evaluation.
+// These tests run the same keys and ciphertexts through both gofe's MAABE and our own
+// code.
 
 func raw1(e pairing.G1) *bn256.G1 { return e.(bn256.Element1).G1 }
 func raw2(e pairing.G2) *bn256.G2 { return e.(bn256.Element2).G2 }
@@ -56,7 +56,7 @@ func gofeUser(keys []*UserKey) []*abe.MAABEKey {
 	return out
 }
 
-// crossCheck is one policy, all keys for it, and a part of them.
+// crossCheck holds a policy, its public keys, and the user keys of the reader.
 type crossCheck struct {
 	span   *policy.Span
 	public []*PublicKey
@@ -110,9 +110,9 @@ func (c crossCheck) shares(rows []row) []share {
 	return out
 }
 
-// TestOursOpensWhatGofeSealed takes gofe's ciphertext apart and recovers e(g1,g2)^s,
-// which must turn C0 into the key that opens gofe's AES-CBC: we put C0 = key · e(g1,g2)^s
-// together again and let gofe's own symmetric step prove it.
+// TestOursOpensWhatGofeSealed recovers e(g1,g2)^s from gofe's ciphertext. The secret must
+// turn C0 = key · e(g1,g2)^s into gofe's AES-CBC key. gofe's own symmetric decryption
+// proves that it is right.
 func TestOursOpensWhatGofeSealed(t *testing.T) {
 	maabe := abe.NewMAABE()
 	for _, c := range crossChecks(t, 12) {
@@ -131,8 +131,8 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// gofe's symmetric key is C0 / secret. Encrypt it anew under a policy that gofe
-		// opens without any work of ours: a one-row program with λ = s.
+		// gofe's symmetric key is C0 / secret. Encrypt it again under a one-row program
+		// with λ = s, which gofe can open alone.
 		key := new(bn256.GT).Add(ct.C0, new(bn256.GT).Neg(rawT(secret)))
 		if got := openGofe(t, key, ct); got != "a message" {
 			t.Fatalf("%s: got %q", c.span, got)
@@ -140,7 +140,7 @@ func TestOursOpensWhatGofeSealed(t *testing.T) {
 	}
 }
 
-// openGofe lets gofe decrypt with a known symmetric key: a ciphertext whose only row
+// openGofe lets gofe decrypt with a known symmetric key. The only row of the ciphertext
 // carries the secret one.
 func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 	t.Helper()
@@ -148,7 +148,7 @@ func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 	g2 := new(bn256.G2).ScalarBaseMult(big.NewInt(1))
 	pk := w.public("Z:z", 1)
 	trivial := &abe.MAABECipher{
-		C0:     key,                                       // times e(g1,g2)^0
+		C0:     key,                                       // multiplied by e(g1,g2)^0
 		C1x:    map[string]*bn256.GT{"Z:z": rawT(pk.egg)}, // e(g1,g2)^0 · e(g1,g2)^(α·1)
 		C2x:    map[string]*bn256.G2{"Z:z": g2},
 		C3x:    map[string]*bn256.G2{"Z:z": raw2(pk.gy)},
@@ -162,7 +162,7 @@ func openGofe(t *testing.T, key *bn256.GT, ct *abe.MAABECipher) string {
 	return got
 }
 
-// TestGofeOpensWhatOursSealed puts our rows into gofe's ciphertext.
+// TestGofeOpensWhatOursSealed puts our rows into a ciphertext of gofe.
 func TestGofeOpensWhatOursSealed(t *testing.T) {
 	maabe := abe.NewMAABE()
 	for _, c := range crossChecks(t, 12) {
@@ -170,8 +170,8 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A donor gives a symmetric ciphertext, and its key: C0 of a ciphertext whose
-		// secret we recover.
+		// A donor ciphertext supplies the symmetric part. Its key is C0 divided by its
+		// secret, which we recover.
 		w := newWorld(t, "Z")
 		zspan, _ := policy.ParseSpan("Z:z", order())
 		donor, err := maabe.Encrypt("a message", gofeSpan(zspan), []*abe.MAABEPubKey{gofePublic([]*PublicKey{w.public("Z:z", 1)})})
@@ -190,7 +190,7 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 		for i, r := range c.span.Rows() {
 			ct.C1x[r.Attribute], ct.C2x[r.Attribute], ct.C3x[r.Attribute] = rawT(rows[i].c1), raw2(rows[i].c2), raw2(rows[i].c3)
 		}
-		// gofe pairs for every key it is given; it gets the ones in use.
+		// gofe pairs once for every key, so it gets only the keys in use.
 		var used []*UserKey
 		for _, s := range c.shares(rows) {
 			used = append(used, s.key)
@@ -202,7 +202,7 @@ func TestGofeOpensWhatOursSealed(t *testing.T) {
 	}
 }
 
-// TestIssueIsGofesKey compares our derived keys with the equations, and checks that gofe
+// TestIssueIsGofesKey checks our derived keys against the equations, and checks that gofe
 // opens with them.
 func TestIssueIsGofesKey(t *testing.T) {
 	w := newWorld(t, "A")
@@ -229,7 +229,7 @@ func TestIssueIsGofesKey(t *testing.T) {
 	}
 }
 
-// TestCiphertextSize holds our stanza against gofe's JSON.
+// TestCiphertextSize compares our stanza with gofe's JSON.
 func TestCiphertextSize(t *testing.T) {
 	w := newWorld(t, "A")
 	for _, n := range []int{1, 10, 50} {

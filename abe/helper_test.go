@@ -16,19 +16,19 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 )
 
-// ourType is the stanza type of the suite under test, the first.
+// ourType returns the stanza type of the suite under test, the first one.
 func ourType() string { return stanzaType(suites[0]) }
 
 func order() *big.Int { return suites[0].Parameters().Order }
 
-// A world is a few authorities with everything that they published.
+// A world is a set of authorities with their published keys.
 type world struct {
 	t       testing.TB
 	masters map[string]*MasterKey
-	keys    map[string]*PublicKey // by name, version 1
+	keys    map[string]*PublicKey // version 1, by name
 }
 
-// newWorld makes authorities from fixed secrets, so that failures repeat.
+// newWorld makes authorities from fixed secrets, so that failures are reproducible.
 func newWorld(t testing.TB, authorities ...string) *world {
 	t.Helper()
 	w := &world{t: t, masters: map[string]*MasterKey{}, keys: map[string]*PublicKey{}}
@@ -64,7 +64,7 @@ func (w *world) public(attribute string, version int) *PublicKey {
 	return pk
 }
 
-// issue makes keys; "A:x@2" asks for version 2.
+// issue makes user keys. "A:x@2" asks for version 2.
 func (w *world) issue(gid string, attributes ...string) []*UserKey {
 	w.t.Helper()
 	var out []*UserKey

@@ -21,11 +21,11 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/bn256"
 )
 
-// These tests are a sealer's attacks: nobody checks that a ciphertext is one that
-// encapsulate makes.
+// These tests are attacks by the sealer. No one checks that a ciphertext comes from
+// encapsulate.
 
-// offGroup gives a point of the twist outside G2, and an element of GF(p¹²) outside GT
-// with its inverse.
+// offGroup returns a point of the twist outside G2, an element of GF(p¹²) outside GT, and
+// its inverse.
 func offGroup(t *testing.T) (wrongTwist *bn256.G2, junk, inverse *bn256.GT) {
 	t.Helper()
 	wrongTwist, err := bn256.DecodeG2(wrongSubgroup(t))
@@ -43,10 +43,10 @@ func offGroup(t *testing.T) (wrongTwist *bn256.G2, junk, inverse *bn256.GT) {
 	return
 }
 
-// TestOffGroupRowsTellNothing makes rows whose C1 and C3 are outside their groups, but
-// whose product and sum are inside, so that they pass the checks. What each holder then
-// computes with their secret keys is what the sealer computes from public keys alone: so
-// whatever anybody learns of the result, they learn nothing of the keys.
+// TestOffGroupRowsTellNothing makes rows with C1 and C3 outside their groups. Their
+// product and sum are inside, so they pass the checks. The sealer can compute each
+// holder's result from public keys alone. So the result reveals nothing about the
+// holder's secret keys.
 func TestOffGroupRowsTellNothing(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	twist, junk, inverse := offGroup(t)
@@ -80,7 +80,7 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 		if !bytes.Equal(got.Marshal(), want.Marshal()) {
 			t.Errorf("%s: the sealer cannot tell what the holder computes", gid)
 		}
-		// One of the two rows alone is refused.
+		// Each of the two rows alone is refused.
 		for i := range rows {
 			if _, err := decapsulate(suites[0], h, shares[i:i+1]); !errors.Is(err, ErrMalformed) {
 				t.Errorf("%s: row %d alone: %v", gid, i, err)
@@ -89,11 +89,11 @@ func TestOffGroupRowsTellNothing(t *testing.T) {
 	}
 }
 
-// TestTwoHoldersTwoFileKeys gives holders of A:x one secret and holders of B:y another,
-// and makes a wrapped key that both open, to different file keys: ChaCha20-Poly1305 does
-// not commit to its key. So a stanza alone does not say what its file key is. The
-// header's HMAC, keyed with the file key, does: one of the two is refused before any
-// plaintext.
+// TestTwoHoldersTwoFileKeys gives holders of A:x and holders of B:y different secrets.
+// Both can open its wrapped key, but to different file keys, because ChaCha20-Poly1305
+// does not commit to its key. So a stanza does not determine its file key. The header's
+// HMAC does, because its key is the file key. One of the two holders is refused before
+// any plaintext.
 func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	const text = "A:x or B:y"
@@ -111,8 +111,7 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	if err != nil || bytes.Equal(one, two) {
 		t.Fatalf("the attack is no attack: %v", err)
 	}
-	// The sealer wraps the file key that alice gets. Bob gets no other plaintext, he gets
-	// an error.
+	// The sealer uses alice's file key. Bob gets an error, not another plaintext.
 	file := sealWith(t, one, forged, []byte("record"))
 	if got, err := decrypt(file, alice); err != nil || string(got) != "record" {
 		t.Fatalf("alice: %q, %v", got, err)
@@ -122,9 +121,9 @@ func TestTwoHoldersTwoFileKeys(t *testing.T) {
 	}
 }
 
-// twoKeyed makes the body of a stanza for "A:x or B:y" whose rows have different secrets
-// and whose wrapped key opens under both; or nil when there is none for the randomness
-// drawn.
+// twoKeyed makes the body of a stanza for "A:x or B:y". Its rows have different secrets,
+// and its wrapped key opens with both. It returns nil if the drawn randomness has no such
+// wrapped key.
 func twoKeyed(t *testing.T, w *world, text string) []byte {
 	t.Helper()
 	one, two := w.target(text), w.target(text)
@@ -142,7 +141,7 @@ func twoKeyed(t *testing.T, w *world, text string) []byte {
 	return slices.Concat(before, ciphertext, tag)
 }
 
-// wrappingKey is the key of FORMAT.md, by other means than package abe's own.
+// wrappingKey derives the key of FORMAT.md independently of package abe.
 func wrappingKey(t *testing.T, secret, header, salt []byte) []byte {
 	t.Helper()
 	binding := sha256.Sum256(header)
@@ -155,16 +154,16 @@ func wrappingKey(t *testing.T, secret, header, salt []byte) []byte {
 }
 
 // collide finds a ciphertext of one block and a tag that are valid under both keys
-// (Grubbs, Lu, Ristenpart, eprint 2017/664): the Poly1305 tags are linear in the block,
-// so their difference is zero for one block, which is in range for about one pair of keys
-// in two.
+// (Grubbs, Lu, Ristenpart, eprint 2017/664). The Poly1305 tags are linear in the block,
+// so exactly one block makes their difference zero. It is in range for about every second
+// pair of keys.
 func collide(key1, key2, ad []byte) (ciphertext, tag []byte, ok bool) {
 	prime := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 130), big.NewInt(5))
 	two128 := new(big.Int).Lsh(big.NewInt(1), 128)
 	r1, s1 := polyKey(key1)
 	r2, s2 := polyKey(key2)
-	// fixed is the tag's polynomial in r but for the ciphertext's block, which has the
-	// factor r².
+	// fixed is the tag's polynomial in r without the term of the ciphertext's block,
+	// which has the factor r².
 	fixed := func(r *big.Int) *big.Int {
 		sum := new(big.Int)
 		for block := range slices.Chunk(append(slices.Clone(ad), make([]byte, -len(ad)&15)...), 16) {
@@ -182,7 +181,7 @@ func collide(key1, key2, ad []byte) (ciphertext, tag []byte, ok bool) {
 		block := new(big.Int).Sub(s2, s1)
 		block.Add(block, new(big.Int).Mul(big.NewInt(k), two128))
 		block.Sub(block, f1).Add(block, f2).Mul(block, slope).Mod(block, prime)
-		if block.BitLen() != 129 { // a whole block has a one above its 128 bits
+		if block.BitLen() != 129 { // the encoding of a full block has bit 128 set
 			continue
 		}
 		final := func(r, f, s *big.Int) *big.Int {
@@ -197,7 +196,7 @@ func collide(key1, key2, ad []byte) (ciphertext, tag []byte, ok bool) {
 	return nil, nil, false
 }
 
-// polyKey is the one-time key of Poly1305 for the nonce of zero (RFC 8439, section 2.6).
+// polyKey returns the one-time Poly1305 key for the nonce zero (RFC 8439, section 2.6).
 func polyKey(key []byte) (r, s *big.Int) {
 	c, _ := chacha20.NewUnauthenticatedCipher(key, make([]byte, chacha20.NonceSize))
 	block := make([]byte, 32)
@@ -223,8 +222,8 @@ func bytesOf(x *big.Int) []byte {
 	return b
 }
 
-// sealWith makes an age file (c2sp.org/age) of one stanza and one chunk under a chosen
-// file key, which age's own functions do not allow.
+// sealWith makes an age file (c2sp.org/age) with one stanza, one chunk and a chosen file
+// key. age's own functions do not allow this.
 func sealWith(t *testing.T, fileKey []byte, s *age.Stanza, plain []byte) []byte {
 	t.Helper()
 	derive := func(salt []byte, info string) []byte {

@@ -15,10 +15,11 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/bn256"
 )
 
-// p is bn256's base field prime, which it does not export.
+// fieldPrime is the prime p of bn256's base field, which bn256 does not export.
 var fieldPrime, _ = new(big.Int).SetString("65000549695646603732796438742359905742825358107623003571877145026864184071783", 10)
 
-// badElements are encodings that bn256 or gofe accept, or choke on, and we must refuse.
+// badG1, badG2 and badGT return encodings that bn256 or gofe accept or fail on. We must
+// refuse them.
 func badG1() map[string][]byte {
 	good := bn256.Generator1().Marshal()
 	off := slices.Clone(good)
@@ -31,7 +32,7 @@ func badG1() map[string][]byte {
 	}
 }
 
-// unreduced writes a coordinate x as x+p, which bn256 reads as x.
+// unreduced encodes a coordinate x as x+p, which bn256 reads as x.
 func unreduced(x []byte) []byte {
 	return new(big.Int).Add(new(big.Int).SetBytes(x), fieldPrime).FillBytes(make([]byte, 32))
 }
@@ -56,11 +57,11 @@ func badG2(t *testing.T) map[string][]byte {
 	}
 }
 
-// wrongSubgroup finds a point of the twist that is not in G2: the twist has order
-// r·(2p-r), so almost no point is.
+// wrongSubgroup finds a point of the twist that is not in G2. The twist has order
+// r·(2p-r), so almost every point is one.
 func wrongSubgroup(t *testing.T) []byte {
 	t.Helper()
-	// y² = x³ + b': read b' off the generator, then try x = 1, 2, 3, ... with bn256's own
+	// y² = x³ + b': compute b' from the generator, then try x = 1, 2, 3, ... with bn256's
 	// square root.
 	g := new(bn256.G2).Set(bn256.Generator2())
 	b, x3 := g.P.X, g.P.X
@@ -100,7 +101,7 @@ func wrongSubgroup(t *testing.T) []byte {
 func badGT() map[string][]byte {
 	junk := bytes.Repeat([]byte{1}, bn256.SizeGT)
 	good := bn256.GeneratorT().Marshal()
-	// In the cyclotomic subgroup but not of order r: e^((p⁶-1)(p²+1)) for junk e.
+	// In the cyclotomic subgroup but not of order r: e^((p⁶-1)(p²+1)) for a random e.
 	e := new(bn256.GT)
 	if _, err := e.Unmarshal(junk); err != nil {
 		panic(err)
@@ -124,7 +125,7 @@ func badGT() map[string][]byte {
 	}
 }
 
-// TestMalformedPoints puts each bad element in each place that an element can have.
+// TestMalformedPoints puts each bad element into each place of an element.
 func TestMalformedPoints(t *testing.T) {
 	w := newWorld(t, "A")
 	public, _ := w.public("A:x", 1).MarshalBinary()
@@ -168,8 +169,9 @@ func TestMalformedPoints(t *testing.T) {
 	}
 }
 
-// TestKeyEncodings checks round trips, every cut, and every flipped byte: the result is
-// refused, or is another valid key (other letters in a name), and never a panic.
+// TestKeyEncodings checks round trips, every cut and every flipped byte. The decoder
+// refuses a changed encoding or returns another valid key, for example with other letters
+// in its name. It never panics.
 func TestKeyEncodings(t *testing.T) {
 	w := newWorld(t, "A")
 	pk, uk := w.public("A:x", 1), w.issue("H/d", "A:x")[0]
@@ -230,7 +232,7 @@ func TestKeyEncodings(t *testing.T) {
 	}
 }
 
-// TestSecretsStayOutOfTexts prints keys in every way that a log might.
+// TestSecretsStayOutOfTexts prints keys in every way that a log might print them.
 func TestSecretsStayOutOfTexts(t *testing.T) {
 	w := newWorld(t, "A")
 	uk := w.issue("H/d", "A:x")[0]
@@ -259,7 +261,7 @@ func TestStanzaPolicy(t *testing.T) {
 	if _, err := StanzaPolicy(&age.Stanza{Type: "X25519"}); !errors.Is(err, ErrMalformed) {
 		t.Errorf("another type: %v", err)
 	}
-	// Texts that are not what they claim.
+	// Texts that do not match their labels.
 	rest := stanzas[0].Body[1+2+len("A:x and B:y or A:x and B:z or B:y and B:z")+2+len("A:x and (B:y or B:z)"):]
 	for name, texts := range map[string][2]string{
 		"twice":              {"A:x", "A:x"},

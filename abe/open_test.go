@@ -18,7 +18,7 @@ func TestOpen(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, test := range []struct {
 		policy, held string
-		missing      string // of the error; empty when it opens
+		missing      string // part of the error; empty if it opens
 	}{
 		{"A:x", "A:x", ""},
 		{"A:x", "A:y", "needs A:x"},
@@ -53,8 +53,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpenRandomPolicies decides with the independent evaluator who should be able to
-// open, and lets the red team's identity try when the answer is no.
+// TestOpenRandomPolicies compares opening with an independent evaluator of the policy.
+// The identities skip the policy check.
 func TestOpenRandomPolicies(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	r := mathrand.New(mathrand.NewPCG(3, 4))
@@ -202,8 +202,8 @@ func mustPolicy(t testing.TB, text string) *policy.Policy {
 	return p
 }
 
-// TestConcurrentUse shares recipients, keys and identities, for the race detector. It
-// seals often enough that the keys get their tables.
+// TestConcurrentUse shares recipients, keys and identities between goroutines, for the
+// race detector. It seals often enough for the keys to build their tables.
 func TestConcurrentUse(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	recipient := w.recipient("A:x and B:y")

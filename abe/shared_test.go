@@ -76,9 +76,9 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// TestSharedOfAPatient plays a patient who opens their own record with a key of their
-// own, so that they know its file key, and reads the neighbour's wrapped key off a peer.
-// Were the two wrapped under one key, their difference would be that of the file keys.
+// TestSharedOfAPatient plays a patient with two things: the file key of their own record,
+// from opening it, and another record's wrapped key, from a peer. If both were wrapped
+// under one key, the XOR of the wrapped keys would be that of the file keys.
 func TestSharedOfAPatient(t *testing.T) {
 	w := newWorld(t, "A")
 	fileKeys, all := w.shared("A:x", 2)
@@ -94,7 +94,7 @@ func TestSharedOfAPatient(t *testing.T) {
 		t.Error("the file key of one file gives that of another")
 	}
 
-	// The same with one salt, to see that this is what they differ by.
+	// With one salt for both the attack works, so the salt is the difference.
 	c, err := w.recipient("A:x").encapsulate(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -111,9 +111,8 @@ func TestSharedOfAPatient(t *testing.T) {
 	}
 }
 
-// TestSharedCollusion lets two people who do not satisfy a policy, and do together, work
-// on two files of one encapsulation: on both encapsulations as on one, and with the tails
-// exchanged.
+// TestSharedCollusion: two users satisfy a policy only together. They attack two files of
+// one encapsulation: each file as it is, and with the tails exchanged.
 func TestSharedCollusion(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	for _, c := range collusions {
@@ -128,7 +127,7 @@ func TestSharedCollusion(t *testing.T) {
 					t.Errorf("%s: %s opens: %v", c.policy, gid, err)
 				}
 			}
-			// Keys of both under one name, which NewIdentity refuses.
+			// The keys of both under one name, which NewIdentity would refuse.
 			bob := *w.issue("H/bob", c.bob)[0]
 			bob.gid = "H/alice"
 			both := w.identity([]*UserKey{w.issue("H/alice", c.alice)[0], &bob})
@@ -145,9 +144,9 @@ func TestSharedCollusion(t *testing.T) {
 	}
 }
 
-// TestSharedTailsExchanged: who serves the tail of one file with the rest of another's
-// gives the other's whole stanza, which age refuses in that file, as the MAC of its
-// header is under another file key.
+// TestSharedTailsExchanged: the tail of one file after the rest of another's stanza is
+// the whole stanza of the first file. age refuses it in the other file, because the MAC
+// of that header has another file key.
 func TestSharedTailsExchanged(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))

@@ -16,7 +16,7 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// use makes authorities of this test make keys in a suite, beside which the others stay
+// use makes the test's authorities create keys in a suite. The other suites stay
 // readable.
 func use(t *testing.T, s pairing.Suite) {
 	t.Helper()
@@ -25,8 +25,8 @@ func use(t *testing.T, s pairing.Suite) {
 	t.Cleanup(func() { suites = before })
 }
 
-// TestOtherSuites runs the tests of the scheme in suites that are not bn256: key
-// generation, sealing to policies, opening, refusal, attacks, malformed input.
+// TestOtherSuites runs the scheme's tests in suites other than bn256: key generation,
+// sealing to policies, opening, refusal, attacks, malformed input.
 func TestOtherSuites(t *testing.T) {
 	tests := map[string]func(*testing.T){
 		"Open": TestOpen, "Versions": TestVersions, "OtherRecipients": TestOtherRecipientsBesideThePolicy,
@@ -44,7 +44,7 @@ func TestOtherSuites(t *testing.T) {
 			}
 		})
 	}
-	t.Run("toy only", func(t *testing.T) { // they take long, or know a size
+	t.Run("toy only", func(t *testing.T) { // slow tests, and tests that depend on a size
 		use(t, toy{})
 		t.Run("RandomPolicies", TestOpenRandomPolicies)
 		t.Run("FlippedBytes", TestFlippedBytes)
@@ -53,8 +53,8 @@ func TestOtherSuites(t *testing.T) {
 	})
 }
 
-// testBadElements puts encodings of no element, and of the identity, in each place that
-// the first or the last element of a kind has.
+// testBadElements puts invalid encodings, and the identity, into the place of the first
+// and the last element of each kind.
 func testBadElements(t *testing.T) {
 	w, s := newWorld(t, "A"), suites[0]
 	size := s.Parameters()
@@ -82,8 +82,8 @@ func testBadElements(t *testing.T) {
 	}
 }
 
-// TestProductHalves changes one half of a ciphertext of two suites: the other half, which
-// still opens, is not enough.
+// TestProductHalves changes one half of a ciphertext in the product of two suites. The
+// other half still opens, but it is not enough.
 func TestProductHalves(t *testing.T) {
 	s := product{bn256.Suite{}, toy{}}
 	use(t, s)
@@ -105,7 +105,7 @@ func TestProductHalves(t *testing.T) {
 	}
 }
 
-// TestUnknownSuite lets a reader meet keys and stanzas of a suite that it does not know.
+// TestUnknownSuite reads keys and stanzas of a suite that the reader does not know.
 func TestUnknownSuite(t *testing.T) {
 	var sealed, public, user []byte
 	var foreign []*age.Stanza
@@ -156,7 +156,7 @@ func TestUnknownSuite(t *testing.T) {
 	}
 }
 
-// TestSuitesDoNotMix brings keys and stanzas of two suites together.
+// TestSuitesDoNotMix combines keys and stanzas of two suites.
 func TestSuitesDoNotMix(t *testing.T) {
 	old := newWorld(t, "A")
 	oldKey, oldPublic := old.issue("H/d", "A:x"), old.public("A:x", 1)
@@ -199,7 +199,7 @@ func TestSuitesDoNotMix(t *testing.T) {
 	}
 }
 
-// TestOnlyTheTableNamesASuite keeps the rest of the package above the seam.
+// TestOnlyTheTableNamesASuite checks that only the table of suites names bn256.
 func TestOnlyTheTableNamesASuite(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

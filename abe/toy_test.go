@@ -8,9 +8,9 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// toy is a suite that hides nothing: an element is its own discrete logarithm modulo a
-// prime, and the pairing is multiplication. It shows that package abe needs nothing of a
-// suite but its interface.
+// toy is a suite without any security. An element is its own discrete logarithm modulo a
+// prime, and the pairing is multiplication. It shows that package abe needs only a
+// suite's interface.
 type toy struct{}
 
 var toyOrder = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
@@ -110,8 +110,8 @@ func timesAt(times []*big.Int, i int) *big.Int {
 	return times[i]
 }
 
-// product is two suites in one, as secure as the better of them: every element is a pair.
-// It shows that a hybrid fits below the seam.
+// product combines two suites into one. Every element is a pair, and the suite is as
+// secure as the stronger of the two. It shows that a hybrid fits behind the interface.
 type product struct{ a, b pairing.Suite }
 
 type (

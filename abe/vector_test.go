@@ -15,17 +15,17 @@ import (
 )
 
 // The files in testdata/vectors are frozen: every later version of this package must read
-// them with the same result. Run the test with -update to write vectors that are not
-// there yet; it never overwrites one. Those without "format2-" are of the first stanza
-// format, which is not written any more.
+// them with the same result. Run the test with -update to write missing vectors; it never
+// overwrites one. Vectors without the prefix "format2-" have the first stanza format,
+// which is no longer written.
 var update = flag.Bool("update", false, "write missing test vectors")
 
-// A vector is a whole age file, the user keys to open it with, and what must happen.
+// A vector is a whole age file, the user keys to open it, and the expected result.
 type vector struct {
 	Comment string   `json:"comment"`
 	Expect  string   `json:"expect"` // success, not satisfied, tampered, malformed, or header failure
 	Policy  string   `json:"policy,omitempty"`
-	Public  [][]byte `json:"public,omitempty"` // encoded public keys: each user key must verify against the one of its name
+	Public  [][]byte `json:"public,omitempty"` // encoded public keys; each user key must verify against the one of its name
 	Keys    [][]byte `json:"keys"`             // encoded user keys
 	File    []byte   `json:"file"`
 	Plain   []byte   `json:"plain,omitempty"`
@@ -106,10 +106,10 @@ func (v *vector) check(t *testing.T) {
 	}
 }
 
-// tailSize is what a stanza has after its rows.
+// tailSize is the size of the part of a stanza after its rows.
 const tailSize = saltSize + wrappedSize
 
-// fixed is an age.Recipient that gives stanzas made before.
+// fixed is an age.Recipient that returns prepared stanzas.
 type fixed struct {
 	stanzas []*age.Stanza
 }
