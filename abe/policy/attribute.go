@@ -5,16 +5,18 @@ import (
 	"strings"
 )
 
-// An Attribute is a name that an authority vouches for: MSPID:name or MSPID:name=value.
+// An Attribute is a property that an authority certifies: MSPID:name or MSPID:name=value.
 type Attribute struct {
-	Authority string // the MSP ID of the authority, the only one that may publish and issue it
+	Authority string // MSP ID of the authority; no other authority may publish or issue it
 	Name      string
-	Value     string // empty when the attribute has no value
+	Value     string // empty if the attribute has no value
 }
 
-// ParseAttribute reads an attribute's plain name, as it stands on the ledger and in keys:
-// without the quotes that a policy text needs around an odd value. Its errors match
-// [ErrName].
+// ParseAttribute parses an attribute's plain name, the form on the ledger and in keys. It
+// has no quotes; a policy text needs quotes around an unusual value.
+//
+// Errors:
+//   - ErrName if the name breaks a rule; the message says which.
 func ParseAttribute(s string) (Attribute, error) {
 	bad := func(format string, args ...any) (Attribute, error) {
 		return Attribute{}, fmt.Errorf("attribute %.140q: %w: %s", s, ErrName, fmt.Sprintf(format, args...))
@@ -50,7 +52,7 @@ func ParseAttribute(s string) (Attribute, error) {
 	return Attribute{Authority: authority, Name: name, Value: value}, nil
 }
 
-// String is the plain name, which [ParseAttribute] reads.
+// String returns the plain name, which [ParseAttribute] parses.
 func (a Attribute) String() string {
 	s := a.Authority + ":" + a.Name
 	if a.Value != "" {
@@ -59,7 +61,7 @@ func (a Attribute) String() string {
 	return s
 }
 
-// Text is the attribute as a policy text has it, with quotes around the value where it
+// Text returns the attribute's form in a policy text, with quotes around the value if it
 // needs them.
 func (a Attribute) Text() string {
 	s := a.Authority + ":" + a.Name
@@ -84,7 +86,7 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// isBare tells which characters a value may have without quotes.
+// isBare reports whether a value may contain c without quotes.
 func isBare(c byte) bool { return isAlnum(c) || strings.IndexByte("._-+@/:%", c) >= 0 }
 
 func isWord(s string) bool {

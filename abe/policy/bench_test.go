@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkParse reads policies of so many attributes, a pair of which satisfies each.
+// BenchmarkParse parses policies of different sizes. Each is an "or" of pairs of
+// attributes.
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{2, 10, 50} {
 		var pairs []string

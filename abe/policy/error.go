@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Named reasons for refusing a policy. Test for them with errors.Is.
+// Reasons for refusing a policy. Test for them with errors.Is.
 var (
 	ErrTooLong           = errors.New("policy is too long")
 	ErrTooDeep           = errors.New("policy is nested too deeply")
@@ -16,13 +16,13 @@ var (
 	ErrName              = errors.New("malformed attribute name")
 )
 
-// A SyntaxError says where and why a text is not a policy.
+// A SyntaxError is the place and the reason of a syntax error in a policy text.
 type SyntaxError struct {
 	Line    int    // from 1
 	Column  int    // from 1, in characters
 	Offset  int    // from 0, in bytes
 	Message string // lower case, no full stop
-	Hint    string // what to write instead; may be empty
+	Hint    string // suggested correction; may be empty
 	Kind    error  // a sentinel of this package, or nil for plain syntax
 }
 
@@ -30,12 +30,11 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("policy: line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
-// Unwrap gives the named limit that was exceeded, if any.
+// Unwrap returns the exceeded limit or ErrName, if that is the reason.
 func (e *SyntaxError) Unwrap() error { return e.Kind }
 
-// Caret draws the line of text that the error is about, and below it a "^" under the
-// column. Control characters are drawn as spaces, so that a hostile policy cannot drive a
-// terminal.
+// Caret draws the faulty line of the text, with a "^" below the column. It replaces
+// control characters by spaces, so that a hostile policy cannot control a terminal.
 func (e *SyntaxError) Caret(text string) string {
 	lines := strings.Split(text, "\n")
 	if e.Line < 1 || e.Line > len(lines) {

@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// MinimalSets lists smallest sets of attributes that satisfy the policy: no set contains
-// another. It stops after limit sets, the ones with fewest attributes first, and then
-// reports complete as false. A comparison stands in a set as its own text, such as
-// HospitalA:clearance>=3, which one attribute satisfies.
+// MinimalSets lists minimal sets of attributes that satisfy the policy: no set contains
+// another. Sets with the fewest attributes come first. It stops after limit sets and then
+// reports complete as false. A set lists a comparison in its own text, such as
+// HospitalA:clearance>=3. One attribute satisfies it.
 func (p *Policy) MinimalSets(limit int) (sets [][]string, complete bool) {
 	return minimal(p.root, func(string) bool { return false }, limit)
 }
 
-// Missing lists smallest sets of attributes that someone who holds the given ones still
-// needs; it is empty when the policy is satisfied. It lists at most limit sets, the ones
-// with fewest attributes first.
+// Missing lists minimal sets of attributes that a holder of the given attributes still
+// needs. It is empty if the policy is satisfied. It lists at most limit sets, those with
+// the fewest attributes first.
 func (p *Policy) Missing(held func(attribute string) bool, limit int) [][]string {
 	if p.Satisfied(held) {
 		return nil
@@ -25,8 +25,8 @@ func (p *Policy) Missing(held func(attribute string) bool, limit int) [][]string
 	return sets
 }
 
-// minimal keeps, at each node, only a few more sets than asked for, so that its work is
-// bounded for any policy.
+// minimal keeps only a few more sets than asked for at each node. That bounds its work
+// for any policy.
 func minimal(root *node, held func(string) bool, limit int) ([][]string, bool) {
 	w := newWalker(root, held, limit)
 	sets := w.node(root)
@@ -40,7 +40,7 @@ func minimal(root *node, held func(string) bool, limit int) ([][]string, bool) {
 	return out, w.complete
 }
 
-// A set is a set of leaves by their index: there are at most MaxAttributes of them.
+// A set is a set of leaf indices, each below MaxAttributes.
 type set [MaxAttributes / 64]uint64
 
 func (s set) size() int {
@@ -67,7 +67,7 @@ func (s set) contains(t set) bool {
 	return true
 }
 
-// compare orders by size, then by the first leaf in which the sets differ.
+// compare orders sets by size, then by the first leaf in which they differ.
 func compare(s, t set) int {
 	if c := cmp.Compare(s.size(), t.size()); c != 0 {
 		return c
@@ -134,7 +134,7 @@ func (w *walker) node(n *node) []set {
 		}
 		return out
 	}
-	// A threshold: exactly[j] are the sets that satisfy j of the operands so far.
+	// A threshold: exactly[j] holds the sets that satisfy j of the operands so far.
 	exactly := make([][]set, n.k+1)
 	exactly[0] = []set{{}}
 	for _, kid := range n.kids {
@@ -156,7 +156,7 @@ func (w *walker) product(a, b []set) []set {
 	return w.prune(out)
 }
 
-// prune sorts, drops sets that contain another, and keeps the first few.
+// prune sorts the sets, drops those that contain another, and keeps the first few.
 func (w *walker) prune(sets []set) []set {
 	slices.SortFunc(sets, compare)
 	var out []set

@@ -2,9 +2,9 @@ package policy
 
 import "testing"
 
-// FuzzParse feeds anything to the parser. What it accepts must have a stable canonical
-// form with the same meaning, and must compile or be refused by name; what it refuses
-// must have a drawable position.
+// FuzzParse feeds arbitrary text to the parser. An accepted policy must have a stable
+// canonical form with the same meaning, and must compile or fail with a named error. A
+// refusal must have a position that Caret can draw.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"HospitalA:role=doctor and (B:x or 2 of (X:a, Y:b, Z:c))", `A:x="a\"b" or "C:d=e f" # note`, "A:n>=3<=7 and A:n<5",
@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseAttribute checks that a name that is accepted survives the trip through a
+// FuzzParseAttribute checks that an accepted name survives the round trip through a
 // policy text.
 func FuzzParseAttribute(f *testing.F) {
 	for _, s := range []string{"A:x", "A:x=y z", `A:x="\`, "A:x=[4..7]", "A:x=[5..7]", ""} {

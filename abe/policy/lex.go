@@ -21,7 +21,7 @@ type token struct {
 	offset int
 }
 
-// is tells whether t is the keyword or the punctuation s.
+// is reports whether t is the keyword or the punctuation s.
 func (t token) is(s string) bool {
 	switch t.kind {
 	case tokenWord:
@@ -88,7 +88,7 @@ func (l *lexer) next() (token, *SyntaxError) {
 	return token{}, l.error(start, hintForRune(r), "unexpected character %q", r)
 }
 
-// skip passes white space and comments.
+// skip skips white space and comments.
 func (l *lexer) skip() {
 	for l.pos < len(l.text) {
 		switch l.text[l.pos] {

@@ -2,48 +2,48 @@ package policy
 
 import "math/big"
 
-// A Report is what [Policy.Lint] finds.
+// A Report is the result of [Policy.Lint].
 type Report struct {
 	Policy      string      // canonical form
 	Authorities []string    // named in the policy, sorted
-	Sets        [][]string  // smallest sets of attributes that satisfy it, the smallest first
-	Complete    bool        // whether Sets are all of them
-	Ciphertexts int         // span programs that it takes to seal to it; 0 when it cannot be, see Refusal
+	Sets        [][]string  // minimal sets of attributes that satisfy it, the smallest first
+	Complete    bool        // whether Sets lists all of them
+	Ciphertexts int         // span programs needed to seal to it; 0 if that is impossible, see Refusal
 	Rows        int         // of all span programs together
-	Refusal     error       // why it cannot be sealed to: matches ErrReuse
-	Alone       []string    // authorities each of which could make itself the keys to open
-	Pairs       [][2]string // pairs of authorities that could together, neither of them alone
-	Redundant   []Part      // parts that could be left out without changing who can open
-	Analysed    bool        // whether Redundant was worked out; a very branched policy is not
-	Unpublished []Unknown   // attributes that nobody has published
-	Dead        []Part      // parts that nobody can satisfy, because they need unpublished attributes
+	Refusal     error       // reason why it cannot be sealed to: matches ErrReuse
+	Alone       []string    // authorities that could each make the keys to open it alone
+	Pairs       [][2]string // pairs of authorities that could do so only together
+	Redundant   []Part      // parts that do not affect who can open it
+	Analysed    bool        // whether Redundant was computed; it is skipped for policies with many branches
+	Unpublished []Unknown   // attributes without a published key
+	Dead        []Part      // unsatisfiable parts, because they need unpublished attributes
 	Satisfiable bool        // whether published attributes can satisfy the policy
 }
 
 // A Part is a part of a policy.
 type Part struct {
 	Text   string // canonical
-	Offset int    // of its first attribute, in bytes of the text that was parsed
+	Offset int    // of its first attribute, in bytes of the parsed text
 }
 
 // An Unknown is an attribute without a published key.
 type Unknown struct {
-	Attribute   string   // plain name; of a comparison, the name without its range
-	Offset      int      // in bytes of the text that was parsed
-	Suggestions []string // published names that look like it, the nearest first
+	Attribute   string   // plain name; for a comparison, the name without its range
+	Offset      int      // in bytes of the parsed text
+	Suggestions []string // similar published names, the nearest first
 }
 
 const (
 	lintSets   = 16 // minimal sets that a report lists
-	lintLeaves = 48 // leaves up to which redundancy is worked out
+	lintLeaves = 48 // most leaves for which redundancy is computed
 )
 
-// lintModulus is any prime that is large enough: only the shape of the span programs
-// counts here.
+// lintModulus is any large enough prime. Only the shape of the span programs matters
+// here.
 var lintModulus = big.NewInt(65537)
 
-// Lint says what a policy means and what may be wrong with it. Published are the names of
-// all published attributes; with nil, everything counts as published.
+// Lint reports the meaning and possible mistakes of a policy. Published lists the names
+// of all published attributes; nil means that every attribute is published.
 func (p *Policy) Lint(published []string) *Report {
 	r := &Report{Policy: p.String(), Authorities: p.Authorities(), Satisfiable: true}
 	r.Sets, r.Complete = p.MinimalSets(lintSets)
@@ -63,9 +63,9 @@ func (p *Policy) Lint(published []string) *Report {
 	return r
 }
 
-// coalitions finds the authorities that could open alone, and the pairs that could
-// together but not alone. An authority can make itself every key under its own name, so
-// it satisfies all of its attributes.
+// coalitions finds the authorities that could open alone, and the pairs that could only
+// together. An authority can make itself every key under its own name, so it satisfies
+// all of its attributes.
 func (r *Report) coalitions(p *Policy) {
 	can := func(names ...string) bool {
 		set := Holding(names...)
@@ -87,7 +87,7 @@ func (r *Report) coalitions(p *Policy) {
 	}
 }
 
-// holds evaluates n with a truth value for each leaf and range.
+// holds evaluates n for given truth values of leaves and ranges.
 func (n *node) holds(leaf func(*node) bool) bool {
 	if n.op == opLeaf || n.op == opRange {
 		return leaf(n)
@@ -101,8 +101,8 @@ func (n *node) holds(leaf func(*node) bool) bool {
 	return count >= n.need()
 }
 
-// redundant finds leaves whose value never matters: the policy is the same with "false"
-// in their place, or with "true". Where no name is used twice, every leaf matters.
+// redundant finds leaves whose value never matters: "false" or "true" in their place
+// gives the same policy. If no name is used twice, every leaf matters.
 func (r *Report) redundant(root *node) {
 	seen, repeated, count := map[string]bool{}, false, 0
 	root.leaves(func(l *node) {
@@ -136,7 +136,7 @@ func (r *Report) redundant(root *node) {
 	})
 }
 
-// needless tells whether every set satisfies root even when the leaf l is false.
+// needless reports whether every set satisfies root even if the leaf l is false.
 func (l *node) needless(root *node, sets [][]string) bool {
 	for _, set := range sets {
 		holding := implied(set)
@@ -147,7 +147,7 @@ func (l *node) needless(root *node, sets [][]string) bool {
 	return true
 }
 
-// subset tells whether every set satisfies root.
+// subset reports whether every set satisfies root.
 func subset(sets [][]string, root *node) bool {
 	for _, set := range sets {
 		if !root.holds(implied(set)) {
@@ -157,8 +157,8 @@ func subset(sets [][]string, root *node) bool {
 	return true
 }
 
-// assume is n with the leaf l true. A gate of no operands stands for "true" here; the
-// walker satisfies it with the empty set.
+// assume returns n with the leaf l set to true. A gate without operands stands for "true"
+// here; the walker satisfies it with the empty set.
 func (n *node) assume(l *node) *node {
 	if n == l {
 		return whole
@@ -174,8 +174,8 @@ func (n *node) assume(l *node) *node {
 	return &out
 }
 
-// implied is the truth of leaves for someone who has exactly a set of
-// [Policy.MinimalSets]: a range holds if a narrower one does.
+// implied returns the truth of each leaf for a holder of exactly one set of
+// [Policy.MinimalSets]. A range is true if a narrower one is.
 func implied(set []string) func(*node) bool {
 	var ranges []*node
 	names := map[string]bool{}
@@ -198,8 +198,7 @@ func implied(set []string) func(*node) bool {
 	}
 }
 
-// published finds what cannot be satisfied, or even sealed to, with the published
-// attributes.
+// published finds unpublished attributes and unsatisfiable parts.
 func (r *Report) published(root *node, published []string) {
 	known := Holding(published...)
 	r.Satisfiable = root.satisfied(known)

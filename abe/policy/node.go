@@ -15,19 +15,18 @@ const (
 	opThreshold
 )
 
-// A node is a part of a policy. Nodes are never changed once the parser has returned
-// them.
+// A node is a part of a policy. The parser's nodes are immutable.
 type node struct {
 	op        op
-	kids      []*node // of gates: at least two
-	k         int     // of thresholds: 1 < k < len(kids)
-	attr      string  // of leaves and ranges: the plain name
-	low, high uint32  // of ranges
-	offset    int     // of leaves and ranges: where in the text
+	kids      []*node // operands of a gate, at least two
+	k         int     // for thresholds: 1 < k < len(kids)
+	attr      string  // for leaves and ranges: the plain name
+	low, high uint32  // for ranges
+	offset    int     // for leaves and ranges: position in the text
 }
 
-// gate joins kids, flattens "and" in "and" and "or" in "or", and turns trivial thresholds
-// into one of the two.
+// gate joins kids under one operator. It flattens "and" in "and" and "or" in "or", and
+// turns trivial thresholds into "and" or "or".
 func gate(op op, k int, kids []*node) *node {
 	if len(kids) == 1 {
 		return kids[0]
@@ -52,7 +51,7 @@ func gate(op op, k int, kids []*node) *node {
 	return &node{op: op, kids: flat}
 }
 
-// need is how many kids of a gate must hold.
+// need returns the number of kids that must hold.
 func (n *node) need() int {
 	switch n.op {
 	case opOr:
@@ -114,7 +113,7 @@ func (n *node) write(b *strings.Builder) {
 	}
 }
 
-// leaves calls f for each leaf and range, from left to right.
+// leaves calls f for each leaf and range, left to right.
 func (n *node) leaves(f func(*node)) {
 	if n.op == opLeaf || n.op == opRange {
 		f(n)
@@ -130,8 +129,8 @@ func (n *node) authority() string {
 	return authority
 }
 
-// expand replaces each range by the "or" of its intervals' attributes, so that only
-// leaves and gates are left.
+// expand replaces each range by the "or" of its intervals' attributes. Only leaves and
+// gates remain.
 func (n *node) expand() *node {
 	switch n.op {
 	case opLeaf:

@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// MaxNumber is the largest number that a comparison can name.
+// MaxNumber is the largest number in a comparison.
 const MaxNumber = 1<<numberBits - 1
 
 const numberBits = 16
 
-// longestInterval is what a number adds to the name of its attribute, at most.
+// longestInterval is the longest value that a number adds to its attribute's name.
 const longestInterval = "=[32768..65535]"
 
-// An interval is an aligned interval of numbers: size is a power of two that divides low.
+// An interval is an aligned interval of numbers. Its size is a power of two that divides
+// low.
 type interval struct{ low, size uint32 }
 
 func (v interval) String() string {
@@ -24,7 +25,8 @@ func (v interval) String() string {
 	return fmt.Sprintf("[%d..%d]", v.low, v.low+v.size-1)
 }
 
-// parseInterval reads the value of a number's attribute, and only in its canonical form.
+// parseInterval parses the value of a number's attribute. It accepts the canonical form
+// only.
 func parseInterval(value string) (interval, bool) {
 	inner, ok := strings.CutPrefix(value, "[")
 	inner, ok2 := strings.CutSuffix(inner, "]")
@@ -45,8 +47,8 @@ func parseInterval(value string) (interval, bool) {
 	return v, ok
 }
 
-// cover lists the aligned intervals that make up low to high, in rising order: at most
-// two of each size.
+// cover lists the aligned intervals that together make up low to high, in ascending
+// order. There are at most two of each size.
 func cover(low, high uint32) []interval {
 	var out []interval
 	for low <= high {
@@ -60,10 +62,11 @@ func cover(low, high uint32) []interval {
 	return out
 }
 
-// NumberAttributes names the attributes that an authority issues to someone whose number
-// is v: one for each aligned interval that contains v, from [v] to [0..65535]. Together
-// they satisfy exactly the comparisons that v satisfies, and the union of two people's or
-// two years' attributes satisfies no comparison that neither satisfies alone.
+// NumberAttributes names the attributes for the number v: one for each aligned interval
+// that contains v, from [v] to [0..65535]. An authority issues all of them to the holder
+// of the number. Together they satisfy exactly the comparisons that v satisfies. Two
+// numbers' attributes, of two people or two years, together satisfy no comparison that
+// neither number satisfies alone.
 func NumberAttributes(authority, name string, v uint16) []string {
 	out := make([]string, 0, numberBits+1)
 	for size := uint32(1); size <= MaxNumber+1; size *= 2 {
@@ -73,14 +76,14 @@ func NumberAttributes(authority, name string, v uint16) []string {
 	return out
 }
 
-// NumberUniverse names all attributes that must be published before any comparison with
-// numbers up to most can be sealed to: about 2*most + 32 of them.
+// NumberUniverse names all attributes that must be published before anyone can seal to
+// comparisons with numbers up to most. There are about 2*most + 32 of them.
 func NumberUniverse(authority, name string, most uint16) []string {
 	var out []string
 	for size := uint32(1); size <= MaxNumber+1; size *= 2 {
 		for low := uint32(0); low <= MaxNumber; low += size {
-			// Beyond most, only the first interval of each size is part of any cover of
-			// "k and up" with k <= most+1.
+			// Beyond most, the cover of "k and up" with k <= most+1 uses only the first
+			// interval of each size.
 			if low > uint32(most) && (low/size)%2 == 0 || low > uint32(most)+size {
 				break
 			}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNumbers checks comparisons for every relevant number, and that two numbers of one
-// person do not combine.
+// TestNumbers checks comparisons for every relevant number. It also checks that two
+// numbers of one person do not combine.
 func TestNumbers(t *testing.T) {
 	for _, test := range []struct {
 		text  string
@@ -32,7 +32,7 @@ func TestNumbers(t *testing.T) {
 			}
 		}
 	}
-	// The flaw of the bag of bits: 4 = 100 and 3 = 011 make up 111.
+	// The flaw of the "bag of bits": 4 = 100 and 3 = 011 together make 111.
 	both := Holding(append(NumberAttributes("A", "n", 4), NumberAttributes("A", "n", 3)...)...)
 	if mustParse(t, "A:n>=5").Satisfied(both) || mustParse(t, "A:n<=2").Satisfied(both) || mustParse(t, "A:n>=5 or A:n<=2").Satisfied(both) {
 		t.Error("keys for 3 and 4 satisfy what neither does")
@@ -43,8 +43,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestNumberUniverse checks that it has everything that comparisons up to the largest
-// number are compiled to, and little else.
+// TestNumberUniverse checks that the universe has every attribute of comparisons up to
+// the largest number, and few others.
 func TestNumberUniverse(t *testing.T) {
 	for _, most := range []int{0, 1, 7, 10, 100, 1000} {
 		all := NumberUniverse("A", "n", uint16(most))
@@ -69,7 +69,7 @@ func TestNumberUniverse(t *testing.T) {
 	}
 }
 
-// TestLongComparisons: intervals lengthen names, and written out they lengthen texts.
+// TestLongComparisons: intervals lengthen names, so expanded comparisons lengthen texts.
 func TestLongComparisons(t *testing.T) {
 	long := "A:" + strings.Repeat("n", MaxName-2)
 	if _, err := Parse(long + ">=1"); !errors.Is(err, ErrName) {

@@ -22,7 +22,7 @@ func parse(text string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(root.text()) > MaxText { // so that the canonical form of a policy is always a policy
+	if len(root.text()) > MaxText { // the canonical form must itself be a valid policy
 		return nil, syntaxError(text, len(text), "", "longer than %d bytes in canonical form", MaxText).of(ErrTooLong)
 	}
 	return root, nil
@@ -161,7 +161,7 @@ func (p *parser) close(open token) *SyntaxError {
 	return p.advance()
 }
 
-// threshold reads the rest of "k of ( a, b, c )"; the current token is "of".
+// threshold parses the rest of "k of ( a, b, c )". The current token is "of".
 func (p *parser) threshold(count token) (*node, *SyntaxError) {
 	k, convErr := strconv.Atoi(count.text)
 	if convErr != nil || k < 1 || count.text[0] == '+' || count.text[0] == '0' {
@@ -204,7 +204,7 @@ func (p *parser) threshold(count token) (*node, *SyntaxError) {
 	return n, nil
 }
 
-// attribute reads what may follow the name in tok: "=" and a value, or comparisons.
+// attribute parses the text after the name in tok: "=" and a value, or comparisons.
 func (p *parser) attribute(tok token) (*node, *SyntaxError) {
 	if p.tok.kind != tokenCompare {
 		return p.leaf(tok, tok.text)
@@ -243,7 +243,7 @@ func (p *parser) leaf(at token, name string) (*node, *SyntaxError) {
 	return &node{op: opLeaf, attr: a.String(), offset: at.offset}, nil
 }
 
-// leafMessage drops the sentinel's words, which the message repeats.
+// leafMessage drops the sentinel's text, which the message already contains.
 func leafMessage(err error) string {
 	return strings.Replace(err.Error(), ErrName.Error()+": ", "", 1)
 }
@@ -294,7 +294,8 @@ func (p *parser) comparison(tok token) (*node, *SyntaxError) {
 	return n, nil
 }
 
-// narrow intersects n's range with a comparison; it reports whether anything is left.
+// narrow intersects n's range with a comparison. It reports whether the range is not
+// empty.
 func (n *node) narrow(operator string, v uint32) bool {
 	low, high := uint32(0), uint32(MaxNumber)
 	switch operator {
@@ -314,9 +315,9 @@ func (n *node) narrow(operator string, v uint32) bool {
 	return n.low <= n.high
 }
 
-// mergeRanges makes one range of several comparisons of one name that stand in one "and".
-// They must be one, because keys for two numbers that one person had at different times
-// would satisfy two.
+// mergeRanges merges the comparisons of one name in one "and" into one range. This is
+// needed for security: a person may hold keys for two numbers from different times, and
+// these could satisfy two separate comparisons.
 func (p *parser) mergeRanges(n *node) *SyntaxError {
 	if n.op != opAnd {
 		return nil

@@ -13,7 +13,7 @@ var testModulus, _ = new(big.Int).SetString("65000549695646603732796438742359905
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// hardReuse is a ring of n conditions, each sharing an attribute with the next.
+// hardReuse returns a ring of n conditions. Each shares an attribute with the next.
 func hardReuse(n int) string {
 	var parts []string
 	for i := range n * 4 {
@@ -234,7 +234,7 @@ func TestMinimalSets(t *testing.T) {
 			t.Errorf("%s: %s (%v), want %s (%v)", test.text, strings.Join(got, "; "), complete, test.want, test.complete)
 		}
 	}
-	// A policy with astronomically many minimal sets must not take long.
+	// A policy with a huge number of minimal sets must not take long.
 	var parts []string
 	for i := range 60 {
 		parts = append(parts, fmt.Sprintf("(A:a%d or A:b%d or A:c%d)", i, i, i))
@@ -272,8 +272,8 @@ func TestAttributeNames(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse shares one policy and one span program between goroutines, for the
-// race detector.
+// TestConcurrentUse shares a policy and a span program between goroutines, for the race
+// detector.
 func TestConcurrentUse(t *testing.T) {
 	p := mustParse(t, "A:x and (B:y or 2 of (A:p, A:q, A:n>=3)) or A:x and B:z")
 	spans, err := p.Spans(testModulus)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// randomPolicy writes a random policy over a few attributes, so that many are used twice.
+// randomPolicy writes a random policy over a few attributes, so that many occur twice.
 func randomPolicy(r *rand.Rand, attributes, depth int) string {
 	if depth == 0 || r.IntN(4) == 0 {
 		if r.IntN(8) == 0 {
@@ -32,9 +32,9 @@ func randomPolicy(r *rand.Rand, attributes, depth int) string {
 	return fmt.Sprintf("%d of (%s)", 1+r.IntN(n), strings.Join(parts, ", "))
 }
 
-// TestSpansAgainstEvaluator compares, for thousands of random policies and attribute
-// sets, the Boolean evaluator with the span programs, whose answer is worked out a third
-// time by Gaussian elimination of the matrix.
+// TestSpansAgainstEvaluator compares the Boolean evaluator with the span programs, for
+// thousands of random policies and attribute sets. Gaussian elimination of the matrix
+// gives the answer a third time.
 func TestSpansAgainstEvaluator(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	satisfied, refused, split := 0, 0, 0
@@ -115,8 +115,8 @@ func checkSpan(t *testing.T, s *Span) {
 	}
 }
 
-// checkSolve checks that the coefficients give (1, 0, ..., 0) from held rows only, and
-// that there are none exactly when that vector is not in the space of the held rows.
+// checkSolve checks that the coefficients combine held rows only and give (1, 0, ..., 0).
+// There must be none exactly if that vector is not in the space of the held rows.
 func checkSolve(t *testing.T, s *Span, held func(string) bool) bool {
 	t.Helper()
 	matrix := s.Matrix()
@@ -200,8 +200,8 @@ func inSpan(matrix [][]*big.Int, rows []Row, held func(string) bool) bool {
 	return true
 }
 
-// checkMissing adds each proposed set to what is held: that must satisfy the policy, and
-// without any one of it must not.
+// checkMissing adds each proposed set to the held attributes. The result must satisfy the
+// policy, and must not if any attribute of the set is left out.
 func checkMissing(t *testing.T, p *Policy, held func(string) bool, satisfied bool) {
 	t.Helper()
 	sets := p.Missing(held, 3)

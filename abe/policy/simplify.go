@@ -1,17 +1,17 @@
 package policy
 
-// Simplification works on expanded trees (leaves and gates only). A nil *node stands for
-// "false" and the node whole for "true"; neither is ever part of a tree.
+// Simplification works on expanded trees, which have only leaves and gates. A nil *node
+// stands for "false" and the node whole for "true". Neither is ever part of a tree.
 var whole = &node{op: opAnd}
 
-// simplify returns an equivalent tree with fewer repeated attributes, using three laws of
-// monotone formulas:
+// simplify returns an equivalent tree with fewer repeated attributes. It uses three laws
+// of monotone formulas:
 //
 //	A and F(A) = A and F(true)        A or F(A) = A or F(false)
 //	(A and B) or (A and C) = A and (B or C)
 //	(A or B) and (A or C) = A or (B and C)
 //
-// It keeps the order of what is left.
+// It keeps the order of the remaining parts.
 func simplify(n *node) *node {
 	for {
 		next := factor(absorb(n, nil))
@@ -22,8 +22,7 @@ func simplify(n *node) *node {
 	}
 }
 
-// assumed maps an attribute to the truth value that a surrounding gate has already fixed
-// for it.
+// assumed maps an attribute to the truth value that an enclosing gate has fixed.
 type assumed map[string]bool
 
 func (a assumed) with(leaves []*node, value bool) assumed {
@@ -37,7 +36,7 @@ func (a assumed) with(leaves []*node, value bool) assumed {
 	return out
 }
 
-// absorb applies the first two laws. Within "and", a leaf that is a direct operand is
+// absorb applies the first two laws. Within an "and", a leaf that is a direct operand is
 // true for all other operands.
 func absorb(n *node, known assumed) *node {
 	if n.op == opLeaf {
@@ -110,7 +109,7 @@ func absorbThreshold(n *node, known assumed) *node {
 	return gate(opThreshold, k, kids)
 }
 
-// factor applies the distributive laws where operands of a gate share an operand.
+// factor applies the distributive laws if operands of a gate share an operand.
 func factor(n *node) *node {
 	if n.op == opLeaf {
 		return n
@@ -131,8 +130,8 @@ func factor(n *node) *node {
 	if count < 2 {
 		return n
 	}
-	// Where the first operand with the shared part stands, put shared·(rest1 + rest2 +
-	// ...).
+	// Put shared·(rest1 + rest2 + ...) in the place of the first operand with the shared
+	// part.
 	var out, rests []*node
 	at := -1
 	for _, kid := range n.kids {
@@ -157,8 +156,8 @@ func factor(n *node) *node {
 	return gate(n.op, 0, out)
 }
 
-// mostShared finds the operand, by its text, that most of kids have in a gate of the
-// given kind.
+// mostShared finds the most frequent operand of the kids that are gates of the given
+// kind. It returns the operand's text and its count.
 func mostShared(kids []*node, inner op) (string, int) {
 	counts := map[string]int{}
 	best, most := "", 0
@@ -173,7 +172,7 @@ func mostShared(kids []*node, inner op) (string, int) {
 				continue
 			}
 			mine[t] = true
-			if counts[t]++; counts[t] > most { // the first to reach a count wins, so the choice is deterministic
+			if counts[t]++; counts[t] > most { // the first to reach the count wins, so the choice is deterministic
 				best, most = t, counts[t]
 			}
 		}
@@ -202,7 +201,7 @@ func without(n *node, inner op, text string) (*node, bool) {
 			rest = append(rest, part)
 		}
 	}
-	if len(rest) == 0 { // the same operand twice: absorb has left none of those but equal gates
+	if len(rest) == 0 { // the same operand twice: absorb leaves only equal gates
 		rest = []*node{find(n, inner, text)}
 	}
 	return gate(inner, 0, rest), true

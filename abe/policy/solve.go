@@ -7,11 +7,11 @@ import (
 
 const unsatisfied = 1 << 30
 
-// A plan says how to satisfy a node with the fewest leaves.
+// A plan is a way to satisfy a node with the fewest leaves.
 type plan struct {
-	cost   int    // leaves used, or unsatisfied
-	kids   []plan // of a gate, one for each operand
-	chosen []int  // operands to use, rising
+	cost   int    // number of leaves used, or unsatisfied
+	kids   []plan // for gates, one for each operand
+	chosen []int  // indices of the operands to use, ascending
 }
 
 func (s *Span) plan(n *node, held func(string) bool) plan {
@@ -36,9 +36,8 @@ func (s *Span) plan(n *node, held func(string) bool) plan {
 	return p
 }
 
-// collect walks the whole tree, so that row counts every leaf, and gives each leaf that
-// the plan uses its coefficient: the product of the Lagrange coefficients of the gates
-// above it.
+// collect walks the whole tree, so that row counts every leaf. Each leaf of the plan gets
+// its coefficient: the product of the Lagrange coefficients of the gates above it.
 func (s *Span) collect(n *node, p plan, factor *big.Int, row *int, out *[]Coefficient) {
 	if n.op == opLeaf {
 		if factor != nil {
@@ -64,8 +63,8 @@ func (s *Span) collect(n *node, p plan, factor *big.Int, row *int, out *[]Coeffi
 	}
 }
 
-// lagrange is Π x/(x-xi) over the other chosen points x, where operand i has the point
-// i+1: the value at zero.
+// lagrange returns the value at zero, Π x/(x-xi), over the other chosen points x. Operand
+// i has the point i+1.
 func (s *Span) lagrange(chosen []int, i int) *big.Int {
 	num, den := big.NewInt(1), big.NewInt(1)
 	for _, j := range chosen {

@@ -5,15 +5,14 @@ import (
 	"math/big"
 )
 
-// A Span is a monotone span program in which every attribute has exactly one row: the
-// form that eprint 2010/351, section 2.2, asks for. It is immutable and safe for
-// concurrent use.
+// A Span is a monotone span program with exactly one row for each attribute, as required
+// by eprint 2010/351, section 2.2. It is immutable and safe for concurrent use.
 //
-// The matrix is the usual one for trees of gates. The root has the vector (1); an operand
-// of "or" has its gate's vector; the operands of a k-of-n gate with vector v have v + Σ
-// i^j·e(c+j), j = 1..k-1, for the i-th operand and fresh columns c+1 to c+k-1 (Shamir's
-// sharing); the operands of an "and" have v + e(c+1), -e(c+1) + e(c+2), ..., -e(c+n-1),
-// so that the coefficients that put them together again are all 1.
+// The matrix is the usual one for trees of gates. The root has the vector (1). An operand
+// of "or" has its gate's vector. The operands of a k-of-n gate with the vector v use
+// Shamir's sharing with fresh columns c+1 to c+k-1: the i-th operand has v + Σ
+// i^j·e(c+j), j = 1..k-1. The operands of an "and" have v + e(c+1), -e(c+1) + e(c+2),
+// ..., -e(c+n-1), so that all their coefficients are 1.
 type Span struct {
 	root    *node
 	rows    []Row
@@ -21,26 +20,26 @@ type Span struct {
 	modulus *big.Int
 }
 
-// A Row is one row of a span program: the attribute that owns it and the entries that are
-// not zero.
+// A Row is one row of a span program: the attribute of the row and its nonzero entries.
 type Row struct {
 	Attribute string
-	Entries   []Entry // by rising column
+	Entries   []Entry // by ascending column
 }
 
-// An Entry is a matrix element: Value is between 1 and the modulus minus 1.
+// An Entry is a matrix element. Its Value is between 1 and the modulus minus 1.
 type Entry struct {
 	Column int
 	Value  *big.Int
 }
 
-// Spans compiles the policy into span programs over the integers modulo a number that has
-// no factor up to [MaxAttributes], for example a large prime. Sealing to each of them
-// separately is sealing to the policy. The result depends on the canonical form only.
+// Spans compiles the policy to span programs over the integers modulo a number. The
+// number must have no factor up to [MaxAttributes]; a large prime is an example. To seal
+// to the policy, seal to each span program separately. The result depends only on the
+// canonical form.
 //
 // Errors:
 //   - ErrReuse if the policy needs more than MaxSpans span programs.
-//   - ErrTooLong if a text gets too long with its comparisons written out.
+//   - ErrTooLong if a text becomes too long after its comparisons are compiled.
 func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	alternatives, err := split(p.root.expand())
 	if err != nil {
@@ -56,13 +55,13 @@ func (p *Policy) Spans(modulus *big.Int) ([]*Span, error) {
 	return spans, nil
 }
 
-// ParseSpan compiles the text of one span program, as [Span.String] gives it. Unlike
-// [Policy.Spans] it never changes the policy, so that all later releases read old
-// ciphertexts in the same way.
+// ParseSpan compiles the text of one span program, as [Span.String] returns it. Unlike
+// [Policy.Spans] it never changes the policy, so all later releases read old ciphertexts
+// in the same way.
 //
 // Errors:
 //   - [*SyntaxError] if the text is not a policy.
-//   - ErrReuse if an attribute stands in two places.
+//   - ErrReuse if an attribute occurs twice.
 func ParseSpan(text string, modulus *big.Int) (*Span, error) {
 	p, err := Parse(text)
 	if err != nil {
@@ -130,18 +129,18 @@ func (s *Span) build(n *node, v []Entry) {
 	}
 }
 
-// String is the policy of this span program, in canonical form.
+// String returns the policy of this span program, in canonical form.
 func (s *Span) String() string { return s.root.text() }
 
-// Rows are the rows from the first attribute of the canonical form to the last. The
-// caller must not change them.
+// Rows returns the rows in the order of the attributes in the canonical form. The caller
+// must not change them.
 func (s *Span) Rows() []Row { return s.rows }
 
-// Columns is the width of the matrix.
+// Columns returns the width of the matrix.
 func (s *Span) Columns() int { return s.columns }
 
-// Share multiplies the matrix with the vector, which must have [Span.Columns] elements:
-// the i-th result is the share of the i-th row.
+// Share multiplies the matrix by the vector, which must have [Span.Columns] elements. The
+// i-th result is the share of the i-th row.
 func (s *Span) Share(vector []*big.Int) []*big.Int {
 	out := make([]*big.Int, len(s.rows))
 	t := new(big.Int)
@@ -155,7 +154,7 @@ func (s *Span) Share(vector []*big.Int) []*big.Int {
 	return out
 }
 
-// Matrix is the whole matrix, zeros included, for libraries that want it so.
+// Matrix returns the whole matrix, zeros included, for libraries that need this form.
 func (s *Span) Matrix() [][]*big.Int {
 	out := make([][]*big.Int, len(s.rows))
 	for i, row := range s.rows {
@@ -170,16 +169,17 @@ func (s *Span) Matrix() [][]*big.Int {
 	return out
 }
 
-// A Coefficient says how much of a row goes into the sum that gives back (1, 0, ..., 0).
+// A Coefficient is the weight of a row in the sum that gives (1, 0, ..., 0).
 type Coefficient struct {
 	Row   int // index into Rows
 	Value *big.Int
 }
 
-// Solve finds coefficients for as few rows as possible, all of them of held attributes,
-// such that the rows add up to (1, 0, ..., 0): the constants c_x of decryption in eprint
-// 2010/351, appendix D. It returns false when the held attributes do not satisfy the
-// policy. The values are between 1 and the modulus minus 1; rows are in rising order.
+// Solve finds coefficients for as few rows as possible. All rows belong to held
+// attributes, and their weighted sum is (1, 0, ..., 0). These are the constants c_x of
+// decryption in eprint 2010/351, appendix D. Solve returns false if the held attributes
+// do not satisfy the policy. Values are between 1 and the modulus minus 1, and rows are
+// in ascending order.
 func (s *Span) Solve(held func(attribute string) bool) ([]Coefficient, bool) {
 	plan := s.plan(s.root, held)
 	if plan.cost == unsatisfied {

@@ -5,8 +5,11 @@ import (
 	"strings"
 )
 
-// split returns alternatives, each with every attribute at most once, whose "or" is n. It
-// fails with ErrReuse when that takes more than MaxSpans of them.
+// split returns alternatives whose "or" is n. Each alternative uses every attribute at
+// most once.
+//
+// Errors:
+//   - ErrReuse if that takes more than MaxSpans alternatives.
 func split(n *node) ([]*node, error) {
 	var out []*node
 	queue := []*node{n}
@@ -26,7 +29,7 @@ func split(n *node) ([]*node, error) {
 	return out, nil
 }
 
-// reused is the set of attributes that stand in more than one leaf.
+// reused returns the attributes that occur in more than one leaf.
 func reused(n *node) map[string]bool {
 	seen, twice := map[string]bool{}, map[string]bool{}
 	n.leaves(func(l *node) {
@@ -50,9 +53,9 @@ func reuseError(n *node) error {
 		ErrReuse, MaxSpans, strings.Join(twice, ", "), more)
 }
 
-// alternatives splits n at the first gate, from the top, that is not an "and" and holds a
-// reused attribute. There is one: operands of nested "and" gates have been merged, and
-// equal ones dropped.
+// alternatives splits n at the first gate from the top that is not an "and" and holds a
+// reused attribute. Such a gate exists, because operands of nested "and" gates have been
+// merged and equal ones dropped.
 func alternatives(n *node, twice map[string]bool) []*node {
 	if n.op != opAnd {
 		return open(n, twice)
@@ -78,8 +81,9 @@ func touches(n *node, set map[string]bool) bool {
 	return found
 }
 
-// open splits an "or" into groups of operands that do not share attributes, and a
-// threshold by whether one of its operands with a reused attribute holds.
+// open splits an "or" into groups of operands that do not share attributes. It splits a
+// threshold into two cases: one of the operands with a reused attribute holds, or it does
+// not.
 func open(n *node, twice map[string]bool) []*node {
 	if n.op == opThreshold {
 		for i, kid := range n.kids {
@@ -118,8 +122,8 @@ func open(n *node, twice map[string]bool) []*node {
 		}
 		return out
 	}
-	// The conflict is with something outside this "or": part the operands that take part
-	// in it from the others.
+	// The conflict is with a part outside this "or". Separate the operands with a reused
+	// attribute from the others.
 	var others []*node
 	for _, kid := range n.kids {
 		if touches(kid, twice) {

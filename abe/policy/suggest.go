@@ -7,8 +7,8 @@ import (
 
 const maxSuggestions = 3
 
-// Suggest lists those of names that someone who wrote name may have meant, the nearest
-// first: names that differ in a few letters, in case, or only in the authority.
+// Suggest lists the names that are similar to name, the nearest first. Similar names
+// differ in a few letters, in case, or only in the authority.
 func Suggest(name string, names []string) []string {
 	type candidate struct {
 		name     string
@@ -20,7 +20,7 @@ func Suggest(name string, names []string) []string {
 	seen := map[string]bool{}
 	for _, n := range names {
 		if a, err := ParseAttribute(n); err == nil && strings.HasPrefix(a.Value, "[") {
-			a.Value = "" // a number's many intervals count as one name
+			a.Value = "" // all intervals of a number count as one name
 			n = a.String()
 		}
 		if seen[n] || n == name {
@@ -49,8 +49,8 @@ func Suggest(name string, names []string) []string {
 	return out
 }
 
-// distance is the number of letters to insert, delete, replace, or swap with their
-// neighbour, to make b of a (optimal string alignment).
+// distance returns the number of edits between a and b: insertions, deletions,
+// replacements, and swaps of neighbouring letters (optimal string alignment).
 func distance(a, b string) int {
 	before, previous, current := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range previous {
