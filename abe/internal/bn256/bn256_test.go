@@ -9,7 +9,7 @@ import (
 	fentec "github.com/fentec-project/bn256"
 )
 
-// scalarsToTry are random exponents and the ones at the edges.
+// scalarsToTry returns random exponents and edge cases.
 func scalarsToTry(t *testing.T, n int) []*big.Int {
 	t.Helper()
 	out := []*big.Int{big.NewInt(0), big.NewInt(1), big.NewInt(2), big.NewInt(63), big.NewInt(64), big.NewInt(65),

@@ -6,19 +6,20 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// Sizes of the encodings in bytes. They are bn256's own, which gofe's Marshal gives too.
+// Sizes of the encodings in bytes. They are the bn256 library's own encodings, which
+// gofe's Marshal returns too.
 const (
 	SizeG1 = 64
 	SizeG2 = 129
 	SizeGT = 384
 )
 
-// DecodeG1 reads a G1 element. It accepts canonical encodings of points other than the
+// DecodeG1 decodes a G1 element. It accepts canonical encodings of points other than the
 // identity. The curve has prime order, so every such point is in the group.
 func DecodeG1(b []byte) (*G1, error) { return decode[G1](b, SizeG1, b) }
 
-// DecodeG2 reads a G2 element. It accepts canonical encodings of points of the twist
-// other than the identity, of any order: see [InG2].
+// DecodeG2 decodes a G2 element. It accepts canonical encodings of points of the twist
+// other than the identity. It does not check their order: see [InG2].
 func DecodeG2(b []byte) (*G2, error) {
 	if len(b) != SizeG2 || b[0] != 1 {
 		return nil, pairing.ErrElement
@@ -26,8 +27,8 @@ func DecodeG2(b []byte) (*G2, error) {
 	return decode[G2](b, SizeG2, b[1:])
 }
 
-// DecodeGT reads a GT element. It accepts canonical encodings of elements of GF(p¹²)
-// other than zero, of any order: see [InGT].
+// DecodeGT decodes a GT element. It accepts canonical encodings of elements of GF(p¹²)
+// other than zero. It does not check their order: see [InGT].
 func DecodeGT(b []byte) (*GT, error) { return decode[GT](b, SizeGT, b) }
 
 type encoding[T any] interface {
@@ -36,8 +37,9 @@ type encoding[T any] interface {
 	Marshal() []byte
 }
 
-// decode reads b, which must have the size and coordinates that are not all zero. bn256
-// reduces coordinates silently: only the reduced form gives the same bytes again.
+// decode decodes b, which must have the given size and coordinates that are not all zero.
+// The bn256 library reduces coordinates silently, so decode checks that the element
+// encodes to b again.
 func decode[T any, E encoding[T]](b []byte, size int, coordinates []byte) (*T, error) {
 	if len(b) != size || allZero(coordinates) {
 		return nil, pairing.ErrElement

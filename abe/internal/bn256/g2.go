@@ -2,9 +2,9 @@ package bn256
 
 import "math/big"
 
-// psi is the endomorphism of G2 that raises to the p-th power, seen from the twist: (x,
-// y) → (x̄·cx, ȳ·cy). bn256 keeps the two constants to itself, but its Frobenius map on
-// the generator gives them away: psiConstants.P.X is cx and .Y is cy.
+// psi is the endomorphism of G2 that raises to the p-th power, on the twist: (x, y) →
+// (x̄·cx, ȳ·cy). The bn256 library does not export the two constants. Its Frobenius map
+// of the generator reveals them: psiConstants.P.X is cx and .Y is cy.
 func psi(e, a *G2) {
 	p, q := e.P, a.P
 	p.X.Conjugate(&q.X)
@@ -44,8 +44,8 @@ func equal2(a, b *G2) bool {
 	return a.P.X == b.P.X && a.P.Y == b.P.Y && a.P.Z == b.P.Z
 }
 
-// add2 adds b to e. bn256's Add goes wrong when its result is also an operand and both
-// operands are equal, so it gets a copy.
+// add2 adds b to e. bn256's Add fails if its result is also an operand and both operands
+// are equal. So it works on a copy.
 func add2(e, b *G2) {
 	before := *e.P
 	e.P.Add(&before, b.P)
@@ -63,8 +63,8 @@ func oddMultiples(a *G2) [4]*G2 {
 	return out
 }
 
-// addDigit adds to e the multiple that a digit of a width-4 non-adjacent form stands for.
-// scratch is overwritten.
+// addDigit adds the multiple of a digit in width-4 non-adjacent form to e. It overwrites
+// scratch.
 func addDigit(e, scratch *G2, multiples *[4]*G2, digit int8) {
 	switch {
 	case digit > 0:
@@ -75,10 +75,12 @@ func addDigit(e, scratch *G2, multiples *[4]*G2, digit int8) {
 	}
 }
 
-// InG2 tells whether a, a point of the twist, has order r: [u+1]a + ψ([u]a) + ψ²([u]a) =
-// ψ³([2u]a), and a is not the identity. ψ has the characteristic polynomial X² - tX + p,
-// and the resultant of that and (u+1) + uX + uX² - 2uX³ has with the order r·(2p-r) of
-// the twist no common divisor but r; a test computes it (see Dai et al., eprint
+// InG2 reports whether a point a of the twist has order r and is not the identity. It
+// checks [u+1]a + ψ([u]a) + ψ²([u]a) = ψ³([2u]a).
+//
+// ψ has the characteristic polynomial X² - tX + p. The greatest common divisor of two
+// numbers is r: of the order r·(2p-r) of the twist, and of the resultant of that
+// polynomial and (u+1) + uX + uX² - 2uX³. A test computes it (see Dai et al., eprint
 // 2022/348).
 func InG2(a *G2) bool {
 	if a.P.IsInfinity() {

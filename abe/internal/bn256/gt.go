@@ -2,11 +2,12 @@ package bn256
 
 import "math/big"
 
-// Arithmetic in GT. An element is xω + y over GF(p⁶); bn256's fields X and Y are reached
-// through GT.P, whose type has no name outside that package, so temporaries are copies.
+// Arithmetic in GT. An element is xω + y over GF(p⁶). The code accesses bn256's fields X
+// and Y through GT.P. The type of GT.P has no name outside the bn256 library, so
+// temporaries are copies.
 
-// mulT sets e = a·b with three multiplications in GF(p⁶) (Karatsuba) where bn256 uses
-// four. e may be a or b.
+// mulT sets e = a·b with three multiplications in GF(p⁶) (Karatsuba). The bn256 library
+// uses four. e may be a or b.
 func mulT(e, a, b *GT) {
 	sum, other := a.P.X, b.P.X
 	sum.Add(&sum, &a.P.Y)
@@ -21,7 +22,7 @@ func mulT(e, a, b *GT) {
 	e.P.Y.Add(&yy, &xx)
 }
 
-// mulConjugateT sets e = a·b⁻¹ for b in the cyclotomic subgroup, where the inverse is the
+// mulConjugateT sets e = a·b⁻¹ for b in the cyclotomic subgroup. The inverse there is the
 // conjugate -xω + y.
 func mulConjugateT(e, a, b *GT) {
 	sum, other := a.P.X, b.P.Y
@@ -29,7 +30,7 @@ func mulConjugateT(e, a, b *GT) {
 	other.Sub(&other, &b.P.X)
 	sum.Mul(&sum, &other)
 	xx, yy := a.P.X, a.P.Y
-	xx.Mul(&xx, &b.P.X) // the negative of the product with the conjugate's x
+	xx.Mul(&xx, &b.P.X) // minus the product with the conjugate's x
 	yy.Mul(&yy, &b.P.Y)
 	e.P.X.Add(&sum, &xx)
 	e.P.X.Sub(&e.P.X, &yy)
@@ -132,7 +133,7 @@ func oddPowers(a *GT) [4]*GT {
 	return out
 }
 
-// apply multiplies e by the power that a digit of a width-4 non-adjacent form stands for.
+// apply multiplies e by the power of a digit in width-4 non-adjacent form.
 func apply(e *GT, powers *[4]*GT, digit int8) {
 	switch {
 	case digit > 0:
@@ -153,11 +154,12 @@ func expU(a *GT) *GT {
 	return e
 }
 
-// InGT tells whether a has order r: it is in the cyclotomic subgroup, a^(p⁴)·a = a^(p²),
-// is not one, and a^((u+1) + u·p + u·p² - 2u·p³) = 1. On the cyclotomic subgroup, of
-// order p⁴-p²+1, the last holds exactly for the elements of order r, because the greatest
-// common divisor of that exponent and p⁴-p²+1 is r; a test computes it (see Dai et al.,
-// eprint 2022/348).
+// InGT reports whether a has order r. It checks that a is in the cyclotomic subgroup,
+// a^(p⁴)·a = a^(p²), that a is not one, and that a^((u+1) + u·p + u·p² - 2u·p³) = 1.
+//
+// The cyclotomic subgroup has order p⁴-p²+1. The greatest common divisor of the last
+// exponent and p⁴-p²+1 is r, so the last check holds exactly for elements of order r; a
+// test computes it (see Dai et al., eprint 2022/348).
 func InGT(a *GT) bool {
 	if a.P.IsZero() || isOne(a) {
 		return false

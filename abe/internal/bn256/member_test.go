@@ -11,11 +11,11 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// TestSubgroupExponent computes the number theory on which the fast membership checks
-// stand, from u alone.
+// TestSubgroupExponent checks the number theory of the fast membership checks. It
+// computes everything from u.
 func TestSubgroupExponent(t *testing.T) {
 	u := paramU
-	poly := func(coefficients ...int64) *big.Int { // in u, constant term first
+	poly := func(coefficients ...int64) *big.Int { // a polynomial in u, constant term first
 		sum := new(big.Int)
 		for i := len(coefficients) - 1; i >= 0; i-- {
 			sum.Mul(sum, u).Add(sum, big.NewInt(coefficients[i]))
@@ -54,7 +54,7 @@ func TestSubgroupExponent(t *testing.T) {
 	if gcd(r, sub(add(p, p), r)).Cmp(big.NewInt(1)) != 0 {
 		t.Error("G2: r divides the cofactor")
 	}
-	// The lattice that splits exponents.
+	// The basis of the lattice that splits exponents.
 	for i, row := range split.basis {
 		sum := new(big.Int)
 		for j, x := range row {
@@ -69,7 +69,7 @@ func TestSubgroupExponent(t *testing.T) {
 	}
 }
 
-// TestMembershipAgainstOrder compares the fast checks with the multiplication by r, for
+// TestMembershipAgainstOrder compares the fast checks with multiplication by r, for
 // members and for others.
 func TestMembershipAgainstOrder(t *testing.T) {
 	for i := range int64(8) {
@@ -77,8 +77,9 @@ func TestMembershipAgainstOrder(t *testing.T) {
 		if !InG2(normal2(g2)) {
 			t.Errorf("g2·%d is not in G2", i*i+1)
 		}
-		// Junk in GF(p¹²), raised to the easy parts of the final exponentiation, is in
-		// the cyclotomic subgroup; to all of it, in GT.
+		// A random element of GF(p¹²), raised to the easy parts of the final
+		// exponentiation, is in the cyclotomic subgroup. Raised to the whole exponent, it
+		// is in GT.
 		junk := new(GT)
 		if _, err := junk.Unmarshal(bytes.Repeat([]byte{byte(i + 1)}, SizeGT)); err != nil {
 			t.Fatal(err)
@@ -140,7 +141,7 @@ func TestDecode(t *testing.T) {
 			}
 		}
 	}
-	// The rest is in the abe package's tests of malformed points.
+	// Package abe's tests of malformed points cover the rest.
 }
 
 func TestSums(t *testing.T) {
@@ -179,7 +180,7 @@ func TestSums(t *testing.T) {
 	if theirs, _ := fentec.HashG1("HospitalA/doctor"); !bytes.Equal(h.Marshal(), theirs.Marshal()) {
 		t.Error("HashToG1")
 	}
-	// A sum of equal and of opposite affine points goes through the complete formulas.
+	// A sum of equal or opposite affine points uses the complete formulas.
 	e := new2(b)
 	addAffine2(e, b, false)
 	addAffine2(e, b, true)

@@ -2,7 +2,7 @@ package bn256
 
 import "math/big"
 
-// sum2 is the sum of the points, the identity for none.
+// sum2 returns the sum of the points. It is the identity if there are none.
 func sum2(points []*G2) *G2 {
 	e := identity2()
 	for _, p := range points {
@@ -11,7 +11,7 @@ func sum2(points []*G2) *G2 {
 	return normal2(e)
 }
 
-// productT is the product of the elements, one for none.
+// productT returns the product of the elements. It is one if there are none.
 func productT(elements []*GT) *GT {
 	e := newT(one)
 	for _, f := range elements {

@@ -8,8 +8,8 @@ import (
 	fentec "github.com/fentec-project/bn256"
 )
 
-// PairProduct is the product of the pairings e(p[i], q[i]), with one final exponentiation
-// for all of them. Pairs with the identity count as one.
+// PairProduct returns the product of the pairings e(p[i], q[i]), with one final
+// exponentiation for all of them. A pair with the identity counts as one.
 func PairProduct(p []*G1, q []*G2) *GT {
 	loops := make([]*GT, min(len(p), runtime.GOMAXPROCS(0)))
 	var wait sync.WaitGroup
@@ -25,16 +25,17 @@ func PairProduct(p []*G1, q []*G2) *GT {
 	return finalExponentiation(product)
 }
 
-// sixUPlus2 is 6u+2 in non-adjacent form, least significant digit first: the length of
-// Miller's loop.
+// sixUPlus2 is 6u+2 in non-adjacent form, least significant digit first. It is the length
+// of the Miller loop.
 var sixUPlus2 = func() []int8 {
 	k := new(big.Int).Mul(paramU, big.NewInt(6))
 	return newPart(k.Add(k, big.NewInt(2))).naf(2)
 }()
 
-// miller is the product of the Miller loops of the optimal ate pairing over all pairs.
-// The loops share their squarings. It is algorithm 1 of
-// http://cryptojedi.org/papers/dclxvi-20100714.pdf, as bn256 has it for one pair.
+// miller returns the product of the Miller loops of the optimal ate pairing over all
+// pairs. The loops share their squarings. It is algorithm 1 of
+// http://cryptojedi.org/papers/dclxvi-20100714.pdf. The bn256 library has it for one
+// pair.
 func miller(p []*G1, q []*G2) *GT {
 	type pair struct {
 		p        *G1 // affine
@@ -82,9 +83,9 @@ func miller(p []*G1, q []*G2) *GT {
 	return f
 }
 
-// doubleLine doubles r and puts the line through it, at p, into line: coefficients a, b,
-// c in X.X, X.Y, X.Z stand for (aτ + b)ω + c. See http://arxiv.org/pdf/0904.0854v3.pdf,
-// doubling for a = 0.
+// doubleLine doubles r and stores the line through it, evaluated at p, in line. The
+// coefficients a, b, c in X.X, X.Y, X.Z represent (aτ + b)ω + c. See
+// http://arxiv.org/pdf/0904.0854v3.pdf, doubling for a = 0.
 func doubleLine(line *GT, r *G2, p *G1) {
 	x, y, z, zz := r.P.X, r.P.Y, r.P.Z, r.P.T
 	la, lb, lc := &line.P.X.X, &line.P.X.Y, &line.P.X.Z
@@ -138,8 +139,8 @@ func doubleLine(line *GT, r *G2, p *G1) {
 	lc.MulScalar(lc, &p.P.Y)
 }
 
-// addLine adds q, which is affine, to r and puts the line through both, at p, into line
-// as [doubleLine] does. See http://arxiv.org/pdf/0904.0854v3.pdf, mixed addition.
+// addLine adds q, which is affine, to r. It stores the line through both, evaluated at p,
+// in line as [doubleLine] does. See http://arxiv.org/pdf/0904.0854v3.pdf, mixed addition.
 func addLine(line *GT, r, q *G2, p *G1) {
 	la, lb, lc := &line.P.X.X, &line.P.X.Y, &line.P.X.Z
 	qyy := q.P.Y
@@ -245,8 +246,8 @@ func mulLine(f, line *GT) {
 }
 
 // finalExponentiation raises to the power (p¹²-1)/r: steps 13 to 15 of the same
-// algorithm, as in bn256, but with the squarings of the cyclotomic subgroup, where
-// everything is after the first step.
+// algorithm, as in the bn256 library. After the first step every value is in the
+// cyclotomic subgroup, so it uses the faster squarings of that subgroup.
 func finalExponentiation(f *GT) *GT {
 	// f^(p⁶-1), then ^(p²+1)
 	t := newT(f)
@@ -298,18 +299,18 @@ func conjugateT(a *GT) *GT {
 	return e
 }
 
-// The generators. bn256's own functions would make them anew each time.
+// The generators. The bn256 library's functions would compute them each time.
 var (
 	generator1 = normal1(new(G1).ScalarBaseMult(big.NewInt(1)))
 	generator2 = normal2(new(G2).ScalarBaseMult(big.NewInt(1)))
 	generatorT = fentec.Pair(generator1, generator2)
 )
 
-// Generator1 is g1. The caller must not change it.
+// Generator1 returns g1. The caller must not change it.
 func Generator1() *G1 { return generator1 }
 
-// Generator2 is g2. The caller must not change it.
+// Generator2 returns g2. The caller must not change it.
 func Generator2() *G2 { return generator2 }
 
-// GeneratorT is e(g1, g2). The caller must not change it.
+// GeneratorT returns e(g1, g2). The caller must not change it.
 func GeneratorT() *GT { return generatorT }

@@ -9,9 +9,9 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/pairing"
 )
 
-// The curve's parameter u and its consequences. On G2 (through the endomorphism ψ) and on
-// GT (through the Frobenius map) raising to the p-th power is cheap, and p ≡ λ = 6u²
-// modulo r, so an exponent of 256 bits can be written as four of about 66 bits: k ≡ k0 +
+// The curve's parameter u and values derived from it. Raising to the p-th power is cheap,
+// on G2 through the endomorphism ψ and on GT through the Frobenius map. Since p ≡ λ = 6u²
+// modulo r, an exponent of 256 bits can be written as four of about 66 bits: k ≡ k0 +
 // k1·λ + k2·λ² + k3·λ³ (Galbraith and Scott, eprint 2008/117).
 var (
 	paramU = mustInt("6518589491078791937")
@@ -40,7 +40,7 @@ type lattice struct {
 
 func newLattice() *lattice {
 	u := paramU
-	affine := func(a, b int64) *big.Int { // a·u + b
+	affine := func(a, b int64) *big.Int { // returns a·u + b
 		t := new(big.Int).Mul(big.NewInt(a), u)
 		return t.Add(t, big.NewInt(b))
 	}
@@ -58,7 +58,7 @@ func newLattice() *lattice {
 	return l
 }
 
-// cofactor of the element in the given row and the first column.
+// cofactor returns the cofactor of the element in the given row and the first column.
 func (l *lattice) cofactor(row int) *big.Int {
 	var m [][dims]*big.Int
 	for i, r := range l.basis {
@@ -66,7 +66,7 @@ func (l *lattice) cofactor(row int) *big.Int {
 			m = append(m, r)
 		}
 	}
-	minor := func(a, b int) *big.Int { // of the last two rows, columns a and b
+	minor := func(a, b int) *big.Int { // minor of the last two rows, columns a and b
 		return new(big.Int).Sub(new(big.Int).Mul(m[1][a], m[2][b]), new(big.Int).Mul(m[1][b], m[2][a]))
 	}
 	d := new(big.Int).Mul(m[0][1], minor(2, 3))
@@ -85,7 +85,7 @@ type part struct {
 	negative bool
 }
 
-// parts splits k, which may be any integer.
+// parts splits k, which may be any integer, into short parts.
 func parts(k *big.Int) [dims]part {
 	k = new(big.Int).Mod(k, Order)
 	var v [dims]*big.Int
@@ -125,8 +125,8 @@ func newPart(x *big.Int) part {
 
 var maxWord = new(big.Int).SetUint64(^uint64(0))
 
-// naf gives the digits of p in width-w non-adjacent form, least significant first: zero
-// or odd, below 2^(w-1) in magnitude.
+// naf returns the digits of p in width-w non-adjacent form, least significant first. Each
+// is zero, or odd and below 2^(w-1) in magnitude.
 func (p part) naf(w uint) []int8 {
 	var out []int8
 	lo, hi := p.lo, p.hi
@@ -149,8 +149,8 @@ func (p part) naf(w uint) []int8 {
 	return out
 }
 
-// windows gives the digits of p in base 2^w, least significant first, each from -2^(w-1)
-// to 2^(w-1).
+// windows returns the digits of p in base 2^w, least significant first. Each is between
+// -2^(w-1) and 2^(w-1).
 func (p part) windows(w uint) []int8 {
 	var out []int8
 	lo, hi := p.lo, p.hi
@@ -182,9 +182,9 @@ func subtract(lo, hi uint64, digit int64) (uint64, uint64) {
 // nafU is u in non-adjacent form of width 4, for the checks of subgroup membership.
 var nafU = newPart(paramU).naf(4)
 
-// bn256's String, Marshal and pairing functions write to their arguments to make them
-// affine. Everything that this package returns is affine already, so that elements can be
-// shared between goroutines.
+// bn256's String, Marshal and pairing functions modify their arguments to make them
+// affine. All elements that this package returns are already affine, so goroutines can
+// share them.
 func normal1(e *G1) *G1 { e.P.MakeAffine(); return e }
 func normal2(e *G2) *G2 { e.P.MakeAffine(); return e }
 

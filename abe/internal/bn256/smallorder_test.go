@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestSmallOrderPoints makes points of the twist of the small orders that there are,
-// which an attacker would pair with a secret to learn it modulo those orders: the
-// cofactor 2p-r is 13·7369·q with a prime q of 239 bits.
+// TestSmallOrderPoints makes points of every small order on the twist. An attacker would
+// pair them with a secret to learn the secret modulo those orders. The cofactor 2p-r is
+// 13·7369·q with a prime q of 239 bits.
 func TestSmallOrderPoints(t *testing.T) {
 	p, _ := new(big.Int).SetString("65000549695646603732796438742359905742825358107623003571877145026864184071783", 10)
 	cofactor := new(big.Int).Sub(new(big.Int).Lsh(p, 1), Order)
@@ -16,7 +16,7 @@ func TestSmallOrderPoints(t *testing.T) {
 		t.Fatalf("the cofactor is not 13·7369·q: %v, %v", q, rest)
 	}
 	all := new(big.Int).Mul(Order, cofactor)
-	times := func(e *G2, k *big.Int) *G2 { return normal2(new(G2).ScalarMult(e, k)) } // bn256's, which fits any point of the twist
+	times := func(e *G2, k *big.Int) *G2 { return normal2(new(G2).ScalarMult(e, k)) } // the library's, which works for any point of the twist
 	found := map[int64]bool{}
 	for _, point := range twistPoints(8) {
 		if !times(point, all).P.IsInfinity() {

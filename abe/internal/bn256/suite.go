@@ -12,26 +12,26 @@ import (
 	"github.com/chartseal/chartseal/abe/internal/parallel"
 )
 
-// Suite is the suite bn256.
+// Suite is the suite of this curve.
 type Suite struct{}
 
 var _ pairing.Suite = Suite{}
 
-// Elements of package pairing.
+// Elements as package pairing needs them.
 type (
 	Element1 struct{ *G1 }
 	Element2 struct{ *G2 }
 	ElementT struct{ *GT }
 )
 
-// Parameters implements pairing.Suite. An exponent has 48 bytes, which leave a bias below
-// 2^-128 modulo the 256-bit order.
+// Parameters implements pairing.Suite. An exponent has 48 bytes, so its bias modulo the
+// 256-bit order is below 2^-128.
 func (Suite) Parameters() pairing.Parameters {
 	return pairing.Parameters{Name: "bn256", Order: Order, SizeG1: SizeG1, SizeG2: SizeG2, SizeGT: SizeGT, SizeExponent: 48}
 }
 
-// HashToG1 implements pairing.Suite. It is gofe's hash, try and increment from SHA-256:
-// its running time depends on the identifier, which is public.
+// HashToG1 implements pairing.Suite. It is gofe's hash: try and increment from SHA-256.
+// Its running time depends on the identifier, which is public.
 func (Suite) HashToG1(gid string) (pairing.G1, error) {
 	h, err := fentec.HashG1(gid)
 	if err != nil {
@@ -40,19 +40,19 @@ func (Suite) HashToG1(gid string) (pairing.G1, error) {
 	return Element1{normal1(h)}, nil
 }
 
-// DecodeG1 implements pairing.Suite, see [DecodeG1].
+// DecodeG1 implements pairing.Suite. See [DecodeG1].
 func (Suite) DecodeG1(b []byte) (pairing.G1, error) {
 	e, err := DecodeG1(b)
 	return Element1{e}, err
 }
 
-// DecodeG2 implements pairing.Suite, see [DecodeG2].
+// DecodeG2 implements pairing.Suite. See [DecodeG2].
 func (Suite) DecodeG2(b []byte) (pairing.G2, error) {
 	e, err := DecodeG2(b)
 	return Element2{e}, err
 }
 
-// DecodeGT implements pairing.Suite, see [DecodeGT].
+// DecodeGT implements pairing.Suite. See [DecodeGT].
 func (Suite) DecodeGT(b []byte) (pairing.GT, error) {
 	e, err := DecodeGT(b)
 	return ElementT{e}, err
@@ -65,10 +65,10 @@ func (Suite) PublicKey(e pairing.Exponents) (pairing.GT, pairing.G2) {
 	return ElementT{BaseExpT(alpha)}, Element2{BaseMul2(y)}
 }
 
-// scheme is gofe's MAABE as abe.NewMAABE makes it, from generators computed already.
+// scheme equals the result of gofe's abe.NewMAABE, with precomputed generators.
 var scheme = &abe.MAABE{P: Order, G1: Generator1(), G2: Generator2(), Gt: GeneratorT()}
 
-// UserKeys implements pairing.Suite with gofe's key generation: its MAABEAuth, given our
+// UserKeys implements pairing.Suite. It calls gofe's key generation, MAABEAuth, with our
 // exponents.
 func (Suite) UserKeys(gid string, e []pairing.Exponents) ([]pairing.G1, error) {
 	secret := &abe.MAABESecKey{Alpha: map[string]*big.Int{}, Y: map[string]*big.Int{}}
@@ -145,8 +145,8 @@ func (Suite) PairProduct(pairs []pairing.Pair) pairing.GT {
 
 func isInt(x *big.Int, n int64) bool { return x.IsInt64() && x.Int64() == n }
 
-// Valid implements pairing.Element. The curve has prime order, so that only the identity
-// is not valid; [DecodeG1] refuses it.
+// Valid implements pairing.Element. The curve has prime order, so only the identity is
+// invalid. [DecodeG1] refuses it.
 func (e Element1) Valid() bool { return !e.P.IsInfinity() }
 
 // Valid implements pairing.Element.

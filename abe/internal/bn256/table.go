@@ -6,19 +6,19 @@ import (
 )
 
 // Tables hold the multiples d·2^(wj) of a base for digits d up to 2^(w-1). One table
-// serves all four parts of an exponent: what the i-th part contributes is the i-th power
-// of the endomorphism of what the table gives.
+// serves all four parts of an exponent. For the i-th part, the endomorphism is applied i
+// times to the result of the table.
 const (
 	window      = 6
 	tableDigits = 1 << (window - 1)
 	tableRows   = 12 // parts are below 2^72
 )
 
-// A TableT makes powers of one element of GT fast. It is immutable, safe for concurrent
-// use, and takes about 170 KiB.
+// A TableT computes powers of one element of GT fast. It is immutable, safe for
+// concurrent use, and takes about 170 KiB.
 type TableT struct{ rows [tableRows][tableDigits]*GT }
 
-// NewTableT costs about as much as three exponentiations.
+// NewTableT builds the table. It costs about as much as three exponentiations.
 func NewTableT(a *GT) *TableT {
 	t := new(TableT)
 	base := newT(a)
@@ -55,11 +55,11 @@ func (t *TableT) Exp(k *big.Int) *GT {
 	return e
 }
 
-// A Table2 makes multiples of one element of G2 fast. It is immutable, safe for
+// A Table2 computes multiples of one element of G2 fast. It is immutable, safe for
 // concurrent use, and takes about 120 KiB.
 type Table2 struct{ rows [tableRows][tableDigits]*G2 }
 
-// NewTable2 costs about as much as six multiplications.
+// NewTable2 builds the table. It costs about as much as six multiplications.
 func NewTable2(a *G2) *Table2 {
 	t := new(Table2)
 	base := new2(a)
@@ -131,7 +131,7 @@ func (t *Table2) mul(k *big.Int) *G2 {
 	return e
 }
 
-// addAffine2 adds b, an affine point that is not the identity, or its negative, to e.
+// addAffine2 adds b or its negative to e. b is an affine point other than the identity.
 func addAffine2(e, b *G2, negative bool) {
 	// madd-2007-bl:
 	// http://hyperelliptic.org/EFD/g1p/auto-shortw-jacobian-0.html#addition-madd-2007-bl
@@ -154,7 +154,7 @@ func addAffine2(e, b *G2, negative bool) {
 	h, r := u2, s2
 	h.Sub(&u2, &p.X)
 	r.Sub(&s2, &p.Y)
-	if h.IsZero() { // equal or opposite points: leave them to the complete formulas
+	if h.IsZero() { // the complete formulas handle equal and opposite points
 		other := new2(b)
 		other.P.Y.Set(&y)
 		add2(e, other)
@@ -187,7 +187,7 @@ func addAffine2(e, b *G2, negative bool) {
 	p.X.Set(&x)
 }
 
-// Tables for the generators are made when first needed.
+// Tables for the generators, built on first use.
 var (
 	tableG2 = sync.OnceValue(func() *Table2 { return NewTable2(Generator2()) })
 	tableGT = sync.OnceValue(func() *TableT { return NewTableT(GeneratorT()) })
