@@ -17,7 +17,7 @@ import (
 
 const role = "HospitalA:role=doctor"
 
-// publish makes a ledger on which HospitalA's authority has published version 1 of role.
+// publish returns a ledger with version 1 of role, published by HospitalA's authority.
 func publish(t *testing.T) (*clienttest.World, *clienttest.Person) {
 	t.Helper()
 	world := &clienttest.World{}
@@ -25,7 +25,7 @@ func publish(t *testing.T) (*clienttest.World, *clienttest.Person) {
 	return world, world.As("HospitalA", "doctor", "doctor")
 }
 
-// newKey makes a public key of an authority of its own.
+// newKey returns a public key of a new authority.
 func newKey(t *testing.T, name string, version int) ledger.AttributeKey {
 	t.Helper()
 	master, err := abe.NewMasterKey("HospitalA", rand.Reader)
@@ -43,7 +43,7 @@ func newKey(t *testing.T, name string, version int) ledger.AttributeKey {
 	return ledger.AttributeKey{Name: name, Version: version, Key: base64.StdEncoding.EncodeToString(raw)}
 }
 
-// peer is a peer that is down, or answers with a key of its own.
+// A peer is unavailable, or answers with a key of its own.
 type peer struct {
 	*clienttest.Person
 	down bool
@@ -60,8 +60,8 @@ func (p *peer) AttributeKeys(ctx context.Context, names []string) ([]ledger.Attr
 	return p.Person.AttributeKeys(ctx, names)
 }
 
-// TestWitnessDown passes over a witness that does not answer, and believes nothing new
-// when none does.
+// TestWitnessDown skips a witness that does not answer. If none answers, it accepts no
+// new statement.
 func TestWitnessDown(t *testing.T) {
 	_, honest := publish(t)
 	down := &peer{Person: honest, down: true}
@@ -79,8 +79,8 @@ func TestWitnessDown(t *testing.T) {
 	}
 }
 
-// TestPins holds keys against those seen before: a peer that replaces a key, or goes back
-// to an older version, is found out also without witnesses.
+// TestPins compares keys with their pins. Even without witnesses, it detects a peer that
+// replaces a key or returns to an older version.
 func TestPins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world, honest := publish(t)
@@ -115,7 +115,7 @@ func TestPins(t *testing.T) {
 		if _, err := trust.CheckPublicKey(memory, first[0]); !errors.Is(err, ledger.ErrRevoked) {
 			t.Errorf("a key that was replaced: %v", err)
 		}
-		// With a witness, the first key of a lying peer is not believed either.
+		// With a witness, even the first key of a lying peer is refused.
 		careful := &trust.Directory{Ledger: &peer{Person: honest, key: &other}, Witnesses: []trust.Ledger{honest}, Memory: trust.NewMemory()}
 		if _, err := careful.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
 			t.Errorf("a witness that says otherwise: %v", err)
@@ -123,7 +123,7 @@ func TestPins(t *testing.T) {
 	})
 }
 
-// TestUnpublished suggests a name that is close.
+// TestUnpublished checks that the error suggests a similar name.
 func TestUnpublished(t *testing.T) {
 	_, honest := publish(t)
 	d := &trust.Directory{Ledger: honest, Memory: trust.NewMemory()}
@@ -133,7 +133,7 @@ func TestUnpublished(t *testing.T) {
 	}
 }
 
-// TestDamagedPins refuses to go on without the pins.
+// TestDamagedPins checks that a key is refused if its pins are damaged.
 func TestDamagedPins(t *testing.T) {
 	_, honest := publish(t)
 	d := &trust.Directory{Ledger: honest, Memory: damaged{trust.NewMemory()}}

@@ -16,12 +16,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// PublicKeys returns the current public key of each attribute, in the order of names. A
-// key that is not pinned yet is confirmed by a witness and then pinned.
+// PublicKeys returns the current public key of each attribute, in the order of names. If
+// a key is not pinned yet, a witness confirms it, and then it is pinned.
 //
 // Errors:
-//   - ErrNotFound if nobody has published a name; the message suggests a name that is
-//     close.
+//   - ErrNotFound if a name is not published; the message suggests a similar name.
 //   - ErrTampered if a key differs from its pin or is older than the newest pin, or if a
 //     witness disagrees.
 //   - ErrUnavailable if neither the own peer nor any witness answers.
@@ -80,9 +79,9 @@ func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey)
 	})
 }
 
-// CheckPublicKey compares a public key that came from somewhere else than the ledger,
-// such as a file or a cache, with the keys that [Directory.PublicKeys] has pinned in the
-// same memory. It reports whether exactly this key is pinned.
+// CheckPublicKey compares a public key from another source than the ledger, such as a
+// file or a cache, with the pins of [Directory.PublicKeys] in the same memory. It reports
+// whether exactly this key is pinned.
 //
 // Errors:
 //   - ErrTampered if another key is pinned under the same version.
@@ -98,8 +97,7 @@ func CheckPublicKey(memory Memory, k *abe.PublicKey) (seen bool, err error) {
 	return p.seen, nil
 }
 
-// ParseKey decodes a published key and compares it with the name and version that it is
-// published under.
+// ParseKey decodes a published key and compares it with its published name and version.
 //
 // Errors:
 //   - ErrTampered if it cannot be read or belongs to another name or version.
@@ -118,13 +116,13 @@ func ParseKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 	return key, nil
 }
 
-// A pin holds the first key seen under each version of one attribute. Its item in the
-// memory has a line "VERSION HEX-SHA256" for each.
+// A pin holds the first key seen for each version of one attribute. Its item in the
+// memory has a line "VERSION HEX-SHA256" for each version.
 type pin struct {
 	item   string
 	text   []byte // the item with the key added
-	newest int    // version pinned so far
-	seen   bool   // exactly this key is pinned
+	newest int    // newest pinned version
+	seen   bool   // whether exactly this key is pinned
 }
 
 // readPins compares a key with the pins of its attribute.
@@ -161,14 +159,14 @@ func readPins(memory Memory, key *abe.PublicKey) (pin, error) {
 	return p, nil
 }
 
-// pinItem names the pins of an attribute in the memory. An attribute's own name may
-// contain characters that the name of an item may not.
+// pinItem returns the name of an attribute's pins in the memory. An attribute's name may
+// contain characters that an item's name may not.
 func pinItem(attribute string) string {
 	id := sha256.Sum256([]byte(attribute))
 	return "pin/" + hex.EncodeToString(id[:16])
 }
 
-// unpublished explains which of the names nobody has published.
+// unpublished adds to the error which of the names are not published.
 func (d *Directory) unpublished(ctx context.Context, names []string, cause error) error {
 	published, err := d.Ledger.Attributes(ctx)
 	if err != nil {

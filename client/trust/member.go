@@ -16,9 +16,9 @@ type MemberLister interface {
 }
 
 // Members returns the channel's organisations as the own peer lists them, confirmed by
-// the first witness that answers. A peer that lied about the members' roots could make
-// its authority issue keys to anybody, and its people trust anybody's authority. Without
-// witnesses the own peer is believed.
+// the first witness that answers. Without witnesses the own peer is believed. A false
+// list of roots is dangerous: the authority would issue keys to anyone, and its people
+// would trust any authority.
 //
 // Errors:
 //   - ErrTampered if a witness lists other organisations, roots or revocations.
@@ -33,7 +33,7 @@ func Members[L MemberLister](ctx context.Context, own L, witnesses []L) ([]autho
 		if err != nil || slices.EqualFunc(ours, theirs, sameMSP) {
 			return err == nil, err
 		}
-		// Either peer may be a few blocks behind the other.
+		// Either peer may be a few blocks behind.
 		if ours, err = own.ChannelMSPs(ctx); err != nil {
 			return false, err
 		}

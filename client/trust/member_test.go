@@ -15,9 +15,8 @@ type members func(context.Context) ([]authority.MSP, error)
 
 func (m members) ChannelMSPs(ctx context.Context) ([]authority.MSP, error) { return m(ctx) }
 
-// TestMembers: a peer that adds a root of its own to a member, or withholds a
-// revocation list, is found out by any witness that answers; when none does, nothing is
-// believed.
+// TestMembers: a peer adds its own root to a member, or withholds a revocation list. Any
+// witness that answers detects it. If none answers, the list is refused.
 func TestMembers(t *testing.T) {
 	honest := authority.MSP{
 		ID: "HospitalA", Roots: []*x509.Certificate{{Raw: []byte("root")}}, TLSRoots: []*x509.Certificate{{Raw: []byte("tls")}},

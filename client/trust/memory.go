@@ -7,10 +7,10 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Memory keeps small items by name between runs. Only pins exist nowhere else: to lose
-// the other items costs round trips, to lose the pins costs the protection that they
-// give. Names consist of letters, digits, '-', '.' and '/'. A Memory is safe for
-// concurrent use, also by several processes; the last writer of an item wins.
+// A Memory keeps small named items between runs. Pins exist nowhere else: without them
+// the client loses their protection. The loss of other items only costs round trips.
+// Names consist of letters, digits, '-', '.' and '/'. A Memory is safe for concurrent
+// use, also by several processes. The last writer of an item wins.
 type Memory interface {
 	// Load returns the item.
 	//

@@ -9,12 +9,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// custodianItem holds the custodian of the own hospital that was believed last.
+// custodianItem is the item with the last believed custodian of the own hospital.
 const custodianItem = "custodian"
 
-// Custodian returns the age recipient of the own hospital's records custodian, empty if
-// the hospital has announced none. A recipient that differs from the one believed last is
-// confirmed by a witness.
+// Custodian returns the age recipient of the own hospital's records custodian. It is
+// empty if the hospital has announced none. If the recipient differs from the last
+// believed one, a witness confirms it.
 //
 // Errors:
 //   - ErrTampered if a witness disagrees.
@@ -55,8 +55,9 @@ func custodianOf(ctx context.Context, l Ledger, msp string) (string, error) {
 	return "", nil
 }
 
-// ConfirmScopeKey asks a witness for the same wrapped scope key. Anybody can wrap a key
-// of their own for a scope's policy, and would read everything that is indexed under it.
+// ConfirmScopeKey asks a witness for the same wrapped scope key. This is needed because
+// anyone can wrap a key of their own for a scope's policy, and could then read everything
+// indexed under it.
 //
 // Errors:
 //   - ErrTampered if the witness holds another key.

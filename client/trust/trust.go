@@ -1,22 +1,21 @@
-// Package trust decides which statements of a ledger peer a client believes: public keys
-// of attributes, records custodians, keys of scopes, and the channel's members.
+// Package trust decides whether a client believes a ledger peer's statements about public
+// keys of attributes, records custodians, scope keys and the channel's members.
 //
-// A client reads the ledger through the peer of its own hospital. Whatever a record is
-// sealed to comes from there, so a peer that lies could hand out keys of its own and read
-// what its people seal. A [Directory] therefore believes a new statement only after the
-// peer of another organisation, a witness, has said the same. It pins what it has
-// believed: from then on its own peer is enough, and a peer that contradicts the pin is
-// found out.
+// A client reads the ledger through the peer of its own hospital. The peer supplies the
+// keys to which the client seals. A lying peer could supply its own keys and read the
+// records. So a [Directory] believes a new statement only after a witness, the peer of
+// another organisation, confirms it. Then it pins the statement. For a pinned statement
+// the own peer is enough, and a peer that contradicts a pin is detected.
 //
 // # What it guarantees
 //
-// One lying peer cannot make a client seal to a key or a custodian, or index under a
-// scope key, that the ledger does not hold. A public key never changes under the same
-// version, and a version that a newer one has replaced is not accepted again.
+// One lying peer cannot make a client seal to a key or a custodian that is not on the
+// ledger, or index under a scope key that is not on the ledger. A public key never
+// changes under the same version. A version is refused once a newer one has replaced it.
 //
 // # What it does not
 //
-// Two peers that tell the same lie are believed. Without witnesses the client's own peer
+// Two peers that tell the same lie are believed. Without witnesses, the client's own peer
 // is believed. A peer can still withhold a newer version.
 package trust
 
@@ -52,8 +51,8 @@ type Ledger interface {
 	ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error)
 }
 
-// A Directory answers with statements of the ledger that it believes. Ledger and Memory
-// are required. It is safe for concurrent use.
+// A Directory returns statements of the ledger that it believes. Ledger and Memory are
+// required. It is safe for concurrent use.
 type Directory struct {
 	Ledger    Ledger
 	Witnesses []Ledger // the same ledger through peers of other organisations

@@ -9,14 +9,15 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// patience is how long a witness may be a few blocks behind the own peer, or ahead of it.
+// patience is the longest time that a witness may lag behind the own peer, or the own
+// peer behind it.
 const patience = 3 * time.Second
 
-// confirm asks the witnesses in turn, until one answers, whether it says the same as the
-// own peer. Without witnesses it believes the own peer.
+// confirm asks the witnesses in turn until one answers. It reports an error unless that
+// witness agrees with the own peer. Without witnesses it believes the own peer.
 //
 // Errors:
-//   - ErrTampered if a witness says something else.
+//   - ErrTampered if the witness disagrees.
 //   - ErrUnavailable if there are witnesses and none answers.
 func confirm[W any](ctx context.Context, what string, witnesses []W, same func(context.Context, W) (bool, error)) error {
 	var unavailable error
@@ -39,9 +40,9 @@ func confirm[W any](ctx context.Context, what string, witnesses []W, same func(c
 	return nil
 }
 
-// ask gives a witness time to catch up: it may not know the statement yet, or may not
-// know the access entry that allows the caller to read it. A witness that still denies
-// access after that cannot serve as one, so its answer is ErrUnavailable.
+// ask gives a witness time to catch up. The witness may not yet have the statement, or
+// the access entry that lets the caller read it. A witness that still denies access after
+// that cannot confirm anything, so the result is ErrUnavailable.
 func ask[W any](ctx context.Context, w W, same func(context.Context, W) (bool, error)) (bool, error) {
 	for deadline := time.Now().Add(patience); ; {
 		agreed, err := same(ctx, w)

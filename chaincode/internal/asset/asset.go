@@ -1,6 +1,6 @@
-// Package asset is a plain contract for benchmarks to compare with: put and get without
-// rules, like the asset transfer of fabric-samples. Only the benchmarks' chaincode server
-// has it.
+// Package asset is a plain contract that benchmarks compare with. It puts and gets values
+// without rules, like the asset transfer of fabric-samples. Only the benchmarks'
+// chaincode server includes it.
 package asset
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const name = "asset"
 
-// Contract keeps texts under keys of the caller's choice.
+// Contract stores texts under keys that the caller chooses.
 type Contract struct{ contractapi.Contract }
 
 // Put writes one key.
@@ -25,8 +25,8 @@ func (*Contract) Put(ctx contractapi.TransactionContextInterface, key, value str
 	return ctx.GetStub().PutState(key, []byte(value))
 }
 
-// PutMany writes the keys and values of a JSON object of texts in one message to the
-// peer.
+// PutMany writes the keys and values of a JSON object of texts. It sends them to the peer
+// in one message.
 func (*Contract) PutMany(ctx contractapi.TransactionContextInterface, assets string) error {
 	var values map[string]string
 	if err := json.Unmarshal([]byte(assets), &values); err != nil {
@@ -51,7 +51,7 @@ func (*Contract) Get(ctx contractapi.TransactionContextInterface, key string) (s
 	return string(value), err
 }
 
-// beside is a chaincode with one more contract.
+// beside is a chaincode with an additional contract.
 type beside struct {
 	shim.Chaincode
 	assets *contractapi.ContractChaincode
@@ -68,7 +68,7 @@ func Beside(cc shim.Chaincode) (shim.Chaincode, error) {
 	return &beside{cc, assets}, nil
 }
 
-// Invoke routes calls of assets to the contract, and all others to the chaincode.
+// Invoke routes calls of the asset contract to it, and all others to the chaincode.
 func (b *beside) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	if function, _ := stub.GetFunctionAndParameters(); strings.HasPrefix(function, name+":") {
 		return b.assets.Invoke(stub)

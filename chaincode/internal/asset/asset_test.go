@@ -9,9 +9,10 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 )
 
-// A stub is a peer's state, and one call. Writes of a batch arrive when it ends.
+// A stub holds a peer's state and one call. Batched writes take effect when the batch
+// ends.
 type stub struct {
-	shim.ChaincodeStubInterface // what the contract must not need
+	shim.ChaincodeStubInterface // panics if the contract calls any other method
 	state, batch                map[string]string
 	batching                    bool
 	args                        []string
@@ -41,7 +42,7 @@ func (s *stub) FinishWriteBatch() error {
 	return nil
 }
 
-// other is the chaincode beside the contract.
+// other is the chaincode that Beside extends.
 type other struct{}
 
 func (other) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
@@ -59,7 +60,7 @@ func TestContract(t *testing.T) {
 	for _, c := range []struct {
 		call    []string
 		payload string
-		message string // of an error
+		message string // error message
 	}{
 		{[]string{"asset:Put", "a", "one"}, "", ""},
 		{[]string{"asset:Get", "a"}, "one", ""},

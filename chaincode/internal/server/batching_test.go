@@ -21,7 +21,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// doctor gives the creator of a proposal by a clinical user.
+// doctor returns the creator of a proposal by a clinical user.
 func doctor(t *testing.T, ca *authority) []byte {
 	t.Helper()
 	attrs, err := json.Marshal(attrmgr.Attributes{Attrs: map[string]string{"hf.EnrollmentID": "doctor", "role": "doctor"}})
@@ -37,8 +37,8 @@ func doctor(t *testing.T, ca *authority) []byte {
 	return mustMarshal(t, &msp.SerializedIdentity{Mspid: "HospitalA", IdBytes: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})})
 }
 
-// A peer that offers batches, as Fabric 3.1 does, gets all reads in one message and all
-// writes in one: round trips dominate the cost of a call.
+// A peer with batching, as in Fabric 3.1, receives all reads in one message and all
+// writes in one. Round trips dominate the cost of a call.
 func TestEntriesTravelInBatches(t *testing.T) {
 	ca := newAuthority(t)
 	chaincode, err := contract.New(contract.Config{MSP: "HospitalA", Hospitals: []string{"HospitalA"}})

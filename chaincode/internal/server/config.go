@@ -13,17 +13,17 @@ import (
 // Environment variables.
 const (
 	envAddress   = "CHAINCODE_SERVER_ADDRESS" // host:port to listen on
-	envPackage   = "CORE_CHAINCODE_ID_NAME"   // id of the installed package, label:hash
+	envPackage   = "CORE_CHAINCODE_ID_NAME"   // id of the installed package: label:hash
 	envMSP       = "CHARTSEAL_MSP"            // MSP ID of the organisation that runs this server
 	envHospitals = "CHARTSEAL_HOSPITALS"      // MSP IDs of all hospitals, separated by commas
 	envCert      = "CHAINCODE_TLS_CERT"       // certificate of this server
 	envKey       = "CHAINCODE_TLS_KEY"        // key of the certificate
-	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // optional roots; the peer then needs a certificate
+	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // optional root certificates; the peer then needs a client certificate
 )
 
-// A config is the configuration from the environment. A TLS variable holds PEM or the
-// name of a PEM file. Without a certificate the server speaks plain text, on the loopback
-// interface only.
+// A config is the server's configuration from the environment. A TLS variable holds PEM
+// or the name of a PEM file. Without a certificate the server uses plain text, and only
+// on the loopback interface.
 type config struct {
 	address   string
 	packageID string
@@ -32,7 +32,7 @@ type config struct {
 	tls       *tls.Config // nil for plain text
 }
 
-// fromEnv reads and checks the configuration. Its error names every missing variable.
+// fromEnv reads and checks the configuration. Its error lists every missing variable.
 func fromEnv(getenv func(string) string) (config, error) {
 	c := config{address: getenv(envAddress), packageID: getenv(envPackage), msp: getenv(envMSP)}
 	for _, h := range strings.Split(getenv(envHospitals), ",") {

@@ -19,7 +19,7 @@ func TestFromEnv(t *testing.T) {
 	base := map[string]string{envAddress: "127.0.0.1:9999", envPackage: "chartseal:abc", envMSP: "HospitalA", envHospitals: "HospitalA, HospitalB"}
 	for name, tc := range map[string]struct {
 		set  map[string]string
-		want string // in the error; empty when it is fine
+		want string // part of the error; empty for a valid configuration
 	}{
 		"plain text on loopback":        {nil, ""},
 		"plain text by name":            {map[string]string{envAddress: "localhost:9999"}, ""},
@@ -59,7 +59,7 @@ func TestFromEnv(t *testing.T) {
 			t.Errorf("%s: the error quotes a key", name)
 		}
 	}
-	// One error names every missing variable.
+	// One error lists every missing variable.
 	_, err := fromEnv(func(string) string { return "" })
 	for _, name := range []string{envAddress, envPackage, envMSP, envHospitals} {
 		if err == nil || !strings.Contains(err.Error(), name) {

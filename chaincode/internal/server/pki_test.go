@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// An authority signs certificates for 127.0.0.1.
+// An authority issues certificates for 127.0.0.1.
 type authority struct {
 	t    *testing.T
 	cert *x509.Certificate

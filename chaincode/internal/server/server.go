@@ -1,6 +1,6 @@
 // Package server serves contracts to a peer (chaincode as a service). [Main] is a whole
-// program. It takes its configuration from the environment, where external builders and
-// service managers put it, see [config].
+// program. It reads its configuration from the environment, which external builders and
+// service managers set, see [config].
 package server
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/contract"
 )
 
-// drainTime bounds the wait for running transactions after a signal to stop. Service
+// drainTime bounds the wait for running transactions after a stop signal. Service
 // managers usually wait ten seconds.
 const drainTime = 5 * time.Second
 
-// maxGRPC is the size limit of messages, that of Fabric's own server.
+// maxGRPC is the size limit of messages, the same as in Fabric's own server.
 const maxGRPC = 100 << 20
 
-// Main serves a chaincode until a signal stops the process, and returns its exit code.
+// Main serves a chaincode until a signal stops the process. It returns the exit code.
 func Main(program string, build func(contract.Config) (shim.Chaincode, error)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -61,8 +61,8 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	return serve(ctx, listener, c, chaincode, log)
 }
 
-// serve answers peers on the listener until the context ends, and then waits for running
-// transactions. The shim's own server cannot be stopped.
+// serve answers peers on the listener until the context ends. Then it waits for running
+// transactions. It replaces the shim's own server, which cannot be stopped.
 func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.Chaincode, log *slog.Logger) error {
 	counted := &counter{Chaincode: chaincode}
 	options := []grpc.ServerOption{
@@ -86,11 +86,11 @@ func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.
 	case <-ctx.Done():
 	}
 	log.Info("stopping", "running", counted.running.Load())
-	go server.GracefulStop() // refuses connections; the peer's stream never ends by itself
+	go server.GracefulStop() // refuses new connections; a peer's stream never ends by itself
 	deadline := time.Now().Add(drainTime)
 	for quiet := 0; quiet < 5 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if counted.running.Load() == 0 {
-			quiet++ // the shim sends an answer after Invoke returns
+			quiet++ // the shim sends the answer after Invoke returns
 		} else {
 			quiet = 0
 		}
@@ -99,7 +99,7 @@ func serve(ctx context.Context, listener net.Listener, c config, chaincode shim.
 	return nil
 }
 
-// A counter counts running transactions.
+// A counter counts the running transactions.
 type counter struct {
 	shim.Chaincode
 	running atomic.Int64

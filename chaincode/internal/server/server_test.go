@@ -22,14 +22,14 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A fakePeer speaks a peer's side of the chaincode protocol.
+// A fakePeer implements the peer's side of the chaincode protocol.
 type fakePeer struct {
 	t      *testing.T
 	stream peer.Chaincode_ConnectClient
 }
 
-// startServer runs serve with mutual TLS until the test ends or calls stop. The channel
-// done gets its error.
+// startServer runs serve with mutual TLS until the test ends or calls stop. It sends
+// serve's error to done.
 func startServer(t *testing.T, ca *authority, cc shim.Chaincode) (address string, stop func(), done chan error) {
 	t.Helper()
 	cert, key := ca.issue("chaincode")
@@ -166,7 +166,7 @@ func TestServerWantsAPeersCertificate(t *testing.T) {
 	}
 }
 
-// slow is a chaincode with long transactions.
+// slow is a chaincode with slow transactions.
 type slow struct {
 	started chan struct{}
 	once    sync.Once
