@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -74,15 +75,19 @@ func (n *Network) writeDefinition() error {
 		return err
 	}
 	collections, err := json.MarshalIndent([]object{{
-		"name":   keysCollection,
-		"policy": "OR(" + strings.Join(n.hospitalRoles("member"), ",") + ")",
+		"name": keysCollection,
+		// Peers only: gossip and the peers' streams serve private data to every identity
+		// that the policy covers, and a person's certificate must not be one.
+		"policy": "OR(" + strings.Join(n.hospitalRoles("peer"), ",") + ")",
 		// An endorsement fails unless the keys have reached another hospital, so that the
 		// loss of one hospital does not lose them.
 		"requiredPeerCount": 1,
 		"maxPeerCount":      len(n.topology.Hospitals) - 1,
 		"blockToLive":       0,
-		"memberOnlyRead":    true,
-		"memberOnlyWrite":   true,
+		// A member in this sense is an identity that the policy covers. People are none, so
+		// the contract decides who reads and writes.
+		"memberOnlyRead":  false,
+		"memberOnlyWrite": false,
 	}}, "", "  ")
 	if err != nil {
 		return err
@@ -105,9 +110,9 @@ func (n *Network) hospitalRoles(role string) []string {
 }
 
 // definitionFlags are the chaincode definition. All organisations must give the same one.
-func (n *Network) definitionFlags() []string {
+func (n *Network) definitionFlags(sequence int) []string {
 	return []string{
-		"--channelID", n.topology.Channel, "--name", n.topology.Chaincode, "--version", "1", "--sequence", "1",
+		"--channelID", n.topology.Channel, "--name", n.topology.Chaincode, "--version", "1", "--sequence", strconv.Itoa(sequence),
 		"--signature-policy", n.endorsementPolicy(), "--collections-config", n.collectionsFile(),
 	}
 }
@@ -117,19 +122,19 @@ func (n *Network) installChaincode(ctx context.Context, org string) error {
 	return err
 }
 
-func (n *Network) approveChaincode(ctx context.Context, org string) error {
+func (n *Network) approveChaincode(ctx context.Context, org string, sequence int) error {
 	_, id, err := n.chaincodePackage()
 	if err != nil {
 		return err
 	}
-	args := append([]string{"lifecycle", "chaincode", "approveformyorg", "--package-id", id, "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags()...)
+	args := append([]string{"lifecycle", "chaincode", "approveformyorg", "--package-id", id, "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags(sequence)...)
 	_, err = n.peerCommand(ctx, org, append(args, n.ordererFlags(org)...)...)
 	return err
 }
 
-func (n *Network) commitChaincode(ctx context.Context) error {
+func (n *Network) commitChaincode(ctx context.Context, sequence int) error {
 	org := n.topology.Hospitals[0].Name
-	args := append([]string{"lifecycle", "chaincode", "commit", "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags()...)
+	args := append([]string{"lifecycle", "chaincode", "commit", "--waitForEventTimeout", n.waitTimeout().String()}, n.definitionFlags(sequence)...)
 	for _, o := range n.topology.Organisations() {
 		args = append(args, "--peerAddresses", n.address(o.Name, portPeer), "--tlsRootCertFiles", n.tlsRoot(o.Name))
 	}

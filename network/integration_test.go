@@ -112,6 +112,7 @@ func TestConsortium(t *testing.T) {
 		}
 	})
 	t.Run("down and up", func(t *testing.T) {
+		makeOlder(t, n)
 		if err := n.Down(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -129,6 +130,7 @@ func TestConsortium(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		wantClosed(t, again)
 		if again.state.Ports != n.state.Ports || again.state.ID != n.state.ID {
 			t.Errorf("another network came up: %+v, was %+v", again.state, n.state)
 		}
@@ -151,6 +153,63 @@ func TestConsortium(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// makeOlder gives a network the settings of an earlier release, which served blocks and
+// private data to people.
+func makeOlder(t *testing.T, n *Network) {
+	t.Helper()
+	ctx := t.Context()
+	wantClosed(t, n)
+	collections, err := os.ReadFile(n.collectionsFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.NewReplacer(".peer'", ".member'", "false", "true").Replace(string(collections))
+	if err := writeFile(n.collectionsFile(), []byte(older)); err != nil {
+		t.Fatal(err)
+	}
+	u := &bringUp{Network: n, say: talk(nil)}
+	if err := u.define(2)(ctx); err != nil {
+		t.Fatal(err)
+	}
+	err = n.updateChannel(ctx, n.organisations(), func(config object) error {
+		values, err := dig(config, "channel_group", "groups", "Application", "values")
+		delete(values, "ACLs")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.state.Closed = false
+	if err := n.state.write(n.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.fetchFromPeer(ctx, t.TempDir()); err != nil {
+		t.Errorf("an older network serves blocks, or the test shows nothing: %v", err)
+	}
+	if d, err := n.committedDefinition(ctx); err != nil || !d.open() {
+		t.Errorf("the older definition: %+v, %v", d, err)
+	}
+}
+
+// wantClosed makes sure that a peer serves no block even to an administrator, and that the
+// collection covers peers only.
+func wantClosed(t *testing.T, n *Network) {
+	t.Helper()
+	ctx := t.Context()
+	if err := n.fetchFromPeer(ctx, t.TempDir()); err == nil || !strings.Contains(err.Error(), "FORBIDDEN") {
+		t.Errorf("a peer's answer to an administrator who asks for a block: %v", err)
+	}
+	if d, err := n.committedDefinition(ctx); err != nil || d.Sequence == 0 || d.open() {
+		t.Errorf("the definition: %+v, %v", d, err)
+	}
+}
+
+// fetchFromPeer asks a peer for a block, as its administrator.
+func (n *Network) fetchFromPeer(ctx context.Context, dir string) error {
+	_, err := n.peerCommand(ctx, "HospitalA", "channel", "fetch", "newest", filepath.Join(dir, "block"), "-c", n.topology.Channel)
+	return err
 }
 
 func testCertificates(t *testing.T, n *Network) {

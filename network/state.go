@@ -23,6 +23,7 @@ type state struct {
 	ID        string         `json:"id"`        // random; in the environment of every process of this network
 	Ports     int            `json:"ports"`     // first port of the block
 	Created   bool           `json:"created"`   // the channel works and the chaincode is committed
+	Closed    bool           `json:"closed"`    // people get blocks and wrapped keys from the chaincode only, see close
 	Services  bool           `json:"services"`  // authorities and replicators belong to it
 	Announced bool           `json:"announced"` // every authority's keys are on the ledger
 	Scopes    []string       `json:"scopes"`    // that exist

@@ -225,13 +225,10 @@ func (u *bringUp) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = u.phase(ctx, "chaincode",
-		inOrder(u.everywhere(u.approveChaincode), u.awaitSameHeight, u.commitChaincode),
-		u.everywhere(u.awaitGossip))
-	if err != nil {
+	if err := u.phase(ctx, "chaincode", u.define(1), u.everywhere(u.awaitGossip)); err != nil {
 		return err
 	}
-	u.state.Created = true
+	u.state.Created, u.state.Closed = true, true
 	return u.state.write(u.dir)
 }
 
@@ -385,7 +382,18 @@ func (u *bringUp) resume(ctx context.Context) error {
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
-	return u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
+	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
+	if err != nil || u.state.Closed {
+		return err
+	}
+	return u.phase(ctx, "upgrade of an older network", u.close)
+}
+
+// define makes the chaincode's definition with a sequence number: all organisations approve
+// it, and one commits it.
+func (u *bringUp) define(sequence int) func(context.Context) error {
+	approve := func(ctx context.Context, org string) error { return u.approveChaincode(ctx, org, sequence) }
+	return inOrder(u.everywhere(approve), u.awaitSameHeight, func(ctx context.Context) error { return u.commitChaincode(ctx, sequence) })
 }
 
 // startOthers starts all servers except the peers.

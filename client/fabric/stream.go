@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strconv"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -20,9 +21,10 @@ import (
 // The SDK's own streams end without saying why. So the SDK makes the requests here, and
 // the gRPC clients below it are used for the rest.
 
-// Blocks implements [BlockSource] with the deliver service of the own peer. The channel's
-// access control list decides who may: by default every member, and only administrators
-// where blocks are closed to people.
+// Blocks is a [BlockSource] over the user's own peer. The peer announces each block in its stream
+// of filtered blocks, and its system chaincode qscc gives the block, which every member of the
+// channel may read. The stream of full blocks is closed to people: it would also serve private
+// data.
 //
 // Errors of the stream:
 //   - ErrDenied if the peer does not serve blocks to this user.
@@ -37,9 +39,14 @@ func (g *Gateway) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Blo
 			if response, err = stream.Recv(); err != nil {
 				break
 			}
-			b := response.GetBlock()
-			if b == nil {
+			announced := response.GetFilteredBlock()
+			if announced == nil {
 				yield(nil, g.refused(response.GetStatus()))
+				return
+			}
+			var b *common.Block
+			if b, err = g.block(ctx, announced.Number); err != nil {
+				yield(nil, err)
 				return
 			}
 			if !yield(b, nil) {
@@ -50,8 +57,25 @@ func (g *Gateway) Blocks(ctx context.Context, from uint64) iter.Seq2[*common.Blo
 	}
 }
 
-func (g *Gateway) deliver(ctx context.Context, from uint64) (peer.Deliver_DeliverClient, error) {
-	request, err := g.network.NewBlockEventsRequest(gateway.WithStartBlock(from))
+// block reads one block from the peer's system chaincode for queries.
+func (g *Gateway) block(ctx context.Context, number uint64) (*common.Block, error) {
+	const function = "GetBlockByNumber"
+	ectx, cancel := context.WithTimeout(ctx, g.timeouts.Evaluate)
+	defer cancel()
+	raw, err := g.network.GetContract("qscc").EvaluateWithContext(ectx, function,
+		gateway.WithArguments(g.user.Profile.Channel, strconv.FormatUint(number, 10)))
+	if err != nil {
+		return nil, g.explain(ctx, function, err)
+	}
+	var b common.Block
+	if err := proto.Unmarshal(raw, &b); err != nil {
+		return nil, ledger.Errorf(ledger.ErrTampered, "block %d of the peer %s cannot be read: %v", number, g.user.Profile.Peer.Address, err)
+	}
+	return &b, nil
+}
+
+func (g *Gateway) deliver(ctx context.Context, from uint64) (peer.Deliver_DeliverFilteredClient, error) {
+	request, err := g.network.NewFilteredBlockEventsRequest(gateway.WithStartBlock(from))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +90,7 @@ func (g *Gateway) deliver(ctx context.Context, from uint64) (peer.Deliver_Delive
 	if envelope.Signature, err = g.user.Sign(request.Digest()); err != nil {
 		return nil, err
 	}
-	stream, err := peer.NewDeliverClient(g.conn).Deliver(ctx)
+	stream, err := peer.NewDeliverClient(g.conn).DeliverFiltered(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-gateway/pkg/hash"
 	"github.com/hyperledger/fabric-gateway/pkg/identity"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -20,6 +22,13 @@ import (
 // raw returns the chaincode as an attacker calls it: with a user's keys, without our
 // client, and through any organisation's peer.
 func raw(t *testing.T, name, organisation string) *gateway.Contract {
+	t.Helper()
+	network, _ := dialPeer(t, name, organisation)
+	return network.GetContract(user(t, name).Profile.Chaincode)
+}
+
+// dialPeer connects a user's keys to the peer of any organisation, without our client.
+func dialPeer(t *testing.T, name, organisation string) (*gateway.Network, *grpc.ClientConn) {
 	t.Helper()
 	u := user(t, name)
 	at := profile(t, organisation)
@@ -36,12 +45,14 @@ func raw(t *testing.T, name, organisation string) *gateway.Contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gw, err := gateway.Connect(id, gateway.WithSign(u.Sign), gateway.WithClientConnection(conn))
+	tlsHash := sha256.Sum256(u.TLS.Certificate[0])
+	gw, err := gateway.Connect(id, gateway.WithSign(u.Sign), gateway.WithHash(hash.SHA256), gateway.WithClientConnection(conn),
+		gateway.WithTLSClientCertificateHash(tlsHash[:]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { gw.Close() })
-	return gw.GetNetwork(u.Profile.Channel).GetContract(u.Profile.Chaincode)
+	return gw.GetNetwork(u.Profile.Channel), conn
 }
 
 // TestEnvelopeNeedsOwnAccessEntry: the chaincode returns a wrapped key only to the actor
