@@ -16,10 +16,16 @@ const (
 
 // DecodeG1 decodes a G1 element. It accepts canonical encodings of points other than the
 // identity. The curve has prime order, so every such point is in the group.
+//
+// Errors:
+//   - pairing.ErrElement if b is anything else.
 func DecodeG1(b []byte) (*G1, error) { return decode[G1](b, SizeG1, b) }
 
 // DecodeG2 decodes a G2 element. It accepts canonical encodings of points of the twist
 // other than the identity. It does not check their order: see [InG2].
+//
+// Errors:
+//   - pairing.ErrElement if b is anything else.
 func DecodeG2(b []byte) (*G2, error) {
 	if len(b) != SizeG2 || b[0] != 1 {
 		return nil, pairing.ErrElement
@@ -29,6 +35,9 @@ func DecodeG2(b []byte) (*G2, error) {
 
 // DecodeGT decodes a GT element. It accepts canonical encodings of elements of GF(p¹²)
 // other than zero. It does not check their order: see [InGT].
+//
+// Errors:
+//   - pairing.ErrElement if b is anything else.
 func DecodeGT(b []byte) (*GT, error) { return decode[GT](b, SizeGT, b) }
 
 type encoding[T any] interface {

@@ -49,7 +49,7 @@ func (k *Kubo) call(ctx context.Context, command string, options url.Values, bod
 	return resp.Body, nil
 }
 
-// Add stores and pins what r yields and returns its CID.
+// Add stores and pins the content of r and returns its CID.
 func (k *Kubo) Add(ctx context.Context, r io.Reader) (string, error) {
 	body, w := io.Pipe()
 	form := multipart.NewWriter(w)

@@ -36,8 +36,8 @@ func NewMAABE(n int) (*MAABE, error) {
 		return nil, err
 	}
 	m.public = []*abe.MAABEPubKey{authority.PubKeys()}
-	// The policy is built as gofe's users build it. gofe's known faults concern other
-	// policies, so they do not matter here. No other code of ours calls this function.
+	// The policy is built as gofe's users build it. The known faults of this function
+	// concern other policies, so they do not matter here.
 	if m.policy, err = abe.BooleanToMSP(text, true); err != nil {
 		return nil, err
 	}
