@@ -11,8 +11,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A KeysError says that a user's attribute keys are in the wallet and cannot be used: the
-// file is damaged, or they were issued to somebody else. Requesting them again helps.
+// A KeysError reports unusable attribute keys in the wallet: the file is damaged, or the
+// keys were issued to another person. Requesting the keys again helps.
 type KeysError struct {
 	User string // NAME@ORG
 	Err  error
@@ -20,7 +20,7 @@ type KeysError struct {
 
 func (e *KeysError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *KeysError) Unwrap() error { return e.Err }
 
 // Actor returns a user's name on the ledger, which is the GID of their attribute keys. It
@@ -59,8 +59,8 @@ func AttributeKeys(u *wallet.User) ([]*abe.UserKey, error) {
 	return keys, nil
 }
 
-// StoreAttributeKeys writes the keys that an authority issued to the wallet, in place of
-// those it issued before.
+// StoreAttributeKeys writes an authority's keys to the wallet. They replace the keys that
+// the authority issued before.
 func StoreAttributeKeys(u *wallet.User, authority string, issued []*abe.UserKey) error {
 	gid, err := Actor(u)
 	if err != nil {
@@ -77,8 +77,8 @@ func StoreAttributeKeys(u *wallet.User, authority string, issued []*abe.UserKey)
 	return u.StoreKeys(authority, gid, stored)
 }
 
-// Identities returns what a user opens envelopes with: their attribute keys, and a
-// custodian's age identity.
+// Identities returns the keys with which a user opens envelopes: the attribute keys and,
+// for a custodian, the age identity.
 //
 // Errors:
 //   - [KeysError] if the attribute keys cannot be used.

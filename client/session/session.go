@@ -40,8 +40,8 @@ type Options struct {
 	LedgerOnly bool
 }
 
-// witnessTimeout bounds an answer of another organisation's peer. It is short, as further
-// organisations can be asked.
+// witnessTimeout bounds a call to another organisation's peer. It is short, because there
+// are other organisations to ask.
 const witnessTimeout = 5 * time.Second
 
 // A Session is a user with their hospital's services.
@@ -101,11 +101,11 @@ func (s *Session) open(o Options) (err error) {
 	return err
 }
 
-// Config is what Client was made with. A caller changes it to make a Client of its own
-// over the same connections.
+// Config returns the configuration of Client. To make another Client over the same
+// connections, change the returned copy.
 func (s *Session) Config() client.Config { return s.config }
 
-// Witnesses are the ledger at the peers of other organisations.
+// Witnesses returns the ledger at the peers of other organisations.
 func (s *Session) Witnesses() []trust.Ledger {
 	var all []trust.Ledger
 	for _, w := range s.witnesses {
@@ -145,8 +145,8 @@ func (s *Session) At(organisation string) (*fabric.Gateway, error) {
 }
 
 // SaveHints writes the lengths of index chains to the wallet. Close does so too; a
-// program that runs for long calls it at times. Without them later searches only read
-// more.
+// long-running program also calls it from time to time. Without the lengths, later
+// searches only read more.
 func (s *Session) SaveHints() error {
 	if s.hints == nil {
 		return nil
@@ -154,8 +154,8 @@ func (s *Session) SaveHints() error {
 	return s.hints.Save()
 }
 
-// Close saves what the wallet keeps and ends the connections. The session is of no use
-// after it. It may be called more than once.
+// Close saves the session's state to the wallet and ends the connections. The session
+// cannot be used afterwards. Close may be called more than once.
 func (s *Session) Close() error {
 	errs := []error{s.SaveHints()}
 	for _, g := range slices.Concat(s.witnesses, s.others) {

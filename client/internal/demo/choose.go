@@ -16,14 +16,15 @@ import (
 // A sample is a file to seal.
 type sample struct {
 	path string
-	kind string // as package emr tells from the content
+	kind string // as package emr recognises it
 	code string // a query term for one of its codes; empty if it has none
 }
 
-// eachFormat is how many files of one format are taken from a directory of records.
+// eachFormat is the most files of one format that the demonstration takes from a
+// directory.
 const eachFormat = 6
 
-// errNoRecords tells of a directory that has none.
+// errNoRecords reports a directory without records.
 var errNoRecords = errors.New("no records")
 
 // choose takes a few files of each format from the directory of records, or writes the
@@ -112,7 +113,7 @@ func spread(list []sample, n int) []sample {
 	return out
 }
 
-// look tells the format of a file from its content.
+// look recognises the format of a file by its content.
 func look(path string) (sample, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package demo runs Chartseal's main job on a real network, as its users would: it starts
-// the programs chartnet and chartseal and looks only at what they print, what they write
-// and how they exit. Each step says what happened and how long it took; the first that is
-// not as it should be ends the demonstration with an error.
+// Package demo runs Chartseal's main job on a real network, as its users would. It starts
+// the programs chartnet and chartseal, and judges them only by their output, their files
+// and their exit codes. Each step prints its result and its duration. The first wrong
+// result ends the demonstration with an error.
 package demo
 
 import (
@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// Options say where things are.
+// Options name the directories and the output of a run.
 type Options struct {
 	Bin  string    // directory of the programs
 	Dir  string    // the network's directory
-	Data string    // directory of records to use; empty: the demonstration writes its own below Work
+	Data string    // directory of records; if empty, the demonstration writes its own below Work
 	Work string    // directory for what the demonstration writes
-	Out  io.Writer // where the story is told
+	Out  io.Writer // receives the report
 }
 
 // Exit codes of chartseal that the demonstration expects; see docs/exit-codes.md.
@@ -52,14 +52,14 @@ type demo struct {
 	step   int
 }
 
-// A sealed is what `chartseal seal --json` says of one file.
+// A sealed is one file in the output of `chartseal seal --json`.
 type sealed struct {
 	File   string `json:"file"`
 	Record string `json:"record"`
 	CID    string `json:"cid"`
 }
 
-// A row is what `chartseal search --json` says of one hit.
+// A row is one hit in the output of `chartseal search --json`.
 type row struct {
 	Record string `json:"record"`
 	Kind   string `json:"kind"`
@@ -67,7 +67,7 @@ type row struct {
 	Home   string `json:"home"`
 }
 
-// Run tells the whole story. The network is left running.
+// Run runs all steps. It leaves the network running.
 func Run(ctx context.Context, o Options) error {
 	d := &demo{Options: o, ctx: ctx}
 	if err := os.MkdirAll(o.Work, 0o700); err != nil {
@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 		title string
 		run   func() error
 	}{
-		{"choose the records", d.choose}, // first, for it takes no network to find that there are none
+		{"choose the records", d.choose}, // first, because it needs no network
 		{"bring up the consortium", d.up},
 		{"seal them at HospitalA for the doctors of two hospitals", d.seal},
 		{"search at HospitalB, through the chaincode", d.search},
@@ -100,10 +100,10 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// goOn says how to use the network that the demonstration leaves.
+// goOn returns commands to try on the network that keeps running.
 func (d *demo) goOn() string {
 	chartseal, which := filepath.Join(d.Bin, "chartseal"), ""
-	if d.Dir != filepath.Join(d.Bin, "network") { // which is where they look by themselves
+	if d.Dir != filepath.Join(d.Bin, "network") { // the programs look there by default
 		chartseal += " --wallet " + shellWord(filepath.Join(d.Dir, "wallet"))
 		which = " DIR=" + shellWord(d.Dir)
 	}
@@ -134,7 +134,7 @@ func (d *demo) up() error {
 
 func (d *demo) program(name string) string { return filepath.Join(d.Bin, name) }
 
-// A result is how one call of a program ended.
+// A result is the outcome of one call of a program.
 type result struct {
 	stdout []byte
 	stderr string
@@ -142,7 +142,7 @@ type result struct {
 	took   time.Duration
 }
 
-// chartseal runs the client as user and shows the call and how long it took.
+// chartseal runs the client as user, and prints the call and its duration.
 func (d *demo) chartseal(user string, args ...string) (result, error) {
 	full := append([]string{"--wallet", filepath.Join(d.Dir, "wallet"), "--user", user}, args...)
 	var stdout, stderr bytes.Buffer
@@ -159,8 +159,8 @@ func (d *demo) chartseal(user string, args ...string) (result, error) {
 	return r, err
 }
 
-// succeed runs the client and demands exit code 0; its JSON answer goes into v when v is
-// not nil.
+// succeed runs the client and demands exit code 0. It decodes the JSON output into v,
+// unless v is nil.
 func (d *demo) succeed(v any, user string, args ...string) error {
 	r, err := d.chartseal(user, args...)
 	if err != nil {
@@ -196,7 +196,7 @@ func (d *demo) fail(code int, user string, args ...string) error {
 	return nil
 }
 
-// shown shortens a command line for people.
+// shown shortens a command line for display.
 func shown(args []string) string {
 	var out []string
 	files := 0
@@ -215,7 +215,7 @@ func shown(args []string) string {
 	return strings.Join(out, " ")
 }
 
-// shellWord quotes what a shell would take apart.
+// shellWord quotes a word that a shell would split.
 func shellWord(s string) string {
 	if strings.ContainsAny(s, " ()") {
 		return "'" + s + "'"

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Main is the command: it returns the exit code.
+// Main runs the command and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
 	o := Options{Out: stdout}
 	fs := flag.NewFlagSet("chartseal-demo", flag.ContinueOnError)
@@ -49,7 +49,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 func hint(err error) string {
 	if errors.Is(err, errNoRecords) {
-		return "name a directory of records with DATA=, relative to the directory of the Makefile, or leave it out for the demonstration's own"
+		return "name a directory of records with DATA=, relative to the Makefile, or leave DATA out to use the demonstration's own records"
 	}
 	return "'make status' and 'make logs' show the servers; 'make clean' starts over"
 }

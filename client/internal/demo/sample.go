@@ -70,7 +70,7 @@ func writeSamples(dir string) ([]string, error) {
 	return append(paths, large), nil
 }
 
-// writeNoise writes size bytes that no compressor shortens, the same at each run.
+// writeNoise writes size incompressible bytes, the same in each run.
 func writeNoise(path string, size int64) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -104,7 +104,7 @@ func (d *demo) openAs(user, record, original string) error {
 	return nil
 }
 
-// refuse has the nurse try everything, with and without the help of her client.
+// refuse lets the nurse search and open, with and without the policy check of her client.
 func (d *demo) refuse() error {
 	record, out := d.sealed[0].Record, filepath.Join(d.Work, "stolen")
 	if err := d.fail(exitDenied, nurseC, "search", keyword); err != nil {
@@ -225,7 +225,7 @@ func (d *demo) chartnet(args ...string) error {
 	return nil
 }
 
-// overwrite changes a file in place; blockstores keep theirs read-only.
+// overwrite changes a file in place. Files of a blockstore are read-only.
 func overwrite(path string, content []byte) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return err

@@ -1,10 +1,10 @@
-// Package settings finds out who is acting and with which wallet. Every program of this
-// module looks in the same places, in the same order: flags, environment, configuration
-// file, defaults.
+// Package settings finds the acting user, their wallet and the other settings. Every
+// program of this module looks in the same places, in the same order: flags, environment,
+// configuration file, defaults.
 //
-// The configuration file is the one that --config or CHARTSEAL_CONFIG names, which must
-// exist, or the first of $XDG_CONFIG_HOME/chartseal/config.yaml (by default in ~/.config)
-// and chartseal.yaml beside the executable.
+// A configuration file that --config or CHARTSEAL_CONFIG names must exist. If neither
+// names one, it is the first that exists of $XDG_CONFIG_HOME/chartseal/config.yaml (by
+// default in ~/.config) and chartseal.yaml beside the executable.
 package settings
 
 import (
@@ -25,10 +25,11 @@ import (
 // DefaultScope is the search domain that a new consortium has.
 const DefaultScope = "consortium"
 
-// Settings are what flags, environment, configuration file and defaults together say.
+// Settings are the values that apply, from flags, environment, configuration file and
+// defaults.
 type Settings struct {
-	User    string // NAME@ORG; "" when nothing names one
-	Wallet  string // "" only when nothing names one and there is no home directory
+	User    string // NAME@ORG; "" if none is named
+	Wallet  string // "" only if none is named and there is no home directory
 	Scope   string // where to seal and search
 	Index   index.Mode
 	Timeout time.Duration
@@ -37,25 +38,25 @@ type Settings struct {
 	WalletFrom string
 }
 
-// Flags are what the command line says; empty when it says nothing.
+// Flags are the settings on the command line. A flag that is not given is empty.
 type Flags struct {
 	User, Wallet, Config string
 
-	ConfigGiven  bool // so that an empty --config is a mistake
-	TimeoutGiven bool // so that zero, no limit, can be said
+	ConfigGiven  bool // tells an empty --config, a mistake, from none
+	TimeoutGiven bool // tells zero, no limit, from no flag
 	Timeout      time.Duration
 }
 
-// An Environment is what surrounds the process.
+// An Environment is the part of the process's surroundings that has settings.
 type Environment struct {
 	Getenv func(string) string
-	ExeDir string // directory of the executable, "" when unknown
+	ExeDir string // directory of the executable, "" if unknown
 }
 
 // An Error is a mistake in a setting.
 type Error struct {
 	Message string
-	Hint    string // what to do about it; may be empty
+	Hint    string // advice; may be empty
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -94,8 +95,8 @@ func Resolve(f Flags, env Environment) (Settings, error) {
 	return s, nil
 }
 
-// pick gives the first of flag, environment, file and default that is not empty, and a
-// word for where it comes from.
+// pick returns the first of flag, environment, file and default that is not empty, and
+// the name of its source.
 func (env Environment) pick(flag, name, variable, inFile, path, def string) (value, from string) {
 	switch {
 	case flag != "":
@@ -108,7 +109,7 @@ func (env Environment) pick(flag, name, variable, inFile, path, def string) (val
 	return def, "the default"
 }
 
-// config reads the configuration file. No file at all is an empty one.
+// config reads the configuration file. If there is none, the configuration is empty.
 func (env Environment) config(f Flags) (path string, c configFile, err error) {
 	path, _ = env.pick(f.Config, "config", "CHARTSEAL_CONFIG", "", "", "")
 	if f.ConfigGiven && path == "" {

@@ -2,12 +2,11 @@ package words
 
 import "fmt"
 
-// An Advised is an error with advice for the person who reads it. Its text is that of
-// Err.
+// An Advised is an error with advice for its reader. Its text is that of Err.
 type Advised struct {
 	Err   error
-	Hint  string   // what to do about it
-	Lines []string // may show the place of the mistake in a text
+	Hint  string   // advice in one line
+	Lines []string // may show the position of a mistake in a text
 }
 
 func (e *Advised) Error() string { return e.Err.Error() }

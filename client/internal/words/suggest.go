@@ -2,8 +2,8 @@ package words
 
 import "strings"
 
-// Suggest returns the candidate that was probably meant by name, or "" when none is
-// close: up to a third of the characters may differ, or up to two of a short name.
+// Suggest returns the candidate closest to a misspelt name, or "" if none is close. Up to
+// a third of the characters may differ, or up to two in a short name.
 func Suggest(name string, candidates []string) string {
 	best, bestDistance := "", max(len(name)/3, min(2, len(name)/2))+1
 	for _, c := range candidates {
@@ -14,8 +14,7 @@ func Suggest(name string, candidates []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance: how many bytes have to be inserted, deleted or
-// replaced.
+// distance is the Levenshtein distance: the number of bytes to insert, delete or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,5 +1,5 @@
-// Package words holds what the programs of this module share when they talk to people:
-// errors with advice, suggestions for misspelt names, and foreign text made safe to show.
+// Package words has the parts of messages that the programs of this module share: errors
+// with advice, suggestions for misspelt names, and foreign text made safe to show.
 package words
 
 import (
