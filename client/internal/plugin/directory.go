@@ -14,13 +14,13 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A directory finds public keys as one user: on the ledger, and when the ledger does not
-// answer among those that it gave this user earlier.
+// A directory finds public keys for one user: on the ledger or, if the ledger does not
+// answer, among the keys that it returned to this user earlier.
 //
-// An attribute key that was kept may be out of date: if the authority has rotated it
-// since, people who were to lose the attribute with that rotation can still open what is
-// sealed with it. So it is used only when the ledger cannot be asked, never against a
-// newer version that any program of this user has seen, and the user is told its age.
+// A kept key may be out of date. If the authority has rotated it since, people who lost
+// the attribute by that rotation can still open a file sealed to the old key. A directory
+// therefore uses kept keys only if the ledger does not answer, and tells the user their
+// age. It never uses a version older than one that any program of this user has seen.
 type directory struct {
 	user    *wallet.User
 	memory  trust.Memory
@@ -32,16 +32,16 @@ type directory struct {
 // organisations.
 type connector func(*wallet.User) (l trust.Ledger, witnesses []trust.Ledger, closeIt func(), err error)
 
-// keptItem is where the public keys are in the user's memory.
+// keptItem is the path of the kept public keys in the user's memory.
 const keptItem = "age-plugin/public-keys.json"
 
-// A keptKey is a public key as the ledger gave it.
+// A keptKey is a public key as the ledger returned it.
 type keptKey struct {
 	Key  []byte    `json:"key"`  // encoding of package abe
-	Seen time.Time `json:"seen"` // when the ledger last gave it
+	Seen time.Time `json:"seen"` // when the ledger last returned it
 }
 
-// keys gives the public key of each name.
+// keys returns the public key of each name.
 func (d *directory) keys(ctx context.Context, names []string) ([]*abe.PublicKey, error) {
 	keys, err := d.ask(ctx, names)
 	if errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
@@ -51,7 +51,7 @@ func (d *directory) keys(ctx context.Context, names []string) ([]*abe.PublicKey,
 		return nil, err
 	}
 	if err := d.keep(keys); err != nil {
-		d.tell("the public keys could not be kept for use without the ledger: " + words.OneLine(err.Error()))
+		d.tell("the public keys could not be saved for offline use: " + words.OneLine(err.Error()))
 	}
 	return keys, nil
 }
@@ -100,7 +100,7 @@ func (d *directory) load() (map[string]keptKey, error) {
 	return kept, nil
 }
 
-// recall gives kept keys, because of cause.
+// recall returns kept keys. cause says why the ledger did not answer.
 func (d *directory) recall(names []string, cause error) ([]*abe.PublicKey, error) {
 	kept, err := d.load()
 	if err != nil {
@@ -121,15 +121,15 @@ func (d *directory) recall(names []string, cause error) ([]*abe.PublicKey, error
 			return nil, ledger.Errorf(ledger.ErrTampered, "the key kept for %s is that of %s", n, key.Name())
 		}
 		if _, err := trust.CheckPublicKey(d.memory, key); err != nil {
-			return nil, words.WithHint(err, "the ledger has to be asked, and it does not answer: %v", cause)
+			return nil, words.WithHint(err, "the current key is on the ledger, which does not answer: %v", cause)
 		}
 		if oldest.IsZero() || k.Seen.Before(oldest) {
 			oldest = k.Seen
 		}
 		keys = append(keys, key)
 	}
-	d.tell(fmt.Sprintf("the ledger does not answer; sealing with the public keys that it gave until %s: "+
-		"who lost an attribute since then may still be able to open this", oldest.Format("2006-01-02 15:04 MST")))
+	d.tell(fmt.Sprintf("the ledger does not answer; sealing with public keys from %s: "+
+		"anyone who lost an attribute since then may still be able to open this", oldest.Format("2006-01-02 15:04 MST")))
 	return keys, nil
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// identity makes what the protocol asks for. It touches no file: age also asks identities
-// that have nothing to do with a file, and those must not fail it.
+// identity returns the age identity for the data of an identity string. It reads no file:
+// age also tries identities that cannot open the file at hand, and these must not fail.
 func (p *program) identity(data []byte) (age.Identity, error) {
 	ref, err := parseIdentity(data)
 	if err != nil {
@@ -34,14 +34,14 @@ func (p *program) identity(data []byte) (age.Identity, error) {
 // A walletIdentity opens with the attribute keys of a user of the wallet.
 type walletIdentity struct {
 	program *program
-	user    string // NAME@ORG, or "" for whoever the settings name
+	user    string // NAME@ORG, or "" for the user of the settings
 }
 
 // Unwrap implements age.Identity.
 //
-// A policy that is not satisfied is told as a message and is no error of the protocol,
-// because age gives up at an error, and an identity that comes later may open the file.
-// age itself then says that no identity matched.
+// An unsatisfied policy is a message, not an error of the protocol: age stops at an
+// error, but a later identity may open the file. If none does, age says that no identity
+// matched.
 func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if !slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return abe.IsStanza(s.Type) }) {
 		return nil, age.ErrIncorrectIdentity
@@ -70,7 +70,7 @@ func (w *walletIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	return fileKey, nil
 }
 
-// attributeIdentity gathers the attribute keys that a user holds.
+// attributeIdentity reads the attribute keys of a user.
 func attributeIdentity(u *wallet.User) (*abe.Identity, error) {
 	keys, err := session.AttributeKeys(u)
 	if broken := new(session.KeysError); errors.As(err, &broken) {

@@ -18,20 +18,20 @@ import (
 )
 
 const usage = `age-plugin-chartseal lets the age tool seal to a policy and open with the attribute keys of a wallet.
-It makes the recipients and identities that age then takes; age itself starts it when it meets them.
+It prints recipients and identities for age. When age meets one of them, it starts this program by itself.
 
   age-plugin-chartseal --recipient POLICY [--embed-keys]   print a recipient, age1chartseal1...
   age-plugin-chartseal --identity                          print an identity, AGE-PLUGIN-CHARTSEAL-1...
   age-plugin-chartseal --record-key < METADATA             print the identity that opens one record's payload
   age-plugin-chartseal --version | --help
 
-  --recipient POLICY   seal to whoever satisfies it, such as 'HospitalA:role=doctor and HospitalB:ward=3';
-                       public keys are looked up on the ledger, as the user, each time something is sealed
-  --embed-keys         look them up now and put them into the recipient, which then needs no wallet and no ledger,
-                       and does not notice when an authority rotates a key
-  --identity           of the user in the wallet; it is only a reference: the attribute keys stay in the wallet
-  --record-key         reads the JSON inside an envelope; what it prints is a secret
-  --user NAME@ORG      who acts (CHARTSEAL_USER)
+  --recipient POLICY   seal to everyone who satisfies POLICY, such as 'HospitalA:role=doctor and HospitalB:ward=3'.
+                       Each time, the public keys are looked up on the ledger, as the user
+  --embed-keys         look up the public keys now and put them into the recipient. It then needs no wallet
+                       and no ledger, and does not notice when an authority rotates a key
+  --identity           refer to the user in the wallet; the attribute keys stay in the wallet
+  --record-key         read the JSON inside an envelope and print its identity, which is a secret
+  --user NAME@ORG      your name in the wallet (CHARTSEAL_USER)
   --wallet DIR         wallet directory (CHARTSEAL_WALLET)
   --config FILE        configuration file (CHARTSEAL_CONFIG)
 
@@ -39,14 +39,14 @@ Examples:
   age -r "$(age-plugin-chartseal --recipient 'HospitalA:role=doctor')" -o note.age note.txt
   age-plugin-chartseal --identity --user doctor@HospitalA > doctor.txt
   age -d -i doctor.txt note.age
-  age -d -j chartseal note.age                             the user that CHARTSEAL_USER names
+  age -d -j chartseal note.age                             as the user that CHARTSEAL_USER names
 
-A patient with an envelope addressed to their own age key, and its payload:
+A patient opens an envelope sealed to their own age key, and then its payload:
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
-  age -d -i record-key.txt payload.age | head -c SIZE > record      SIZE stands in record-key.txt
+  age -d -i record-key.txt payload.age | head -c SIZE > record      SIZE is in record-key.txt
 `
 
-// maxLine is the longest line that age reads of a recipients file.
+// maxLine is the longest line that age reads from a recipients file.
 const maxLine = 8 << 10
 
 func (p *program) register(fs *flag.FlagSet) {
@@ -61,7 +61,7 @@ func (p *program) register(fs *flag.FlagSet) {
 	fs.StringVar(&f.Config, "config", "", "")
 }
 
-// parse reads the arguments and refuses those that do not go together.
+// parse reads the arguments and refuses those that contradict each other.
 func (p *program) parse(fs *flag.FlagSet, args []string) error {
 	mistake := func(format string, args ...any) error {
 		return &settings.Error{Message: fmt.Sprintf(format, args...), Hint: "see age-plugin-chartseal --help"}
@@ -85,7 +85,7 @@ func (p *program) parse(fs *flag.FlagSet, args []string) error {
 	}
 	switch {
 	case len(modes) == 0:
-		return mistake("nothing to do: age starts this program by itself, you need it for --recipient and --identity")
+		return mistake("nothing to do: age starts this program by itself; run it with --recipient or --identity")
 	case len(modes) > 1:
 		return mistake("%s do not go together", strings.Join(modes, " and "))
 	case p.flags.embed && !given["recipient"]:
@@ -94,7 +94,7 @@ func (p *program) parse(fs *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// manual does what a person asked for.
+// manual runs the command of a person, not of age.
 func (p *program) manual() int {
 	var out string
 	var err error
@@ -130,7 +130,7 @@ func (p *program) printRecipient() (string, error) {
 		return "", err
 	}
 	ref := &recipientRef{policy: parsed}
-	if _, err := sealedTo(parsed); err != nil { // a policy that cannot be sealed to is refused here, not at age
+	if _, err := sealedTo(parsed); err != nil { // refuse an unusable policy here, not when age seals
 		return "", err
 	}
 	if p.flags.embed {
@@ -165,9 +165,9 @@ func (p *program) printIdentity() (string, error) {
 	return b.String(), nil
 }
 
-// printRecordKey turns the metadata of an envelope into an identity. Whoever sealed the
-// envelope chose its texts, so none of them stands in a command that is meant to be
-// copied, and none can end its comment.
+// printRecordKey prints the identity for the metadata of an envelope. The author of the
+// envelope chose its texts. So no text is part of a command to copy, and no text can end
+// its comment line.
 func (p *program) printRecordKey() (string, error) {
 	text, err := io.ReadAll(io.LimitReader(p.stdin, ledger.MaxEnvelope+1))
 	if err != nil {

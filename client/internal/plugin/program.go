@@ -21,14 +21,13 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// A program is one run of the plugin: its streams, its environment and what was asked of
-// it.
+// A program is one run of the plugin: its streams, environment and arguments.
 type program struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
-	exeDir string // directory of the executable, "" when unknown
+	exeDir string // directory of the executable, "" if unknown
 
 	connect connector
 	flags   flags
@@ -46,7 +45,7 @@ type flags struct {
 	machine string // "--age-plugin": the protocol's state machine; only age sets it
 }
 
-// Exit codes when a person runs the program; age looks at the protocol only.
+// Exit codes for a person who runs the program; age only looks at the protocol.
 const (
 	exitDone  = 0
 	exitOther = 1
@@ -79,7 +78,7 @@ func (p *program) main(args []string) int {
 		return p.fail(err)
 	}
 	fs := flag.NewFlagSet("age-plugin-chartseal", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // errors and help are ours
+	fs.SetOutput(io.Discard) // this package prints errors and help
 	protocol.RegisterFlags(fs)
 	p.register(fs)
 	switch err := p.parse(fs, args); {
@@ -99,7 +98,7 @@ func (p *program) main(args []string) int {
 	return p.speak(protocol)
 }
 
-// speak runs the protocol of age.
+// speak runs the plugin protocol of age.
 func (p *program) speak(protocol *plugin.Plugin) int {
 	protocol.SetIO(p.stdin, p.stdout, p.stderr)
 	protocol.HandleRecipient(p.recipient)
@@ -117,7 +116,7 @@ func (p *program) speak(protocol *plugin.Plugin) int {
 	return p.fail(&settings.Error{Message: fmt.Sprintf("the protocol %q of age is not known to this version", p.flags.machine)})
 }
 
-// fail tells the person who ran the program about err.
+// fail prints err for the person who ran the program.
 func (p *program) fail(err error) int {
 	message, hint := explain(err)
 	fmt.Fprintf(p.stderr, "age-plugin-chartseal: error: %s\n", message)
@@ -132,7 +131,7 @@ func (p *program) fail(err error) int {
 	return exitOther
 }
 
-// settings resolves who acts and with which wallet.
+// settings resolves the acting user and their wallet.
 func (p *program) settings() (settings.Settings, error) {
 	if path := p.getenv("CHARTSEAL_CONFIG"); p.flags.machine != "" && path != "" && !filepath.IsAbs(path) {
 		return settings.Settings{}, relative("CHARTSEAL_CONFIG", path)
@@ -147,8 +146,8 @@ func (p *program) settings() (settings.Settings, error) {
 	return s, nil
 }
 
-// relative refuses a path that leads elsewhere than its author thinks: age runs plugins
-// in the temporary directory.
+// relative refuses a relative path. age runs plugins in the temporary directory, so the
+// path would lead elsewhere.
 func relative(from, path string) error {
 	return &settings.Error{
 		Message: fmt.Sprintf("%s is the relative path %s, but age runs plugins in another directory", from, path),
@@ -156,8 +155,8 @@ func relative(from, path string) error {
 	}
 }
 
-// user reads a user of the wallet: the named one, or when named is "" whoever the
-// settings name.
+// user reads a user from the wallet: the named one or, if named is "", the user of the
+// settings.
 func (p *program) user(named string) (*wallet.User, error) {
 	s, err := p.settings()
 	if err != nil {

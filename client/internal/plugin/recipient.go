@@ -13,8 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// recipient makes what the protocol asks for. Keys are looked up only when something is
-// sealed.
+// recipient returns the age recipient for the data of a recipient string. It looks keys
+// up only when a file is sealed.
 func (p *program) recipient(data []byte) (age.Recipient, error) {
 	ref, err := parseRecipient(data)
 	if err != nil {
@@ -23,12 +23,12 @@ func (p *program) recipient(data []byte) (age.Recipient, error) {
 	return &policyRecipient{program: p, ref: ref}, nil
 }
 
-// noRecipient is what an identity is asked for in "age -e -i FILE".
+// noRecipient answers "age -e -i FILE", which asks an identity for its recipient.
 func (p *program) noRecipient(data []byte) (age.Recipient, error) {
 	if _, err := parseIdentity(data); err != nil {
 		return nil, say(err)
 	}
-	return nil, say(words.WithHint(errors.New("nothing can be sealed to a chartseal identity: it stands for what its user holds now, not for a policy"),
+	return nil, say(words.WithHint(errors.New("nothing can be sealed to a chartseal identity: it stands for a user's keys, not for a policy"),
 		"make a recipient with age-plugin-chartseal --recipient POLICY"))
 }
 
@@ -67,7 +67,7 @@ func (r *policyRecipient) keys() ([]*abe.PublicKey, error) {
 	return r.program.lookUp(r.ref)
 }
 
-// lookUp finds the public keys that sealing to a recipient takes.
+// lookUp finds the public keys for sealing to a recipient.
 func (p *program) lookUp(ref *recipientRef) ([]*abe.PublicKey, error) {
 	names, err := sealedTo(ref.policy)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *program) lookUp(ref *recipientRef) ([]*abe.PublicKey, error) {
 	return d.keys(ctx, names)
 }
 
-// patience is how long the ledger may take to answer.
+// patience bounds the wait for the ledger.
 func (p *program) patience() time.Duration {
 	if s, err := p.settings(); err == nil && s.Timeout > 0 {
 		return s.Timeout
@@ -91,16 +91,16 @@ func (p *program) patience() time.Duration {
 	return 20 * time.Second
 }
 
-// contradicted fails when keys that came inside a recipient are not those that the acting
-// user has seen on the ledger. Whoever has no wallet has only the word of whoever made
-// the recipient, as with any recipient of age.
+// contradicted fails if keys inside a recipient differ from those that the acting user
+// has seen on the ledger. A user without a wallet can only trust the recipient's maker,
+// as with any recipient of age.
 func (p *program) contradicted(keys []*abe.PublicKey) error {
 	if s, err := p.settings(); err != nil || s.User == "" {
 		return nil
 	}
 	user, err := p.user("")
 	if err != nil {
-		return nil // nobody with a wallet is acting
+		return nil // no user with a wallet
 	}
 	for _, k := range keys {
 		if _, err := trust.CheckPublicKey(user.Memory(), k); err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// name is that of the plugin: age finds it as age-plugin-chartseal.
+// name is the name of the plugin. age looks for the program age-plugin-chartseal.
 const name = "chartseal"
 
-// The first byte of what a recipient or an identity encodes says what follows.
+// Kinds: the first byte of an encoded recipient or identity.
 const (
 	kindPolicy    = 1 // recipient: canonical policy text
 	kindKeys      = 2 // recipient: policy text, then public keys, each with a length of two bytes
@@ -28,11 +28,11 @@ const (
 
 var errEncoding = errors.New("malformed")
 
-// A recipientRef is what an age1chartseal1... recipient says. It has exactly one
+// A recipientRef is the content of an age1chartseal1... recipient. It has exactly one
 // encoding.
 type recipientRef struct {
 	policy *policy.Policy
-	keys   []*abe.PublicKey // of all attributes that are sealed to, sorted by name; nil when they are to be looked up
+	keys   []*abe.PublicKey // of all attributes that are sealed to, sorted by name; nil to look them up
 }
 
 func (r recipientRef) String() string {
@@ -48,7 +48,8 @@ func (r recipientRef) String() string {
 	return plugin.EncodeRecipient(name, data)
 }
 
-// parseRecipient reads the data of a recipient. It refuses what String does not write.
+// parseRecipient reads the data of a recipient. It refuses any encoding that String does
+// not write.
 func parseRecipient(data []byte) (*recipientRef, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("recipient: %w: it names no policy", errEncoding)
@@ -107,11 +108,12 @@ func parseKeys(p *policy.Policy, data []byte) ([]*abe.PublicKey, error) {
 	return keys, nil
 }
 
-// anyPrime compiles a policy only to see which attributes its span programs have; any
-// prime over policy.MaxAttributes does.
+// anyPrime compiles a policy only to list the attributes of its span programs. Any prime
+// above policy.MaxAttributes will do.
 var anyPrime = big.NewInt(65537)
 
-// sealedTo lists the attributes whose public keys sealing to the policy takes, sorted.
+// sealedTo lists, sorted, the attributes whose public keys are needed to seal to the
+// policy.
 func sealedTo(p *policy.Policy) ([]string, error) {
 	spans, err := p.Spans(anyPrime)
 	if err != nil {
@@ -127,9 +129,9 @@ func sealedTo(p *policy.Policy) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// An identityRef is what an AGE-PLUGIN-CHARTSEAL-1... identity says.
+// An identityRef is the content of an AGE-PLUGIN-CHARTSEAL-1... identity.
 type identityRef struct {
-	user      string // NAME@ORG; "" with no record key means whoever the settings name
+	user      string // NAME@ORG; "" without a record key means the user of the settings
 	recordKey []byte // secret
 }
 
@@ -143,8 +145,7 @@ func (i identityRef) String() string {
 	return plugin.EncodeIdentity(name, nil)
 }
 
-// parseIdentity reads the data of an identity. No data at all is what "age -j chartseal"
-// sends.
+// parseIdentity reads the data of an identity. "age -j chartseal" sends no data.
 func parseIdentity(data []byte) (*identityRef, error) {
 	if len(data) == 0 {
 		return &identityRef{}, nil
@@ -158,7 +159,7 @@ func parseIdentity(data []byte) (*identityRef, error) {
 		return &identityRef{user: string(rest)}, nil
 	case kindRecordKey:
 		if len(rest) != envelope.KeySize {
-			return nil, fmt.Errorf("identity: %w: record key has the wrong size", errEncoding) // and is not shown
+			return nil, fmt.Errorf("identity: %w: record key has the wrong size", errEncoding) // without showing it
 		}
 		return &identityRef{recordKey: rest}, nil
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// explain gives an error and its hint, if it has one, in words for people: one line each,
-// safe on a terminal.
+// explain returns the messages for an error and its hint, if it has one. Each is one
+// line, safe on a terminal.
 func explain(err error) (message, hint string) {
 	var advised *words.Advised
 	var setting *settings.Error
@@ -25,8 +25,8 @@ func explain(err error) (message, hint string) {
 	return words.OneLine(err.Error()), words.OneLine(hint)
 }
 
-// A saying is an error as one clean line, which is all that the plugin protocol carries.
-// It stays what it was for errors.Is.
+// A saying is an error whose text is one clean line, for the plugin protocol. errors.Is
+// still finds the original error.
 type saying struct{ err error }
 
 func (s saying) Error() string {
