@@ -55,7 +55,7 @@ func (f *auditFlags) records() (q ledger.RecordQuery, err error) {
 	return q, err
 }
 
-// A versionRow is what 'audit records --json' prints for one version of a record.
+// A versionRow is the output of 'audit records --json' for one version of a record.
 type versionRow struct {
 	Record     string `json:"record"`
 	Version    int    `json:"version"`
@@ -111,7 +111,7 @@ func (a *app) printVersions(versions []ledger.RecordVersion) error {
 	return a.printTable(t)
 }
 
-// An accessRow is what 'audit log --json' prints for one access entry. Record is empty
+// An accessRow is the output of 'audit log --json' for one access entry. Record is empty
 // when the target is a scope's key.
 type accessRow struct {
 	ledger.AccessEntry
@@ -225,7 +225,7 @@ func (a *app) printHistory(events []ledger.HistoryEvent) error {
 	return a.printTable(t)
 }
 
-// collect takes rows until the last one, or until there are limit; 0 is no limit.
+// collect returns at most limit rows; 0 is no limit.
 func collect[T any](rows iter.Seq2[T, error], limit int) ([]T, error) {
 	var all []T
 	for row, err := range rows {
@@ -258,7 +258,11 @@ func actor(arg string) (string, error) {
 	return arg, nil
 }
 
+// auditHint adds advice to an error of the ledger, and takes the transaction's name away.
 func auditHint(err error) error {
+	if refusal := (*ledger.Error)(nil); errors.As(err, &refusal) {
+		err = refusal
+	}
 	if errors.Is(err, ledger.ErrDenied) {
 		return words.WithHint(err, "audit is for the roles auditor, custodian and admin")
 	}

@@ -20,7 +20,7 @@ func (a *app) authorityCommand() *cobra.Command {
 		a.authorityBackupCommand(), a.authorityRestoreCommand(), a.authoritySplitCommand(), a.authorityCombineCommand())
 }
 
-// authorityFlags name an authority's directory, and what unlocks its master secret.
+// authorityFlags name an authority's directory and the lock of its master secret.
 type authorityFlags struct {
 	dir  string
 	lock lock
@@ -116,7 +116,7 @@ func (a *app) authorityInit(f authorityFlags, rules string) error {
 	if err != nil {
 		return err
 	}
-	var ruleText []byte // checked before anything is made
+	var ruleText []byte // checked before any file is made
 	if rules != "" {
 		if ruleText, _, err = readRules(rules, msp); err != nil {
 			return err
@@ -141,8 +141,8 @@ func (a *app) authorityInit(f authorityFlags, rules string) error {
 	return a.printAuthority(msp, f.dir, !exists)
 }
 
-// checkMaster opens the existing master secret, to see that it is MSP's. A secret that is
-// sealed to keys kept elsewhere cannot be opened here, and need not be.
+// checkMaster checks that the existing master secret is MSP's. It skips a secret that is
+// sealed to keys kept elsewhere.
 func (a *app) checkMaster(f authorityFlags, msp string) error {
 	if len(f.lock.recipients) > 0 && len(f.lock.identities) == 0 {
 		return nil
@@ -168,7 +168,7 @@ func (a *app) createMaster(f authorityFlags, msp string) error {
 	return authorityDir{f.dir}.create(m, to)
 }
 
-// An authorityRow is what 'authority init --json' prints, and restore and combine too.
+// An authorityRow is the JSON output of authority init, restore and combine.
 type authorityRow struct {
 	Authority string `json:"authority"`
 	Dir       string `json:"dir"`

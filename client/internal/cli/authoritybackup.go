@@ -81,7 +81,7 @@ func (a *app) writeBackup(f authorityFlags, output string, sealed []byte) error 
 	return nil
 }
 
-// A backupRow is what 'authority backup --json' prints.
+// A backupRow is the output of 'authority backup --json'.
 type backupRow struct {
 	Backup string `json:"backup"`
 	Rules  string `json:"rules"`
@@ -132,8 +132,8 @@ passphrase of the new master secret.`,
 	return cmd
 }
 
-// rebuild makes an authority's directory from a master secret that open returns. It needs
-// rules, as they decide which keys people get.
+// rebuild makes an authority's directory from the master secret that open returns. Rules
+// are required, because they decide which keys people get.
 func (a *app) rebuild(f authorityFlags, rules string, open func() (master, error), from string) error {
 	u, err := a.user()
 	if err != nil {

@@ -23,8 +23,8 @@ type (
 	mapping = *authority.Mapping
 )
 
-// An authorityDir is where an authority keeps its files: master.age, the master secret,
-// sealed, and rules.yaml.
+// An authorityDir is the directory of an authority. It holds the sealed master secret,
+// master.age, and the rules, rules.yaml.
 type authorityDir struct{ path string }
 
 func (d authorityDir) masterPath() string { return filepath.Join(d.path, "master.age") }
@@ -38,7 +38,7 @@ func (d authorityDir) exists() (bool, error) {
 	return err == nil, err
 }
 
-// create seals a master secret into the directory. One that is there is never replaced.
+// create seals a master secret into the directory. It never replaces an existing one.
 func (d authorityDir) create(m master, to []age.Recipient) error {
 	sealed, err := abe.SealMaster(m, to...)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d authorityDir) create(m master, to []age.Recipient) error {
 	}
 	err = put(d.masterPath(), sealed, false)
 	if errors.Is(err, ledger.ErrExists) {
-		return words.WithHint(err, "a master secret is never replaced; move the old one away if you mean it")
+		return words.WithHint(err, "chartseal never replaces a master secret; to make a new one, move the old one away first")
 	}
 	return err
 }
@@ -63,8 +63,8 @@ func (d authorityDir) open(l lock, with []age.Identity) (master, error) {
 	return m, opened(err, d.masterPath(), l)
 }
 
-// putRules replaces the rules when some are given; otherwise it writes the default ones
-// if there are none.
+// putRules replaces the rules if new ones are given. Otherwise it writes the default
+// rules if there are none.
 func (d authorityDir) putRules(rules []byte) error {
 	if rules != nil {
 		return put(d.rulesPath(), rules, true)
@@ -79,7 +79,8 @@ func (d authorityDir) putRules(rules []byte) error {
 	return nil
 }
 
-// put writes a file as a whole. It is there, on disk, under its name, or not at all.
+// put writes a file in one step: either the whole file is on disk under its name, or
+// nothing is.
 func put(path string, data []byte, force bool) error {
 	f, err := createFile(path, force)
 	if err != nil {
@@ -100,7 +101,7 @@ func (d authorityDir) mapping(msp string) (mapping, error) {
 	return parseRules(d.rulesPath(), data, msp)
 }
 
-// readRules reads a rule file and checks that it is one for MSP's authority.
+// readRules reads a rule file and checks that it is valid for MSP's authority.
 func readRules(path, msp string) ([]byte, mapping, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

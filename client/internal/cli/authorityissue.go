@@ -52,7 +52,7 @@ FILE'.`,
 				if err := out.Commit(); err != nil {
 					return err
 				}
-				a.note("%d keys for %s are in %s; give it to nobody else", len(issued.Keys), issued.GID, output)
+				a.note("wrote %s to %s; give the file only to %s", count(len(issued.Keys), "key", "keys"), output, issued.GID)
 				if !a.global.json {
 					return nil
 				}

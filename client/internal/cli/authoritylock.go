@@ -19,26 +19,26 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// A lock says how a secret file is sealed and opened: under a passphrase, or to age keys.
-// A passphrase stands alone, as age wants it.
+// A lock seals and opens a secret file, with a passphrase or with age keys. age does not
+// allow both.
 type lock struct {
-	what       string // that is locked, for messages
-	prefix     string // of its flags
+	what       string // the file, for messages
+	prefix     string // of the names of its flags
 	env        string // variable that may hold the passphrase
 	passphrase string // file
 	identities []string
 	recipients []string
 }
 
-// masterLock is that of master.age.
+// masterLock is the lock of master.age.
 func masterLock() lock { return lock{what: "master secret", env: "CHARTSEAL_PASSPHRASE"} }
 
-// backupLock is that of a backup.
+// backupLock is the lock of a backup.
 func backupLock() lock { return lock{what: "backup", prefix: "backup-"} }
 
 func (l *lock) flag(name string) string { return "--" + l.prefix + name }
 
-// addOpen adds the flags for what opens the file.
+// addOpen adds the flags for opening the file.
 func (l *lock) addOpen(cmd *cobra.Command) {
 	fs, ask := cmd.Flags(), ""
 	if l.env != "" {
@@ -60,7 +60,7 @@ func (l *lock) check() error {
 	return nil
 }
 
-// given tells whether any flag names a lock.
+// given reports whether any flag is given.
 func (l *lock) given() bool {
 	return l.passphrase != "" || len(l.identities) > 0 || len(l.recipients) > 0
 }
@@ -69,7 +69,7 @@ func (l *lock) source(fresh bool) secretSource {
 	return secretSource{what: "passphrase", flag: l.flag("passphrase-file"), file: l.passphrase, env: l.env, new: fresh}
 }
 
-// opening gives what opens the file.
+// opening returns the identities that open the file.
 func (a *app) opening(l lock) ([]age.Identity, error) {
 	if err := l.check(); err != nil {
 		return nil, err
@@ -88,8 +88,8 @@ func (a *app) opening(l lock) ([]age.Identity, error) {
 	return []age.Identity{identity}, nil
 }
 
-// sealing gives what a new file is sealed to. An identity file that does not exist is
-// made.
+// sealing returns the recipients of a new file. It makes an identity file that does not
+// exist.
 func (a *app) sealing(l lock) ([]age.Recipient, error) {
 	if err := l.check(); err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 	return to, nil
 }
 
-// readIdentities reads age identity files. What they hold is told nowhere, not even in an
+// readIdentities reads age identity files. Their content appears nowhere, not even in an
 // error.
 func (a *app) readIdentities(paths []string) ([]age.Identity, error) {
 	var all []age.Identity

@@ -64,7 +64,7 @@ this check with --skip-url-check.`,
 }
 
 // published lists the attributes to publish: those that the rules name, and further ones
-// that they cover.
+// that the rules cover.
 func (f *authorityFlags) published(msp string, further []string) ([]string, error) {
 	rules, err := f.rules(msp)
 	if err != nil {
@@ -116,9 +116,9 @@ func (a *app) publish(ctx context.Context, s *session.Session, m master, f autho
 	return a.printLines(published)
 }
 
-// A publishedRow is what 'authority publish --json' prints.
+// A publishedRow is the output of 'authority publish --json'.
 type publishedRow struct {
 	Authority string   `json:"authority"`
-	Announced bool     `json:"announced"` // now, and not before
-	Published []string `json:"published"` // now, and not before
+	Announced bool     `json:"announced"` // by this call
+	Published []string `json:"published"` // by this call
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +60,7 @@ func masterHint(err error, dir string) error {
 	return err
 }
 
-// printRotated prints the new versions; as text, it also prints those made before a
+// printRotated prints the new versions. Text output also has the versions made before a
 // failure.
 func (a *app) printRotated(msp string, rotated []ledger.AttributeName, done bool) error {
 	rows := []keyRow{}
@@ -71,10 +70,7 @@ func (a *app) printRotated(msp string, rotated []ledger.AttributeName, done bool
 	if err := a.printKeys(rows, done); err != nil || !done {
 		return err
 	}
-	what := fmt.Sprintf("%d attributes have", len(rows))
-	if len(rows) == 1 {
-		what = "1 attribute has"
-	}
-	a.note("%s a new version; people get it with 'chartseal keys request'; old keys still open what was sealed before", what)
+	a.note("%s a new version; people get it with 'chartseal keys request'; old keys still open records sealed before",
+		count(len(rows), "attribute has", "attributes have"))
 	return nil
 }

@@ -68,7 +68,7 @@ it lists instead the attributes of one person, whose certificate has the attribu
 				return err
 			}
 			if who == "" && len(with) > 0 {
-				return usagef("--with says what is in a certificate: name its holder with --holder")
+				return usagef("--with names an attribute of a certificate: name the holder of the certificate with --holder")
 			}
 			row := rulesRow{Authority: msp, Holder: who, Attributes: append([]string{}, rules.Attributes()...)}
 			if who != "" {
@@ -96,7 +96,7 @@ it lists instead the attributes of one person, whose certificate has the attribu
 	return cmd
 }
 
-// A rulesRow is what 'authority rules check --json' prints.
+// A rulesRow is the output of 'authority rules check --json'.
 type rulesRow struct {
 	Authority  string   `json:"authority"`
 	Holder     string   `json:"holder,omitempty"`

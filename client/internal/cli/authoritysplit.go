@@ -62,7 +62,7 @@ custodian changes, split again and have the old shares destroyed: old and new sh
 	return cmd
 }
 
-// A splitRow is what 'authority split --json' prints.
+// A splitRow is the output of 'authority split --json'.
 type splitRow struct {
 	Shares    []string `json:"shares"` // paths, in the order of recipients
 	Threshold int      `json:"threshold"`

@@ -39,7 +39,7 @@ copy. Init keeps a key that is already there.`,
 	}
 }
 
-// A custodianRow is what 'custodian init --json' prints.
+// A custodianRow is the output of 'custodian init --json'.
 type custodianRow struct {
 	Recipient string `json:"recipient"`
 	Created   bool   `json:"created"`

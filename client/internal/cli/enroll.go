@@ -13,7 +13,7 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// An enrolledRow is what 'enroll --json' prints.
+// An enrolledRow is the output of 'enroll --json'.
 type enrolledRow struct {
 	User     string `json:"user"`
 	Dir      string `json:"dir"`

@@ -32,20 +32,20 @@ var (
 	errInterrupted = errors.New("interrupted")
 )
 
-// A class says what an error that matches err means to the caller.
+// A class is the meaning of the errors that match err.
 type class struct {
 	err  error
 	code string // in JSON; does not change
 	exit int
-	hint string // what to do, unless the error carries a better hint
+	hint string // advice, unless the error has a better hint
 }
 
 const hintTampered = "the stored data is not what the ledger says it is; nothing was released; tell the record's home hospital"
 
 const hintLimit = "let an authority grant one attribute that stands for several, and seal under that"
 
-// classes is the one table from errors to exit codes and hints. The first match decides,
-// so what an attacker could cause stands before what an attacker could use to hide it.
+// classes maps errors to exit codes and hints. The first match decides. So errors that an
+// attack causes come before errors that could hide the attack.
 var classes = []class{
 	{ledger.ErrTampered, "tampered", exitTampered, hintTampered},
 	{abe.ErrTampered, "tampered", exitTampered, hintTampered},
@@ -69,9 +69,9 @@ var classes = []class{
 		"it may still come into force: look on the ledger with 'chartseal audit records' or search before you repeat it"},
 	{client.ErrConflict, "conflict", exitUnavailable, "nothing was written; try again"},
 	{ledger.ErrUnavailable, "unavailable", exitUnavailable,
-		"a service does not answer; try again, or ask whoever runs your hospital's node"},
+		"a service does not answer; try again, or ask the operator of your hospital's node"},
 	{context.DeadlineExceeded, "timeout", exitUnavailable,
-		"give it more time with --timeout, or ask whoever runs your hospital's node"},
+		"give it more time with --timeout, or ask the operator of your hospital's node"},
 	{errInterrupted, "interrupted", exitOther, ""},
 	{ledger.ErrExists, "exists", exitOther, ""},
 	{fs.ErrExist, "exists", exitOther, ""},
@@ -104,7 +104,7 @@ type errorReport struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// report tells the user about err, which ended cmd, and returns the exit code.
+// report prints err, which ended cmd, and returns the exit code.
 func (a *app) report(cmd *cobra.Command, err error) int {
 	c := classify(err)
 	hint, lines := c.hint, []string(nil)

@@ -9,7 +9,7 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
-// An exportedRow is what 'export --json' prints.
+// An exportedRow is the output of 'export --json'.
 type exportedRow struct {
 	Record       string `json:"record"`
 	Version      int    `json:"version"`
@@ -98,7 +98,7 @@ func (a *app) export(ctx context.Context, id string, r client.ExportRequest, env
 		if err := payload.Commit(); err != nil {
 			return err
 		}
-		if err := envelope.Commit(); err != nil { // the payload alone tells and opens nothing
+		if err := envelope.Commit(); err != nil { // the payload alone reveals nothing
 			return err
 		}
 		if a.global.json {

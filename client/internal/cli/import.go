@@ -165,12 +165,12 @@ func (a *app) planImport(ctx context.Context, job *importer.Job) error {
 	if err != nil {
 		return err
 	}
-	a.note("%d records would be sealed, %d not; nothing was written", sum.Sealed, sum.Failed+sum.Skipped)
+	a.note("%s would be sealed, %d not; nothing was written", count(sum.Sealed, "record", "records"), sum.Failed+sum.Skipped)
 	return importFailures(job.Source, sum)
 }
 
-// memoryLimit is more than an import holds at any time; beyond it the collector works
-// harder instead of letting garbage pile up.
+// memoryLimit is above the live memory of an import. Near the limit, the collector works
+// harder and garbage does not pile up.
 const memoryLimit = 88 << 20
 
 // limitMemory bounds the program's memory, unless GOMEMLIMIT does.
@@ -180,7 +180,7 @@ func limitMemory() {
 	}
 }
 
-// runImport does the job and prints how it went, also when it was broken off.
+// runImport runs the job and prints its result, also if it was interrupted.
 func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) error {
 	limitMemory()
 	parallel := max(1, f.jobs/importer.InFlight)
@@ -191,7 +191,7 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 		}
 		job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split})
 		if errors.Is(err, client.ErrUnavailable) {
-			return words.WithHint(err, "wait until the other one has ended; the same command then seals what it has left")
+			return words.WithHint(err, "wait until the other import has ended; the same command then seals the rest")
 		}
 		if err != nil {
 			return err
@@ -218,7 +218,7 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 		case err == nil:
 			return importFailures(job.Source, sum)
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, client.ErrUnavailable):
-			return words.WithHint(err, "%d records are sealed; the same command again goes on from there", sum.Sealed+sum.Before)
+			return words.WithHint(err, "%s sealed; the same command again goes on from there", count(sum.Sealed+sum.Before, "record is", "records are"))
 		}
 		return err
 	})
@@ -229,10 +229,10 @@ func importFailures(source string, sum importer.Summary) error {
 		return nil
 	}
 	return words.WithHint(fmt.Errorf("import %s: %d of %d could not be sealed", source, sum.Failed, sum.Failed+sum.Sealed+sum.Before),
-		"their reasons are above, and all of them in the --report file; the same command again tries them again, and only them")
+		"the reasons are above, and a --report file has all of them; the same command tries only these records again")
 }
 
-// journalPath is where the job of a source is kept unless it is named.
+// journalPath is the default path of the job file of a source.
 func journalPath(userDir, source string) string {
 	name := sha256.Sum256([]byte(source))
 	return filepath.Join(userDir, "state", "import", hex.EncodeToString(name[:16]))

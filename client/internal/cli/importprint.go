@@ -19,14 +19,14 @@ const (
 	keptProblems  = 1000
 )
 
-// An importResult is what 'import --json' prints.
+// An importResult is the output of 'import --json'.
 type importResult struct {
 	importer.Summary
 	Problems []importer.Row `json:"problems"` // the first 1000 of what failed or was skipped, or has warnings
 	Omitted  int            `json:"omitted"`  // further ones, which the --report file has
 }
 
-// importPrinter tells of an import while it goes on. It is not safe for concurrent use.
+// importPrinter reports the progress of an import. It is not safe for concurrent use.
 type importPrinter struct {
 	a        *app
 	report   *os.File // nil without --report
@@ -42,7 +42,7 @@ func (a *app) newImportPrinter(report string) (*importPrinter, error) {
 		return p, nil
 	}
 	var err error
-	p.report, err = os.OpenFile(report, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600) // of a resumed import, the earlier lines stay
+	p.report, err = os.OpenFile(report, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600) // a resumed import keeps the earlier lines
 	return p, err
 }
 
@@ -87,8 +87,8 @@ func fileOf(r importer.Row) string {
 	return r.File
 }
 
-// progress draws a line on a terminal: how much there is in all is not known before it
-// has been read.
+// progress draws a line on a terminal. It has no total, because that is unknown until
+// everything is read.
 func (p *importPrinter) progress(s importer.Summary) {
 	if p.a.global.quiet || !isTerminal(p.a.stderr) || time.Since(p.shown) < 200*time.Millisecond {
 		return
@@ -144,7 +144,7 @@ const planRows = 500
 
 func (a *app) newPlanPrinter() *planPrinter { return &planPrinter{a: a, first: true} }
 
-// A planRow is what 'import --dry-run --json' prints for a record.
+// A planRow is the output of 'import --dry-run --json' for a record.
 type planRow struct {
 	File       string   `json:"file"`
 	Part       int      `json:"part,omitempty"`

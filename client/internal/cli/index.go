@@ -17,7 +17,7 @@ func (a *app) indexCommand() *cobra.Command {
 	return parentCommand("index", "Show and write the index entries that wait in your wallet", sectionRecords, a.indexStatusCommand(), a.indexFlushCommand())
 }
 
-// An outboxRow is what 'index status --json' prints.
+// An outboxRow is the output of 'index status --json'.
 type outboxRow struct {
 	Records int    `json:"records"`
 	Entries int    `json:"entries"`
@@ -63,7 +63,7 @@ not be on the ledger. The next flush settles both. Status needs no network.`,
 	}
 }
 
-// A flushRow is what 'index flush --json' prints.
+// A flushRow is the output of 'index flush --json'.
 type flushRow struct {
 	Records      int `json:"records"`
 	Entries      int `json:"entries"`
@@ -84,7 +84,7 @@ transaction has no known outcome, and all others once %d records wait or the old
 It writes the entries of all records together, in random order, in transactions of %d entries, or of
 two or four times as many if there are many. Dummies fill the last transaction.
 
-With --all it writes every entry, however few records wait. If only one record waits, the time of the
+With --all it writes every entry, even if few records wait. If only one record waits, the time of the
 transaction tells which entries are its own, as with 'seal --index now'.
 
 With --every it runs until it is stopped, and flushes at intervals. With --cover as well, it writes a
@@ -95,7 +95,7 @@ transaction of dummies whenever nothing is due, so that nobody can tell when ent
 		Args: takes(0, 0, ""),
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&all, "all", false, "write all entries, however few records wait together")
+	fs.BoolVar(&all, "all", false, "write all entries, even if few records wait")
 	fs.DurationVar(&every, "every", 0, "run until stopped, and flush at this `interval`")
 	fs.BoolVar(&cover, "cover", false, "with --every: write dummies when there is nothing to write")
 	once := a.run(func(ctx context.Context, _ []string) error { return a.flushOnce(ctx, all) })
@@ -118,7 +118,7 @@ func (a *app) flushOnce(ctx context.Context, all bool) error {
 	return a.withSession(func(s *session.Session) error {
 		report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
 		if err != nil {
-			return words.WithHint(err, "nothing is lost: what could not be written stays in the outbox; flush again")
+			return words.WithHint(err, "nothing is lost: unwritten entries stay in the outbox; flush again")
 		}
 		if a.global.json {
 			return a.printJSON(flushRow{
@@ -130,7 +130,8 @@ func (a *app) flushOnce(ctx context.Context, all bool) error {
 			a.note("nothing is due")
 			return nil
 		}
-		a.note("%d entries of %d records are in the index, in %d transactions", report.Entries, report.Records, report.Transactions)
+		a.note("wrote %s of %s to the index, in %s", count(report.Entries, "entry", "entries"),
+			count(report.Records, "record", "records"), count(report.Transactions, "transaction", "transactions"))
 		return nil
 	})
 }
@@ -154,7 +155,7 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 			case report.Entries > 0:
 				log.Info("index written", "records", report.Records, "entries", report.Entries, "transactions", report.Transactions)
 			}
-			s.SaveHints() // they are only hints: a full disk costs reads
+			s.SaveHints() // on a full disk, missing hints only cost reads
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -164,8 +165,8 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 	})
 }
 
-// flushDue writes what earlier commands left, before a command that reads. It is not the
-// command's business if that fails.
+// flushDue writes due entries of earlier commands, before a command that reads. A failure
+// is only a warning.
 func (a *app) flushDue(ctx context.Context, s *session.Session) {
 	waits, err := s.Client.IndexStatus()
 	if err == nil && waits != (outbox.Status{}) {

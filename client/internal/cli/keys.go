@@ -69,9 +69,9 @@ func enrolmentTLS(u *wallet.User) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{u.Certificate.Raw}, PrivateKey: u.Signer(), Leaf: u.Certificate}
 }
 
-// storeGrants keeps what was granted and says what was not. The error is the first
-// failure that counts; if anything was granted at all, an authority that merely cannot be
-// reached is a warning, since the next request can make up for it.
+// storeGrants stores the granted keys and reports refusals. It returns the first failure
+// that counts. If any key was granted, an unreachable authority is only a warning, since
+// the next request can ask it again.
 func (a *app) storeGrants(s *session.Session, grants []keys.Grant, named bool) ([]keyRow, error) {
 	rows := []keyRow{}
 	var failures []error
@@ -138,7 +138,7 @@ func (a *app) keysListCommand() *cobra.Command {
 	}
 }
 
-// printKeys prints rows. When the command fails there is nothing on stdout in JSON.
+// printKeys prints rows. With --json, a failed command prints nothing on stdout.
 func (a *app) printKeys(rows []keyRow, done bool) error {
 	if a.global.json {
 		if !done {

@@ -13,7 +13,7 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// A keywordsRow is what 'keywords --json' prints for one file.
+// A keywordsRow is the output of 'keywords --json' for one file.
 type keywordsRow struct {
 	File      string   `json:"file"`
 	Kind      string   `json:"kind"`

@@ -13,14 +13,13 @@ import (
 	"github.com/chartseal/chartseal/client/internal/settings"
 )
 
-// An app is one run of the program: its streams, its environment and what was asked of
-// it.
+// An app is one run of the program: its streams, environment and flags.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
-	exeDir string // directory of the executable, "" when unknown
+	exeDir string // directory of the executable, "" if unknown
 
 	global   globalFlags
 	settings settings.Settings // resolved before a command starts
@@ -28,8 +27,8 @@ type app struct {
 
 // Main runs the command line of this process and returns its exit code.
 //
-// The first SIGINT or SIGTERM cancels what runs, so that it can clean up; a second one
-// ends the process at once, and so does lastTime.
+// The first SIGINT or SIGTERM cancels the command, so that it can clean up. A second one
+// ends the process at once, and so does the end of lastTime.
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,13 +48,13 @@ func Main() int {
 	}
 }
 
-// lastTime is how long a program that is told to stop may go on. It is below the ten
-// seconds that service managers usually give, and above what cleaning up takes; but no
-// context ends a write to a pipe that nobody reads, nor the opening of one that nobody
-// writes to.
+// lastTime bounds the clean-up after the first signal. It is below the ten seconds that
+// service managers usually give, and longer than the clean-up takes. Without the bound, a
+// write to a pipe that nobody reads, or the opening of a pipe that nobody writes to,
+// would never end: a context does not stop them.
 const lastTime = 8 * time.Second
 
-// run is the command line in a process that is told to stop by ctx.
+// run runs the command line. The end of ctx stops it.
 func run(ctx context.Context) int {
 	a := &app{stdin: newInput(ctx, os.Stdin), stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	if exe, err := os.Executable(); err == nil {

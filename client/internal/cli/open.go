@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
-// An openedRow is what --json prints for a record that was opened.
+// An openedRow is the JSON output for a record that was opened.
 type openedRow struct {
 	Record    string   `json:"record"`
 	Version   int      `json:"version"`
@@ -33,8 +33,8 @@ type openedRow struct {
 	Access    string   `json:"access"` // id of the access entry
 	Purpose   string   `json:"purpose"`
 
-	// Range is there with --range: the bytes of Output. Then nothing was compared with
-	// SHA256 or the ledger's commitment.
+	// Range is set with --range: the bytes in Output. They are not compared with SHA256
+	// or the ledger's commitment.
 	Range *rangeRow `json:"range,omitempty"`
 }
 
@@ -98,8 +98,8 @@ ledger's commitment cover the whole record, so open cannot check them for a rang
 	return cmd
 }
 
-// A target is where an opened record goes: nothing is visible there before Commit, and
-// nothing is left after Close without it.
+// A target receives an opened record. Nothing is visible before Commit, and Close without
+// Commit leaves nothing behind.
 type target interface {
 	io.Writer
 	Commit() error
@@ -169,7 +169,7 @@ func describe(o client.Opened) string {
 	return fmt.Sprintf("%s, verified", what)
 }
 
-// parseRange reads OFFSET:LENGTH; nothing is the whole record.
+// parseRange reads OFFSET:LENGTH. An empty text means the whole record.
 func parseRange(text string) (*client.Part, error) {
 	if text == "" {
 		return nil, nil

@@ -14,8 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// printJSON writes v to stdout. The fields of what is printed are part of the interface:
-// they may be added to.
+// printJSON writes v to stdout. Its fields are part of the interface: new ones may be
+// added, but none changes.
 func (a *app) printJSON(v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -76,7 +76,7 @@ func (t *table) row(cells ...string) {
 }
 
 func (a *app) printTable(t *table) error {
-	t.w.Flush() // into memory
+	t.w.Flush() // to memory only
 	var out bytes.Buffer
 	for line := range strings.Lines(t.b.String()) {
 		out.WriteString(strings.TrimRight(line, " \n") + "\n")
@@ -84,10 +84,10 @@ func (a *app) printTable(t *table) error {
 	return a.write(out.Bytes())
 }
 
-// note says something on stderr that the user may want to know.
+// note writes a note for the user to stderr.
 func (a *app) note(format string, args ...any) { a.talk("note", format, args...) }
 
-// warn says something on stderr that may need attention.
+// warn writes a warning to stderr.
 func (a *app) warn(format string, args ...any) { a.talk("warning", format, args...) }
 
 func (a *app) talk(kind, format string, args ...any) {
@@ -101,20 +101,28 @@ func (a *app) talk(kind, format string, args ...any) {
 	}
 }
 
-// stderrJSON writes v to stderr as one line. Nowhere is left to report a failure to.
+// stderrJSON writes v to stderr as one line. It cannot report its own failure.
 func (a *app) stderrJSON(v any) {
 	e := json.NewEncoder(a.stderr)
 	e.SetEscapeHTML(false)
 	e.Encode(v)
 }
 
-// isTerminal tells whether v, one of the app's streams, is a terminal.
+// isTerminal reports whether v, one of the app's streams, is a terminal.
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// bytesText gives a size for people.
+// count returns n and the word for n things.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// bytesText formats a size in binary units.
 func bytesText(n int64) string {
 	const unit = 1024
 	if n < unit {

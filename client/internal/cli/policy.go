@@ -15,8 +15,8 @@ func (a *app) policyCommand() *cobra.Command {
 	return parentCommand("policy", "Explain policies", sectionPeople, a.policyCheckCommand(), a.policyExplainCommand())
 }
 
-// anyPrime compiles a policy only to see whether and into how many stanzas it can be; any
-// prime over policy.MaxAttributes does.
+// anyPrime compiles a policy only to check it and to count its stanzas. Any prime above
+// policy.MaxAttributes will do.
 var anyPrime = big.NewInt(65537)
 
 // parsePolicy reads a policy; a mistake in it is shown with a caret.
@@ -52,7 +52,7 @@ func policyError(text string, err error) error {
 	return talk
 }
 
-// A place is where in a policy's text something stands.
+// A place is a position in the text of a policy.
 type place struct {
 	Line   int `json:"line"`
 	Column int `json:"column"` // in characters, from 1

@@ -94,8 +94,8 @@ func (a *app) policyArgument(args []string, file string) (string, error) {
 	return "", usagef("chartseal policy check needs one policy TEXT (in quotes)")
 }
 
-// checkUsers looks at the attribute keys of users in the wallet: those named, or all. A
-// key counts if it is of the published version, or of any when the ledger was not asked.
+// checkUsers checks the attribute keys of users in the wallet: the named ones, or all. A
+// key counts if its version is the published one, or if the ledger was not asked.
 func (a *app) checkUsers(p *policy.Policy, named []string, published map[string]int) ([]userCheck, error) {
 	checks := []userCheck{}
 	users := named
@@ -141,8 +141,8 @@ func checkUser(p *policy.Policy, user string, held map[string][]int, published m
 	return check
 }
 
-// heldVersions are the versions of attribute keys that a user of the wallet holds,
-// rising, by attribute.
+// heldVersions returns, by attribute, the versions of the keys that a user holds, in
+// ascending order.
 func (a *app) heldVersions(name string) (map[string][]int, error) {
 	u, err := a.walletUser(name, "--user")
 	if err != nil {
@@ -162,8 +162,8 @@ func (a *app) heldVersions(name string) (map[string][]int, error) {
 	return held, nil
 }
 
-// publishedAttributes asks the ledger, with the first of users as identity if there are
-// any. It returns nil when that cannot be done, which is said but is no failure.
+// publishedAttributes asks the ledger as the first of users, if there are any. If it
+// cannot ask, it writes a note and returns nil.
 func (a *app) publishedAttributes(ctx context.Context, users []string) map[string]int {
 	if len(users) > 0 {
 		a.settings.User, a.settings.UserFrom = users[0], "--user"
@@ -187,7 +187,7 @@ func (a *app) publishedAttributes(ctx context.Context, users []string) map[strin
 	return published
 }
 
-// verdict is the error that decides the exit code.
+// verdict returns the error that decides the exit code.
 func (r *policyReport) verdict(text string, usersNamed bool) error {
 	if len(r.Unknown) > 0 {
 		u := r.Unknown[0]

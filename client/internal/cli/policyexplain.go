@@ -58,7 +58,7 @@ The exit code is 0 if you can open the record and 4 if not.`,
 	return cmd
 }
 
-// An explainedRow is what 'policy explain --json' prints.
+// An explainedRow is the output of 'policy explain --json'.
 type explainedRow struct {
 	Record     string       `json:"record"`
 	Version    int          `json:"version"`
@@ -142,7 +142,7 @@ func (a *app) printExplanation(e client.Explanation) error {
 	return a.printf("%s", rows.String())
 }
 
-// explained is the error that decides the exit code.
+// explained returns the error that decides the exit code.
 func explained(e client.Explanation) error {
 	if e.Entitled {
 		return nil

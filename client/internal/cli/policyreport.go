@@ -10,7 +10,7 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// A policyReport is what 'policy check --json' prints.
+// A policyReport is the output of 'policy check --json'.
 type policyReport struct {
 	Policy      string           `json:"policy"` // canonical form
 	Authorities []string         `json:"authorities"`
@@ -65,15 +65,15 @@ type unknownCheck struct {
 	Suggestions []string `json:"suggestions"`
 }
 
-// maxSets bounds how many ways to satisfy a policy are listed, and maxPairs how many
-// pairs are told to people.
+// maxSets bounds the listed ways to satisfy a policy, maxPairs the pairs of authorities
+// in the text output.
 const (
 	maxSets  = 12
 	maxPairs = 6
 )
 
-// newPolicyReport says all of a policy but who of the wallet satisfies it. published is
-// nil when the ledger was not asked.
+// newPolicyReport describes a policy, without the users of the wallet. published is nil
+// if the ledger was not asked.
 func newPolicyReport(text string, p *policy.Policy, spans []*policy.Span, published map[string]int) policyReport {
 	var names []string
 	if published != nil {
@@ -117,8 +117,8 @@ func parts(text string, found []policy.Part) []partCheck {
 	return out
 }
 
-// reused are the attributes that stand in more than one span program: why there are
-// several.
+// reused lists the attributes that occur more than once in the span programs. They are
+// the reason for several stanzas.
 func reused(spans []*policy.Span) []string {
 	count := make(map[string]int)
 	for _, s := range spans {
@@ -165,7 +165,7 @@ func (c attributeCheck) state() string {
 	return "  (NOT PUBLISHED)"
 }
 
-// stanzas tells what is sealed to when that is not simply the policy.
+// stanzas describes the stanzas, if they are not simply the policy.
 func (r *policyReport) stanzas() []string {
 	lines := []string{fmt.Sprint(r.Stanzas)}
 	if r.Stanzas == 1 {
@@ -174,7 +174,7 @@ func (r *policyReport) stanzas() []string {
 		}
 		return lines
 	}
-	lines[0] += fmt.Sprintf(": split at 'or', as %s would stand twice in one; whoever opens any of them opens the record",
+	lines[0] += fmt.Sprintf(": split at 'or', because %s would be in one of them twice; any one of them opens the record",
 		strings.Join(r.Reused, ", "))
 	for _, s := range r.Spans {
 		lines = append(lines, "to "+s)
@@ -238,10 +238,10 @@ func (r *policyReport) warnings() []string {
 		lines = append(lines, fmt.Sprintf("redundant: %s at line %d, column %d changes nothing", p.Text, p.Line, p.Column))
 	}
 	if !r.Analysed {
-		lines = append(lines, "redundancy was not worked out: the policy has too many branches")
+		lines = append(lines, "redundancy was not checked: the policy has too many branches")
 	}
 	for _, p := range r.Never {
-		lines = append(lines, fmt.Sprintf("never satisfied: %s at line %d, column %d needs what nobody has published", p.Text, p.Line, p.Column))
+		lines = append(lines, fmt.Sprintf("never satisfied: %s at line %d, column %d needs unpublished attributes", p.Text, p.Line, p.Column))
 	}
 	if !r.Satisfiable {
 		lines = append(lines, "nobody can open it: published attributes do not satisfy it")
@@ -249,7 +249,7 @@ func (r *policyReport) warnings() []string {
 	return lines
 }
 
-// labelled is text of rows, each under a label that is written once.
+// labelled is text in rows, grouped by label. Each label is written once.
 type labelled struct {
 	strings.Builder
 	last string

@@ -9,12 +9,11 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// progressDelay keeps quick work free of flicker.
+// progressDelay avoids flicker during quick work.
 const progressDelay = 300 * time.Millisecond
 
 // progress draws one bar on stderr for all sources together, when stderr is a terminal.
-// stop takes it away and must be called before anything else is written; it may be called
-// twice.
+// stop removes the bar. It must be called before other output, and may be called twice.
 func (a *app) progress(label string) (report client.Progress, stop func()) {
 	if a.global.quiet || !isTerminal(a.stderr) {
 		return nil, func() {}

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// recordID checks that an argument looks like a record's id, so that a slip is told
-// before anything is logged.
+// recordID checks the form of a record's id, so that a typing error is found before an
+// access is logged.
 func recordID(arg string) (string, error) {
 	id := strings.ToLower(arg)
 	if _, err := ledger.ParseRecordID(id); err != nil {

@@ -65,7 +65,7 @@ Hyperledger Fabric ledger.`,
 	return root
 }
 
-// A job is what a command does once its arguments are known to be well formed.
+// A job is the work of a command, after its arguments are checked.
 type job func(ctx context.Context, args []string) error
 
 // run wraps a job: the settings are resolved once and the time limit starts.
@@ -90,7 +90,7 @@ func (a *app) runUntilStopped(j job) func(*cobra.Command, []string) error {
 	}
 }
 
-// parentCommand makes a command that only holds others.
+// parentCommand makes a command that only has subcommands.
 func parentCommand(use, short, section string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, GroupID: section,
@@ -114,8 +114,8 @@ func childNames(cmd *cobra.Command) []string {
 	return names
 }
 
-// onlySubcommands refuses arguments: after a parent's name stands a command, and this one
-// does not exist.
+// onlySubcommands refuses arguments of a parent command: each is the name of an unknown
+// subcommand.
 func onlySubcommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -157,7 +157,7 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// build says what this program was made from.
+// A build is the source and compiler of this program.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision"`
@@ -194,7 +194,7 @@ func (a *app) completeUser(cmd *cobra.Command, _ []string, _ string) ([]string, 
 	return users, cobra.ShellCompDirectiveNoFileComp
 }
 
-// asksForJSON tells whether --json is among arguments that could not be parsed.
+// asksForJSON reports whether --json is among arguments that could not be parsed.
 func asksForJSON(args []string) bool {
 	for _, arg := range args {
 		switch arg {

@@ -25,7 +25,7 @@ must also admit the records custodian of every hospital: without the key, a cust
 
 const scopePolicyExample = `'HospitalA:role=doctor or HospitalA:role=custodian or HospitalB:role=doctor or HospitalB:role=custodian'`
 
-// A scopeRow is what 'scope create --json' prints.
+// A scopeRow is the output of 'scope create --json'.
 type scopeRow struct {
 	Name    string `json:"name"`
 	Created bool   `json:"created"`

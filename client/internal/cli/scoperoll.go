@@ -12,7 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
-// A rolledRow is what 'scope roll --json' prints.
+// A rolledRow is the output of 'scope roll --json'.
 type rolledRow struct {
 	Name   string `json:"name"`
 	Epoch  int    `json:"epoch"`
@@ -78,12 +78,12 @@ seal before the roll.`,
 					return compactHint(err, s.User.Profile.MSP)
 				}
 				if len(done.Unopened) > 0 {
-					a.warn("%d records could not be opened, so older epochs are not retired: %v", len(done.Unopened), done.Unopened[0])
+					a.warn("%s could not be opened, so older epochs are not retired: %v", count(len(done.Unopened), "record", "records"), done.Unopened[0])
 				}
 				if a.global.json {
 					return a.printJSON(done)
 				}
-				a.note("looked at %d records and indexed %d of them again, in epoch %d of scope %s", done.Records, done.Indexed, done.Epoch, done.Scope)
+				a.note("looked at %s and indexed %d of them again, in epoch %d of scope %s", count(done.Records, "record", "records"), done.Indexed, done.Epoch, done.Scope)
 				if done.Retired < done.Epoch-1 && len(done.Unopened) == 0 {
 					a.note("older epochs are not retired yet: run it again %v after the roll", o.Settle)
 				}

@@ -116,7 +116,7 @@ func amendHint(err error) error {
 	return sealHint(err)
 }
 
-// A sealedRow is what --json prints for one sealed file.
+// A sealedRow is the JSON output for one sealed file.
 type sealedRow struct {
 	File       string   `json:"file"`
 	Record     string   `json:"record"`

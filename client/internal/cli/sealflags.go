@@ -25,7 +25,7 @@ func (f *policyFlags) add(cmd *cobra.Command) {
 	mustFlag(cmd.MarkFlagFilename("policy-file"))
 }
 
-// read gives the text of the policy, which is well-formed.
+// read returns the text of the policy, and checks its form.
 func (f *policyFlags) read(a *app) (text string, err error) {
 	switch {
 	case f.text != "" && f.file != "":
@@ -116,7 +116,7 @@ func (f *sealFlags) checkIndex() (err error) {
 	return nil
 }
 
-// applyIndex decides where and when to index: as the command line says, then the
+// applyIndex takes the scope and the time of indexing from the command line, then the
 // configuration, then the organisation's profile.
 func (f *sealFlags) applyIndex(a *app, s *session.Session, r *client.SealRequest) {
 	mode := cmp.Or(f.mode, a.indexMode(s), index.ModeBatched)
@@ -138,12 +138,13 @@ func (a *app) indexMode(s *session.Session) index.Mode {
 	return cmp.Or(a.settings.Index, s.User.Profile.Index)
 }
 
-// noteWaiting says when batched records will be found.
+// noteWaiting notes how many batched records wait for their index entries.
 func (a *app) noteWaiting(s *session.Session, r client.SealRequest) {
 	if r.Scope == "" || r.Index != index.ModeBatched {
 		return
 	}
 	if waits, err := s.Client.IndexStatus(); err == nil && waits.Records > 0 {
-		a.note("%d sealed records wait to be indexed together; until then a search by keyword does not find them; 'chartseal index flush' writes those that are due", waits.Records)
+		a.note("%s to be indexed in a batch; keyword search does not find waiting records; 'chartseal index flush' writes those that are due",
+			count(waits.Records, "sealed record waits", "sealed records wait"))
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
-// A hitRow is what --json prints for one hit.
+// A hitRow is the JSON output for one hit.
 type hitRow struct {
 	Record  string `json:"record"`
 	Version int    `json:"version"`
@@ -96,13 +96,13 @@ belong to the query, as your own does at every search.`,
 	return cmd
 }
 
-// parseQuery parses a query before anything is asked of the network.
+// parseQuery parses a query, before any use of the network.
 func parseQuery(text string) (*index.Query, error) {
 	q, err := index.ParseQuery(text)
 	if err == nil {
 		return q, nil
 	}
-	talk := &words.Advised{Err: usage(err), Hint: "'chartseal search --help' shows how to ask"}
+	talk := &words.Advised{Err: usage(err), Hint: "'chartseal search --help' explains queries"}
 	var at *index.QueryError
 	if errors.As(err, &at) {
 		talk.Lines = strings.Split(at.Caret(text), "\n")

@@ -13,15 +13,15 @@ import (
 // maxSecret is the largest passphrase or enrolment secret that is read.
 const maxSecret = 4096
 
-// A secretSource says where a secret comes from: a file, an environment variable, or a
-// question on the terminal. A secret is never an argument, which other users of the
-// machine could see.
+// A secretSource is the source of a secret: a file, an environment variable or the
+// terminal. A secret is never an argument, because other users of the machine can see
+// arguments.
 type secretSource struct {
 	what string // for messages, such as "enrolment secret"
 	flag string // the flag that names a file
 	file string // its value; "-" is standard input
 	env  string // environment variable, "" for none
-	new  bool   // a new secret, which is asked for twice
+	new  bool   // a new secret; the terminal asks for it twice
 }
 
 // secret reads a secret without the line end that editors leave at its end.
@@ -68,8 +68,8 @@ func (s secretSource) checked(text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// ask reads a line from the terminal without showing it. When the program is to end
-// before there is one, the terminal shows again what is typed.
+// ask reads a line from the terminal without echo. If the program is stopped before that,
+// it turns the echo on again.
 func (a *app) ask(in *input, prompt string) ([]byte, error) {
 	terminal := int(in.file.Fd())
 	before, err := term.GetState(terminal)

@@ -28,12 +28,11 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	if err != nil {
 		return walletHint(err, u)
 	}
-	defer s.Close() // what it may fail to save costs reads later
+	defer s.Close() // unsaved hints only cost reads later
 	return do(s)
 }
 
-// walletHint tells how to renew certificates or keys in the wallet that are of no use any
-// more.
+// walletHint adds advice on renewing unusable certificates or keys in the wallet.
 func walletHint(err error, u *wallet.User) error {
 	var expired *wallet.ExpiredError
 	var keys *session.KeysError

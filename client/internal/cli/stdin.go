@@ -6,15 +6,15 @@ import (
 	"os"
 )
 
-// An input is standard input that stops waiting when the program is to end. A read of a
-// pipe or a terminal cannot be interrupted otherwise, and then the first SIGINT would do
-// nothing to a `seal -` whose writer is slow.
+// An input is standard input whose reads end with a context. Otherwise nothing interrupts
+// a read of a pipe or a terminal, and the first SIGINT would not stop a `seal -` with a
+// slow writer.
 type input struct {
 	ctx     context.Context
 	file    *os.File
 	reads   chan read
 	waiting bool
-	rest    read // what was read and not yet asked for
+	rest    read // read ahead, for the next Read
 }
 
 type read struct {
@@ -26,8 +26,8 @@ func newInput(ctx context.Context, f *os.File) *input {
 	return &input{ctx: ctx, file: f, reads: make(chan read, 1)}
 }
 
-// Read reads ahead by at most one block, which a later Read returns when the context ends
-// this one.
+// Read reads at most one block ahead. If the context ends a Read, a later Read returns
+// that block.
 func (in *input) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -54,7 +54,7 @@ func (in *input) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	err := in.rest.err
-	if err != io.EOF { // which stays, while other errors may pass
+	if err != io.EOF { // io.EOF is final, other errors may be temporary
 		in.rest.err = nil
 	}
 	return n, err

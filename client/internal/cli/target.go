@@ -16,19 +16,20 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 )
 
-// An outFile is a new file that appears, whole, under its name only when it is committed.
-// Until then it has no name, so that not even a killed process leaves what was not
-// verified on the disk; where a file system cannot do that, it is a hidden file beside it
+// An outFile is a new file that gets its name only when it is complete and committed.
+// Until then it has no name, so that even a killed process leaves no unverified data on
+// disk. On file systems without such files, it is a hidden file in the same directory
 // that only its owner can read.
 type outFile struct {
 	*os.File
 	path  string
-	named string // its hidden name, "" as long as it has none
+	named string // its hidden name, "" if it has none
 	force bool
 	done  bool
 }
 
-// createFile refuses a path that could not be committed, before any work is done.
+// createFile makes an outFile. It refuses a path that could not be committed, before any
+// work is done.
 func createFile(path string, force bool) (*outFile, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -60,7 +61,7 @@ func existsError(path string) error {
 	return words.WithHint(fmt.Errorf("%s: %w", path, client.ErrExists), "choose another name, or add --force to replace it")
 }
 
-// Commit puts the file, safe on disk, under its name.
+// Commit syncs the file to disk and gives it its name.
 func (o *outFile) Commit() error {
 	if err := o.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w", o.path, err)
@@ -72,7 +73,7 @@ func (o *outFile) Commit() error {
 	if err := o.File.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", o.path, err)
 	}
-	if dir, err := os.Open(filepath.Dir(o.path)); err == nil { // the name is on disk too, where a directory can be synced
+	if dir, err := os.Open(filepath.Dir(o.path)); err == nil { // sync the name too, where a directory can be synced
 		dir.Sync()
 		dir.Close()
 	}
@@ -80,9 +81,9 @@ func (o *outFile) Commit() error {
 }
 
 // place gives the file its name. A link, unlike a rename, never replaces a file that
-// appeared meanwhile; file systems without links get the rename after a last look. Only a
-// rename replaces a file in one step, so a file without a name is first given a hidden
-// one.
+// appeared meanwhile. On file systems without links, place checks once more and then
+// renames. Only a rename replaces a file in one step. For that, a file without a name
+// first gets a hidden one.
 func (o *outFile) place() error {
 	if o.named == "" {
 		if !o.force {
@@ -110,7 +111,7 @@ func (o *outFile) place() error {
 	return os.Rename(o.named, o.path)
 }
 
-// Close removes what was not committed.
+// Close removes the file if it was not committed.
 func (o *outFile) Close() error {
 	if o.done {
 		return nil
@@ -122,18 +123,17 @@ func (o *outFile) Close() error {
 	return os.Remove(o.named)
 }
 
-// spoolMemory is how much of a record is kept in memory before it goes to a temporary
-// file.
+// spoolMemory is the size beyond which a record moves from memory to a temporary file.
 const spoolMemory = 8 << 20
 
-// A spool holds back what is written to it until it is committed, and then copies it to a
-// stream. What does not fit into memory is in a temporary file that has no name any more,
-// so that it ends with the process whatever happens.
+// A spool holds data back until it is committed, and then copies the data to a stream.
+// Data that does not fit into memory is in a temporary file without a name, which
+// disappears with the process.
 type spool struct {
 	to       io.Writer
-	terminal bool // show nothing that could harm a terminal
+	terminal bool // refuse data that could harm a terminal
 	memory   bytes.Buffer
-	file     *os.File // nil as long as memory suffices
+	file     *os.File // nil while memory suffices
 	harmful  bool
 	tail     []byte // an unfinished UTF-8 sequence at the end of the last write
 }

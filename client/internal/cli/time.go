@@ -12,9 +12,9 @@ import (
 // timeText is how times are printed in JSON and in tables: UTC, to the second.
 const timeText = time.RFC3339
 
-// ledgerTime reads a time from the command line and gives the form that ledger queries
-// take. A date is its midnight UTC; a duration, which may also be in days (7d), is that
-// long ago. An empty text stays empty.
+// ledgerTime reads a time from the command line and returns it in the form of ledger
+// queries. A date means midnight UTC. A duration, also in days (7d), counts back from
+// now. An empty text stays empty.
 func ledgerTime(flag, text string) (string, error) {
 	if text == "" {
 		return "", nil

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createUnnamed makes a file without a name beside a path, by which errors call it. Not
-// every file system can.
+// createUnnamed makes a file without a name in the directory of path. Errors name the
+// path. Not every file system supports such files.
 func createUnnamed(path string) (*os.File, error) {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, 0o600)
 	if err != nil {

@@ -22,8 +22,8 @@ func (a *app) openWallet() (*wallet.Wallet, error) {
 	return w, nil
 }
 
-// user reads the user that the settings name. Whether their certificates are still valid
-// is for whoever uses them.
+// user reads the user that the settings name. It does not check that their certificates
+// are still valid.
 func (a *app) user() (*wallet.User, error) {
 	if a.settings.User == "" {
 		err := usagef("who are you? no user is named")
@@ -37,7 +37,7 @@ func (a *app) user() (*wallet.User, error) {
 	return a.walletUser(a.settings.User, a.settings.UserFrom)
 }
 
-// walletUser reads a user whose name comes from the given place.
+// walletUser reads a user. from is the source of the name, for hints.
 func (a *app) walletUser(name, from string) (*wallet.User, error) {
 	if _, _, err := wallet.SplitUser(name); err != nil {
 		return nil, words.WithHint(err, "the user is named by %s", from)

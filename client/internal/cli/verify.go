@@ -25,7 +25,7 @@ func (f *verifyFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.with, "verify-with", "", "compare with the peer of this `organisation` (default: the first other one with a profile in the wallet)")
 }
 
-// connect makes the second connection, if one is wanted.
+// connect makes the connection to the second peer, if one is wanted.
 func (f *verifyFlags) connect(a *app, s *session.Session, o *client.SearchOptions) error {
 	if !f.verify && f.with == "" {
 		return nil
@@ -67,8 +67,8 @@ func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error)
 		"get the profile of another hospital, a file such as HospitalB.yaml, and put it into %s", w.Dir())
 }
 
-// problems turns proofs that a peer withholds or has altered entries into an error, after
-// what was found is printed.
+// problems turns proofs of withheld or altered entries into an error, after the results
+// are printed.
 func (a *app) problems(found client.Results) error {
 	var tampered []error
 	for _, p := range found.Problems {
@@ -86,5 +86,5 @@ func (a *app) problems(found client.Results) error {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
 	return words.WithHint(fmt.Errorf("the index is incomplete: %w%s", tampered[0], more),
-		"what is printed did verify, but there may be more records; search at another hospital's peer with --verify, and tell whoever runs yours")
+		"the printed records are verified, but there may be more; search at another hospital's peer with --verify, and tell the operator of yours")
 }
