@@ -25,8 +25,13 @@ type Registry interface {
 	AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error)
 
 	// Records returns those of the named records that are on the ledger, in the order of
-	// ids; unknown ids are left out. It takes any number of ids.
+	// ids; unknown ids are left out. It takes any number of ids. A record among others may
+	// lack its oldest versions, see [ledger.Record]; a record asked for alone has all.
 	Records(ctx context.Context, ids []string) ([]ledger.Record, error)
+
+	// RecordVersions returns those of the named versions that are on the ledger, in the
+	// order of names. It takes any number of names.
+	RecordVersions(ctx context.Context, names []ledger.VersionName) ([]ledger.RecordVersion, error)
 }
 
 // A batch is items of one call that are registered in one transaction, at most

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -217,22 +216,51 @@ func (c *Client) compare(ctx context.Context, hits []index.Hit, out *Results) (f
 		return 0, err
 	}
 	byID := make(map[string]ledger.Record, len(records))
+	times := make(map[ledger.VersionName]string)
 	for _, r := range records {
 		byID[r.ID] = r
+		for _, v := range r.Versions {
+			times[ledger.VersionName{ID: r.ID, Version: v.Version}] = v.Time
+		}
+	}
+	if err := c.earlier(ctx, hits, byID, times); err != nil {
+		return 0, err
 	}
 	for i, h := range hits {
-		r, ok := byID[ids[i]]
-		v := slices.IndexFunc(r.Versions, func(v ledger.RecordVersion) bool { return v.Version == int(h.Version) })
+		r := byID[ids[i]]
+		made, ok := times[ledger.VersionName{ID: ids[i], Version: int(h.Version)}]
 		switch {
-		case !ok || v < 0:
+		case !ok:
 			out.Dangling++
 		case r.Home != h.Home:
 			foreign++
 		default:
 			out.Hits = append(out.Hits, Hit{
-				ID: ids[i], Version: int(h.Version), Kind: h.Kind, Date: h.Last.String(), Home: r.Home, Time: r.Versions[v].Time,
+				ID: ids[i], Version: int(h.Version), Kind: h.Kind, Date: h.Last.String(), Home: r.Home, Time: made,
 			})
 		}
 	}
 	return foreign, nil
+}
+
+// earlier adds the times of hits whose version was left out of its record's, which has
+// too many.
+func (c *Client) earlier(ctx context.Context, hits []index.Hit, records map[string]ledger.Record, times map[ledger.VersionName]string) error {
+	var names []ledger.VersionName
+	for _, h := range hits {
+		if id := ledger.FormatRecordID(h.Record); int(h.Version) <= records[id].Earlier {
+			names = append(names, ledger.VersionName{ID: id, Version: int(h.Version)})
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	versions, err := c.ledger.RecordVersions(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, v := range versions {
+		times[ledger.VersionName{ID: v.ID, Version: v.Version}] = v.Time
+	}
+	return nil
 }

@@ -124,3 +124,37 @@ func TestSearchTakesTwoCalls(t *testing.T) {
 	}
 	search(process(), 2)
 }
+
+// An insider amends a record until its page of hits has too many versions for one answer.
+// The search still finds all hits of the page, in their own versions.
+func TestPoisonedRecord(t *testing.T) {
+	c := newConsortium(t)
+	c.seal(t, "x", "word")
+	c.seal(t, "y", "word")
+	doctor := c.as(t, "HospitalA", "doctor", "doctor")
+	search := func() client.Results {
+		t.Helper()
+		r, err := doctor.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before := search()
+	insider, poisoned := c.world.As("HospitalA", "clerk", "clerk"), before.Hits[0].ID
+	records, err := insider.Records(t.Context(), []string{poisoned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := records[0].Current()
+	for version := 2; version <= ledger.MaxVersions; version++ {
+		again := ledger.NewVersion{ID: v.ID, Version: version, CID: v.CID, Commitment: v.Commitment}
+		if _, err := insider.AmendRecord(t.Context(), again, []byte("age-encryption.org/v1\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := search()
+	if len(before.Hits) != 2 || !slices.Equal(after.Hits, before.Hits) || after.Dangling != 0 {
+		t.Errorf("found %+v, %d dangling; before %+v", after.Hits, after.Dangling, before.Hits)
+	}
+}

@@ -131,6 +131,7 @@ var arity = map[string]int{
 	ledger.RecordCreate:         0,
 	ledger.RecordAmend:          1,
 	ledger.RecordGet:            1,
+	ledger.RecordVersions:       1,
 	ledger.RecordEnvelope:       3,
 	ledger.IndexPut:             0,
 	ledger.IndexGet:             1,

@@ -13,7 +13,7 @@ type Record struct {
 }
 
 // GetEvaluateTransactions lists the reads for the metadata.
-func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Envelope"} }
+func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Versions", "Envelope"} }
 
 // Create registers version 1 of the records in the transient map, with their wrapped
 // keys. Their home is the caller's hospital. It sets the event [ledger.EventRecords].
@@ -151,11 +151,12 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 }
 
 // Get gives records with all their versions, in the order of the ids. It leaves out
-// unknown ones. Every member of the channel may call it.
+// unknown ones. If the records have more than ledger.MaxHistory versions together, each
+// record has its newest versions only, an equal share, and says how many are left out. A
+// record asked for alone is always whole. Every member of the channel may call it.
 //
 // Errors:
-//   - ErrInvalid if an id is malformed, there are none or too many, or the records have
-//     more than ledger.MaxHistory versions together.
+//   - ErrInvalid if an id is malformed, or there are none or too many.
 func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	if err := count("record ids", len(ids), ledger.MaxRecordsPerCall); err != nil {
 		return nil, err
@@ -168,51 +169,26 @@ func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 	return ctx.records(ids)
 }
 
-// records reads all versions of records. It first reads two versions of every record,
-// since most have no more, and then twice as many of each record that had all of them.
-// The bound keeps the answer within one message.
-func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
-	versions := make([][]ledger.RecordVersion, len(ids))
-	open := make([]int, len(ids))
-	for i := range ids {
-		open[i] = i
+// Versions gives named versions of records, in the order of the names. It leaves out
+// unknown ones. Every member of the channel may call it.
+//
+// Errors:
+//   - ErrInvalid if an id or a version is malformed, or there are none or too many.
+func (c *Record) Versions(ctx *Context, names []ledger.VersionName) ([]ledger.RecordVersion, error) {
+	if err := count("versions", len(names), ledger.MaxRecordsPerCall); err != nil {
+		return nil, err
 	}
-	total := 0
-	for from, to := 1, 2; len(open) > 0 && from <= ledger.MaxVersions; from, to = to+1, min(2*to, ledger.MaxVersions) {
-		var at []string
-		for _, i := range open {
-			for v := from; v <= to; v++ {
-				at = append(at, ledger.RecordKey(ids[i], v))
-			}
-		}
-		values, err := ctx.many(at)
-		if err != nil {
+	at := make([]string, len(names))
+	for i, n := range names {
+		if err := checkRecordID(n.ID); err != nil {
 			return nil, err
 		}
-		var more []int
-		width := to - from + 1
-		for j, i := range open {
-			got, err := readAll(at[j*width:(j+1)*width], values[j*width:(j+1)*width], readVersion)
-			if err != nil {
-				return nil, err
-			}
-			versions[i] = append(versions[i], got...)
-			if total += len(got); total > ledger.MaxHistory {
-				return nil, refuse(ledger.ErrInvalid, "the records have more than %d versions: ask for fewer, or read them in pages", ledger.MaxHistory)
-			}
-			if len(got) == width {
-				more = append(more, i)
-			}
+		if err := checkVersion("version", n.Version); err != nil {
+			return nil, err
 		}
-		open = more
+		at[i] = ledger.RecordKey(n.ID, n.Version)
 	}
-	records := make([]ledger.Record, 0, len(ids))
-	for i, v := range versions {
-		if len(v) > 0 {
-			records = append(records, ledger.Record{ID: ids[i], Home: v[0].Home, Versions: v})
-		}
-	}
-	return records, nil
+	return readKnown(ctx, at, readVersion)
 }
 
 // Envelope hands out the wrapped key of a version to the actor of a recent access entry

@@ -33,6 +33,7 @@ const (
 	RecordAmend  = "record:Amend"  // (current version + 1), transient: one record, its envelope
 	// Evaluated. Unknown ids are left out. Envelope is for the actor of an access entry.
 	RecordGet      = "record:Get"      // ([]string ids) []Record
+	RecordVersions = "record:Versions" // ([]VersionName) []RecordVersion
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope
 
 	// Submitted by a clinical user or custodian of a hospital.
@@ -57,7 +58,7 @@ const HospitalKeys = "hospitalKeys"
 // Limits on arguments. The chaincode refuses larger ones with [ErrInvalid].
 const (
 	MaxNewRecords      = 250       // records in one Create
-	MaxRecordsPerCall  = 100       // ids in one Get, targets in one Request
+	MaxRecordsPerCall  = 100       // ids in one Get, names in one Versions, targets in one Request
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions
@@ -65,7 +66,7 @@ const (
 	MaxName            = 128       // bytes of an attribute's name or an enrolment id
 	MaxScopeName       = 64        // bytes of a scope's name: lower-case letters, digits, '-', '_' and '.'
 	MaxVersions        = 10000     // versions of a record, epochs of a scope
-	MaxHistory         = 10000     // events in one History
+	MaxHistory         = 10000     // events in one History, versions in the answer of one Get
 	MaxPageSize        = 500       // rows of an audit page
 	DefaultPageSize    = 100       // rows when the query leaves PageSize zero
 	MaxURL             = 512       // bytes of an authority's address
@@ -170,11 +171,13 @@ type RecordVersion struct {
 	Tx         string `json:"tx"`
 }
 
-// A Record has all versions of a record, oldest first, and at least one.
+// A Record has the versions of a record, oldest first, and at least one. It has all of
+// them unless Earlier counts some that are left out, see [RecordGet].
 type Record struct {
 	ID       string          `json:"id"`
 	Home     string          `json:"home"`
 	Versions []RecordVersion `json:"versions"`
+	Earlier  int             `json:"earlier,omitempty" metadata:"earlier,optional"` // oldest versions left out
 }
 
 // Current gives the newest version.

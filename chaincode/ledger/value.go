@@ -75,8 +75,8 @@ func ScopeValue(s Scope) []byte { return mustMarshal(s) }
 
 // A VersionName names a version of a record.
 type VersionName struct {
-	ID      string
-	Version int
+	ID      string `json:"id"`
+	Version int    `json:"version"`
 }
 
 const versionNameSize = RecordIDSize + 4

@@ -171,6 +171,10 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 	if got := recordsOf(t, env.Other, []string{v.ID}, amended); !amended(got) {
 		t.Errorf("after amending: %v", got)
 	}
+	named, err := env.Doctor.RecordVersions(ctx, []ledger.VersionName{{ID: v.ID, Version: 2}, {ID: v.ID, Version: 3}, {ID: NewID(), Version: 1}, {ID: v.ID, Version: 1}})
+	if err != nil || len(named) != 2 || named[0] != v || named[1] != versions[0] {
+		t.Errorf("named versions: %+v, %v", named, err)
+	}
 }
 
 // recordsOf reads records until wanted returns true, or for 5 seconds. Another

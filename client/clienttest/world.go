@@ -174,9 +174,30 @@ func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, envelope 
 // Records implements client.Ledger.
 func (p *Person) Records(ctx context.Context, ids []string) (out []ledger.Record, err error) {
 	err = p.evaluate(ctx, ledger.RecordGet, "", func() error {
+		total := 0
 		for _, id := range ids {
 			if v := p.w.records[id]; v != nil {
 				out = append(out, ledger.Record{ID: id, Home: v[0].Home, Versions: slices.Clone(v)})
+				total += len(v)
+			}
+		}
+		for i := range out {
+			if r := &out[i]; total > ledger.MaxHistory {
+				r.Earlier = max(0, len(r.Versions)-ledger.MaxHistory/len(ids))
+				r.Versions = r.Versions[r.Earlier:]
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// RecordVersions implements client.Ledger.
+func (p *Person) RecordVersions(ctx context.Context, names []ledger.VersionName) (out []ledger.RecordVersion, err error) {
+	err = p.evaluate(ctx, ledger.RecordVersions, "", func() error {
+		for _, n := range names {
+			if v := p.w.records[n.ID]; n.Version >= 1 && n.Version <= len(v) {
+				out = append(out, v[n.Version-1])
 			}
 		}
 		return nil

@@ -77,6 +77,19 @@ func (g *Gateway) Records(ctx context.Context, ids []string) ([]ledger.Record, e
 	return all, nil
 }
 
+// RecordVersions implements client.Ledger.
+func (g *Gateway) RecordVersions(ctx context.Context, names []ledger.VersionName) ([]ledger.RecordVersion, error) {
+	var all []ledger.RecordVersion
+	for batch := range slices.Chunk(names, ledger.MaxRecordsPerCall) {
+		var out []ledger.RecordVersion
+		if err := g.evaluate(ctx, &out, ledger.RecordVersions, batch); err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
+}
+
 // RequestAccess implements client.Ledger.
 func (g *Gateway) RequestAccess(ctx context.Context, targets []string, purpose string) ([]ledger.AccessEntry, error) {
 	entries := make([]ledger.AccessEntry, len(targets))

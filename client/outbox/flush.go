@@ -127,6 +127,16 @@ func (b *Box) resolve(ctx context.Context, f Flush) (dropped int, err error) {
 	}
 	versions := make(map[string][]ledger.RecordVersion)
 	for _, r := range found {
+		if r.Earlier > 0 { // alone it has all of them
+			whole, err := f.Records(ctx, []string{r.ID})
+			if err != nil {
+				return 0, err
+			}
+			if len(whole) != 1 || whole[0].Earlier > 0 {
+				return 0, ledger.Errorf(ledger.ErrUnavailable, "the peer does not give all versions of record %s", r.ID)
+			}
+			r = whole[0]
+		}
 		versions[r.ID] = r.Versions
 	}
 	var registered, dead []ID
