@@ -16,14 +16,16 @@ import (
 	"github.com/chartseal/chartseal/client/fabric/block"
 )
 
-// insiders are people with valid certificates of every kind. They use programs of their own.
+// insiders are people with valid certificates of every kind. They use programs of their
+// own.
 var insiders = []string{doctorA, nurseC, "authority@HospitalA", "custodian@HospitalB", "admin@HospitalA", "admin@Regulator", auditor}
 
 // members are the organisations whose peers an insider speaks to.
 var members = []string{"HospitalA", "HospitalB", "HospitalC", "Regulator"}
 
-// TestNoStreamOfPrivateData asks Fabric's deliver service for whole blocks, with and without
-// private data, from the beginning. Wrapped keys would come without an access entry.
+// TestNoStreamOfPrivateData asks Fabric's deliver service for whole blocks from the
+// beginning, with and without private data. An answer would contain wrapped keys without
+// an access entry.
 func TestNoStreamOfPrivateData(t *testing.T) {
 	seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)
 	for _, who := range insiders {
@@ -56,8 +58,8 @@ func TestNoStreamOfPrivateData(t *testing.T) {
 	}
 }
 
-// TestNoGossipOfPrivateData speaks gossip to peers with people's certificates, as a peer that has
-// missed private data does, and asks for the wrapped key of a record.
+// TestNoGossipOfPrivateData speaks gossip to peers with people's certificates. It asks
+// for the wrapped key of a record, like a peer that has missed private data.
 func TestNoGossipOfPrivateData(t *testing.T) {
 	record := seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)[0].Record
 	level(t)
