@@ -59,8 +59,8 @@ func AttributeKeys(u *wallet.User) ([]*abe.UserKey, error) {
 	return keys, nil
 }
 
-// StoreAttributeKeys writes an authority's keys to the wallet. They replace the keys that
-// the authority issued before.
+// StoreAttributeKeys adds the keys that an authority issued to the wallet. Those that it
+// issued before stay, whatever the answer lacks.
 func StoreAttributeKeys(u *wallet.User, authority string, issued []*abe.UserKey) error {
 	gid, err := Actor(u)
 	if err != nil {
@@ -74,7 +74,10 @@ func StoreAttributeKeys(u *wallet.User, authority string, issued []*abe.UserKey)
 		}
 		stored[i] = wallet.AttributeKey{Name: k.Name(), Version: k.Version(), Key: b}
 	}
-	return u.StoreKeys(authority, gid, stored)
+	return u.StoreKeys(authority, gid, stored, func(k wallet.AttributeKey) bool {
+		_, err := abe.ParseUserKey(k.Key)
+		return err == nil
+	})
 }
 
 // Identities returns the keys with which a user opens envelopes: the attribute keys and,

@@ -94,7 +94,7 @@ func TestKeys(t *testing.T) {
 
 	for what, gid := range map[string]string{"of somebody else": "HospitalA/nurse", "damaged": "HospitalA/doctor"} {
 		stored := []wallet.AttributeKey{{Name: "HospitalA:role=doctor", Version: 1, Key: []byte("junk")}}
-		if err := u.StoreKeys("HospitalA", gid, stored); err != nil {
+		if err := u.StoreKeys("HospitalA", gid, stored, nil); err != nil {
 			t.Fatal(err)
 		}
 		_, err := session.Open(u, session.Options{})
@@ -107,6 +107,16 @@ func TestKeys(t *testing.T) {
 		}
 		if s.Client != nil || s.Close() != nil {
 			t.Errorf("keys %s, ledger only: there is a client", what)
+		}
+	}
+
+	// Requested again, the keys are usable. An answer that lacks them takes none away.
+	for _, again := range [][]*abe.UserKey{issued, nil} {
+		if err := session.StoreAttributeKeys(u, "HospitalA", again); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := session.AttributeKeys(u); err != nil || len(held) != 1 || held[0].Name() != "HospitalA:role=doctor" {
+			t.Errorf("after an answer with %d keys: held %v, %v", len(again), held, err)
 		}
 	}
 }

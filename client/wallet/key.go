@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,22 +35,50 @@ func byName(a, b AttributeKey) int {
 	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// StoreKeys replaces the attribute keys from one authority, which have a file of their
-// own. gid is the actor to whom they were issued.
+// StoreKeys adds attribute keys from one authority, which have a file of their own. A key
+// takes the place of the one with its name and version. All others stay: no answer of an
+// authority or a ledger takes a key out of the wallet. gid is the actor to whom the keys
+// were issued.
+//
+// Stored keys that usable rejects are left out; nil accepts all. A file that is damaged,
+// or of somebody else, is kept beside the new one, with ".unusable" after its name.
 //
 // Errors:
 //   - ErrInvalid if authority is not an MSP ID.
-func (u *User) StoreKeys(authority, gid string, keys []AttributeKey) error {
+//   - ErrDenied if others may read the file.
+func (u *User) StoreKeys(authority, gid string, keys []AttributeKey, usable func(AttributeKey) bool) error {
 	if !mspName.MatchString(authority) {
 		return ledger.Errorf(ledger.ErrInvalid, "%q is not an authority", authority)
 	}
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, byName)
-	data, err := json.MarshalIndent(keyFileJSON{Authority: authority, GID: gid, Keys: keys}, "", "  ")
+	path := filepath.Join(u.dir, "keys", authority+".json")
+	stored, err := readKeys(path, gid)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, ledger.ErrInvalid):
+		err = os.Rename(path, path+".unusable")
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store keys of %s: %w", authority, err)
+	}
+	type name struct {
+		attribute string
+		version   int
+	}
+	merged, replaced := slices.Clone(keys), make(map[name]bool, len(keys))
+	for _, k := range keys {
+		replaced[name{k.Name, k.Version}] = true
+	}
+	for _, k := range stored {
+		if !replaced[name{k.Name, k.Version}] && (usable == nil || usable(k)) {
+			merged = append(merged, k)
+		}
+	}
+	slices.SortFunc(merged, byName)
+	data, err := json.MarshalIndent(keyFileJSON{Authority: authority, GID: gid, Keys: merged}, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(u.dir, "keys", authority+".json"), append(data, '\n')); err != nil {
+	if err := writeFile(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("store keys of %s: %w", authority, err)
 	}
 	return nil
@@ -69,23 +98,32 @@ func (u *User) Keys(gid string) ([]AttributeKey, error) {
 	}
 	var all []AttributeKey
 	for _, path := range paths {
-		data, err := readSecret(path)
+		keys, err := readKeys(path, gid)
 		if err != nil {
 			return nil, fmt.Errorf("attribute keys: %w", err)
 		}
-		var file keyFileJSON
-		d := json.NewDecoder(bytes.NewReader(data))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&file); err != nil {
-			return nil, ledger.Errorf(ledger.ErrInvalid, "attribute keys: %s: %v; request the keys again", path, err)
-		}
-		if file.GID != gid {
-			return nil, ledger.Errorf(ledger.ErrInvalid, "attribute keys: %s was issued to %s, not to %s; request the keys again", path, file.GID, gid)
-		}
-		all = append(all, file.Keys...)
+		all = append(all, keys...)
 	}
 	slices.SortFunc(all, byName)
 	return all, nil
+}
+
+// readKeys reads the keys of one authority.
+func readKeys(path, gid string) ([]AttributeKey, error) {
+	data, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	var file keyFileJSON
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&file); err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "%s: %v; request the keys again", path, err)
+	}
+	if file.GID != gid {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "%s was issued to %s, not to %s; request the keys again", path, file.GID, gid)
+	}
+	return file.Keys, nil
 }
 
 func globEscape(s string) string {

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -231,7 +232,7 @@ func TestAttributeKeys(t *testing.T) {
 	a := []AttributeKey{{"HospitalA:ward=2", 1, []byte{1}}, {"HospitalA:role=doctor", 3, []byte{2}}}
 	b := []AttributeKey{{"HospitalB:guest", 1, []byte{3}}}
 	for authority, keys := range map[string][]AttributeKey{"HospitalA": a, "HospitalB": b} {
-		if err := u.StoreKeys(authority, gid, keys); err != nil {
+		if err := u.StoreKeys(authority, gid, keys, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -239,16 +240,24 @@ func TestAttributeKeys(t *testing.T) {
 	if err != nil || len(keys) != 3 || keys[0].Name != "HospitalA:role=doctor" || keys[0].Version != 3 || keys[2].Key[0] != 3 {
 		t.Errorf("keys %v, %v", keys, err)
 	}
-	if err := u.StoreKeys("HospitalB", gid, nil); err != nil {
+	if err := u.StoreKeys("HospitalB", gid, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if keys, err := u.Keys(gid); err != nil || len(keys) != 2 {
-		t.Errorf("after HospitalB took its key back: %v, %v", keys, err)
+	if after, err := u.Keys(gid); err != nil || !reflect.DeepEqual(after, keys) {
+		t.Errorf("after an empty answer of HospitalB: %v, %v", after, err)
+	}
+	fewer := []AttributeKey{{"HospitalA:role=doctor", 3, []byte{4}}, {"HospitalA:role=doctor", 4, []byte{5}}}
+	if err := u.StoreKeys("HospitalA", gid, fewer, nil); err != nil {
+		t.Fatal(err)
+	}
+	keys, err = u.Keys(gid)
+	if err != nil || len(keys) != 4 || keys[0].Key[0] != 4 || keys[1].Version != 4 || keys[2].Name != "HospitalA:ward=2" {
+		t.Errorf("after fewer keys of HospitalA, one of them new: %v, %v", keys, err)
 	}
 	if _, err := u.Keys("HospitalA/other"); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("keys of somebody else: %v", err)
 	}
-	if err := u.StoreKeys("../x", gid, nil); !errors.Is(err, ledger.ErrInvalid) {
+	if err := u.StoreKeys("../x", gid, nil, nil); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("a way out: %v", err)
 	}
 	write(t, filepath.Join(u.Dir(), "keys", "HospitalC.json"), "{}}", 0o600)

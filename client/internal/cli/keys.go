@@ -40,7 +40,7 @@ them.
 
 Request your keys again after an authority has rotated an attribute. You get the new version, with
 the older ones, which still open the records sealed to them. You always get the same keys for the
-same versions.`,
+same versions. A request adds keys to your wallet and never removes one.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			return a.withSession(func(s *session.Session) error {

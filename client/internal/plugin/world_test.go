@@ -79,7 +79,7 @@ func (w *world) enrol(user string, attributes ...string) {
 		keys = append(keys, wallet.AttributeKey{Name: a, Version: k.Version(), Key: b})
 	}
 	if keys != nil {
-		must(w.t, u.StoreKeys(msp, ledger.Actor(msp, name), keys))
+		must(w.t, u.StoreKeys(msp, ledger.Actor(msp, name), keys, nil))
 	}
 }
 
