@@ -133,8 +133,8 @@ type Config struct {
 	// them as long as the Client.
 	Outbox *outbox.Box
 
-	// Batching says when entries of records sealed with index.ModeBatched are written. The
-	// zero value has the defaults.
+	// Batching says when entries of records sealed with index.ModeBatched are written.
+	// The zero value has the defaults.
 	Batching outbox.Policy
 
 	// Hints remembers the lengths of index chains, to save reads. Nil keeps them as long

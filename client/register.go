@@ -25,8 +25,9 @@ type Registry interface {
 	AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error)
 
 	// Records returns those of the named records that are on the ledger, in the order of
-	// ids; unknown ids are left out. It takes any number of ids. A record among others may
-	// lack its oldest versions, see [ledger.Record]; a record asked for alone has all.
+	// ids; unknown ids are left out. It takes any number of ids. A record among others
+	// may lack its oldest versions, see [ledger.Record]; a record asked for alone has
+	// all.
 	Records(ctx context.Context, ids []string) ([]ledger.Record, error)
 
 	// RecordVersions returns those of the named versions that are on the ledger, in the

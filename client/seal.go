@@ -38,8 +38,8 @@ type SealRequest struct {
 	// to index.
 	Scope string
 
-	// Index says when index entries are written. Empty means index.ModeBatched for a Client
-	// with an Outbox, else index.ModeNow.
+	// Index says when index entries are written. Empty means index.ModeBatched for a
+	// Client with an Outbox, else index.ModeNow.
 	Index index.Mode
 
 	// KeepEntries leaves entries that are due to a later FlushIndex, which a bulk import

@@ -84,8 +84,8 @@ func (n *Network) writeDefinition() error {
 		"requiredPeerCount": 1,
 		"maxPeerCount":      len(n.topology.Hospitals) - 1,
 		"blockToLive":       0,
-		// A member in this sense is an identity that the policy covers. People are none, so
-		// the contract decides who reads and writes.
+		// A member in this sense is an identity that the policy covers. People are none,
+		// so the contract decides who reads and writes.
 		"memberOnlyRead":  false,
 		"memberOnlyWrite": false,
 	}}, "", "  ")

@@ -14,10 +14,10 @@ import (
 const configtxProfile = "Chartseal"
 
 // blockACLs close the peers' stream of full blocks to single certificates: a majority of
-// administrators cannot sign one request. The same resource guards DeliverWithPrivateData,
-// which would send the wrapped keys of the hospitals' collection to everybody whom the
-// collection policy covers, without an access entry. Members read blocks, which hold no
-// private data, through qscc or from the orderers.
+// administrators cannot sign one request. The same resource guards
+// DeliverWithPrivateData, which would send the wrapped keys of the hospitals' collection
+// to everybody whom the collection policy covers, without an access entry. Members read
+// blocks, which hold no private data, through qscc or from the orderers.
 var blockACLs = map[string]string{"event/Block": "/Channel/Application/Admins"}
 
 // configtx is the input of configtxgen: one channel, in which every organisation orders

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 )
 
-// close brings a network that an earlier release made to today's settings. There, Fabric's
-// own services handed wrapped keys to every person of a hospital without an access entry:
-// the stream of blocks with private data, and gossip. It may be repeated after an
-// interruption.
+// close brings a network that an earlier release made to today's settings. There,
+// Fabric's own services handed wrapped keys to every person of a hospital without an
+// access entry: the stream of blocks with private data, and gossip. It may be repeated
+// after an interruption.
 func (u *bringUp) close(ctx context.Context) error {
 	all := u.organisations()
 	err := u.updateChannel(ctx, all, func(config object) error {

@@ -193,8 +193,8 @@ func makeOlder(t *testing.T, n *Network) {
 	}
 }
 
-// wantClosed makes sure that a peer serves no block even to an administrator, and that the
-// collection covers peers only.
+// wantClosed makes sure that a peer serves no block even to an administrator, and that
+// the collection covers peers only.
 func wantClosed(t *testing.T, n *Network) {
 	t.Helper()
 	ctx := t.Context()

@@ -389,8 +389,8 @@ func (u *bringUp) resume(ctx context.Context) error {
 	return u.phase(ctx, "upgrade of an older network", u.close)
 }
 
-// define makes the chaincode's definition with a sequence number: all organisations approve
-// it, and one commits it.
+// define makes the chaincode's definition with a sequence number: all organisations
+// approve it, and one commits it.
 func (u *bringUp) define(sequence int) func(context.Context) error {
 	approve := func(ctx context.Context, org string) error { return u.approveChaincode(ctx, org, sequence) }
 	return inOrder(u.everywhere(approve), u.awaitSameHeight, func(ctx context.Context) error { return u.commitChaincode(ctx, sequence) })

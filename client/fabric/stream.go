@@ -21,10 +21,10 @@ import (
 // The SDK's own streams end without saying why. So the SDK makes the requests here, and
 // the gRPC clients below it are used for the rest.
 
-// Blocks is a [BlockSource] over the user's own peer. The peer announces each block in its stream
-// of filtered blocks, and its system chaincode qscc gives the block, which every member of the
-// channel may read. The stream of full blocks is closed to people: it would also serve private
-// data.
+// Blocks is a [BlockSource] over the user's own peer. The peer announces each block in
+// its stream of filtered blocks, and its system chaincode qscc gives the block, which
+// every member of the channel may read. The stream of full blocks is closed to people: it
+// would also serve private data.
 //
 // Errors of the stream:
 //   - ErrDenied if the peer does not serve blocks to this user.

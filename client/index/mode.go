@@ -8,9 +8,9 @@ type Mode string
 
 // The modes.
 const (
-	// ModeNow writes them while the record is registered, so that it can be found at once.
-	// Every member can tell, for ever, which entries belong to the records of the call,
-	// and by their number in buckets about how many keywords the records have.
+	// ModeNow writes them while the record is registered, so that it can be found at
+	// once. Every member can tell, for ever, which entries belong to the records of the
+	// call, and by their number in buckets about how many keywords the records have.
 	ModeNow Mode = "now"
 
 	// ModeBatched lets them wait in the outbox for those of other records, and writes all
