@@ -30,14 +30,44 @@ func (g *Gateway) explain(ctx context.Context, transaction string, err error) er
 	}
 	switch status.Code(err) {
 	case codes.Unavailable:
-		return ledger.Errorf(ledger.ErrUnavailable, "%s: the peer %s does not answer: %s", transaction, address, describe(err))
+		return g.peerError(transaction, "does not answer: "+describe(err))
 	case codes.DeadlineExceeded:
-		return ledger.Errorf(ledger.ErrUnavailable, "%s: the peer %s did not answer in time", transaction, address)
+		return g.peerError(transaction, "did not answer in time")
 	case codes.Aborted, codes.FailedPrecondition:
 		return &disagreedError{transaction: transaction, cause: err}
 	}
 	return fmt.Errorf("%s at peer %s: %s", transaction, address, describe(err))
 }
+
+// explainEvaluate is explain for an evaluate. One organisation was asked, so no answer
+// means that its peers have no running chaincode.
+func (g *Gateway) explainEvaluate(ctx context.Context, transaction string, err error) error {
+	explained := g.explain(ctx, transaction, err)
+	if _, ok := explained.(*disagreedError); ok {
+		return g.peerError(transaction, "cannot answer: "+describe(err))
+	}
+	return explained
+}
+
+// A PeerError says that the peer which was asked does not answer. It is
+// [ledger.ErrUnavailable].
+type PeerError struct {
+	MSP     string // organisation of the peer
+	Address string
+
+	transaction, problem string
+}
+
+func (g *Gateway) peerError(transaction, problem string) error {
+	return &PeerError{MSP: g.PeerMSP(), Address: g.user.Profile.Peer.Address, transaction: transaction, problem: problem}
+}
+
+func (e *PeerError) Error() string {
+	return fmt.Sprintf("%s: the peer %s %s", e.transaction, e.Address, e.problem)
+}
+
+// Unwrap makes it ErrUnavailable.
+func (e *PeerError) Unwrap() error { return ledger.ErrUnavailable }
 
 // refusalIn finds our chaincode's error in a gateway error: in the details that endorsers
 // add, or in the message. If endorsers disagree, a permanent refusal takes precedence

@@ -18,7 +18,7 @@ import (
 )
 
 func testGateway() *Gateway {
-	p := &wallet.Profile{MSP: "HospitalA", Channel: "chartseal", Peer: wallet.Peer{Address: "127.0.0.1:7051"}}
+	p := &wallet.Profile{MSP: "HospitalA", Channel: "chartseal", Peer: wallet.Peer{MSP: "HospitalA", Address: "127.0.0.1:7051"}}
 	return &Gateway{user: &wallet.User{Name: "doctor", Profile: p}, timeouts: Timeouts{}.withDefaults()}
 }
 

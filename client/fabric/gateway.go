@@ -9,8 +9,9 @@
 // If our chaincode refuses a call, the error wraps the sentinel of package ledger that
 // the chaincode chose. Other errors depend on the phase of the transaction:
 //
-//   - Evaluate and endorse change nothing. If a peer does not answer, the error is
-//     [ledger.ErrUnavailable] and has the peer's address. Endorsers at different heights
+//   - Evaluate and endorse change nothing. If a peer does not answer, the error is a
+//     [PeerError], which is [ledger.ErrUnavailable]. Only peers of the organisation that
+//     was asked answer an evaluate: an outage of their chaincode is an error too. Endorsers at different heights
 //     return different results for a moment; the client then sends a new proposal, a few
 //     times.
 //   - Before it signs an endorsed transaction, the client compares the write set with the
@@ -76,8 +77,8 @@ func (t Timeouts) withDefaults() Timeouts {
 	return t
 }
 
-// A Gateway acts for one user at the peer of their own organisation. It is safe for
-// concurrent use.
+// A Gateway acts for one user at one peer: that of their own organisation, or another for
+// a user from [wallet.User.At]. It is safe for concurrent use.
 type Gateway struct {
 	user     *wallet.User
 	actor    string
@@ -93,14 +94,14 @@ var _ client.Ledger = (*Gateway)(nil)
 // maxMessage bounds a message to or from a peer. A full read of the index is far smaller.
 const maxMessage = 64 << 20
 
-// Connect returns a Gateway to the peer of the user's organisation. The connection is
+// Connect returns a Gateway to the peer in the user's profile. The connection is
 // made at the first call. Close the Gateway when done.
 //
 // Errors:
 //   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not
 //     valid now.
-//   - ErrInvalid if the certificate has no enrolment id, or if the profile has no TLS
-//     roots or no usable address of the peer.
+//   - ErrInvalid if the certificate has no enrolment id, or if the profile has no
+//     organisation, TLS roots or usable address of the peer.
 func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	if err := u.Valid(time.Now()); err != nil {
 		return nil, err
@@ -112,6 +113,9 @@ func Connect(u *wallet.User, t Timeouts) (*Gateway, error) {
 	id, err := identity.NewX509Identity(u.Profile.MSP, u.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("connect as %s: %w", u, err)
+	}
+	if u.Profile.Peer.MSP == "" {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "connect as %s: the profile does not name the peer's organisation", u)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(u.Profile.Peer.TLSRoots) {
@@ -158,19 +162,34 @@ func (g *Gateway) Actor() string { return g.actor }
 // MSP implements client.Ledger.
 func (g *Gateway) MSP() string { return g.user.Profile.MSP }
 
-// evaluate calls a function at the own peer and decodes the answer into out.
+// PeerMSP is the organisation whose peer answers evaluated calls.
+func (g *Gateway) PeerMSP() string { return g.user.Profile.Peer.MSP }
+
+// evaluate calls a function of our chaincode and decodes the answer into out.
 func (g *Gateway) evaluate(ctx context.Context, out any, transaction string, args ...any) error {
 	texts, err := arguments(args)
 	if err != nil {
 		return err
 	}
-	ectx, cancel := context.WithTimeout(ctx, g.timeouts.Evaluate)
-	defer cancel()
-	answer, err := g.contract.EvaluateWithContext(ectx, transaction, gateway.WithArguments(texts...))
+	answer, err := g.evaluateOn(ctx, g.contract, transaction, texts...)
 	if err != nil {
-		return g.explain(ctx, transaction, err)
+		return err
 	}
 	return decode(transaction, answer, out)
+}
+
+// evaluateOn calls a function of any chaincode. Only peers of the organisation that was
+// chosen may answer. Without that limit, the gateway of a peer whose chaincode is away
+// passes the call on to other organisations, who then see it.
+func (g *Gateway) evaluateOn(ctx context.Context, contract *gateway.Contract, transaction string, args ...string) ([]byte, error) {
+	ectx, cancel := context.WithTimeout(ctx, g.timeouts.Evaluate)
+	defer cancel()
+	answer, err := contract.EvaluateWithContext(ectx, transaction, gateway.WithArguments(args...),
+		gateway.WithEndorsingOrganizations(g.PeerMSP()))
+	if err != nil {
+		return nil, g.explainEvaluate(ctx, transaction, err)
+	}
+	return answer, nil
 }
 
 // arguments encodes arguments as contractapi reads them: strings as they are, everything

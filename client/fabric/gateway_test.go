@@ -33,24 +33,7 @@ func writeProfile(t *testing.T, w *wallet.Wallet, ca *wallet.CA) {
 // TestUnreachablePeer: every call names the peer, and none is an unknown outcome, since
 // nothing was sent.
 func TestUnreachablePeer(t *testing.T) {
-	_, ca := startCA(t)
-	w, err := wallet.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Enroll(t.Context(), ca, "doctor", "pw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Save("doctor@HospitalA", c); err != nil {
-		t.Fatal(err)
-	}
-	writeProfile(t, w, ca)
-	u, err := w.User("doctor@HospitalA")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := Connect(u, Timeouts{})
+	g, err := Connect(doctorOfA(t), Timeouts{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
@@ -18,15 +17,12 @@ import (
 )
 
 // ChannelMSPs reads the application organisations of the channel's present configuration
-// from the own peer: roots, intermediates, TLS roots and CRLs, sorted by MSP ID. It has
+// from the peer: roots, intermediates, TLS roots and CRLs, sorted by MSP ID. It has
 // the form that authority.NewVerifier takes.
 func (g *Gateway) ChannelMSPs(ctx context.Context) ([]authority.MSP, error) {
-	ectx, cancel := context.WithTimeout(ctx, g.timeouts.Evaluate)
-	defer cancel()
-	const transaction = "GetChannelConfig"
-	answer, err := g.network.GetContract("cscc").EvaluateWithContext(ectx, transaction, gateway.WithArguments(g.user.Profile.Channel))
+	answer, err := g.evaluateOn(ctx, g.network.GetContract("cscc"), "GetChannelConfig", g.user.Profile.Channel)
 	if err != nil {
-		return nil, g.explain(ctx, transaction, err)
+		return nil, err
 	}
 	members, err := membersOf(answer)
 	if err != nil {

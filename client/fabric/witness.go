@@ -8,8 +8,9 @@ import (
 )
 
 // Witnesses connects the same user to the peers of all other organisations with a profile
-// in their wallet, in random order, so that what the own peer says can be confirmed. The
-// connections are made when they are first used; close each when done.
+// in their wallet, in random order, so that the answers of the user's peer can be
+// confirmed. Each witness answers itself or not at all. The connections are made when they
+// are first used; close each when done.
 func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 	w, err := wallet.Open(filepath.Dir(u.Dir()))
 	if err != nil {
@@ -22,11 +23,8 @@ func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 	rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	var all []*Gateway
 	for _, name := range names {
-		if name == u.Profile.MSP {
-			continue
-		}
 		p, err := w.Profile(name)
-		if err == nil && p.Channel == u.Profile.Channel {
+		if err == nil && p.Channel == u.Profile.Channel && p.Peer.MSP != u.Profile.Peer.MSP {
 			var g *Gateway
 			if g, err = Connect(u.At(p.Peer), t); err == nil {
 				all = append(all, g)

@@ -35,6 +35,11 @@ type Options struct {
 	// Parallel is [client.Config.Parallel].
 	Parallel int
 
+	// At names the organisation whose peer serves the ledger, if it is not the user's own.
+	// Its profile must be in the wallet. That peer then sees the user's queries. Use it
+	// for reading: it would see which index entries are written, too.
+	At string
+
 	// LedgerOnly connects to peers only. It reads no attribute keys, and Client and Blobs
 	// are nil.
 	LedgerOnly bool
@@ -47,7 +52,7 @@ const witnessTimeout = 5 * time.Second
 // A Session is a user with their hospital's services.
 type Session struct {
 	User   *wallet.User
-	Ledger *fabric.Gateway // at the peer of the user's organisation
+	Ledger *fabric.Gateway // at the peer of the user's organisation, or of Options.At
 	Client *client.Client  // nil with LedgerOnly
 	Blobs  *ipfs.Store     // nil with LedgerOnly, and for organisations without an IPFS node
 
@@ -63,6 +68,7 @@ type Session struct {
 //   - [wallet.ExpiredError], which is ErrDenied, if a certificate of the user is not
 //     valid now.
 //   - [KeysError] if the attribute keys in the wallet cannot be used.
+//   - ErrNotFound if the wallet has no profile of the organisation that o.At names.
 //   - ErrInvalid if a profile, the certificate or the state in the wallet is damaged.
 func Open(u *wallet.User, o Options) (*Session, error) {
 	s := &Session{User: u}
@@ -74,10 +80,16 @@ func Open(u *wallet.User, o Options) (*Session, error) {
 }
 
 func (s *Session) open(o Options) (err error) {
-	if s.Ledger, err = fabric.Connect(s.User, o.Timeouts); err != nil {
+	reader := s.User
+	if o.At != "" {
+		if reader, err = s.userAt(o.At); err != nil {
+			return err
+		}
+	}
+	if s.Ledger, err = fabric.Connect(reader, o.Timeouts); err != nil {
 		return err
 	}
-	if s.witnesses, err = fabric.Witnesses(s.User, fabric.Timeouts{Evaluate: witnessTimeout}); err != nil {
+	if s.witnesses, err = fabric.Witnesses(reader, fabric.Timeouts{Evaluate: witnessTimeout}); err != nil {
 		return err
 	}
 	if o.LedgerOnly {
@@ -105,7 +117,7 @@ func (s *Session) open(o Options) (err error) {
 // connections, change the returned copy.
 func (s *Session) Config() client.Config { return s.config }
 
-// Witnesses returns the ledger at the peers of other organisations.
+// Witnesses returns the ledger at the peers of other organisations than Ledger's.
 func (s *Session) Witnesses() []trust.Ledger {
 	var all []trust.Ledger
 	for _, w := range s.witnesses {
@@ -129,6 +141,18 @@ func (s *Session) Members(ctx context.Context) ([]authority.MSP, error) {
 // Errors:
 //   - ErrNotFound if the wallet has no profile of the organisation.
 func (s *Session) At(organisation string) (*fabric.Gateway, error) {
+	there, err := s.userAt(organisation)
+	if err != nil {
+		return nil, err
+	}
+	g, err := fabric.Connect(there, fabric.Timeouts{})
+	if err == nil {
+		s.others = append(s.others, g)
+	}
+	return g, err
+}
+
+func (s *Session) userAt(organisation string) (*wallet.User, error) {
 	w, err := wallet.Open(filepath.Dir(s.User.Dir()))
 	if err != nil {
 		return nil, err
@@ -137,11 +161,7 @@ func (s *Session) At(organisation string) (*fabric.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := fabric.Connect(s.User.At(profile.Peer), fabric.Timeouts{})
-	if err == nil {
-		s.others = append(s.others, g)
-	}
-	return g, err
+	return s.User.At(profile.Peer), nil
 }
 
 // SaveHints writes the lengths of index chains to the wallet. Close does so too; a

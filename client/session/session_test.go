@@ -10,6 +10,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
 	"github.com/chartseal/chartseal/client/wallet/wallettest"
@@ -60,6 +61,28 @@ func TestOpen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestOpenAt: another organisation's peer answers when it is chosen, and then its own is a
+// witness.
+func TestOpenAt(t *testing.T) {
+	u := enrolled(t, time.Hour)
+	for at, want := range map[string]string{"": "HospitalA", "HospitalA": "HospitalA", "HospitalB": "HospitalB"} {
+		s, err := session.Open(u, session.Options{At: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.Ledger.PeerMSP() != want || s.Ledger.MSP() != "HospitalA" || s.User != u {
+			t.Errorf("at %q: the peer of %s for a user of %s", at, s.Ledger.PeerMSP(), s.Ledger.MSP())
+		}
+		if w := s.Witnesses(); len(w) != 1 || w[0].(*fabric.Gateway).PeerMSP() == want {
+			t.Errorf("at %q: %d witnesses, and none but the peer itself", at, len(w))
+		}
+	}
+	if _, err := session.Open(u, session.Options{At: "HospitalC"}); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("at HospitalC: %v", err)
 	}
 }
 

@@ -43,6 +43,7 @@ type Profile struct {
 
 // A Peer is the organisation's own peer, whose gateway its clients use.
 type Peer struct {
+	MSP        string // organisation that runs it
 	Address    string // host:port
 	ServerName string // expected in its certificate; empty means the host of Address
 	TLSRoots   []byte // PEM
@@ -126,7 +127,7 @@ func (in *profileFile) profile(dir string) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer.address: %v", err)
 	}
-	p.Peer = Peer{Address: in.Peer.Address, ServerName: in.Peer.ServerName}
+	p.Peer = Peer{MSP: in.MSP, Address: in.Peer.Address, ServerName: in.Peer.ServerName}
 	if p.Peer.ServerName == "" {
 		p.Peer.ServerName = host
 	}

@@ -15,8 +15,10 @@ import (
 )
 
 func (a *app) auditCommand() *cobra.Command {
-	return parentCommand("audit", "Show who sealed and opened records", sectionPeople,
+	cmd := parentCommand("audit", "Show who sealed and opened records", sectionPeople,
 		a.auditRecordsCommand(), a.auditLogCommand(), a.auditHistoryCommand())
+	a.addAt(cmd.PersistentFlags())
+	return cmd
 }
 
 // auditFlags are the filters that audit commands share.

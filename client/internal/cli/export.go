@@ -71,6 +71,7 @@ a network.
 	fs.StringVar(&payload, "payload", "", "write the payload to this new `file` (required)")
 	fs.BoolVar(&force, "force", false, "replace the files if they exist")
 	fs.StringVar(&r.Purpose, "purpose", "PATRQT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
+	a.addAt(fs)
 	fs.IntVar(&r.Version, "version", 0, "export this version instead of the current one")
 	return cmd
 }

@@ -166,8 +166,12 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 }
 
 // flushDue writes due entries of earlier commands, before a command that reads. A failure
-// is only a warning.
+// is only a warning. Under --at the entries keep waiting, so that another organisation's
+// peer does not see them.
 func (a *app) flushDue(ctx context.Context, s *session.Session) {
+	if s.Ledger.PeerMSP() != s.User.Profile.MSP {
+		return
+	}
 	waits, err := s.Client.IndexStatus()
 	if err == nil && waits != (outbox.Status{}) {
 		_, err = s.Client.FlushIndex(ctx, client.FlushOptions{Leave: true})

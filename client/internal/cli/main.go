@@ -22,6 +22,7 @@ type app struct {
 	exeDir string // directory of the executable, "" if unknown
 
 	global   globalFlags
+	at       string            // organisation whose peer answers; "" for the user's own
 	settings settings.Settings // resolved before a command starts
 }
 

@@ -93,6 +93,7 @@ ledger's commitment cover the whole record, so open cannot check them for a rang
 	fs.BoolVar(&force, "force", false, "replace the file if it exists")
 	fs.StringVar(&part, "range", "", "open only LENGTH bytes from OFFSET on, given as `OFFSET:LENGTH`")
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
+	a.addAt(fs)
 	fs.IntVar(&o.Version, "version", 0, "open this version instead of the current one")
 	fs.BoolVar(&o.SkipPolicyCheck, "skip-policy-check", false, "try to decrypt although your attributes do not satisfy the policy, to show that it fails")
 	return cmd

@@ -54,6 +54,7 @@ The exit code is 0 if you can open the record and 4 if not.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&r.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
+	a.addAt(fs)
 	fs.IntVar(&r.Version, "version", 0, "explain this version instead of the current one")
 	return cmd
 }

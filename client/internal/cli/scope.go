@@ -109,7 +109,7 @@ func scopeHint(err error) error {
 }
 
 func (a *app) scopeListCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the search domains",
 		Args:  takes(0, 0, ""),
@@ -134,4 +134,6 @@ func (a *app) scopeListCommand() *cobra.Command {
 			})
 		}),
 	}
+	a.addAt(cmd.Flags())
+	return cmd
 }

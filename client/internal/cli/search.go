@@ -33,8 +33,10 @@ func (a *app) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search QUERY...",
 		Short: "Find records by keyword, code, date or patient",
-		Long: `Search finds records in a scope, newest first. Your hospital's peer answers. It learns which entries
-of the encrypted index were read, but neither the words of the query nor the records found.
+		Long: `Search finds records in a scope, newest first. Your hospital's peer answers, and no other. It learns
+which entries of the encrypted index were read, but neither the words of the query nor the records
+found. If it is down, the search fails. With --at, another hospital's peer answers, and learns this
+instead.
 
 A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words beside each other mean
 'and':
@@ -92,6 +94,7 @@ belong to the query, as your own does at every search.`,
 	fs.IntVar(&limit, "limit", 100, "print at most this many records")
 	fs.StringVar(&o.After, "after", "", "continue after this `bookmark`, printed by the page before")
 	verify.add(cmd)
+	a.addAt(fs)
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged when the scope's key is requested")
 	return cmd
 }

@@ -3,6 +3,9 @@ package cli
 import (
 	"errors"
 
+	"github.com/spf13/pflag"
+
+	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 	"github.com/chartseal/chartseal/client/wallet"
@@ -24,12 +27,35 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	if err != nil {
 		return err
 	}
+	o.At = a.at
 	s, err := session.Open(u, o)
 	if err != nil {
 		return walletHint(err, u)
 	}
 	defer s.Close() // unsaved hints only cost reads later
-	return do(s)
+	if peer := s.Ledger.PeerMSP(); peer != u.Profile.MSP {
+		a.note("asking the peer of %s, which thereby learns which index entries and records this command reads", peer)
+	}
+	return peerHint(do(s), u.Profile.MSP)
+}
+
+// addAt adds --at to a command that reads.
+func (a *app) addAt(fs *pflag.FlagSet) {
+	fs.StringVar(&a.at, "at", "", "ask the peer of this `organisation` instead of your own, when yours is down; it then sees what your own would")
+}
+
+// peerHint tells whose peer does not answer, and how to choose another.
+func peerHint(err error, own string) error {
+	var advised *words.Advised
+	var peer *fabric.PeerError
+	if errors.As(err, &advised) || !errors.As(err, &peer) {
+		return err
+	}
+	if peer.MSP != own {
+		return words.WithHint(err, "try again, ask those who run the peer of %s, or choose another organisation", peer.MSP)
+	}
+	return words.WithHint(err, "try again, or ask those who run the peer of %s; commands that read can ask another hospital's peer with --at, "+
+		"which then learns what they read", peer.MSP)
 }
 
 // walletHint adds advice on renewing unusable certificates or keys in the wallet.

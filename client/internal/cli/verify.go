@@ -34,7 +34,7 @@ func (f *verifyFlags) connect(a *app, s *session.Session, o *client.SearchOption
 	if err != nil {
 		return err
 	}
-	name, err := f.organisation(w, s.User.Profile.MSP)
+	name, err := f.organisation(w, s.Ledger.PeerMSP())
 	if err != nil {
 		return err
 	}
@@ -47,9 +47,10 @@ func (f *verifyFlags) connect(a *app, s *session.Session, o *client.SearchOption
 	return nil
 }
 
-func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error) {
-	if f.with == own {
-		return "", words.WithHint(usagef("--verify-with %s is your own organisation", own), "name another one")
+// organisation is the one to compare with, when the peer of asked already answers.
+func (f *verifyFlags) organisation(w *wallet.Wallet, asked string) (string, error) {
+	if f.with == asked {
+		return "", words.WithHint(usagef("--verify-with %s: the peer of %s is the one that answers", asked, asked), "name another organisation")
 	}
 	if f.with != "" {
 		return f.with, nil
@@ -59,7 +60,7 @@ func (f *verifyFlags) organisation(w *wallet.Wallet, own string) (string, error)
 		return "", err
 	}
 	for _, name := range all {
-		if name != own {
+		if name != asked {
 			return name, nil
 		}
 	}
