@@ -189,7 +189,8 @@ type Envelope struct {
 
 	// ServedBy is the MSP of the chaincode server that answered. It differs between
 	// organisations, so endorsements of this answer never agree, and the call cannot
-	// become a valid transaction by mistake.
+	// become a valid transaction by mistake. A client also sees whether the organisation
+	// that it asked answered.
 	ServedBy string `json:"servedBy"`
 }
 
