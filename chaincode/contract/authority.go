@@ -17,7 +17,7 @@ type Authority struct {
 
 // GetEvaluateTransactions lists the reads for the metadata.
 func (*Authority) GetEvaluateTransactions() []string {
-	return []string{"List", "Keys", "KeyVersions", "Attributes"}
+	return []string{"List", "Keys", "KeyVersions", "Attributes", "Published"}
 }
 
 // Announce sets the address of the key service of the caller's hospital, and its
@@ -54,6 +54,7 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 // Errors:
 //   - ErrDenied unless the caller is an admin or authority of a hospital.
 //   - ErrDenied if an attribute belongs to another organisation.
+//   - ErrDenied if the member would have more than ledger.MaxAttributes.
 //   - ErrExists if the version is past, or is the current one with another key.
 //   - ErrInvalid if a key is malformed or given twice, a version is missing before one,
 //     or there are none or too many.
@@ -82,6 +83,7 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 		return err
 	}
 	var b batch
+	fresh := 0
 	for i, k := range keys {
 		var current ledger.AttributeKey
 		if len(values[i]) > 0 {
@@ -97,10 +99,48 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 		case k.Version != current.Version+1:
 			return refuse(ledger.ErrInvalid, "attribute %s is at version %d: the next is not %d", k.Name, current.Version, k.Version)
 		}
+		if current.Version == 0 {
+			fresh++
+		}
 		b.put(at[i], k)
 		b.put(ledger.AttributeVersionKey(k.Name, k.Version), k)
 	}
+	if err := ctx.checkQuota(who.msp, fresh); err != nil {
+		return err
+	}
 	return c.write(ctx, &b)
+}
+
+// checkQuota checks that a member may have so many attributes more. It reads the range of
+// the member's own attributes, so two first publications of one authority at once
+// conflict, and those of different authorities do not. Rotations do not count.
+func (ctx *Context) checkQuota(msp string, fresh int) error {
+	if fresh == 0 {
+		return nil
+	}
+	own := ownAttributes(msp)
+	iter, err := ctx.GetStub().GetStateByRange(own.start, own.end)
+	if err != nil {
+		return broken("read a range of the ledger", err)
+	}
+	defer iter.Close()
+	for n := fresh; ; n++ {
+		if n > ledger.MaxAttributes {
+			return refuse(ledger.ErrDenied, "%s would have more than %d attributes", msp, ledger.MaxAttributes)
+		}
+		if !iter.HasNext() {
+			return nil
+		}
+		if _, err := iter.Next(); err != nil {
+			return broken("read a range of the ledger", err)
+		}
+	}
+}
+
+// ownAttributes is the span of the current attributes of a member.
+func ownAttributes(msp string) span {
+	start, end := ledger.AttributeRange(msp)
+	return span{start, end}
 }
 
 func checkKey(who caller, k ledger.AttributeKey) error {
@@ -175,7 +215,33 @@ func (c *Authority) KeyVersions(ctx *Context, versions []ledger.AttributeName) (
 	return decodeAll[ledger.AttributeKey](values)
 }
 
-// Attributes gives the names of all published attributes, in order.
+// Published gives a page of the published attributes of one authority, in the order of
+// names.
+//
+// Errors:
+//   - ErrInvalid if a part of the query is malformed.
+func (c *Authority) Published(ctx *Context, q ledger.AttributeQuery) (ledger.AttributePage, error) {
+	var none ledger.AttributePage
+	if !isWord(q.Authority) {
+		return none, refuse(ledger.ErrInvalid, "%.64q is not an MSP ID", q.Authority)
+	}
+	rows, next, err := ctx.page(ownAttributes(q.Authority), q.PageSize, q.Bookmark, nil)
+	if err != nil {
+		return none, err
+	}
+	values := make([][]byte, len(rows))
+	for i, kv := range rows {
+		values[i] = kv.Value
+	}
+	names, err := decodeAll[ledger.AttributeName](values)
+	return ledger.AttributePage{Attributes: names, Bookmark: next}, err
+}
+
+// Attributes gives the names of all published attributes, in order. Published gives those
+// of one authority, however many the others have.
+//
+// Errors:
+//   - ErrUnavailable if there are too many for one answer.
 func (c *Authority) Attributes(ctx *Context) ([]ledger.AttributeName, error) {
 	return list[ledger.AttributeName](ctx, ledger.AttributeCurrentPrefix)
 }

@@ -122,6 +122,7 @@ var arity = map[string]int{
 	ledger.AuthorityKeys:        1,
 	ledger.AuthorityKeyVersions: 1,
 	ledger.AuthorityAttributes:  0,
+	ledger.AuthorityPublished:   1,
 	ledger.ScopeCreate:          1,
 	ledger.ScopeRoll:            2,
 	ledger.ScopeRetire:          2,

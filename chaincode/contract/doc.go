@@ -47,8 +47,13 @@
 // MSP, enrolment id and role of a caller come from the creator's certificate only.
 //
 // Two clients conflict only when they change the same attribute, scope, record or label,
-// and then one of them must lose. A submitted transaction reads no range. It reads keys
-// that are written once, and the key of the one attribute or scope that it changes.
+// or publish new attributes of one authority, and then one of them must lose. A submitted
+// transaction reads keys that are written once, and the key of the one attribute or scope
+// that it changes. One reads a range: Authority.PublishKeys counts the attributes of its
+// own authority when it publishes new ones.
+//
+// No list is cut off in silence. Point reads answer where names are known. Ranges are
+// read in pages, and a list that is too long for one answer is an error.
 //
 // Every refusal has a code of package ledger. Failures of the peer are ErrUnavailable.
 //

@@ -2,24 +2,31 @@ package contract
 
 import "github.com/chartseal/chartseal/chaincode/ledger"
 
-// list reads every value under a prefix, in the order of keys. Only evaluated calls use
-// it, for short lists.
+// maxList bounds a list. Fabric cuts a range off at the peer's totalQueryLimit, 100,000
+// rows by default, and says nothing. A list is far shorter, or refused.
+const maxList = 50000
+
+// list reads every value under a prefix, in the order of keys, page by page. Only
+// evaluated calls use it.
+//
+// Errors:
+//   - ErrUnavailable if there are more than maxList: a part of a list is never an answer.
 func list[T any](ctx *Context, prefix string) ([]T, error) {
-	iter, err := ctx.GetStub().GetStateByRange(prefix, ledger.PrefixEnd(prefix))
-	if err != nil {
-		return nil, broken("read a range of the ledger", err)
-	}
+	all := span{prefix, ledger.PrefixEnd(prefix)}
 	var values [][]byte
-	for iter.HasNext() {
-		kv, err := iter.Next()
+	for next := all.start; next != ""; {
+		rows, after, err := ctx.chunk(span{next, all.end}, ledger.MaxPageSize)
 		if err != nil {
-			iter.Close()
-			return nil, broken("read a range of the ledger", err)
+			return nil, err
 		}
-		values = append(values, kv.Value)
+		if len(values)+len(rows) > maxList {
+			return nil, refuse(ledger.ErrUnavailable, "the ledger has more than %d entries of %q, too many for one answer", maxList, prefix)
+		}
+		for _, kv := range rows {
+			values = append(values, kv.Value)
+		}
+		next = after
 	}
-	// The peer closes a range after its last row. Close would cost one more round trip,
-	// which is much of the time of a short list.
 	return decodeAll[T](values)
 }
 

@@ -138,7 +138,7 @@ func TestMetadata(t *testing.T) {
 	if m.Info == nil || m.Info.Title != "Chartseal" || m.Info.Version != Version || m.Info.License.Name != "Apache-2.0" {
 		t.Errorf("info %+v", m.Info)
 	}
-	evaluated := []string{ledger.AuthorityList, ledger.AuthorityKeys, ledger.AuthorityKeyVersions, ledger.AuthorityAttributes, ledger.ScopeList, ledger.ScopeRetired, ledger.ScopeKey, ledger.RecordGet,
+	evaluated := []string{ledger.AuthorityList, ledger.AuthorityKeys, ledger.AuthorityKeyVersions, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList, ledger.ScopeRetired, ledger.ScopeKey, ledger.RecordGet,
 		ledger.RecordVersions, ledger.RecordEnvelope, ledger.IndexGet, ledger.IndexSearch, ledger.AuditRecords, ledger.AuditAccesses, ledger.AuditHistory, getMetadata}
 	seen := 0
 	for name, contract := range m.Contracts {
@@ -175,7 +175,7 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 
 func TestEmptyListsAreLists(t *testing.T) {
 	c := newChannel(t)
-	for _, fn := range []string{ledger.AuthorityList, ledger.AuthorityAttributes, ledger.ScopeList} {
+	for _, fn := range []string{ledger.AuthorityList, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList} {
 		if payload, err := c.evaluate("HospitalA", nil, fn); err != nil || string(payload) != "[]" {
 			t.Errorf("%s: %q, %v", fn, payload, err)
 		}

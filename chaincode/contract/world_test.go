@@ -17,7 +17,9 @@ import (
 // A world is one peer's state with the semantics that the contracts depend on. A
 // transaction runs on a snapshot, does not see its own writes, and records the version of
 // every key that it reads. It is committed only if those versions are still current. An
-// empty value is a deletion. Private data may be missing although its hash is there.
+// empty value is a deletion. Private data may be missing although its hash is there. A
+// range that a transaction read must be the same at commit. No range has more rows than
+// totalQueryLimit: the rest is left out in silence.
 type world struct {
 	height  int
 	state   map[string]cell
@@ -35,6 +37,26 @@ func newWorld() *world {
 }
 
 var errConflict = errors.New("MVCC_READ_CONFLICT")
+
+// totalQueryLimit is Fabric's default.
+const totalQueryLimit = 100000
+
+// A rangeRead is a range as a transaction saw it, for the check of phantoms.
+type rangeRead struct {
+	start, end string
+	rows       []string
+}
+
+// seen describes the rows of a range with their versions.
+func (w *world) seen(start, end string) rangeRead {
+	r := rangeRead{start: start, end: end}
+	for _, key := range slices.Sorted(maps.Keys(w.state)) {
+		if key >= start && key < end {
+			r.rows = append(r.rows, fmt.Sprint(key, " ", w.state[key].version))
+		}
+	}
+	return r
+}
 
 // begin simulates a proposal on the current state.
 func (w *world) begin(creator []byte, tx string, at time.Time, transient map[string][]byte, args ...string) *stub {
@@ -55,6 +77,11 @@ func (w *world) commit(s *stub) error {
 	for key, version := range s.hashReads {
 		if w.hashes[key] != version {
 			return fmt.Errorf("%w on the hash of %q", errConflict, key)
+		}
+	}
+	for _, r := range s.rangeReads {
+		if !slices.Equal(w.seen(r.start, r.end).rows, r.rows) {
+			return fmt.Errorf("%w: a phantom in the range of %q", errConflict, r.start)
 		}
 	}
 	w.height++
@@ -88,6 +115,8 @@ type stub struct {
 	hashReads     map[string]int // of private data, of which a block has them
 	writes        map[string][]byte
 	privateWrites map[string][]byte
+	rangeReads    []rangeRead
+	keys          []string // of the state, in order, once a range was read
 	ranges        int
 	paginated     bool
 	event         string
@@ -176,7 +205,8 @@ func (s *stub) GetPrivateDataHash(collection, key string) ([]byte, error) {
 }
 
 func (s *stub) GetStateByRange(start, end string) (shim.StateQueryIteratorInterface, error) {
-	it, _, err := s.scan(start, end, 0)
+	it, _, err := s.scan(start, end, totalQueryLimit)
+	s.rangeReads = append(s.rangeReads, s.world.seen(start, end))
 	return it, err
 }
 
@@ -188,15 +218,19 @@ func (s *stub) GetStateByRangeWithPagination(start, end string, size int32, book
 	if bookmark != "" {
 		start = bookmark
 	}
-	return s.scan(start, end, int(size))
+	return s.scan(start, end, min(int(size), totalQueryLimit))
 }
 
 func (s *stub) scan(start, end string, limit int) (*iterator, *peer.QueryResponseMetadata, error) {
 	s.ranges++
 	it, meta := &iterator{}, &peer.QueryResponseMetadata{}
-	for _, key := range slices.Sorted(maps.Keys(s.world.state)) {
-		if key < start || key >= end {
-			continue
+	if s.keys == nil {
+		s.keys = slices.Sorted(maps.Keys(s.world.state))
+	}
+	from, _ := slices.BinarySearch(s.keys, start)
+	for _, key := range s.keys[from:] {
+		if key >= end {
+			break
 		}
 		if limit > 0 && len(it.rows) == limit {
 			meta.Bookmark = key

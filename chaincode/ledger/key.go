@@ -35,9 +35,10 @@ import (
 //	beginning/<hash>                      a shared beginning of envelopes, see [BeginningKey]
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
-// A submitted transaction reads no ranges. It reads keys that are written once, and the
-// keys of the one attribute or scope that it changes. So two clients conflict only if
-// they change the same attribute, scope or record, or choose the same label.
+// A submitted transaction reads keys that are written once, and the keys of the one
+// attribute or scope that it changes. The first publication of attributes also counts
+// those of its authority. So two clients conflict only if they change the same attribute,
+// scope or record, choose the same label, or publish new attributes of one authority.
 
 // Mark is the value of a key without content. Fabric takes an empty value for a deletion.
 var Mark = []byte{0}
@@ -93,6 +94,12 @@ const (
 	RecordTimePrefix       = "record-time/"
 	AccessTimePrefix       = "access-time/"
 )
+
+// AttributeRange gives the range of the current keys of an authority's attributes, from
+// start, inclusive, to end, exclusive. MSP IDs and ':' are not escaped in keys.
+func AttributeRange(msp string) (start, end string) {
+	return AttributeCurrentPrefix + msp + ":", AttributeCurrentPrefix + msp + ";"
+}
 
 func ScopeRetiredPrefix(name string) string { return ScopeRetirementPrefix + esc(name) + "/" }
 func RecordPrefix(id string) string         { return "record/" + id + "/" }

@@ -16,7 +16,8 @@ const (
 	AuthorityList        = "authority:List"        // () []Authority
 	AuthorityKeys        = "authority:Keys"        // ([]string names) []AttributeKey, current versions
 	AuthorityKeyVersions = "authority:KeyVersions" // ([]AttributeName) []AttributeKey
-	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName
+	AuthorityAttributes  = "authority:Attributes"  // () []AttributeName, of all authorities
+	AuthorityPublished   = "authority:Published"   // (AttributeQuery) AttributePage
 
 	// Submitted by an admin or custodian of a hospital; Roll by those of the scope's
 	// owner.
@@ -62,6 +63,7 @@ const (
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions
+	MaxAttributes      = 10000     // attributes of one authority
 	MaxPublicKey       = 1024      // bytes of one public key
 	MaxName            = 128       // bytes of an attribute's name or an enrolment id
 	MaxScopeName       = 64        // bytes of a scope's name: lower-case letters, digits, '-', '_' and '.'
@@ -123,6 +125,20 @@ type AttributeKey struct {
 type AttributeName struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
+}
+
+// An AttributeQuery selects the published attributes of one authority.
+type AttributeQuery struct {
+	Authority string `json:"authority"` // MSP
+	PageSize  int    `json:"pageSize" metadata:"pageSize,optional"`
+	Bookmark  string `json:"bookmark" metadata:"bookmark,optional"`
+}
+
+// An AttributePage is one page of attributes, in the order of names. Bookmark is empty on
+// the last page only.
+type AttributePage struct {
+	Attributes []AttributeName `json:"attributes"`
+	Bookmark   string          `json:"bookmark"`
 }
 
 // A Scope is a named search domain.
