@@ -77,6 +77,32 @@ func (p *Person) AttributeKeys(ctx context.Context, names []string) (out []ledge
 	return out, err
 }
 
+// CurrentKeys implements keys.Catalog.
+func (p *Person) CurrentKeys(ctx context.Context, names []string) (out []ledger.AttributeKey, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityKeys, "", func() error {
+		for _, n := range names {
+			if k, ok := p.w.attributes[n]; ok {
+				out = append(out, k)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// AttributesOf implements keys.Catalog.
+func (p *Person) AttributesOf(ctx context.Context, authority string) (out []ledger.AttributeName, err error) {
+	err = p.evaluate(ctx, ledger.AuthorityPublished, "", func() error {
+		for _, n := range slices.Sorted(maps.Keys(p.w.attributes)) {
+			if strings.HasPrefix(n, authority+":") {
+				out = append(out, ledger.AttributeName{Name: n, Version: p.w.attributes[n].Version})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // AttributeKeyVersions implements client.Ledger.
 func (p *Person) AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) (out []ledger.AttributeKey, err error) {
 	err = p.evaluate(ctx, ledger.AuthorityKeyVersions, "", func() error {

@@ -31,6 +31,13 @@ type FullLedger interface {
 	// AttributeKeyVersions returns the published ones among the named versions of public
 	// keys, current or past, in the order asked. It takes any number of them.
 	AttributeKeyVersions(ctx context.Context, versions []ledger.AttributeName) ([]ledger.AttributeKey, error)
+
+	// AttributesOf lists all published attributes of one authority, sorted by name.
+	AttributesOf(ctx context.Context, authority string) ([]ledger.AttributeName, error)
+
+	// CurrentKeys returns the current public keys of those of the names that are
+	// published, in the order of names. It takes any number of names.
+	CurrentKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
 }
 
 // LedgerEnv is an implementation under test, as seen by several users. The ledger may
@@ -435,6 +442,16 @@ func ledgerAttributes(t *testing.T, env LedgerEnv) {
 	}
 	if !slices.IsSortedFunc(all, func(a, b ledger.AttributeName) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("attributes are not sorted")
+	}
+	msp, _, _ := strings.Cut(name, ":")
+	own, err := env.Doctor.AttributesOf(ctx, msp)
+	all = slices.DeleteFunc(all, func(a ledger.AttributeName) bool { return !strings.HasPrefix(a.Name, msp+":") })
+	if err != nil || !slices.Equal(own, all) {
+		t.Errorf("attributes of %s: %v, %v; want %v", msp, own, err, all)
+	}
+	many := slices.Repeat([]string{name + "x"}, ledger.MaxKeysPerCall)
+	if got, err := env.Doctor.CurrentKeys(ctx, append(many, name)); err != nil || len(got) != 1 || got[0] != key(name, 2) {
+		t.Errorf("keys by name: %+v, %v", got, err)
 	}
 }
 

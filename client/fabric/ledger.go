@@ -166,19 +166,27 @@ func (g *Gateway) Authorities(ctx context.Context) (out []ledger.Authority, err 
 	return out, err
 }
 
-// AttributeKeys implements client.Ledger.
-func (g *Gateway) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
-	found := make(map[string]ledger.AttributeKey, len(names))
-	for rest := names; len(rest) > 0; {
-		n := min(len(rest), ledger.MaxKeysPerCall)
+// CurrentKeys implements keys.Catalog.
+func (g *Gateway) CurrentKeys(ctx context.Context, names []string) (keys []ledger.AttributeKey, err error) {
+	for batch := range slices.Chunk(names, ledger.MaxKeysPerCall) {
 		var out []ledger.AttributeKey
-		if err := g.evaluate(ctx, &out, ledger.AuthorityKeys, rest[:n]); err != nil {
+		if err := g.evaluate(ctx, &out, ledger.AuthorityKeys, batch); err != nil {
 			return nil, err
 		}
-		for _, k := range out {
-			found[k.Name] = k
-		}
-		rest = rest[n:]
+		keys = append(keys, out...)
+	}
+	return keys, nil
+}
+
+// AttributeKeys implements client.Ledger.
+func (g *Gateway) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
+	published, err := g.CurrentKeys(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]ledger.AttributeKey, len(names))
+	for _, k := range published {
+		found[k.Name] = k
 	}
 	keys := make([]ledger.AttributeKey, len(names))
 	for i, name := range names {
@@ -207,6 +215,24 @@ func (g *Gateway) AttributeKeyVersions(ctx context.Context, versions []ledger.At
 func (g *Gateway) Attributes(ctx context.Context) (out []ledger.AttributeName, err error) {
 	err = g.evaluate(ctx, &out, ledger.AuthorityAttributes)
 	return out, err
+}
+
+// AttributesOf implements keys.Catalog.
+func (g *Gateway) AttributesOf(ctx context.Context, authority string) (all []ledger.AttributeName, err error) {
+	for q := (ledger.AttributeQuery{Authority: authority, PageSize: ledger.MaxPageSize}); ; {
+		var page ledger.AttributePage
+		if err := g.evaluate(ctx, &page, ledger.AuthorityPublished, q); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Attributes...)
+		if page.Bookmark == "" {
+			return all, nil
+		}
+		if page.Bookmark == q.Bookmark {
+			return nil, ledger.Errorf(ledger.ErrTampered, "%s: the peer gives the same page twice", ledger.AuthorityPublished)
+		}
+		q.Bookmark = page.Bookmark
+	}
 }
 
 // Scopes implements client.Ledger.

@@ -16,7 +16,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/chartseal/chartseal/abe"
@@ -94,16 +93,17 @@ func Publish(ctx context.Context, l Publisher, master *abe.MasterKey, names []st
 }
 
 // compare checks that the published keys of attributes come from the master key.
+//
+// Errors:
+//   - ErrNotFound if an attribute is not published.
 func compare(ctx context.Context, l Catalog, master *abe.MasterKey, names []string) error {
-	for batch := range slices.Chunk(names, ledger.MaxKeysPerCall) {
-		pinned, err := l.AttributeKeys(ctx, batch)
-		if err != nil {
-			return err
-		}
-		for _, p := range pinned {
-			if err := made(master, p); err != nil {
-				return err
-			}
+	versions, err := Issuable(l, master)(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if versions[name] == 0 {
+			return ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", name)
 		}
 	}
 	return nil
@@ -143,41 +143,31 @@ func publicKey(master *abe.MasterKey, name string, version int) (ledger.Attribut
 //   - Any error of the ledger.
 func Issuable(l Catalog, master *abe.MasterKey) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
-		claimed, err := Versions(l)(ctx, names)
-		if err != nil {
-			return nil, err
-		}
-		versions := make(map[string]int, len(claimed))
-		for batch := range slices.Chunk(slices.Sorted(maps.Keys(claimed)), ledger.MaxKeysPerCall) {
-			pinned, err := l.AttributeKeys(ctx, batch)
-			if err != nil {
-				return nil, err
-			}
-			for _, p := range pinned {
-				if err := made(master, p); err != nil {
-					return nil, err
-				}
-				versions[p.Name] = p.Version
-			}
-		}
-		return versions, nil
+		return current(ctx, l, names, func(k ledger.AttributeKey) error { return made(master, k) })
 	}
 }
 
 // Versions returns a function that looks up the current versions of attributes at the own
-// peer. It leaves out attributes that are not published.
+// peer. It leaves out attributes that are not published. It asks for the names and reads
+// no list, which another authority could make too long.
 func Versions(l Catalog) func(ctx context.Context, names []string) (map[string]int, error) {
 	return func(ctx context.Context, names []string) (map[string]int, error) {
-		all, err := l.Attributes(ctx)
-		if err != nil {
+		return current(ctx, l, names, func(ledger.AttributeKey) error { return nil })
+	}
+}
+
+// current reads the current versions of attributes, and checks each key.
+func current(ctx context.Context, l Catalog, names []string, check func(ledger.AttributeKey) error) (map[string]int, error) {
+	published, err := l.CurrentKeys(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[string]int, len(published))
+	for _, k := range published {
+		if err := check(k); err != nil {
 			return nil, err
 		}
-		versions := make(map[string]int, len(names))
-		for _, a := range all {
-			if slices.Contains(names, a.Name) {
-				versions[a.Name] = a.Version
-			}
-		}
-		return versions, nil
+		versions[k.Name] = k.Version
 	}
+	return versions, nil
 }

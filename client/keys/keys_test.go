@@ -102,6 +102,33 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+// TestFloodedByAnother: another authority has published more than any list can have. The
+// own attributes are known all the same: they are published once, rotated and issued.
+func TestFloodedByAnother(t *testing.T) {
+	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	names := rules(t).Attributes()
+	if _, err := Publish(ctx, l, master, names); err != nil {
+		t.Fatal(err)
+	}
+	world.Fail = func(transaction string) error {
+		if transaction == ledger.AuthorityAttributes {
+			return ledger.Errorf(ledger.ErrUnavailable, "too many for one answer")
+		}
+		return nil
+	}
+	if again, err := Publish(ctx, l, master, names); err != nil || len(again) > 0 {
+		t.Errorf("published %v again, %v", again, err)
+	}
+	if rotated, err := Rotate(ctx, l, master); err != nil || len(rotated) != len(names) {
+		t.Errorf("rotated %d of %d, %v", len(rotated), len(names), err)
+	}
+	issued, err := Issue(ctx, l, ca.members, master, rules(t), ca.person(t, "jones", "doctor").Leaf)
+	if err != nil || len(issued.Keys) != 2 {
+		t.Errorf("issued %+v, %v", issued, err)
+	}
+}
+
 // TestRequest goes the whole way: certificate, TLS, rules, keys, pins.
 func TestRequest(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
@@ -177,7 +204,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func serve(t *testing.T, master *abe.MasterKey, l client.Ledger, ca *testCA) (url string) {
+func serve(t *testing.T, master *abe.MasterKey, l Catalog, ca *testCA) (url string) {
 	t.Helper()
 	s, err := authority.NewServer(authority.Config{
 		Master: master, Mapping: rules(t), Verifier: authority.NewVerifier(ca.members), Versions: Versions(l),

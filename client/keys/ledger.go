@@ -18,8 +18,13 @@ type Announcer interface {
 
 // A Catalog holds the current public keys of all attributes.
 type Catalog interface {
-	Attributes(ctx context.Context) ([]ledger.AttributeName, error)
-	AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
+	// AttributesOf lists the published attributes of one authority, all of them, sorted
+	// by name.
+	AttributesOf(ctx context.Context, authority string) ([]ledger.AttributeName, error)
+
+	// CurrentKeys returns the current public keys of those of the names that are
+	// published, in the order of names. It takes any number of names.
+	CurrentKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
 }
 
 // A Publisher is a Catalog that takes new keys.

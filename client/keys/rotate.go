@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -29,24 +28,22 @@ import (
 //   - ErrDenied if the ledger refuses the caller.
 //   - Any other error of the ledger.
 func Rotate(ctx context.Context, l Publisher, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
-	all, err := l.Attributes(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("rotate keys: %w", err)
-	}
-	current := make(map[string]int)
-	var own []string
-	for _, a := range all {
-		if strings.HasPrefix(a.Name, master.Authority()+":") {
-			current[a.Name] = a.Version
-			own = append(own, a.Name)
-		}
-	}
 	if len(names) == 0 {
-		names = own
+		own, err := l.AttributesOf(ctx, master.Authority())
+		if err != nil {
+			return nil, fmt.Errorf("rotate keys: %w", err)
+		}
+		for _, a := range own {
+			names = append(names, a.Name)
+		}
 	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	if len(names) == 0 {
 		return nil, ledger.Errorf(ledger.ErrNotFound, "rotate keys: %s has published no attributes", master.Authority())
+	}
+	current, err := Issuable(l, master)(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
 	var next []ledger.AttributeKey
 	for _, name := range names {
@@ -58,9 +55,6 @@ func Rotate(ctx context.Context, l Publisher, master *abe.MasterKey, names ...st
 			return nil, fmt.Errorf("rotate keys: %w", err)
 		}
 		next = append(next, key)
-	}
-	if err := compare(ctx, l, master, names); err != nil {
-		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
 	for batch := range slices.Chunk(next, ledger.MaxKeysPerCall) {
 		if err := l.PublishKeys(ctx, batch); err != nil {

@@ -185,12 +185,8 @@ type boaster struct {
 	key     string
 }
 
-func (b boaster) Attributes(context.Context) ([]ledger.AttributeName, error) {
-	return []ledger.AttributeName{{Name: doctor, Version: b.version}}, nil
-}
-
-func (b boaster) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
-	keys, err := b.Person.AttributeKeys(ctx, names)
+func (b boaster) CurrentKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
+	keys, err := b.Person.CurrentKeys(ctx, names)
 	for i := range keys {
 		if b.key != "" {
 			keys[i].Version, keys[i].Key = b.version, b.key
