@@ -1,6 +1,7 @@
 package authority
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,22 +35,24 @@ func ClientTLS(enrolment tls.Certificate, roots []*x509.Certificate) *tls.Config
 // A Pinned returns the public key that the ledger pins for one version of an attribute.
 type Pinned func(name string, version int) (*abe.PublicKey, error)
 
-// RequestKeys asks the authority at url (https://host:port) for all keys that gid has
-// there. It checks every key of the answer: it must be for gid, under the authority's own
-// MSP ID, and fit the pinned public key. One bad key fails the whole request.
+// RequestKeys asks the authority at url (https://host:port) for keys of gid: the named
+// versions, up to [MaxVersionsPerRequest], or the newest of all attributes if none is
+// named. Servers of earlier versions always give the newest. It checks every key of the
+// answer: it must be for gid, under the authority's own MSP ID, and fit the pinned public
+// key. One bad key fails the whole request.
 //
 // Errors:
 //   - [*DeniedError] if the authority refuses the caller.
 //   - ErrUnavailable if the server cannot be reached or is too busy.
 //   - ErrUntrusted if the server is another one, or a key is not genuine.
 //   - any error of pinned.
-func RequestKeys(ctx context.Context, url string, config *tls.Config, authority, gid string, pinned Pinned) ([]*abe.UserKey, error) {
+func RequestKeys(ctx context.Context, url string, config *tls.Config, authority, gid string, pinned Pinned, versions ...VersionRange) ([]*abe.UserKey, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	fail := func(err error) ([]*abe.UserKey, error) {
 		return nil, fmt.Errorf("request keys from %s at %s: %w", authority, url, err)
 	}
-	body, err := post(ctx, strings.TrimSuffix(url, "/")+KeysPath, config)
+	body, err := post(ctx, strings.TrimSuffix(url, "/")+KeysPath, config, KeysRequest{versions})
 	if err != nil {
 		return fail(err)
 	}
@@ -98,8 +101,12 @@ func check(issued IssuedKey, authority, gid string, pinned Pinned) (*abe.UserKey
 	return key, nil
 }
 
-func post(ctx context.Context, url string, config *tls.Config) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+func post(ctx context.Context, url string, config *tls.Config, asked KeysRequest) ([]byte, error) {
+	text, err := json.Marshal(asked)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}

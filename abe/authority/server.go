@@ -19,9 +19,22 @@ import (
 
 // Paths of the service.
 const (
-	KeysPath   = "/v1/keys" // POST, empty body; needs a client certificate
+	KeysPath   = "/v1/keys" // POST, empty body or a KeysRequest; needs a client certificate
 	HealthPath = "/healthz" // GET
 )
+
+// A KeysRequest is the body of a request. Without versions, or without a body, it asks
+// for the newest versions of all attributes that the holder has.
+type KeysRequest struct {
+	Versions []VersionRange `json:"versions,omitempty"`
+}
+
+// A VersionRange names versions of an attribute, From and To included.
+type VersionRange struct {
+	Name string `json:"name"`
+	From int    `json:"from"`
+	To   int    `json:"to"`
+}
 
 // A KeysResponse is the body of a successful request.
 type KeysResponse struct {
@@ -45,13 +58,20 @@ type ErrorResponse struct {
 
 // Codes in an [ErrorResponse], beside those of [DeniedError].
 const (
+	CodeBadRequest  = "bad-request" // 400
 	CodeTooMany     = "too-many"    // 429
 	CodeUnavailable = "unavailable" // 503
 	CodeInternal    = "internal"    // 500
 )
 
-// maxVersions is how many of an attribute's newest versions a holder gets keys for.
+// maxVersions is how many of an attribute's newest versions a holder gets unasked.
 const maxVersions = 64
+
+// MaxVersionsPerRequest bounds the versions that a request may name. They are a second's
+// work.
+const MaxVersionsPerRequest = 1024
+
+const maxRequest = 256 << 10 // bytes of a request's body
 
 // A Config is what a [Server] needs.
 type Config struct {
@@ -128,10 +148,16 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
-	// The body has no meaning, but a client may send "{}": reading it keeps the
-	// connection usable.
-	_, _ = io.CopyN(io.Discard, r.Body, 1024)
-	response, err := s.issue(r)
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+	var asked KeysRequest
+	if err == nil && len(body) > 0 {
+		err = json.Unmarshal(body, &asked)
+	}
+	if err != nil || len(body) > maxRequest || !asked.bounded() {
+		s.refuse(w, r, errBadRequest)
+		return
+	}
+	response, err := s.issue(r, asked)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -140,7 +166,42 @@ func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, response)
 }
 
-func (s *Server) issue(r *http.Request) (*KeysResponse, error) {
+// bounded reports whether a request names no more versions than it may.
+func (q KeysRequest) bounded() bool {
+	left := MaxVersionsPerRequest
+	for _, v := range q.Versions {
+		if v.From < 1 || v.To < v.From || v.To-v.From >= left {
+			return false
+		}
+		left -= v.To - v.From + 1
+	}
+	return true
+}
+
+// wanted lists the versions to issue: those that the request names, of attributes that
+// the holder has and that are published, or the newest ones.
+func (q KeysRequest) wanted(names []string, versions map[string]int) []abe.KeyVersion {
+	ranges := q.Versions
+	if len(ranges) == 0 {
+		for _, name := range names {
+			ranges = append(ranges, VersionRange{name, max(1, versions[name]-maxVersions+1), versions[name]})
+		}
+	}
+	var wanted []abe.KeyVersion
+	for _, r := range ranges {
+		if !slices.Contains(names, r.Name) {
+			continue
+		}
+		// A holder who is entitled now may also open records sealed under earlier
+		// versions. A rotation excludes those who are not entitled any more.
+		for v := r.From; v <= min(r.To, versions[r.Name]); v++ {
+			wanted = append(wanted, abe.KeyVersion{Attribute: r.Name, Version: v})
+		}
+	}
+	return wanted
+}
+
+func (s *Server) issue(r *http.Request, asked KeysRequest) (*KeysResponse, error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil, denied(CodeNoCertificate, "present the enrolment certificate as TLS client certificate")
 	}
@@ -161,15 +222,7 @@ func (s *Server) issue(r *http.Request) (*KeysResponse, error) {
 		return nil, fmt.Errorf("%w: published versions: %v", ErrUnavailable, err)
 	}
 	response := &KeysResponse{Authority: s.config.Master.Authority(), GID: holder.GID(), Keys: []IssuedKey{}}
-	var wanted []abe.KeyVersion
-	for _, name := range names {
-		// A holder who is entitled now may also open records sealed under earlier
-		// versions. A rotation excludes those who are not entitled any more.
-		for v := max(1, versions[name]-maxVersions+1); v <= versions[name]; v++ {
-			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
-		}
-	}
-	keys, err := s.config.Master.IssueAll(holder.GID(), wanted)
+	keys, err := s.config.Master.IssueAll(holder.GID(), asked.wanted(names, versions))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +247,10 @@ func issued(keys []IssuedKey) []string {
 	return out
 }
 
-var errTooMany = fmt.Errorf("%w: too many requests", ErrUnavailable)
+var (
+	errTooMany    = fmt.Errorf("%w: too many requests", ErrUnavailable)
+	errBadRequest = errors.New("malformed request")
+)
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, body := http.StatusInternalServerError, ErrorResponse{CodeInternal, "internal error"}
@@ -202,6 +258,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &refusal):
 		status, body = http.StatusForbidden, ErrorResponse{refusal.Code, refusal.Message}
+	case errors.Is(err, errBadRequest):
+		status, body = http.StatusBadRequest, ErrorResponse{CodeBadRequest, fmt.Sprintf("the body needs to be empty or JSON that names up to %d versions", MaxVersionsPerRequest)}
 	case errors.Is(err, errTooMany):
 		w.Header().Set("Retry-After", fmt.Sprint(int(s.limits.limit.Every.Seconds())+1))
 		status, body = http.StatusTooManyRequests, ErrorResponse{CodeTooMany, "too many requests"}

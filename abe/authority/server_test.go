@@ -362,3 +362,52 @@ func TestNewServerRefuses(t *testing.T) {
 		t.Errorf("rules of another authority: %v", err)
 	}
 }
+
+// TestOldVersions: an attribute was rotated more often than an answer has versions. The
+// holder asks for the older ones, and gets no other attribute's and none of the future.
+func TestOldVersions(t *testing.T) {
+	s := newService(t, Limit{})
+	const nurse, doctor, rotated = "HospitalA:role=nurse", "HospitalA:role=doctor", 200
+	s.versions[nurse] = rotated
+	holder := s.root.enrol(person{id: "nurse", attributes: map[string]string{"role": "nurse"}})
+	config := ClientTLS(holder, []*x509.Certificate{s.tls.cert})
+	for _, c := range []struct {
+		ask      []VersionRange
+		from, to int // of what is issued
+	}{
+		{nil, rotated - maxVersions + 1, rotated},
+		{[]VersionRange{{nurse, 1, rotated - maxVersions}}, 1, rotated - maxVersions},
+		{[]VersionRange{{nurse, 1, 1}, {doctor, 1, 1}, {"HospitalA:role=none", 1, 9}, {"", 1, 1}}, 1, 1},
+		{[]VersionRange{{nurse, rotated - 1, rotated + 9}}, rotated - 1, rotated},
+		{[]VersionRange{{nurse, rotated + 1, rotated + 9}}, 1, 0},
+	} {
+		keys, err := RequestKeys(t.Context(), s.url, config, "HospitalA", "HospitalA/nurse", s.pinned, c.ask...)
+		if err != nil || len(keys) != c.to-c.from+1 {
+			t.Errorf("%v: %d keys, %v", c.ask, len(keys), err)
+		}
+		for i, k := range keys {
+			if k.Name() != nurse || k.Version() != c.from+i {
+				t.Errorf("%v: %s version %d", c.ask, k.Name(), k.Version())
+			}
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+	defer client.CloseIdleConnections()
+	for body, want := range map[string]int{
+		"": 200, "{}": 200, `{"versions":[]}`: 200, "junk": 400, `{"versions":7}`: 400, strings.Repeat(" ", maxRequest+1): 400,
+		fmt.Sprintf(`{"versions":[{"name":%q,"from":1,"to":%d}]}`, nurse, MaxVersionsPerRequest+1):                                  400,
+		fmt.Sprintf(`{"versions":[{"name":%q,"from":1,"to":%d},{"name":%q,"from":1,"to":1}]}`, nurse, MaxVersionsPerRequest, nurse): 400,
+		fmt.Sprintf(`{"versions":[{"name":%q,"from":0,"to":1}]}`, nurse):                                                            400,
+		fmt.Sprintf(`{"versions":[{"name":%q,"from":3,"to":2}]}`, nurse):                                                            400,
+		fmt.Sprintf(`{"versions":[{"name":%q,"from":1,"to":9223372036854775807}]}`, nurse):                                          400,
+	} {
+		r, err := client.Post(s.url+KeysPath, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("body %.80q: status %d, want %d", body, r.StatusCode, want)
+		}
+	}
+}

@@ -14,9 +14,12 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// issuedVersions is the number of versions of an attribute that are issued, the newest
-// ones. The authority's server does the same.
-const issuedVersions = 64
+// Bounds on what is issued by hand. Each attribute has at least its newest
+// issuedVersions, and more as long as the file has no more than issuedKeys.
+const (
+	issuedVersions = 64
+	issuedKeys     = 8192
+)
 
 // Issue makes the attribute keys of a certificate's holder, as the authority's server
 // would: it checks the certificate against the channel's members and their revocation
@@ -46,18 +49,23 @@ func Issue(ctx context.Context, l Catalog, members func(context.Context) ([]auth
 		return nil, fmt.Errorf("issue keys: %w", err)
 	}
 	response := &authority.KeysResponse{Authority: master.Authority(), GID: holder.GID()}
+	each := max(issuedVersions, issuedKeys/len(names))
+	var wanted []abe.KeyVersion
 	for _, name := range names {
-		for v := max(1, versions[name]-issuedVersions+1); v <= versions[name]; v++ {
-			key, err := master.Issue(holder.GID(), name, v)
-			if err != nil {
-				return nil, fmt.Errorf("issue keys: %w", err)
-			}
-			b, err := key.MarshalBinary()
-			if err != nil {
-				return nil, fmt.Errorf("issue keys: %w", err)
-			}
-			response.Keys = append(response.Keys, authority.IssuedKey{Name: name, Version: v, Key: base64.StdEncoding.EncodeToString(b)})
+		for v := max(1, versions[name]-each+1); v <= versions[name]; v++ {
+			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
 		}
+	}
+	issued, err := master.IssueAll(holder.GID(), wanted)
+	if err != nil {
+		return nil, fmt.Errorf("issue keys: %w", err)
+	}
+	for _, key := range issued {
+		b, err := key.MarshalBinary()
+		if err != nil {
+			return nil, fmt.Errorf("issue keys: %w", err)
+		}
+		response.Keys = append(response.Keys, authority.IssuedKey{Name: key.Name(), Version: key.Version(), Key: base64.StdEncoding.EncodeToString(b)})
 	}
 	if len(response.Keys) == 0 {
 		return nil, ledger.Errorf(ledger.ErrNotFound, "issue keys: none of %s is published", strings.Join(names, ", "))

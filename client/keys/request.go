@@ -1,10 +1,12 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,12 +20,18 @@ type Requester struct {
 	Ledger      Directory
 	Certificate tls.Certificate                                    // for enrolment; its private key is a crypto.Signer
 	Members     func(ctx context.Context) ([]authority.MSP, error) // of the channel, for the authorities' TLS roots
+
+	// Held reports whether the person holds a version already. The versions that an
+	// authority does not give unasked are asked for unless they are held. Nil means that
+	// none is.
+	Held func(attribute string, version int) bool
 }
 
 // A Grant is what one authority answered: keys, or an error.
 type Grant struct {
 	Authority string // MSP
 	Keys      []*abe.UserKey
+	Older     error // why older versions may be missing from Keys; nil if none is
 	Err       error // wraps a sentinel of package ledger; see Nothing
 }
 
@@ -57,23 +65,95 @@ func (r Requester) Request(ctx context.Context, names ...string) ([]Grant, error
 		if len(names) > 0 && !slices.Contains(names, a.MSP) {
 			continue
 		}
-		keys, err := r.ask(ctx, a, members)
+		grant := r.ask(ctx, a, members)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("request keys: %w", ctx.Err())
 		}
-		grants = append(grants, Grant{Authority: a.MSP, Keys: keys, Err: err})
+		grants = append(grants, grant)
 	}
 	return grants, nil
 }
 
-func (r Requester) ask(ctx context.Context, a ledger.Authority, members []authority.MSP) ([]*abe.UserKey, error) {
+func (r Requester) ask(ctx context.Context, a ledger.Authority, members []authority.MSP) Grant {
+	grant := Grant{Authority: a.MSP}
 	i := slices.IndexFunc(members, func(m authority.MSP) bool { return m.ID == a.MSP })
 	if i < 0 {
-		return nil, ledger.Errorf(ledger.ErrDenied, "%s is not a member of the channel", a.MSP)
+		grant.Err = ledger.Errorf(ledger.ErrDenied, "%s is not a member of the channel", a.MSP)
+		return grant
 	}
 	config := authority.ClientTLS(r.Certificate, members[i].TLSRoots)
-	keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), newPins(ctx, r.Ledger).get)
-	return keys, Translate(err)
+	pins := newPins(ctx, r.Ledger)
+	request := func(versions ...authority.VersionRange) ([]*abe.UserKey, error) {
+		keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), pins.get, versions...)
+		return keys, Translate(err)
+	}
+	if grant.Keys, grant.Err = request(); grant.Err == nil {
+		grant.Keys, grant.Older = r.older(grant.Keys, request)
+		slices.SortFunc(grant.Keys, func(a, b *abe.UserKey) int {
+			return cmp.Or(strings.Compare(a.Name(), b.Name()), cmp.Compare(a.Version(), b.Version()))
+		})
+	}
+	return grant
+}
+
+// maxRequests bounds the requests to one authority. It stays below the number that a
+// server accepts at once. The next run asks for the rest.
+const maxRequests = 16
+
+// older asks for the versions that the first answer left out, newest first, and returns
+// all keys. Its error says why some may be missing.
+func (r Requester) older(keys []*abe.UserKey, request func(...authority.VersionRange) ([]*abe.UserKey, error)) ([]*abe.UserKey, error) {
+	got := make(map[ledger.AttributeName]bool)
+	newest := make(map[string]int)
+	take := func(more []*abe.UserKey) (fresh []*abe.UserKey) {
+		for _, k := range more {
+			if name := (ledger.AttributeName{Name: k.Name(), Version: k.Version()}); !got[name] {
+				got[name] = true
+				newest[k.Name()] = max(newest[k.Name()], k.Version())
+				fresh = append(fresh, k)
+			}
+		}
+		return fresh
+	}
+	keys = take(keys)
+	for n := 1; ; n++ {
+		missing := r.missing(newest, got)
+		if len(missing) == 0 {
+			return keys, nil
+		}
+		if n == maxRequests {
+			return keys, ledger.Errorf(ledger.ErrUnavailable, "there are more versions than one request gets: request the keys again")
+		}
+		more, err := request(missing...)
+		if err != nil {
+			return keys, err
+		}
+		fresh := take(more)
+		if len(fresh) == 0 {
+			return keys, ledger.Errorf(ledger.ErrNotFound, "the authority does not issue versions %d to %d of %s", missing[0].From, missing[0].To, missing[0].Name)
+		}
+		keys = append(keys, fresh...)
+	}
+}
+
+// missing lists the newest versions that the person lacks, as many as one request may
+// name.
+func (r Requester) missing(newest map[string]int, got map[ledger.AttributeName]bool) (missing []authority.VersionRange) {
+	left := authority.MaxVersionsPerRequest
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		for v := newest[name]; v >= 1 && left > 0; v-- {
+			if got[ledger.AttributeName{Name: name, Version: v}] || r.Held != nil && r.Held(name, v) {
+				continue
+			}
+			left--
+			if n := len(missing); n > 0 && missing[n-1].Name == name && missing[n-1].From == v+1 {
+				missing[n-1].From = v
+			} else {
+				missing = append(missing, authority.VersionRange{Name: name, From: v, To: v})
+			}
+		}
+	}
+	return missing
 }
 
 // Check checks keys that did not come from an authority's server but, for example, from a

@@ -177,6 +177,51 @@ func opens(t *testing.T, file []byte, keys []*abe.UserKey) error {
 	return err
 }
 
+// TestManyRotations: an attribute was rotated more often than an authority's answer has
+// versions. A new wallet gets all of them, and a record from before the first rotation
+// opens. A wallet that holds the older ones asks for no more than it lacks.
+func TestManyRotations(t *testing.T) {
+	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	if _, err := Announce(ctx, l, ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+		t.Fatal(err)
+	}
+	file := sealed(t, world, doctor)
+	const versions = 150
+	for range versions - 1 {
+		if _, err := Rotate(ctx, l, master, doctor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request := func(held func(string, int) bool) []*abe.UserKey {
+		t.Helper()
+		r := Requester{Ledger: world.As(hospital, "jones", "doctor"), Certificate: ca.person(t, "jones", "doctor"), Members: ca.members, Held: held}
+		grants, err := r.Request(ctx)
+		if err != nil || len(grants) != 1 || grants[0].Err != nil || grants[0].Older != nil {
+			t.Fatalf("request: %+v, %v", grants, err)
+		}
+		return grants[0].Keys
+	}
+	keys := request(nil)
+	if len(keys) != versions || keys[0].Version() != 1 || keys[versions-1].Version() != versions {
+		t.Fatalf("%d keys of %d versions", len(keys), versions)
+	}
+	if err := opens(t, file, keys); err != nil {
+		t.Errorf("a record from before the first rotation: %v", err)
+	}
+	again := request(func(attribute string, version int) bool { return attribute == doctor && version > 3 })
+	if len(again) != 3+64 || again[2].Version() != 3 {
+		t.Errorf("%d keys with all but three held", len(again))
+	}
+	byHand, err := Issue(ctx, l, ca.members, master, rules(t), ca.person(t, "jones", "doctor").Leaf)
+	if err != nil || len(byHand.Keys) != versions {
+		t.Errorf("issued by hand: %v", err)
+	}
+}
+
 // A boaster is a peer that tells of a version of an attribute which nobody has published,
 // with whatever key.
 type boaster struct {

@@ -44,7 +44,7 @@ same versions. A request adds keys to your wallet and never removes one.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			return a.withSession(func(s *session.Session) error {
-				r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members}
+				r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members, Held: held(s.User)}
 				grants, err := r.Request(ctx, authorities...)
 				if errors.Is(err, client.ErrNotFound) {
 					return words.WithHint(err, "name one of these with --authority, or none to ask all")
@@ -61,6 +61,19 @@ same versions. A request adds keys to your wallet and never removes one.`,
 	}
 	cmd.Flags().StringArrayVar(&authorities, "authority", nil, "ask only this `MSP`'s authority (repeatable)")
 	return cmd
+}
+
+// held returns a function that reports which versions the wallet holds. A wallet that
+// cannot be read holds none: a request repairs it.
+func held(u *wallet.User) func(string, int) bool {
+	stored, _ := session.AttributeKeys(u)
+	has := make(map[ledger.AttributeName]bool, len(stored))
+	for _, k := range stored {
+		has[ledger.AttributeName{Name: k.Name(), Version: k.Version()}] = true
+	}
+	return func(attribute string, version int) bool {
+		return has[ledger.AttributeName{Name: attribute, Version: version}]
+	}
 }
 
 // enrolmentTLS is the enrolment certificate in the form that proves possession of its key
@@ -86,6 +99,9 @@ func (a *app) storeGrants(s *session.Session, grants []keys.Grant, named bool) (
 			}
 			for _, k := range g.Keys {
 				rows = append(rows, keyRow{g.Authority, k.Name(), k.Version()})
+			}
+			if g.Older != nil {
+				a.warn("older keys of %s may be missing: %v", g.Authority, g.Older)
 			}
 		}
 	}
