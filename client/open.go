@@ -208,7 +208,7 @@ func (c *Client) readFacts(ctx context.Context, v ledger.RecordVersion, m *envel
 		return index.Facts{}, err
 	}
 	defer blob.Close()
-	sink := emr.NewSink()
+	sink := emr.NewSink(ctx)
 	err = envelope.OpenPayload(sink, blob, m, v.Commitment)
 	document := sink.Close()
 	if err != nil {

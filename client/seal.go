@@ -238,7 +238,7 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 		return err
 	}
 	defer src.Close()
-	sink := emr.NewSink()
+	sink := emr.NewSink(ctx)
 	plain := &progressReader{r: src, name: source.Name, total: source.Size, progress: s.request.Progress, ctx: ctx}
 	sealer, err := envelope.NewSealer(io.TeeReader(plain, sink), key, salt)
 	if err != nil {

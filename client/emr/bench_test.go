@@ -16,7 +16,7 @@ func BenchmarkExtract(b *testing.B) {
 		b.Run("format="+c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(c.text)))
 			for b.Loop() {
-				if _, err := Extract(strings.NewReader(c.text)); err != nil {
+				if _, err := Extract(b.Context(), strings.NewReader(c.text)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"io"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -8,10 +9,28 @@ import (
 
 func isBinary([]byte) strength { return anyBytes }
 
+// archives are media types whose contents are other files, or compressed.
+var archives = set("application/zip", "application/gzip", "application/x-tar", "application/x-7z-compressed", "application/x-bzip2",
+	"application/x-xz", "application/zstd", "application/x-rar-compressed", "application/x-compress", "application/lzip")
+
 // readBinary takes no facts, only the media type.
 func readBinary(in *input, b *builder) error {
-	if head := in.head(); len(head) > 0 {
-		b.doc.MediaType, _, _ = strings.Cut(mimetype.Detect(head).String(), ";")
+	head := in.head()
+	if len(head) == 0 {
+		return nil
 	}
+	b.doc.MediaType, _, _ = strings.Cut(mimetype.Detect(head).String(), ";")
+	if archives[b.doc.MediaType] {
+		b.unread("an archive, or compressed: its contents were not read")
+	}
+	begin, _ := in.Peek(inputSize)
+	b.findMarks(begin)
 	return nil
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }

@@ -23,6 +23,7 @@ type cdaWalker struct {
 
 // under reports whether the current element has an ancestor of that name.
 func (w *cdaWalker) under(name string) bool {
+	w.b.work.spend(len(w.path))
 	return slices.Contains(w.path[:len(w.path)-1], name)
 }
 
@@ -36,10 +37,16 @@ func (w *cdaWalker) parent() string {
 func (w *cdaWalker) start(e xml.StartElement) {
 	w.path = append(w.path, e.Name.Local)
 	local := e.Name.Local
-	if code, ok := attr(e, "code"); ok {
-		if system, ok := attr(e, "codeSystem"); ok {
-			w.b.code(system, code)
+	code, _ := attr(e, "code")
+	system, ok := attr(e, "codeSystem")
+	if ok && code != "" {
+		w.b.code(system, code)
+	}
+	if labels := labelSystemOf(system); labels != otherSystem || local == "confidentialityCode" {
+		if code == "" {
+			code, _ = attr(e, "displayName")
 		}
+		w.b.confidentialityOf(labels, code)
 	}
 	value, _ := attr(e, "value")
 	switch local {
@@ -62,9 +69,6 @@ func (w *cdaWalker) start(e xml.StartElement) {
 		if strings.HasSuffix(strings.ToLower(w.parent()), "time") {
 			w.b.date(value)
 		}
-	case "confidentialityCode":
-		code, _ := attr(e, "code")
-		w.b.confidentiality(code)
 	case "name", "title":
 		if w.open == 0 {
 			w.open = len(w.path)
@@ -74,7 +78,10 @@ func (w *cdaWalker) start(e xml.StartElement) {
 }
 
 func (w *cdaWalker) text(s string) {
-	if w.open > 0 && w.name.Len() < maxValue {
+	if strings.Contains(s, "confidentialityCode") { // its tag is broken
+		w.b.inside()
+	}
+	if w.open > 0 && w.name.Len() < maxValue { // a cut one is as long as that
 		w.name.WriteString(s)
 		w.name.WriteByte(' ')
 	}

@@ -20,7 +20,7 @@ func TestDepartments(t *testing.T) {
 		"DICOM": {strings.Repeat("\x00", 128) + "DICM" + "\x08\x00\x40\x10LO\x0a\x00Radiology ", []string{"Radiology"}},
 		"text":  {"Department of nothing", nil},
 	} {
-		d, err := Extract(strings.NewReader(c.record))
+		d, err := Extract(t.Context(), strings.NewReader(c.record))
 		if err != nil || !slices.Equal(d.Departments, c.want) {
 			t.Errorf("%s: %q, want %q (%v)", name, d.Departments, c.want, err)
 		}

@@ -28,6 +28,8 @@ const (
 	groupItems      = 0xfffe
 	groupPixels     = 0x7fe0
 	tagItem         = 0xfffee000
+	tagItemEnd      = 0xfffee00d
+	tagSequenceEnd  = 0xfffee0dd
 )
 
 var errDICOM = errors.New("malformed DICOM")
@@ -44,9 +46,13 @@ var errDICOM = errors.New("malformed DICOM")
 type dicomReader struct {
 	b        *builder
 	in       *bufio.Reader
+	work     *budget
 	order    binary.ByteOrder
 	implicit bool
 	charset  *encoding.Decoder // nil for UTF-8 and ASCII
+
+	at, end int64 // bytes of elements that were read, and where the last sequence ends
+	open    int   // sequences and items without a length that have not ended
 
 	syntax       string
 	id, issuer   string // of the patient
@@ -62,7 +68,7 @@ func isDICOM(head []byte) strength {
 }
 
 func readDICOM(in *input, b *builder) error {
-	d := &dicomReader{b: b, in: in.Reader, order: binary.LittleEndian}
+	d := &dicomReader{b: b, in: in.Reader, work: in.work, order: binary.LittleEndian}
 	err := d.run()
 	d.flushPatient()
 	if err == io.EOF {
@@ -91,10 +97,19 @@ func (d *dicomReader) run() error {
 	case explicitBigEndian:
 		d.order = binary.BigEndian
 	case deflatedLittleEndian:
-		d.in = newInput(flate.NewReader(d.in)).limit(MaxParsed).Reader
+		inflated := newInput(flate.NewReader(d.in), d.work).limit(MaxParsed)
+		d.in = inflated.Reader
+		defer func() {
+			if inflated.source.more {
+				d.b.partial("only the first %d MiB of the inflated elements were read for the index", MaxParsed>>20)
+			}
+		}()
 	}
 	for {
 		if _, err := d.in.Peek(1); err == io.EOF {
+			if d.at < d.end || d.open > 0 {
+				return errDICOM // a sequence is cut off between two elements
+			}
 			return nil
 		}
 		pixels, err := d.element()
@@ -110,6 +125,8 @@ func (d *dicomReader) element() (pixels bool, err error) {
 	if err != nil {
 		return false, errDICOM
 	}
+	d.work.spend(priceField)
+	d.nest(tag, vr, length)
 	switch {
 	case tag>>16 == groupItems:
 		if tag == tagItem {
@@ -118,9 +135,18 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		return false, nil // the item's elements follow
 	case tag>>16 == groupPixels:
 		if length == undefinedLength || length > 64<<10 {
+			if d.open > 0 || d.at < d.end {
+				d.b.unread("DICOM: the pixels of a sequence end the reading")
+			}
 			return true, nil
 		}
 		return false, d.skip(length) // an icon
+	case tag == tagEncrypted:
+		d.b.partial("DICOM: encrypted attributes were not read")
+		if length == undefinedLength {
+			return false, nil
+		}
+		return false, d.skip(length)
 	case vr == "SQ":
 		return false, nil
 	case length == undefinedLength:
@@ -130,6 +156,8 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		return false, nil // implicit VR: only sequences have no length
 	case d.implicit && d.startsItem(length):
 		return false, nil
+	case vr == "UN" && tag>>16%2 == 0 && d.startsItem(length):
+		d.b.unread("DICOM: a sequence of unknown representation was not read")
 	}
 	if !wantedDICOM[tag] {
 		return false, d.skip(length)
@@ -138,8 +166,23 @@ func (d *dicomReader) element() (pixels bool, err error) {
 	if _, err := io.ReadFull(d.in, value); err != nil {
 		return false, errDICOM
 	}
+	d.at += int64(len(value))
+	d.work.spend(priceFact + len(value))
 	d.value(tag, d.decode(value))
 	return false, d.skip(length - uint32(len(value)))
+}
+
+// nest follows where sequences and items end.
+func (d *dicomReader) nest(tag uint32, vr string, length uint32) {
+	starts := tag == tagItem || tag>>16 != groupItems && (vr == "SQ" || d.implicit && length != undefinedLength && d.startsItem(length))
+	switch {
+	case tag == tagItemEnd || tag == tagSequenceEnd:
+		d.open--
+	case length == undefinedLength && tag>>16 != groupPixels:
+		d.open++
+	case starts:
+		d.end = max(d.end, d.at+int64(length))
+	}
 }
 
 // header reads tag, value representation ("" when implicit) and length.
@@ -148,6 +191,7 @@ func (d *dicomReader) header() (tag uint32, vr string, length uint32, err error)
 	if _, err = io.ReadFull(d.in, h[:]); err != nil {
 		return
 	}
+	d.at += int64(len(h))
 	tag = uint32(d.order.Uint16(h[:]))<<16 | uint32(d.order.Uint16(h[2:]))
 	if d.implicit || tag>>16 == groupItems {
 		return tag, "", d.order.Uint32(h[4:]), nil
@@ -157,6 +201,7 @@ func (d *dicomReader) header() (tag uint32, vr string, length uint32, err error)
 	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
 		var l [4]byte
 		_, err = io.ReadFull(d.in, l[:])
+		d.at += int64(len(l))
 		return tag, vr, d.order.Uint32(l[:]), err
 	}
 	if vr[0] < 'A' || vr[0] > 'Z' || vr[1] < 'A' || vr[1] > 'Z' {
@@ -175,9 +220,10 @@ func (d *dicomReader) startsItem(length uint32) bool {
 }
 
 func (d *dicomReader) skip(n uint32) error {
-	if _, err := io.CopyN(io.Discard, d.in, int64(n)); err != nil {
+	if _, err := d.in.Discard(int(n)); err != nil {
 		return errDICOM
 	}
+	d.at += int64(n)
 	return nil
 }
 
@@ -194,25 +240,21 @@ const (
 	tagModalities     = 0x00080061
 	tagInstitution    = 0x00080080
 	tagDepartment     = 0x00081040
+	tagEncrypted      = 0x04000500 // encrypted attributes
+
+	tagConfidentiality           = 0x00401008 // confidentiality code
+	tagConfidentialityConstraint = 0x00403001 // on the patient's data
 )
 
 var (
-	dicomDates = set(0x00080012, 0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002a, 0x0040a032, 0x0040a030, 0x0040a121, 0x0040a120,
+	dicomDates = set[uint32](0x00080012, 0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002a, 0x0040a032, 0x0040a030, 0x0040a121, 0x0040a120,
 		0x00400244, 0x00400250, 0x00400002, 0x300a0006, 0x30060008)
-	dicomAuthors = set(0x00081048, 0x00081050, 0x00081060, 0x0040a075)
-	dicomTitles  = set(0x00081030, 0x0008103e, 0x00420010, 0x00181030, 0x300a0003, 0x300a0002)
+	dicomAuthors = set[uint32](0x00081048, 0x00081050, 0x00081060, 0x0040a075)
+	dicomTitles  = set[uint32](0x00081030, 0x0008103e, 0x00420010, 0x00181030, 0x300a0003, 0x300a0002)
 
-	wantedDICOM = union(dicomDates, dicomAuthors, dicomTitles, set(tagTransferSyntax, tagCharset, tagCodeValue, tagCodeScheme,
-		tagPatientID, tagIssuer, tagBirthDate, tagOtherIDs, tagModality, tagModalities, tagInstitution, tagDepartment))
+	wantedDICOM = union(dicomDates, dicomAuthors, dicomTitles, set[uint32](tagTransferSyntax, tagCharset, tagCodeValue, tagCodeScheme,
+		tagPatientID, tagIssuer, tagBirthDate, tagOtherIDs, tagModality, tagModalities, tagInstitution, tagDepartment, tagConfidentiality, tagConfidentialityConstraint))
 )
-
-func set(tags ...uint32) map[uint32]bool {
-	m := make(map[uint32]bool)
-	for _, t := range tags {
-		m[t] = true
-	}
-	return m
-}
 
 func union(sets ...map[uint32]bool) map[uint32]bool {
 	m := make(map[uint32]bool)
@@ -260,6 +302,10 @@ func (d *dicomReader) value(tag uint32, v string) {
 		d.b.organisation(v)
 	case tag == tagDepartment:
 		d.b.department(v)
+	case tag == tagConfidentiality || tag == tagConfidentialityConstraint:
+		for label := range strings.SplitSeq(v, `\`) {
+			d.b.confidentiality(label)
+		}
 	case dicomDates[tag]:
 		for date := range strings.SplitSeq(v, `\`) {
 			d.b.date(date)
@@ -306,20 +352,21 @@ func (d *dicomReader) decode(value []byte) string {
 // unknown one. Escapes between several sets are not followed. Identifiers, codes and
 // dates are ASCII in all of them.
 func dicomCharset(v string) *encoding.Decoder {
-	sets := map[string]encoding.Encoding{
-		"ISO_IR 100": charmap.ISO8859_1, "ISO_IR 101": charmap.ISO8859_2, "ISO_IR 109": charmap.ISO8859_3, "ISO_IR 110": charmap.ISO8859_4,
-		"ISO_IR 144": charmap.ISO8859_5, "ISO_IR 127": charmap.ISO8859_6, "ISO_IR 126": charmap.ISO8859_7, "ISO_IR 138": charmap.ISO8859_8,
-		"ISO_IR 148": charmap.ISO8859_9, "ISO_IR 203": charmap.ISO8859_15, "ISO_IR 166": charmap.Windows874, "ISO_IR 13": japanese.ShiftJIS,
-		"GB18030": simplifiedchinese.GB18030, "GBK": simplifiedchinese.GBK, "ISO 2022 IR 149": korean.EUCKR, "ISO 2022 IR 87": japanese.ISO2022JP,
-	}
 	for name := range strings.SplitSeq(v, `\`) {
 		name = strings.TrimSpace(name)
-		if e, ok := sets[name]; ok {
+		if e, ok := dicomCharsets[name]; ok {
 			return e.NewDecoder()
 		}
-		if e, ok := sets[strings.Replace(name, "ISO 2022 IR", "ISO_IR", 1)]; ok {
+		if e, ok := dicomCharsets[strings.Replace(name, "ISO 2022 IR", "ISO_IR", 1)]; ok {
 			return e.NewDecoder()
 		}
 	}
 	return nil
+}
+
+var dicomCharsets = map[string]encoding.Encoding{
+	"ISO_IR 100": charmap.ISO8859_1, "ISO_IR 101": charmap.ISO8859_2, "ISO_IR 109": charmap.ISO8859_3, "ISO_IR 110": charmap.ISO8859_4,
+	"ISO_IR 144": charmap.ISO8859_5, "ISO_IR 127": charmap.ISO8859_6, "ISO_IR 126": charmap.ISO8859_7, "ISO_IR 138": charmap.ISO8859_8,
+	"ISO_IR 148": charmap.ISO8859_9, "ISO_IR 203": charmap.ISO8859_15, "ISO_IR 166": charmap.Windows874, "ISO_IR 13": japanese.ShiftJIS,
+	"GB18030": simplifiedchinese.GB18030, "GBK": simplifiedchinese.GBK, "ISO 2022 IR 149": korean.EUCKR, "ISO 2022 IR 87": japanese.ISO2022JP,
 }

@@ -113,14 +113,14 @@ modality CT
 
 func TestDICOM(t *testing.T) {
 	for _, syntax := range []string{explicitLittleEndian, implicitLittleEndian, explicitBigEndian, deflatedLittleEndian} {
-		doc, err := Extract(bytes.NewReader(dicomFile(syntax)))
+		doc, err := Extract(t.Context(), bytes.NewReader(dicomFile(syntax)))
 		if err != nil || show(doc) != dicomFacts {
 			t.Errorf("%s: %v\n%s", syntax, err, show(doc))
 		}
 	}
 	whole := dicomFile(explicitLittleEndian)
 	for n := range whole[:len(whole)-40] {
-		doc, err := Extract(bytes.NewReader(whole[:n]))
+		doc, err := Extract(t.Context(), bytes.NewReader(whole[:n]))
 		if err != nil || n > 200 && !strings.HasPrefix(doc.Kind, "dicom") {
 			t.Fatalf("cut at %d: %v\n%s", n, err, show(doc))
 		}
@@ -136,7 +136,7 @@ func TestDICOMWildLength(t *testing.T) {
 	w.header(0x00100020, "", 0xfffffff0)
 	w.WriteString("PID")
 	peak := watch(t, func() {
-		doc, err := Extract(&w.Buffer)
+		doc, err := Extract(t.Context(), &w.Buffer)
 		if err != nil || len(doc.Warnings) != 1 || doc.Kind != "dicom" {
 			t.Errorf("%v\n%s", err, show(doc))
 		}
@@ -162,7 +162,7 @@ func TestDICOMAgreesWithParser(t *testing.T) {
 			t.Logf("%s: the parser gives up: %v", filepath.Base(file), err)
 			continue
 		}
-		doc, err := Extract(bytes.NewReader(data))
+		doc, err := Extract(t.Context(), bytes.NewReader(data))
 		if err != nil || len(doc.Warnings) > 0 {
 			t.Errorf("%s: %v %v", file, err, doc.Warnings)
 		}

@@ -29,6 +29,11 @@ type Document struct {
 	// Warnings tell people which part could not be read, and why. They name no patient
 	// and quote no content.
 	Warnings []string
+
+	// Incomplete tells why codes, confidentiality, departments or organisations may be
+	// missing, or the kind may be wrong. It is empty for a record that was read in full.
+	// Like Warnings, it names no patient and quotes no content.
+	Incomplete []string
 }
 
 // Facts returns the facts that are indexed.
@@ -41,9 +46,10 @@ func (d Document) Facts() index.Facts {
 
 // Bounds on the facts of one document. A record with more gets a warning.
 const (
-	maxEach     = 8192 // values of each list
-	maxValue    = 1024 // bytes of one value; longer ones are cut
-	maxDepth    = 256  // levels of nesting
+	maxEach     = 8192    // values of each list
+	maxValue    = 1024    // bytes of one value; longer ones are cut
+	maxFacts    = 8 << 20 // bytes of all values
+	maxDepth    = 256     // levels of nesting
 	maxWarnings = 16
 )
 
@@ -51,103 +57,184 @@ const (
 // cleaned on the way, and empty ones dropped.
 type builder struct {
 	doc  Document
-	seen map[any]bool
+	work *budget
+	seen map[fact]bool
 	full map[string]bool
+	held int // bytes of all values
 }
 
-func newBuilder(mediaType, kind string) *builder {
-	return &builder{doc: Document{MediaType: mediaType, Kind: kind}, seen: make(map[any]bool), full: make(map[string]bool)}
+// A fact is a value, or a date, of a list. Identifiers and codes also have a system.
+type fact struct {
+	list, system, value string
+	date                index.Date
 }
 
-// discard drops all facts and warnings.
-func (b *builder) discard() { *b = *newBuilder(b.doc.MediaType, b.doc.Kind) }
+func newBuilder(mediaType, kind string, work *budget) *builder {
+	return &builder{doc: Document{MediaType: mediaType, Kind: kind}, work: work, seen: make(map[fact]bool), full: make(map[string]bool)}
+}
+
+// discard drops all facts and warnings. What was incomplete stays so.
+func (b *builder) discard() {
+	incomplete := b.doc.Incomplete
+	*b = *newBuilder(b.doc.MediaType, b.doc.Kind, b.work)
+	b.doc.Incomplete = incomplete
+}
 
 func (b *builder) warn(format string, args ...any) {
-	w := fmt.Sprintf(format, args...)
-	if len(b.doc.Warnings) < maxWarnings && !slices.Contains(b.doc.Warnings, w) {
-		b.doc.Warnings = append(b.doc.Warnings, w)
+	b.work.spend(priceFact)
+	b.doc.Warnings = addReason(b.doc.Warnings, fmt.Sprintf(format, args...))
+}
+
+// unread notes why the extraction is incomplete, without a warning.
+func (b *builder) unread(format string, args ...any) {
+	b.doc.Incomplete = addReason(b.doc.Incomplete, fmt.Sprintf(format, args...))
+}
+
+// partial warns that the extraction is incomplete.
+func (b *builder) partial(format string, args ...any) {
+	b.warn(format, args...)
+	b.unread(format, args...)
+}
+
+func addReason(to []string, text string) []string {
+	if len(to) < maxWarnings && !slices.Contains(to, text) {
+		to = append(to, text)
 	}
+	return to
 }
 
 var errDeep = errors.New("nested too deeply")
 
-// incomplete warns if a reader ended early: because of its limit, or else because of err.
+// incomplete warns if a reader ended early: because of its work, of its limit, or else
+// because of err.
 func (b *builder) incomplete(format string, in *input, err error) {
 	switch {
+	case b.work.spent() || errors.Is(err, errBudget):
+		b.partial("%s: it would take too much work or memory: the rest was not read", format)
 	case in.source.more:
-		b.warn("only the first %d MiB were read for the index", in.source.max>>20)
+		b.partial("only the first %d MiB were read for the index", in.source.max>>20)
 	case errors.Is(err, errDeep):
-		b.warn("%s: nested more than %d deep: the rest was not read", format, maxDepth)
+		b.partial("%s: nested more than %d deep: the rest was not read", format, maxDepth)
 	case err != nil:
-		b.warn("%s: malformed or cut off: the rest was not read", format)
+		b.partial("%s: malformed or cut off: the rest was not read", format)
 	}
+}
+
+// Lists by whose values import rules choose a policy. A value that is missing there makes
+// the extraction incomplete.
+const (
+	listCodes           = "codes"
+	listOrganisations   = "organisations"
+	listDepartments     = "departments"
+	listConfidentiality = "confidentiality codes"
+)
+
+func isLabel(list string) bool {
+	return list == listCodes || list == listOrganisations || list == listDepartments || list == listConfidentiality
 }
 
 // isNew reports whether a value of a list is new and still fits.
-func (b *builder) isNew(list string, value any, length int) bool {
-	key := [2]any{list, value}
-	if b.seen[key] {
+func (b *builder) isNew(f fact, length int) bool {
+	b.work.spend(priceFact)
+	if b.seen[f] {
 		return false
 	}
-	if length >= maxEach {
-		if !b.full[list] {
-			b.full[list] = true
-			b.warn("more than %d %s: the rest is not indexed", maxEach, list)
+	size := len(f.system) + len(f.value)
+	if length >= maxEach || b.held+size > maxFacts {
+		if !b.full[f.list] {
+			b.full[f.list] = true
+			switch {
+			case length < maxEach:
+				b.warn("more than %d MiB of facts: the rest is not indexed", maxFacts>>20)
+			default:
+				b.warn("more than %d %s: the rest is not indexed", maxEach, f.list)
+			}
+			if isLabel(f.list) {
+				b.unread("more %s than are read", f.list)
+			}
 		}
 		return false
 	}
-	b.seen[key] = true
+	b.held += size
+	b.seen[f] = true
 	return true
 }
 
+// clean cleans a value of a list and copies it: it may be a part of a long text.
+func (b *builder) clean(list, s string) string {
+	if len(s) >= maxValue && isLabel(list) {
+		b.unread("a value of the %s is longer than %d bytes", list, maxValue)
+	}
+	return clean(s)
+}
+
 func (b *builder) patient(system, value string) {
-	id := index.Identifier{System: clean(system), Value: clean(value)}
-	if id.Value != "" && b.isNew("patient identifiers", id, len(b.doc.Patients)) {
-		b.doc.Patients = append(b.doc.Patients, id)
+	f := fact{list: "patient identifiers", system: clean(system), value: clean(value)}
+	if f.value != "" && b.isNew(f, len(b.doc.Patients)) {
+		b.doc.Patients = append(b.doc.Patients, index.Identifier{System: f.system, Value: f.value})
 	}
 }
 
 func (b *builder) code(system, code string) {
-	c := index.Code{System: clean(system), Code: clean(code)}
-	if c.Code != "" && b.isNew("codes", c, len(b.doc.Codes)) {
-		b.doc.Codes = append(b.doc.Codes, c)
+	f := fact{list: listCodes, system: b.clean(listCodes, system), value: b.clean(listCodes, code)}
+	if f.value == "" {
+		return
+	}
+	if b.isNew(f, len(b.doc.Codes)) {
+		b.doc.Codes = append(b.doc.Codes, index.Code{System: f.system, Code: f.value})
 	}
 }
 
 func (b *builder) date(s string) {
-	if d, ok := index.ParseDate(s); ok && b.isNew("dates", d, len(b.doc.Dates)) {
+	if d, ok := index.ParseDate(s); ok && b.isNew(fact{list: "dates", date: d}, len(b.doc.Dates)) {
 		b.doc.Dates = append(b.doc.Dates, d)
 	}
 }
 
 func (b *builder) born(s string) {
-	if d, ok := index.ParseDate(s); ok && b.isNew("dates of birth", d, len(b.doc.Born)) {
+	if d, ok := index.ParseDate(s); ok && b.isNew(fact{list: "dates of birth", date: d}, len(b.doc.Born)) {
 		b.doc.Born = append(b.doc.Born, d)
 	}
 }
 
 func (b *builder) author(s string)       { b.text("authors", &b.doc.Authors, s) }
-func (b *builder) organisation(s string) { b.text("organisations", &b.doc.Organisations, s) }
-func (b *builder) department(s string)   { b.text("departments", &b.doc.Departments, s) }
+func (b *builder) organisation(s string) { b.text(listOrganisations, &b.doc.Organisations, s) }
+func (b *builder) department(s string)   { b.text(listDepartments, &b.doc.Departments, s) }
 func (b *builder) title(s string)        { b.text("titles", &b.doc.Titles, s) }
 func (b *builder) modality(s string)     { b.text("modalities", &b.doc.Modalities, s) }
 
-func (b *builder) confidentiality(s string) {
-	b.text("confidentiality codes", &b.doc.Confidentiality, strings.ToUpper(s))
-}
-
 func (b *builder) text(list string, to *[]string, s string) {
-	if s = clean(s); s != "" && b.isNew(list, s, len(*to)) {
+	if s = b.clean(list, s); s != "" && b.isNew(fact{list: list, value: s}, len(*to)) {
 		*to = append(*to, s)
 	}
 }
 
 // clean cuts a value to the bound, folds white space, and drops bytes that are not text.
+// The result shares no memory with a longer text.
 func clean(s string) string {
 	if len(s) > maxValue {
 		s = s[:maxValue]
 	}
+	if isClean(s) {
+		return strings.Clone(s)
+	}
 	return strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", " "), "")), " ")
+}
+
+// isClean reports whether a value is ASCII text with single spaces inside only.
+func isClean(s string) bool {
+	space := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c > ' ' && c < 0x80:
+			space = false
+		case c == ' ' && !space:
+			space = true
+		default:
+			return false
+		}
+	}
+	return s == "" || !space
 }
 
 // kindPart makes foreign text fit as a part of a kind: short, without spaces or colons.

@@ -20,12 +20,17 @@
 //	binary               as detected               other bytes: no facts
 //
 // A record is never refused. A record that is malformed, cut off, too long or nested too
-// deeply yields the facts before that point, and a warning.
+// deeply yields the facts before that point, and a warning. If the missing part may hold a
+// code, a confidentiality, a department or an organisation, Document.Incomplete has the
+// reason.
 //
-// Memory is bounded for every input. Values are cut to 1 KiB while they are read, nesting
-// is limited to 256 levels and each list to 8192 values. Elements without facts are
-// skipped as they stream by. Structured formats are read up to [MaxParsed] bytes. XML is
-// read up to [MaxXML], because its decoder holds one whole run of text.
+// Memory and work are bounded for every input, also for hostile ones: less than 150 MiB
+// and two seconds on an ordinary machine. Values are cut to 1 KiB while they are read,
+// nesting is limited to 256 levels and each list to 8192 values. Elements without facts
+// are skipped as they stream by. Structured formats are read up to [MaxParsed] bytes. XML
+// is read up to [MaxXML], because its decoder holds one whole run of text. Every reader
+// counts its work against one budget. A record that exceeds it is read no further. The
+// same record always gives the same facts, however slow the machine is.
 //
 // To add a format, write a file with its recogniser and its reader, and add a line to the
 // table in formats.go. A document type in XML is a line of the table in xml.go instead.
@@ -33,6 +38,7 @@ package emr
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 
@@ -40,11 +46,12 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// MaxParsed and MaxXML bound how many bytes of a record are parsed. The rest is not
-// looked at.
+// MaxParsed, MaxXML and MaxPDF bound how many bytes of a record are parsed. The rest is
+// not looked at.
 const (
 	MaxParsed = 64 << 20
 	MaxXML    = 16 << 20
+	MaxPDF    = 256 << 20
 )
 
 // Extract reads as much of a record as extraction needs and returns its facts. The
@@ -52,15 +59,17 @@ const (
 //
 // Errors:
 //   - the error of r, if r fails.
-func Extract(r io.Reader) (Document, error) { return extract(formats, r) }
+//   - the error of ctx, once it has ended.
+func Extract(ctx context.Context, r io.Reader) (Document, error) { return extract(ctx, formats, r) }
 
 // extract reads a record by the first of a table's candidates that does not decline it.
-func extract(table []format, r io.Reader) (Document, error) {
-	raw := newInput(r)
+func extract(ctx context.Context, table []format, r io.Reader) (Document, error) {
+	work := newBudget(ctx.Err)
+	raw := newInput(r, work)
 	text := raw
 	// A byte order mark shows the encoding of a text format.
 	if head := raw.head(); hasBOM(head) {
-		text = newInput(transform.NewReader(raw, unicodetext.BOMOverride(transform.Nop)))
+		text = newInput(transform.NewReader(raw, unicodetext.BOMOverride(transform.Nop)), work)
 	}
 	for _, f := range candidates(table, raw.head(), text.head()) {
 		in := text
@@ -68,14 +77,14 @@ func extract(table []format, r io.Reader) (Document, error) {
 			in = raw
 		}
 		in.limit(f.limit)
-		b := newBuilder(f.mediaType, f.kind)
+		b := newBuilder(f.mediaType, f.kind, work)
 		err := f.read(in, b)
 		if errors.Is(err, errDeclined) {
 			continue
 		}
 		b.incomplete(f.name, in, err)
 		if raw.err() != nil {
-			b.warn("the record could not be read to the end")
+			b.partial("the record could not be read to the end")
 		}
 		return b.doc, raw.err()
 	}

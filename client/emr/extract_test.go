@@ -196,14 +196,14 @@ func TestExtract(t *testing.T) {
 		"looks like a header": {"MSHello there, this is text", "text text/plain\ntitle MSHello there, this is text\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			doc, err := Extract(strings.NewReader(c.in))
+			doc, err := Extract(t.Context(), strings.NewReader(c.in))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := show(doc); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
-			slow, err := Extract(iotest.OneByteReader(strings.NewReader(c.in)))
+			slow, err := Extract(t.Context(), iotest.OneByteReader(strings.NewReader(c.in)))
 			if err != nil || show(slow) != c.want {
 				t.Errorf("byte by byte: %v\n%s", err, show(slow))
 			}
@@ -225,7 +225,7 @@ func bomb() string {
 func TestReaderError(t *testing.T) {
 	broken := errors.New("disk on fire")
 	for _, in := range []string{observation[:500], cda[:900], oru[:200], "%PDF-1.4\n", "some text", string(dicomFile(explicitLittleEndian))[:200], "\x00\x01"} {
-		doc, err := Extract(io.MultiReader(strings.NewReader(in), iotest.ErrReader(broken)))
+		doc, err := Extract(t.Context(), io.MultiReader(strings.NewReader(in), iotest.ErrReader(broken)))
 		if !errors.Is(err, broken) || doc.Kind == "" || doc.MediaType == "" || len(doc.Warnings) == 0 {
 			t.Errorf("%.10q: %v, %+v", in, err, doc)
 		}
@@ -234,11 +234,11 @@ func TestReaderError(t *testing.T) {
 
 func TestSink(t *testing.T) {
 	for _, in := range []string{observation, cda, oru, "", strings.Repeat("x\x00", 3<<20), "text"} {
-		want, err := Extract(strings.NewReader(in))
+		want, err := Extract(t.Context(), strings.NewReader(in))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := NewSink()
+		s := NewSink(t.Context())
 		n, err := io.CopyBuffer(struct{ io.Writer }{s}, struct{ io.Reader }{strings.NewReader(in)}, make([]byte, 1000))
 		if err != nil || n != int64(len(in)) {
 			t.Fatalf("%d of %d bytes, %v", n, len(in), err)
@@ -291,7 +291,7 @@ func TestLargeRecordsTakeLittleMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r.left = largeSize
 			peak := watch(t, func() {
-				doc, err := Extract(r)
+				doc, err := Extract(t.Context(), r)
 				if err != nil || doc.Kind == "" {
 					t.Errorf("%+v, %v", doc, err)
 				}
@@ -334,7 +334,7 @@ func FuzzExtract(f *testing.F) {
 		f.Add(dicomFile(syntax))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		doc, err := Extract(bytes.NewReader(data))
+		doc, err := Extract(t.Context(), bytes.NewReader(data))
 		if err != nil || doc.Kind == "" || doc.MediaType == "" {
 			t.Fatalf("%+v, %v", doc, err)
 		}

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/chartseal/chartseal/client/index"
@@ -13,6 +14,8 @@ type fhirWalker struct {
 	frames []fhirFrame
 	kind   string // resource type of the first resource
 	listed bool   // resources stand in an array at the top
+
+	resources bool // there is a resource, perhaps deep in other JSON
 }
 
 // A fhirFrame is an open object or array. Its members come in any order, so those that
@@ -22,6 +25,7 @@ type fhirFrame struct {
 	array       bool
 	members     [memberCount]string
 	identifiers []index.Identifier // of children named identifier
+	twice       bool               // system or code is there twice, and differs
 }
 
 // A member is a string of an object that is judged together with its other members.
@@ -63,6 +67,9 @@ func (w *fhirWalker) scalar(key, text string) {
 		return
 	}
 	f := &w.frames[len(w.frames)-1]
+	if w.isSecurity(key) { // a code, where a coding is due
+		w.b.confidentiality(text)
+	}
 	if f.array {
 		if isFHIRDate(f.key, text) { // such as Timing.event
 			w.b.date(text)
@@ -71,12 +78,15 @@ func (w *fhirWalker) scalar(key, text string) {
 	}
 	m, ok := members[key]
 	switch {
+	case key == "confidentiality": // of a Composition
+		w.b.confidentiality(text)
 	case !ok:
 		// lastUpdated is administrative.
 		if key != "lastUpdated" && isFHIRDate(key, text) {
 			w.b.date(text)
 		}
 	case m == fhirResourceType:
+		w.resources = true
 		text = kindPart(text)
 		// The first one at the top decides the kind, even of a record that breaks off
 		// later.
@@ -85,8 +95,25 @@ func (w *fhirWalker) scalar(key, text string) {
 		}
 		fallthrough
 	default:
+		f.twice = f.twice || (m == fhirSystem || m == fhirCode) && f.members[m] != "" && f.members[m] != text
 		f.members[m] = text
 	}
+}
+
+func (w *fhirWalker) bare(key string) {
+	if len(w.frames) > 0 && w.isSecurity(key) {
+		w.b.confidentiality("")
+	}
+}
+
+// isSecurity reports whether a member, or an element of the current array, is a security
+// label of a resource.
+func (w *fhirWalker) isSecurity(key string) bool {
+	f := &w.frames[len(w.frames)-1]
+	if f.array {
+		return f.key == "security" && w.in("meta")
+	}
+	return key == "security" && f.key == "meta"
 }
 
 // isFHIRDate tells dates from other strings. The form suffices for whole days. A year or
@@ -114,6 +141,10 @@ func (w *fhirWalker) end() {
 		}
 		return
 	}
+	if f.twice {
+		w.b.unread("a code or its system is there twice")
+	}
+	w.security(f)
 	switch {
 	case f.members[fhirResourceType] != "":
 		w.resource(f)
@@ -160,13 +191,19 @@ func (w *fhirWalker) coding(f fhirFrame) {
 	if w.in("serviceType") || w.in("specialty") {
 		w.b.department(f.members[fhirDisplay])
 	}
-	switch f.key {
-	case "modality":
+	if f.key == "modality" {
 		w.b.modality(code)
-	case "security":
-		if strings.HasSuffix(system, "/v3-Confidentiality") || strings.HasSuffix(system, "/v3/Confidentiality") {
-			w.b.confidentiality(code)
-		}
+	}
+}
+
+// security takes a coding of confidentiality, wherever it is. In an element for security
+// labels, the code suffices. Labels of other systems, such as obligations, are no
+// confidentiality.
+func (w *fhirWalker) security(f fhirFrame) {
+	system, code := labelSystemOf(f.members[fhirSystem]), f.members[fhirCode]
+	label := f.key == "security" && w.in("meta") || f.key == "coding" && w.in("securityLabel")
+	if system != otherSystem || label && (f.members[fhirSystem] == "" || isConfidentialityCode(code)) {
+		w.b.confidentialityOf(system, cmp.Or(code, f.members[fhirDisplay]))
 	}
 }
 

@@ -40,7 +40,7 @@ const (
 // the greatest strength. Among equals the earlier line wins.
 var formats = []format{
 	{"DICOM", "application/dicom", "dicom", MaxParsed, true, isDICOM, readDICOM},
-	{"PDF", "application/pdf", "pdf", 0, true, isPDF, readPDF},
+	{"PDF", "application/pdf", "pdf", MaxPDF, true, isPDF, readPDF},
 	{"HL7 v2", "x-application/hl7-v2+er7", "hl7v2", MaxParsed, false, isHL7, readHL7},
 	{"JSON", "application/json", "json", MaxParsed, false, isJSON, readJSON},
 	{"XML", "text/xml", "xml", MaxXML, false, isXML, readXML(xmlFormats)},

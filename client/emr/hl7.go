@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	maxSegment = 64 << 10 // bytes of one segment that are read; embedded documents are longer
-	maxRepeats = 256      // of one field
+	maxField   = 64 << 10  // bytes of one field that are read; embedded documents are longer
+	maxSegment = 256 << 10 // bytes of one segment that are read
+	maxRepeats = 256       // of one field
 )
 
 // isHL7 looks for the header of a message, file or batch: MSH, FHS or BHS, the field
@@ -63,6 +64,9 @@ type hl7Reader struct {
 	header  bool              // a message header was read
 	charset encoding.Encoding // of MSH-18; nil for none or an unknown one
 	known   map[string]bool   // cache of isKnown
+	cut     []int             // fields of the current segment that were cut
+	long    bool              // the current segment was cut
+	expects map[string]int    // segments that must still come, by name
 
 	// Separators. Those that the header does not define are spaces.
 	fieldSep, componentSep, repetitionSep, escape, subcomponentSep byte
@@ -70,31 +74,53 @@ type hl7Reader struct {
 
 // readHL7 reads HL7 v2 in the encoding with separators (ER7), segment by segment.
 func readHL7(in *input, b *builder) error {
-	h := &hl7Reader{b: b}
+	h := &hl7Reader{b: b, expects: make(map[string]int)}
 	for {
-		segment, err := readSegment(in.Reader)
-		h.segment(h.decode(segment))
+		segment, err := h.readSegment(in.Reader)
+		h.segment(h.decode(segment), err != nil)
 		if err != nil {
 			break
 		}
 	}
 	if !h.header {
-		b.warn("HL7 v2: no message header could be read")
+		b.partial("HL7 v2: no message header could be read")
+	}
+	for name, n := range h.expects {
+		if n > 0 {
+			b.unread("HL7 v2: a segment %s is missing", name)
+		}
 	}
 	return nil
 }
 
-// readSegment reads up to a carriage return or a line feed and keeps the beginning of a
-// long segment.
-func readSegment(in *bufio.Reader) ([]byte, error) {
+// readSegment reads up to a carriage return or a line feed. It keeps the beginnings of a
+// long field and of a long segment.
+func (h *hl7Reader) readSegment(in *bufio.Reader) ([]byte, error) {
 	var out []byte
+	field, length := 0, 0
+	h.cut, h.long = h.cut[:0], false
+	sep := h.fieldSep
 	for {
 		c, err := in.ReadByte()
 		if err != nil || c == '\r' || c == '\n' {
-			return bytes.TrimLeft(out, "\v\x1c \t"), err
+			return out, err
 		}
-		if len(out) < maxSegment {
+		switch {
+		case len(out) == 0 && (c == '\v' || c == '\x1c' || c == ' ' || c == '\t'):
+			continue
+		case len(out) == 3 && isHL7Header(string(out)):
+			sep = c
+		}
+		if length++; len(out) >= 3 && c == sep {
+			field, length = field+1, 0
+		}
+		switch {
+		case len(out) >= maxSegment:
+			h.long = true
+		case length <= maxField:
 			out = append(out, c)
+		case len(h.cut) == 0 || h.cut[len(h.cut)-1] != field:
+			h.cut = append(h.cut, field)
 		}
 	}
 }
@@ -142,8 +168,17 @@ func hl7Charset(name string) encoding.Encoding {
 	return charset
 }
 
-func (h *hl7Reader) segment(text string) {
-	if len(text) < 4 {
+// segment takes facts from a segment. The last one may have been cut off.
+func (h *hl7Reader) segment(text string, last bool) {
+	if text == "" {
+		return
+	}
+	h.b.work.spend(priceToken)
+	if !isSegmentName(text[:min(3, len(text))]) {
+		h.b.partial("HL7 v2: a line is no segment")
+		return
+	}
+	if len(text) == 3 {
 		return
 	}
 	name := text[:3]
@@ -156,6 +191,7 @@ func (h *hl7Reader) segment(text string) {
 		h.componentSep, h.repetitionSep, h.escape, h.subcomponentSep = chars[0], chars[1], chars[2], chars[3]
 	}
 	if h.fieldSep == 0 || text[3] != h.fieldSep {
+		h.b.partial("HL7 v2: a line is no segment")
 		return
 	}
 	fields := strings.Split(text, string(h.fieldSep))
@@ -167,6 +203,15 @@ func (h *hl7Reader) segment(text string) {
 			return fields[n]
 		}
 		return ""
+	}
+	h.b.work.spend(len(fields) * priceField)
+	if strings.IndexByte(text, h.componentSep) >= 0 {
+		h.b.work.spend(len(fields) * priceField)
+	}
+	h.cutFields(name, field)
+	h.expect(name, field)
+	if labels := hl7Confidentialities[name]; last && len(labels) > 0 && (header || len(fields) <= labels[0]+1) {
+		h.b.unread("HL7 v2: the last segment may be cut off")
 	}
 	for _, n := range hl7Dates[name] {
 		for _, rep := range h.repeats(field(n)) {
@@ -180,6 +225,11 @@ func (h *hl7Reader) segment(text string) {
 		}
 	}
 	h.codes(name, fields)
+	for _, n := range hl7Confidentialities[name] {
+		for _, rep := range h.repeats(field(n)) {
+			h.confidentiality(rep)
+		}
+	}
 	switch name {
 	case "MSH":
 		h.messageHeader(field)
@@ -190,7 +240,23 @@ func (h *hl7Reader) segment(text string) {
 		h.b.department(h.part(field(10), 0))
 	case "OBX":
 		h.observation(field)
+	case "PD1": // protection indicator
+		h.protected(field(12))
+	case "PV2": // visit protection indicator
+		h.protected(field(22))
+	case "ARV":
+		h.accessRestriction(field)
 	}
+}
+
+// isSegmentName accepts a capital letter and two more or digits.
+func isSegmentName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !(c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return len(s) == 3
 }
 
 func (h *hl7Reader) messageHeader(field func(int) string) {
@@ -266,6 +332,9 @@ func (h *hl7Reader) codes(name string, fields []string) {
 func (h *hl7Reader) coded(rep string, all bool) {
 	for _, at := range []int{0, 3} {
 		code, system := h.part(rep, at), h.part(rep, at+2)
+		if labels := labelSystemOf(system); labels != otherSystem {
+			h.b.confidentialityOf(labels, code)
+		}
 		if code != "" && (h.isKnown(system) || all && system != "") {
 			h.b.code(system, code)
 		} else if all && at == 0 && code != "" && system == "" {
@@ -285,7 +354,9 @@ func (h *hl7Reader) isKnown(system string) bool {
 		if h.known == nil || len(h.known) > 1000 {
 			h.known = make(map[string]bool)
 		}
-		h.known[system] = known
+		if len(system) <= maxValue {
+			h.known[strings.Clone(system)] = known
+		}
 	}
 	return known
 }
@@ -298,6 +369,10 @@ func (h *hl7Reader) repeats(field string) []string {
 		return []string{field}
 	}
 	parts := strings.SplitN(field, string(h.repetitionSep), maxRepeats+1)
+	h.b.work.spend(len(parts) * 2 * priceField)
+	if len(parts) > maxRepeats {
+		h.b.partial("HL7 v2: a field is repeated more than %d times: the rest was not read", maxRepeats)
+	}
 	return parts[:min(len(parts), maxRepeats)]
 }
 

@@ -12,16 +12,17 @@ const (
 	inputSize = 64 << 10 // bytes that a reader may peek at before it declines a record
 )
 
-// An input is a record on its way to a reader. All its bytes pass here, so bounds on the
-// work for one record belong here.
+// An input is a record on its way to a reader. All its bytes pass here, so that bounds on
+// the work for one record hold for every reader.
 type input struct {
 	*bufio.Reader
 	source *bounded
+	work   *budget
 }
 
-func newInput(r io.Reader) *input {
-	source := &bounded{r: r, max: math.MaxInt64}
-	return &input{bufio.NewReaderSize(source, inputSize), source}
+func newInput(r io.Reader, work *budget) *input {
+	source := &bounded{r: r, max: math.MaxInt64, work: work}
+	return &input{bufio.NewReaderSize(source, inputSize), source, work}
 }
 
 // limit ends the input after that many bytes. Zero sets no limit.
@@ -38,27 +39,38 @@ func (in *input) head() []byte {
 	return head
 }
 
-// err returns the failure of the underlying reader. Parsers report it in words of their
-// own.
-func (in *input) err() error { return in.source.err }
+// err returns the failure of the underlying reader, or the reason to stop. Parsers report
+// it in words of their own.
+func (in *input) err() error {
+	if in.work.stopped != nil {
+		return in.work.stopped
+	}
+	return in.source.err
+}
 
-// bounded reads up to max bytes, and remembers whether there were more.
+// bounded reads up to max bytes, and remembers whether there were more. It fails once the
+// work is spent or the caller gives up.
 type bounded struct {
 	r    io.Reader
 	max  int64
 	read int64
 	more bool
 	err  error
+	work *budget
 }
 
 func (s *bounded) Read(p []byte) (int, error) {
+	if err := s.work.check(); err != nil {
+		return 0, err
+	}
 	end := s.read >= s.max
 	if end {
 		var one [1]byte // shows whether there is more
 		p = one[:]
 	}
 	n, err := s.r.Read(p[:min(int64(len(p)), max(1, s.max-s.read))])
-	if err != nil && !errors.Is(err, io.EOF) {
+	s.work.spend((n + 3) / 4)
+	if err != nil && !errors.Is(err, io.EOF) && s.work.check() == nil {
 		s.err = err
 	}
 	if end {

@@ -14,13 +14,16 @@ var isJSON = startsWith("{[")
 // readJSON reads FHIR. Other JSON yields no facts.
 func readJSON(in *input, b *builder) error {
 	w := &fhirWalker{b: b}
-	s := &jsonScanner{in: in.Reader, events: w}
+	s := &jsonScanner{in: in.Reader, events: w, work: in.work}
 	err := s.run()
 	for len(w.frames) > 0 { // elements that were open where the input broke off
 		w.end()
 	}
 	switch {
 	case w.kind == "":
+		if w.resources || len(b.doc.Codes)+len(b.doc.Confidentiality) > 0 {
+			b.inside()
+		}
 		b.discard()
 	case s.values > 1 || w.listed:
 		b.doc.MediaType, b.doc.Kind = "application/fhir+ndjson", "fhir:ndjson"
@@ -37,7 +40,8 @@ var errJSON = errors.New("malformed JSON")
 type jsonEvents interface {
 	begin(key string, array bool)
 	end()
-	scalar(key, value string) // strings only
+	scalar(key, value string) // a string
+	bare(key string)          // a number, true, false or null
 }
 
 // jsonScanner reads JSON without holding it: a string of a gigabyte costs no more than
@@ -45,6 +49,7 @@ type jsonEvents interface {
 // whole. The scanner is lenient about what it skips; it is not a validator.
 type jsonScanner struct {
 	in     *bufio.Reader
+	work   *budget
 	events jsonEvents
 	arrays []bool // open containers: array or object
 	values int    // complete top-level values
@@ -61,8 +66,10 @@ func (s *jsonScanner) run() error {
 		if err != nil {
 			return errJSON
 		}
+		s.work.spend(priceField)
 		switch {
 		case c == '{' || c == '[':
+			s.work.spend(priceNesting)
 			if len(s.arrays) >= maxDepth {
 				return errDeep
 			}
@@ -99,6 +106,7 @@ func (s *jsonScanner) run() error {
 			if err := s.bare(); err != nil {
 				return err
 			}
+			s.events.bare(key)
 		default:
 			return errJSON
 		}
@@ -142,25 +150,38 @@ func (s *jsonScanner) bare() error {
 func (s *jsonScanner) text() (string, error) {
 	var out []byte
 	for {
-		c, err := s.in.ReadByte()
-		if err != nil {
-			return "", errJSON
+		if s.in.Buffered() == 0 {
+			if _, err := s.in.Peek(1); err != nil {
+				return "", errJSON
+			}
 		}
-		switch c {
-		case '"':
-			return string(out), nil
-		case '\\':
-			r, err := s.escape()
-			if err != nil {
-				return "", err
+		plain, _ := s.in.Peek(s.in.Buffered())
+		n := 0
+		for n < len(plain) && plain[n] != '"' && plain[n] != '\\' {
+			n++
+		}
+		part := plain[:min(n, max(0, maxValue-len(out)))]
+		if n == len(plain) {
+			out = append(out, part...)
+			s.in.Discard(n)
+			continue
+		}
+		if plain[n] == '"' {
+			text := string(part)
+			if len(out) > 0 {
+				text = string(append(out, part...))
 			}
-			if len(out) < maxValue {
-				out = utf8.AppendRune(out, r)
-			}
-		default:
-			if len(out) < maxValue {
-				out = append(out, c)
-			}
+			s.in.Discard(n + 1)
+			return text, nil
+		}
+		out = append(out, part...)
+		s.in.Discard(n + 1)
+		r, err := s.escape()
+		if err != nil {
+			return "", err
+		}
+		if len(out) < maxValue {
+			out = utf8.AppendRune(out, r)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"compress/zlib"
 	"html"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -21,13 +20,17 @@ const (
 	pdfOverlap = 256 << 10 // of two windows
 	pdfDict    = 16 << 10  // bytes of a dictionary that are read
 	pdfInflate = 1 << 20   // bytes of an inflated object stream
-	pdfStreams = 256       // object streams that are inflated
+
+	pricePDFStream = 4 << 10 // to begin an object stream
+	pricePDFByte   = 4       // of a dictionary
 )
 
 type pdfReader struct {
 	b         *builder
+	work      *budget
 	encrypted bool
-	streams   int
+	flate     io.ReadCloser // used again for every object stream
+	inflated  bytes.Buffer
 }
 
 func isPDF(head []byte) strength {
@@ -38,13 +41,12 @@ func isPDF(head []byte) strength {
 }
 
 func readPDF(in *input, b *builder) error {
-	p := &pdfReader{b: b}
+	p := &pdfReader{b: b, work: in.work}
 	buf := make([]byte, 0, pdfWindow)
 	for {
 		n, err := io.ReadFull(in, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		p.scan(buf, true)
-		p.encrypted = p.encrypted || bytes.Contains(buf, []byte("/Encrypt"))
 		if err != nil {
 			break
 		}
@@ -52,57 +54,94 @@ func readPDF(in *input, b *builder) error {
 	}
 	if p.encrypted { // and with it the strings
 		b.discard()
-		b.warn("PDF: encrypted: nothing could be read")
+		b.partial("PDF: encrypted: nothing could be read")
 	}
 	return nil
 }
 
-var (
-	pdfInfoKey   = regexp.MustCompile(`/(Producer|Creator|CreationDate|ModDate)\b`)
-	pdfObjStream = regexp.MustCompile(`/Type\s*/ObjStm\b`)
-	pdfXMPDate   = regexp.MustCompile(`xmp:(?:CreateDate|ModifyDate)(?:>|=["'])([^<"']{4,40})[<"']`)
-	pdfXMPTitle  = regexp.MustCompile(`<dc:title>\s*<rdf:Alt>\s*<rdf:li[^>]{0,80}>([^<]{1,1000})</rdf:li>`)
-	pdfXMPAuthor = regexp.MustCompile(`<dc:creator>\s*<rdf:Seq>\s*<rdf:li[^>]{0,80}>([^<]{1,1000})</rdf:li>`)
-)
-
-// scan takes facts from a window of the file or from an object stream.
+// scan takes facts from a window of the file or from an object stream. It ends early once
+// the work is spent.
 func (p *pdfReader) scan(buf []byte, file bool) {
+	if file {
+		p.xmp(buf)
+	}
 	done := 0 // end of the last dictionary
-	for _, at := range pdfInfoKey.FindAllIndex(buf, -1) {
-		if at[0] >= done {
-			if dict, end := dictAround(buf, max(done, at[0]-pdfDict), at[0]); dict != nil {
+	for at := 0; !p.work.spent(); at++ {
+		i := bytes.IndexByte(buf[at:], '/')
+		if i < 0 {
+			return
+		}
+		at += i
+		p.work.spend(2)
+		switch name := buf[at:]; {
+		case isPDFInfoKey(name):
+			if at < done {
+				continue
+			}
+			if dict, end := p.dictAround(buf, max(done, at-pdfDict), at); dict != nil {
 				p.info(dict)
 				done = end
 			}
+		case !file:
+		case bytes.HasPrefix(name, []byte("/Encrypt")):
+			p.encrypted = true
+		default:
+			if n := pdfObjectStream(name); n > 0 {
+				p.objectStream(buf[at+n:])
+			}
 		}
-	}
-	if !file {
-		return
-	}
-	for _, m := range pdfXMPDate.FindAllSubmatch(buf, 8) {
-		p.b.date(string(m[1]))
-	}
-	for _, m := range pdfXMPTitle.FindAllSubmatch(buf, 2) {
-		p.b.title(html.UnescapeString(string(m[1])))
-	}
-	for _, m := range pdfXMPAuthor.FindAllSubmatch(buf, 2) {
-		p.b.author(html.UnescapeString(string(m[1])))
-	}
-	for _, at := range pdfObjStream.FindAllIndex(buf, -1) {
-		p.objectStream(buf[at[1]:])
 	}
 }
 
+// isPDFInfoKey reports whether a text begins with a key of the information dictionary
+// that hardly any other dictionary has.
+func isPDFInfoKey(b []byte) bool {
+	for _, key := range []string{"/Producer", "/Creator", "/CreationDate", "/ModDate"} {
+		if len(b) >= len(key) && string(b[:len(key)]) == key {
+			return len(b) == len(key) || !isWordByte(b[len(key)])
+		}
+	}
+	return false
+}
+
+func isWordByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// pdfObjectStream returns the length of "/Type /ObjStm" if a text begins with it.
+func pdfObjectStream(b []byte) int {
+	rest, ok := bytes.CutPrefix(b, []byte("/Type"))
+	if !ok {
+		return 0
+	}
+	rest, ok = bytes.CutPrefix(trimPDFSpace(rest), []byte("/ObjStm"))
+	if !ok || len(rest) > 0 && isWordByte(rest[0]) {
+		return 0
+	}
+	return len(b) - len(rest)
+}
+
+// trimPDFSpace drops white space, as much as a writer would put between two names.
+func trimPDFSpace(b []byte) []byte {
+	n := 0
+	for n < min(len(b), 256) && strings.IndexByte(" \t\r\n\f\x00", b[n]) >= 0 {
+		n++
+	}
+	return b[n:]
+}
+
 // dictAround returns the dictionary around the key at a position, and its end.
-func dictAround(buf []byte, from, at int) (map[string]string, int) {
+func (p *pdfReader) dictAround(buf []byte, from, at int) (map[string]string, int) {
 	before := at
 	for range 8 { // dictionaries between, at most
 		open := bytes.LastIndex(buf[from:before], []byte("<<"))
-		if open < 0 {
+		p.work.spend((before - from - max(open, 0)) / 4)
+		if open < 0 || p.work.spent() {
 			return nil, 0
 		}
 		open += from
 		dict, end := parsePDFDict(buf[open:min(len(buf), open+pdfDict)])
+		p.work.spend(end * pricePDFByte)
 		if end += open; end > at {
 			return dict, end
 		}
@@ -114,16 +153,96 @@ func dictAround(buf []byte, from, at int) (map[string]string, int) {
 // objectStream inflates and scans the stream whose dictionary goes on at rest.
 func (p *pdfReader) objectStream(rest []byte) {
 	i := bytes.Index(rest[:min(len(rest), 1024)], []byte("stream"))
-	if i < 0 || p.streams >= pdfStreams {
+	if i < 0 {
 		return
 	}
-	p.streams++
-	z, err := zlib.NewReader(bytes.NewReader(bytes.TrimLeft(rest[i+len("stream"):], "\r\n")))
-	if err != nil {
+	p.work.spend(pricePDFStream)
+	if p.work.check() != nil {
 		return
 	}
-	content, _ := io.ReadAll(io.LimitReader(z, pdfInflate)) // an incomplete one is scanned as far as it goes
-	p.scan(content, false)
+	deflated := bytes.NewReader(bytes.TrimLeft(rest[i+len("stream"):], "\r\n"))
+	if p.flate == nil {
+		z, err := zlib.NewReader(deflated)
+		if err != nil {
+			return
+		}
+		p.flate = z
+	} else if p.flate.(zlib.Resetter).Reset(deflated, nil) != nil {
+		return
+	}
+	p.inflated.Reset()
+	p.inflated.ReadFrom(io.LimitReader(p.flate, pdfInflate+1)) // an incomplete one is scanned as far as it goes
+	p.work.spend(p.inflated.Len())
+	content := p.inflated.Bytes()
+	if len(content) > pdfInflate {
+		p.b.partial("PDF: only the first %d MiB of an object stream were read", pdfInflate>>20)
+	}
+	p.scan(content[:min(len(content), pdfInflate)], false)
+}
+
+// Facts of a kind that are taken from the XMP of a window.
+const (
+	xmpDates = 8
+	xmpTexts = 2
+)
+
+// xmp takes facts from XMP, the metadata in XML.
+func (p *pdfReader) xmp(buf []byte) {
+	eachXMP(buf, "xmp:", xmpDates, xmpDate, p.b.date)
+	eachXMP(buf, "<dc:title>", xmpTexts, xmpText("Alt"), p.b.title)
+	eachXMP(buf, "<dc:creator>", xmpTexts, xmpText("Seq"), p.b.author)
+}
+
+// eachXMP calls each for values after a name.
+func eachXMP(buf []byte, name string, most int, value func([]byte) string, each func(string)) {
+	for most > 0 {
+		i := bytes.Index(buf, []byte(name))
+		if i < 0 {
+			return
+		}
+		buf = buf[i+len(name):]
+		if v := value(buf); v != "" {
+			each(html.UnescapeString(v))
+			most--
+		}
+	}
+}
+
+// xmpDate reads an attribute or the text of an element.
+func xmpDate(b []byte) string {
+	name, ok := bytes.CutPrefix(b, []byte("CreateDate"))
+	if !ok {
+		if name, ok = bytes.CutPrefix(b, []byte("ModifyDate")); !ok {
+			return ""
+		}
+	}
+	for _, open := range []string{">", `="`, "='"} {
+		if rest, ok := bytes.CutPrefix(name, []byte(open)); ok {
+			rest = rest[:min(len(rest), 41)]
+			return string(rest[:max(0, bytes.IndexAny(rest, `<"'`))])
+		}
+	}
+	return ""
+}
+
+// xmpText returns a reader for the first text of a list of texts.
+func xmpText(list string) func([]byte) string {
+	return func(b []byte) string {
+		for _, want := range []string{"<rdf:" + list + ">", "<rdf:li"} {
+			rest, ok := bytes.CutPrefix(trimPDFSpace(b), []byte(want))
+			if !ok {
+				return ""
+			}
+			b = rest
+		}
+		b = b[:min(len(b), maxValue+100)]
+		_, b, _ = bytes.Cut(b, []byte(">"))
+		text, rest, _ := bytes.Cut(b, []byte("<"))
+		if !bytes.HasPrefix(rest, []byte("/rdf:li>")) {
+			return ""
+		}
+		return string(text)
+	}
 }
 
 // info takes facts from the information dictionary. Dictionaries of annotations, file

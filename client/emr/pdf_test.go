@@ -36,7 +36,7 @@ func TestPDF(t *testing.T) {
 		"broken":    {"%PDF-1.4\n<< /Title (never closed /Producer <", ""},
 		"nothing":   {"junk first\n%PDF-1.4\n", ""},
 	} {
-		doc, err := Extract(strings.NewReader(c.in))
+		doc, err := Extract(t.Context(), strings.NewReader(c.in))
 		if want := "pdf application/pdf\n" + c.want; err != nil || show(doc) != want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", name, err, show(doc), want)
 		}

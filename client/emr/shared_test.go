@@ -28,7 +28,7 @@ func TestSharedRecords(t *testing.T) {
 				return err
 			}
 			defer file.Close()
-			doc, err := Extract(file)
+			doc, err := Extract(t.Context(), file)
 			if err != nil {
 				t.Errorf("%s: %v", path, err)
 			}
@@ -69,7 +69,7 @@ func TestFHIRAgreesWithDecodedTree(t *testing.T) {
 		if err := json.Unmarshal(data, &tree); err != nil {
 			t.Fatal(err)
 		}
-		doc, err := Extract(strings.NewReader(string(data)))
+		doc, err := Extract(t.Context(), strings.NewReader(string(data)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"context"
 	"errors"
 	"io"
 )
@@ -15,12 +16,12 @@ type Sink struct {
 
 var errEnough = errors.New("nothing more to extract")
 
-// NewSink starts an extraction. Always call Close.
-func NewSink() *Sink {
+// NewSink starts an extraction. It stops early once ctx has ended. Always call Close.
+func NewSink(ctx context.Context) *Sink {
 	r, w := io.Pipe()
 	s := &Sink{pipe: w, done: make(chan Document, 1)}
 	go func() {
-		doc, _ := Extract(r) // its only error is that of CloseWithError
+		doc, _ := Extract(ctx, r) // its only error is that of ctx: the pipe has none
 		r.CloseWithError(errEnough)
 		s.done <- doc
 	}()

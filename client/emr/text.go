@@ -44,6 +44,10 @@ var isoDate = regexp.MustCompile(`\b(?:18|19|20|21)\d\d-\d\d-\d\d(?:\b|T\d\d)`)
 // readText takes the first line that is not empty as the title, and full ISO dates.
 func readText(in *input, b *builder) error {
 	data, err := io.ReadAll(in)
+	b.findMarks(data)
+	if endsLikeMarkup(data) {
+		b.inside()
+	}
 	if len(data) >= utf8.UTFMax && !utf8.Valid(data[:len(data)-utf8.UTFMax]) {
 		if s, err := charmap.Windows1252.NewDecoder().Bytes(data); err == nil {
 			data = s

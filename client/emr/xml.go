@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/xml"
 	"io"
@@ -36,14 +37,16 @@ var isXML = startsWith("<")
 // facts.
 //
 // encoding/xml never expands the entities that a document declares, so entity bombs do
-// nothing. It holds the open elements and one run of text. The limits on depth and length
-// bound both.
+// nothing. It holds the open elements with their names, one run of text, and all
+// attributes of an element at once. The limits on depth, length and attributes bound them.
 func readXML(table []xmlFormat) func(*input, *builder) error {
 	return func(in *input, b *builder) error { return walkXML(table, in, b) }
 }
 
 func walkXML(table []xmlFormat, in *input, b *builder) error {
-	d := xml.NewDecoder(asXML10(in))
+	begin := in.head()
+	source := &xmlSource{Reader: bufio.NewReaderSize(asXML10(in), 4<<10)}
+	d := xml.NewDecoder(source)
 	d.Entity = xml.HTMLEntity // single characters, which some senders leave in narrative text
 	d.CharsetReader = func(label string, input io.Reader) (io.Reader, error) {
 		enc, err := ianaindex.IANA.Encoding(label)
@@ -53,13 +56,19 @@ func walkXML(table []xmlFormat, in *input, b *builder) error {
 		return enc.NewDecoder().Reader(input), nil
 	}
 	var w xmlWalker
-	depth := 0
+	var open []int // attributes of the open elements
+	depth, attributes, roots := 0, 0, 0
 	var err error
 	for {
+		source.equals = 0
+		in.work.spend(priceToken)
 		var t xml.Token
 		if t, err = d.Token(); err != nil {
-			if err == io.EOF && depth == 0 {
+			switch {
+			case err == io.EOF && depth == 0:
 				err = nil
+			case source.equals > maxAttributes:
+				err = errBudget
 			}
 			break
 		}
@@ -68,7 +77,15 @@ func walkXML(table []xmlFormat, in *input, b *builder) error {
 			if depth++; depth > maxDepth {
 				err = errDeep
 			}
+			in.work.spend(len(t.Attr) * priceField)
+			open = append(open, len(t.Attr))
+			if attributes += len(t.Attr); attributes > maxAttributes {
+				err = errBudget
+			}
 			if depth == 1 {
+				if roots++; roots > 1 {
+					b.unread("more than one document")
+				}
 				w = newXMLWalker(table, b, t.Name)
 			}
 			if w != nil {
@@ -76,6 +93,8 @@ func walkXML(table []xmlFormat, in *input, b *builder) error {
 			}
 		case xml.EndElement:
 			depth--
+			attributes -= open[depth]
+			open = open[:depth]
 			if w != nil {
 				w.end()
 			}
@@ -91,7 +110,40 @@ func walkXML(table []xmlFormat, in *input, b *builder) error {
 	for ; w != nil && depth > 0; depth-- {
 		w.end()
 	}
+	if w == nil && err == nil { // another document, which may have one of ours inside
+		b.findMarks(begin)
+		return b.findMarksInRest(in)
+	}
 	return err
+}
+
+// maxAttributes bounds the attributes of all open elements.
+const maxAttributes = 64 << 10
+
+// An xmlSource counts equals signs, because every attribute has one. It ends within an
+// element that has too many.
+type xmlSource struct {
+	*bufio.Reader
+	equals int // since the last token
+}
+
+func (s *xmlSource) ReadByte() (byte, error) {
+	c, err := s.Reader.ReadByte()
+	if c == '=' {
+		if s.equals++; s.equals > maxAttributes {
+			return 0, errBudget
+		}
+	}
+	return c, err
+}
+
+// Read serves decoders of characters.
+func (s *xmlSource) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if s.equals += bytes.Count(p[:n], []byte("=")); s.equals > maxAttributes {
+		return 0, errBudget
+	}
+	return n, err
 }
 
 // newXMLWalker returns nil for a document type that the table does not have.

@@ -68,7 +68,7 @@ func compareAnswers(t *testing.T, dir string, split bool) {
 		var content sink
 		_, err := c.Open(t.Context(), r.Record, &content, client.OpenRequest{})
 		check(t, err)
-		d, err := emr.Extract(strings.NewReader(string(content)))
+		d, err := emr.Extract(t.Context(), strings.NewReader(string(content)))
 		check(t, err)
 		docs[r.Record] = d
 	}

@@ -31,7 +31,7 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	content := &contextReader{ctx, io.TeeReader(io.NewSectionReader(in, i.section.offset, i.section.length), h)}
 	var d emr.Document
 	if rules.reads() {
-		if d, err = emr.Extract(content); err != nil {
+		if d, err = emr.Extract(ctx, content); err != nil {
 			return err
 		}
 	}

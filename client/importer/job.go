@@ -255,7 +255,7 @@ func (j *Job) Plan(ctx context.Context) (Summary, error) {
 		}
 		kind := i.kind
 		if kind == "" { // the rules did not need it, but readers of the plan may
-			kind, _ = i.readKind()
+			kind, _ = i.readKind(ctx)
 		}
 		row := r.row(i, StatusSealed)
 		row.Kind = kind
@@ -266,13 +266,13 @@ func (j *Job) Plan(ctx context.Context) (Summary, error) {
 	return r.sum, err
 }
 
-func (i *item) readKind() (string, error) {
+func (i *item) readKind(ctx context.Context) (string, error) {
 	in, err := i.open()
 	if err != nil {
 		return "", err
 	}
 	defer in.Close()
-	d, err := emr.Extract(io.NewSectionReader(in, i.section.offset, i.section.length))
+	d, err := emr.Extract(ctx, io.NewSectionReader(in, i.section.offset, i.section.length))
 	return d.Kind, err
 }
 

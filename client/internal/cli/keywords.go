@@ -37,14 +37,14 @@ no network and no user. "-" reads standard input.`,
   chartseal keywords *.dcm --stats`,
 		GroupID: sectionRecords,
 		Args:    takes(1, -1, "at least one FILE"),
-		RunE: a.run(func(_ context.Context, files []string) error {
+		RunE: a.run(func(ctx context.Context, files []string) error {
 			sources, err := a.sources(files)
 			if err != nil {
 				return err
 			}
 			var rows []keywordsRow
 			for i, s := range sources {
-				row, err := keywordsOf(files[i], s)
+				row, err := keywordsOf(ctx, files[i], s)
 				if err != nil {
 					return err
 				}
@@ -57,13 +57,13 @@ no network and no user. "-" reads standard input.`,
 	return cmd
 }
 
-func keywordsOf(file string, s client.Source) (keywordsRow, error) {
+func keywordsOf(ctx context.Context, file string, s client.Source) (keywordsRow, error) {
 	r, err := s.Open()
 	if err != nil {
 		return keywordsRow{}, err
 	}
 	defer r.Close()
-	document, err := emr.Extract(r)
+	document, err := emr.Extract(ctx, r)
 	if err != nil {
 		return keywordsRow{}, fmt.Errorf("read %s: %w", file, err)
 	}

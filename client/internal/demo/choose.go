@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func look(path string) (sample, error) {
 		return sample{}, err
 	}
 	defer f.Close()
-	doc, err := emr.Extract(f)
+	doc, err := emr.Extract(context.Background(), f)
 	if err != nil {
 		return sample{}, err
 	}

@@ -162,7 +162,7 @@ func TestImportAnswers(t *testing.T) {
 	}
 	docs := make(map[string]emr.Document)
 	for id, content := range contents(t, dir, report) {
-		d, err := emr.Extract(strings.NewReader(content))
+		d, err := emr.Extract(t.Context(), strings.NewReader(content))
 		if err != nil {
 			t.Fatal(err)
 		}
