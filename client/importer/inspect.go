@@ -44,10 +44,8 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	h.Sum(i.sum[:0])
 	i.id = recordID(secret, i.key(), i.sum)
 	i.kind = d.Kind
-	if i.rule = rules.find(i.name, d); i.rule == nil {
-		return errNoRule
-	}
-	return nil
+	i.rule, err = rules.find(i.name, d)
+	return err
 }
 
 // key identifies the item within the job.

@@ -31,6 +31,10 @@ type Rule struct {
 	NoIndex    bool     `yaml:"no-index"` // not indexed: only its record id finds it
 	Keywords   []string `yaml:"keywords"`
 	PatientKey string   `yaml:"patient-key"` // the patient's age recipient
+
+	// Incomplete lets the rule take a record that was not read in full, even if an
+	// earlier rule might match what was not read.
+	Incomplete bool `yaml:"incomplete"`
 }
 
 // A Match holds if each of its lists is empty or has a value that matches. An empty Match
@@ -263,12 +267,28 @@ func (r *Rules) reads() bool {
 	return slices.ContainsFunc(r.Rules, func(rule *Rule) bool { return rule.Match.reads() })
 }
 
-// find returns the first rule that matches, or nil.
-func (r *Rules) find(path string, d emr.Document) *Rule {
+// find returns the rule of a record: the first one that matches.
+//
+// A record that was not read in full gets the rule that it would get in any case,
+// whatever its other parts say. Otherwise it gets the first matching rule only if that
+// rule says incomplete.
+//
+// Errors:
+//   - errNoRule if no rule matches.
+//   - an incompleteError if the unread part could change the rule.
+func (r *Rules) find(path string, d emr.Document) (*Rule, error) {
+	open := false // an earlier rule might match the unread part
 	for _, rule := range r.Rules {
-		if rule.Match.matches(path, d) {
-			return rule
+		m := &rule.Match
+		switch {
+		case m.matches(path, d):
+			if len(d.Incomplete) == 0 || rule.Incomplete || !open && m.certain(d) {
+				return rule, nil
+			}
+			return nil, &incompleteError{rule.Name, d.Incomplete[0]}
+		case len(d.Incomplete) > 0 && m.possible(path, d):
+			open = true
 		}
 	}
-	return nil
+	return nil, errNoRule
 }

@@ -56,12 +56,17 @@ the rest. All conditions of a match must hold; of a list, one value must.
         path: "wards/**/*.json"         # below the directory; ** also crosses directories
         organisation: "General*"        # as the record says
         department: [PSY, Psychiatry]   # as HL7 v2, DICOM, C-CDA and FHIR records say
-        confidentiality: [R, V]         # HL7 code U L M N R V, or none for records without one
+        confidentiality: [R, V]         # as the record says: U L M N R V, or none without one
       policy: HospitalA:role=psychiatrist
       scope: psychiatry                 # search domain; or no-index: true
       keywords: [inpatient]
       patient-key: age1...              # the patient's own age recipient
     - policy: HospitalA:role=doctor or HospitalB:role=doctor
+      incomplete: true                  # also for records that could not be read in full
+
+A record may be damaged, too large or nested too deeply to be read in full. What was not read might
+match an earlier rule, so import does not seal the record by a later one: it reports the record as
+failed, with the reason. A rule with 'incomplete: true' takes such records all the same.
 
 Try a rule file with --dry-run. It needs no network, and shows the policy of each record.`
 
