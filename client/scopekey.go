@@ -20,6 +20,10 @@ import (
 type ScopeLedger interface {
 	Scopes(ctx context.Context) ([]ledger.Scope, error)
 
+	// Searchable tells what a search of the named scope covers, when Scopes and
+	// SearchEntries refuse to list all scopes. No such scope is an empty list.
+	Searchable(ctx context.Context, name string) (ledger.Searchable, error)
+
 	// CreateScope makes a scope with epoch 1, whose wrapped key is envelope; ErrExists if
 	// the name is taken.
 	CreateScope(ctx context.Context, name string, envelope []byte) error
@@ -54,10 +58,22 @@ type scopeReader struct {
 //   - ErrNotFound if there is none of this name.
 func (r *scopeReader) scope(ctx context.Context, name string) (ledger.Scope, error) {
 	all, err := r.ledger.Scopes(ctx)
+	if tooMany(err) {
+		var s ledger.Searchable
+		s, err = r.ledger.Searchable(ctx, name)
+		all = s.Scopes
+	}
 	if err != nil {
 		return ledger.Scope{}, err
 	}
 	return scopeNamed(all, name)
+}
+
+// tooMany reports whether the chaincode itself could not answer, as when there are more
+// scopes than fit into a list.
+func tooMany(err error) bool {
+	var refusal *ledger.Error
+	return errors.Is(err, ErrUnavailable) && errors.As(err, &refusal)
 }
 
 func scopeNamed(all []ledger.Scope, name string) (ledger.Scope, error) {

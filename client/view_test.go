@@ -158,3 +158,29 @@ func TestPoisonedRecord(t *testing.T) {
 		t.Errorf("found %+v, %d dangling; before %+v", after.Hits, after.Dangling, before.Hits)
 	}
 }
+
+// A custodian made more scopes than a list has. The scopes of others are still sealed
+// into and searched, by a client that knew its scope before and by a new one.
+func TestFloodedScopes(t *testing.T) {
+	c := newConsortium(t)
+	c.seal(t, "x", "word")
+	known := c.as(t, "HospitalB", "doctor", "doctor")
+	search := func(cl *client.Client, hits int) {
+		t.Helper()
+		r, err := cl.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
+		if err != nil || len(r.Hits) != hits || len(r.Problems)+len(r.Warnings) > 0 {
+			t.Fatalf("%d hits, want %d: %+v, %v", len(r.Hits), hits, r, err)
+		}
+	}
+	search(known, 1)
+	c.world.Fail = func(transaction string) error {
+		if transaction == ledger.ScopeList || transaction == ledger.IndexSearch {
+			return ledger.Errorf(ledger.ErrUnavailable, "the ledger has more than 50000 scopes")
+		}
+		return nil
+	}
+	search(known, 1)
+	c.seal(t, "y", "word")
+	search(known, 2)
+	search(c.as(t, "HospitalB", "nurse", "doctor"), 2)
+}

@@ -128,6 +128,7 @@ var arity = map[string]int{
 	ledger.ScopeRetire:          2,
 	ledger.ScopeList:            0,
 	ledger.ScopeRetired:         1,
+	ledger.ScopeSearchable:      1,
 	ledger.ScopeKey:             3,
 	ledger.RecordCreate:         0,
 	ledger.RecordAmend:          1,

@@ -122,4 +122,28 @@ func TestFloodedScopes(t *testing.T) {
 	refused(t, ledger.ErrUnavailable, nil, err)
 	_, err = c.evaluate("HospitalB", doctor, ledger.IndexSearch, "", []ledger.LabelBatch{})
 	refused(t, ledger.ErrUnavailable, nil, err)
+
+	// A scope is found by its name.
+	custodian := person(t, "HospitalB", "custodian", "custodian")
+	for epoch, fn := range []string{ledger.ScopeCreate, ledger.ScopeRoll} {
+		args := []any{"wards"}
+		if epoch > 0 {
+			args = append(args, epoch+1)
+		}
+		_, err := c.submit(custodian, wrapped(t, 1), fn, args...)
+		ok(t, nil, err)
+	}
+	_, err = c.submit(custodian, nil, ledger.ScopeRetire, "wards", 1)
+	ok(t, nil, err)
+	_, err = c.submit(person(t, "HospitalB", "admin", "admin"), nil, ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://b.example"})
+	ok(t, nil, err)
+	payload, err := c.evaluate("HospitalB", doctor, ledger.ScopeSearchable, "wards")
+	got := must[ledger.Searchable](t, payload, err)
+	if got.Generation == "" || len(got.Scopes) != 1 || got.Scopes[0].Epoch != 2 || len(got.Hospitals) != 1 || len(got.Retirements) != 1 || got.Retirements[0].Epoch != 1 {
+		t.Errorf("got %+v", got)
+	}
+	payload, err = c.evaluate("HospitalB", doctor, ledger.ScopeSearchable, "nothing")
+	if got := must[ledger.Searchable](t, payload, err); len(got.Scopes) > 0 || len(got.Retirements) > 0 {
+		t.Errorf("no such scope: %+v", got)
+	}
 }

@@ -62,6 +62,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, wrapped(t, 1), func(string) []any { return []any{"consortium", 2} }},
 		{ledger.ScopeRetire, hospital("admin", "custodian"), nil, func(string) []any { return []any{"rolled", 1} }},
 		{ledger.ScopeRetired, everyone, nil, func(string) []any { return []any{"rolled"} }},
+		{ledger.ScopeSearchable, everyone, nil, func(string) []any { return []any{"consortium"} }},
 		{ledger.ScopeList, everyone, nil, func(string) []any { return nil }},
 		{ledger.ScopeKey, clinical, nil, func(string) []any { return []any{"consortium", 1, entry.ID} }},
 		{ledger.RecordCreate, clinical, sealing(t, newRecord(2)), func(string) []any { return nil }},

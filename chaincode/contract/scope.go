@@ -14,7 +14,9 @@ type Scope struct {
 }
 
 // GetEvaluateTransactions lists the reads for the metadata.
-func (*Scope) GetEvaluateTransactions() []string { return []string{"List", "Key", "Retired"} }
+func (*Scope) GetEvaluateTransactions() []string {
+	return []string{"List", "Key", "Retired", "Searchable"}
+}
 
 // Create makes a scope at epoch 1. The transient map has its wrapped key.
 //

@@ -49,3 +49,33 @@ func (ctx *Context) searchable() (ledger.Searchable, error) {
 	}
 	return s, err
 }
+
+// Searchable gives what a search of one scope covers, by point reads and short ranges, in
+// the form of Search. Clients call it when Search cannot list all scopes. The list of
+// scopes is empty if there is none of the name. Every member of the channel may call it.
+//
+// Errors:
+//   - ErrInvalid if the name is malformed.
+func (c *Scope) Searchable(ctx *Context, name string) (ledger.Searchable, error) {
+	s := ledger.Searchable{Scopes: []ledger.Scope{}, Hospitals: []string{}}
+	scope, found, err := ctx.scope(name)
+	if err != nil {
+		return s, err
+	}
+	if found {
+		s.Scopes = append(s.Scopes, scope)
+	}
+	generation, err := ctx.many([]string{ledger.SearchableKey})
+	if err != nil {
+		return s, err
+	}
+	s.Generation = string(generation[0])
+	if s.Retirements, err = list[ledger.Retirement](ctx, ledger.ScopeRetiredPrefix(name)); err != nil {
+		return s, err
+	}
+	authorities, err := list[ledger.Authority](ctx, ledger.AuthorityPrefix)
+	for _, a := range authorities {
+		s.Hospitals = append(s.Hospitals, a.MSP)
+	}
+	return s, err
+}

@@ -138,7 +138,7 @@ func TestMetadata(t *testing.T) {
 	if m.Info == nil || m.Info.Title != "Chartseal" || m.Info.Version != Version || m.Info.License.Name != "Apache-2.0" {
 		t.Errorf("info %+v", m.Info)
 	}
-	evaluated := []string{ledger.AuthorityList, ledger.AuthorityKeys, ledger.AuthorityKeyVersions, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList, ledger.ScopeRetired, ledger.ScopeKey, ledger.RecordGet,
+	evaluated := []string{ledger.AuthorityList, ledger.AuthorityKeys, ledger.AuthorityKeyVersions, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList, ledger.ScopeRetired, ledger.ScopeSearchable, ledger.ScopeKey, ledger.RecordGet,
 		ledger.RecordVersions, ledger.RecordEnvelope, ledger.IndexGet, ledger.IndexSearch, ledger.AuditRecords, ledger.AuditAccesses, ledger.AuditHistory, getMetadata}
 	seen := 0
 	for name, contract := range m.Contracts {

@@ -25,9 +25,10 @@ const (
 	ScopeRoll   = "scope:Roll"   // (name, current epoch + 1), transient: its wrapped key
 	ScopeRetire = "scope:Retire" // (name, epoch), for the caller's own entries
 	// Evaluated. Key is for the actor of an access entry.
-	ScopeList    = "scope:List"    // () []Scope
-	ScopeRetired = "scope:Retired" // (name) []Retirement
-	ScopeKey     = "scope:Key"     // (name, epoch, access id) Envelope
+	ScopeList       = "scope:List"       // () []Scope
+	ScopeRetired    = "scope:Retired"    // (name) []Retirement
+	ScopeSearchable = "scope:Searchable" // (name) Searchable, with the one scope
+	ScopeKey        = "scope:Key"        // (name, epoch, access id) Envelope
 
 	// Submitted by a clinical user or custodian of a hospital.
 	RecordCreate = "record:Create" // (), transient: records and envelopes

@@ -138,6 +138,23 @@ func (p *Person) Scopes(ctx context.Context) (out []ledger.Scope, err error) {
 	return out, err
 }
 
+// Searchable implements client.Ledger.
+func (p *Person) Searchable(ctx context.Context, name string) (out ledger.Searchable, err error) {
+	err = p.evaluate(ctx, ledger.ScopeSearchable, "", func() error {
+		out.Generation, out.Hospitals = p.w.generation, slices.Sorted(maps.Keys(p.w.authorities))
+		if s, ok := p.w.scopes[name]; ok {
+			out.Scopes = []ledger.Scope{s}
+		}
+		for _, at := range slices.Sorted(maps.Keys(p.w.retired)) {
+			if r := p.w.retired[at]; r.Scope == name {
+				out.Retirements = append(out.Retirements, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // CreateScope implements client.Ledger.
 func (p *Person) CreateScope(ctx context.Context, name string, envelope []byte) error {
 	return p.submit(ctx, ledger.ScopeCreate, ledger.RoleAdmin+" "+ledger.RoleCustodian, func(_, now string) error {

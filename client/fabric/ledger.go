@@ -241,6 +241,12 @@ func (g *Gateway) Scopes(ctx context.Context) (out []ledger.Scope, err error) {
 	return out, err
 }
 
+// Searchable implements client.Ledger.
+func (g *Gateway) Searchable(ctx context.Context, name string) (out ledger.Searchable, err error) {
+	err = g.evaluate(ctx, &out, ledger.ScopeSearchable, name)
+	return out, err
+}
+
 // CreateScope implements client.Ledger.
 func (g *Gateway) CreateScope(ctx context.Context, name string, envelope []byte) error {
 	return g.startEpoch(ctx, name, 1, envelope, ledger.ScopeCreate, name)
