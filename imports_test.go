@@ -118,6 +118,12 @@ var rules = []rule{
 		never:    []ban{noFabric, noIPFS},
 	},
 	{
+		packages: "client/wallet",
+		why:      "a wallet holds files; it signs in the form that Fabric and Fabric CA accept",
+		allow:    []string{"./chaincode/ledger", "./client/index", "./client/outbox", "./network/fabricca", "filippo.io/age", "go.yaml.in/yaml/v3"},
+		never:    []ban{noFabric, noIPFS},
+	},
+	{
 		packages: "client/fabric/block",
 		why:      "it decodes blocks wherever they come from: it opens no connection",
 		allow:    []string{"./chaincode/ledger", "github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/protobuf/..."},

@@ -2,7 +2,6 @@ package client
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -39,7 +38,7 @@ func (i *item) warn(format string, args ...any) {
 func newRecordID() string {
 	var id [ledger.RecordIDSize]byte
 	rand.Read(id[:])
-	return hex.EncodeToString(id[:])
+	return ledger.FormatRecordID(id)
 }
 
 // index makes the item's entries from its facts.

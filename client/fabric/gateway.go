@@ -11,9 +11,9 @@
 //
 //   - Evaluate and endorse change nothing. If a peer does not answer, the error is a
 //     [PeerError], which is [ledger.ErrUnavailable]. Only peers of the organisation that
-//     was asked answer an evaluate: an outage of their chaincode is an error too. Endorsers at different heights
-//     return different results for a moment; the client then sends a new proposal, a few
-//     times.
+//     was asked answer an evaluate: an outage of their chaincode is an error too.
+//     Endorsers at different heights return different results for a moment; the client
+//     then sends a new proposal, a few times.
 //   - Before it signs an endorsed transaction, the client compares the write set with the
 //     changes that the caller asked for, deletions and purges included. On any difference
 //     the error is [ledger.ErrTampered], and nothing is committed. For that reason no

@@ -124,8 +124,8 @@ func (g *Gateway) envelope(ctx context.Context, transaction string, args ...any)
 	if err := g.evaluate(ctx, &out, transaction, args...); err != nil {
 		return nil, err
 	}
-	// The peer's organisation alone was asked. A peer that passes the call on all the same
-	// shows it to others, and no outage explains that.
+	// The peer's organisation alone was asked. A peer that passes the call on all the
+	// same shows it to others, and no outage explains that.
 	if out.ServedBy != g.PeerMSP() {
 		return nil, ledger.Errorf(ledger.ErrTampered, "%s: the peer %s of %s was asked, and %q answered", transaction,
 			g.user.Profile.Peer.Address, g.PeerMSP(), out.ServedBy)

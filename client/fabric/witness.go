@@ -9,8 +9,8 @@ import (
 
 // Witnesses connects the same user to the peers of all other organisations with a profile
 // in their wallet, in random order, so that the answers of the user's peer can be
-// confirmed. Each witness answers itself or not at all. The connections are made when they
-// are first used; close each when done.
+// confirmed. Each witness answers itself or not at all. The connections are made when
+// they are first used; close each when done.
 func Witnesses(u *wallet.User, t Timeouts) ([]*Gateway, error) {
 	w, err := wallet.Open(filepath.Dir(u.Dir()))
 	if err != nil {

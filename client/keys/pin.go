@@ -2,12 +2,12 @@ package keys
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // pins caches public keys from the ledger. It reads several versions at a time, because a
@@ -52,28 +52,14 @@ func (p *pins) read(versions ...ledger.AttributeName) error {
 		return err
 	}
 	for _, k := range pinned {
-		if err := p.add(k); err != nil {
+		key, err := trust.ParseKey(k)
+		if err != nil {
 			return err
 		}
+		p.keys[ledger.AttributeName{Name: k.Name, Version: k.Version}] = key
 	}
 	for _, v := range versions {
 		p.asked[v] = true
 	}
-	return nil
-}
-
-func (p *pins) add(k ledger.AttributeKey) error {
-	b, err := base64.StdEncoding.DecodeString(k.Key)
-	if err != nil {
-		return ledger.Errorf(ledger.ErrTampered, "published key of %s is not base64", k.Name)
-	}
-	key, err := abe.ParsePublicKey(b)
-	if err != nil {
-		return fmt.Errorf("published key of %s: %w: %w", k.Name, ledger.ErrTampered, err)
-	}
-	if key.Name() != k.Name || key.Version() != k.Version {
-		return ledger.Errorf(ledger.ErrTampered, "published key of %s is for another attribute", k.Name)
-	}
-	p.keys[ledger.AttributeName{Name: k.Name, Version: k.Version}] = key
 	return nil
 }

@@ -35,9 +35,9 @@ type Options struct {
 	// Parallel is [client.Config.Parallel].
 	Parallel int
 
-	// At names the organisation whose peer serves the ledger, if it is not the user's own.
-	// Its profile must be in the wallet. That peer then sees the user's queries. Use it
-	// for reading: it would see which index entries are written, too.
+	// At names the organisation whose peer serves the ledger, if it is not the user's
+	// own. Its profile must be in the wallet. That peer then sees the user's queries. Use
+	// it for reading: it would see which index entries are written, too.
 	At string
 
 	// LedgerOnly connects to peers only. It reads no attribute keys, and Client and Blobs

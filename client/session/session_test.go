@@ -64,8 +64,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestOpenAt: another organisation's peer answers when it is chosen, and then its own is a
-// witness.
+// TestOpenAt: another organisation's peer answers when it is chosen, and then its own is
+// a witness.
 func TestOpenAt(t *testing.T) {
 	u := enrolled(t, time.Hour)
 	for at, want := range map[string]string{"": "HospitalA", "HospitalA": "HospitalA", "HospitalB": "HospitalB"} {

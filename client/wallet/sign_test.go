@@ -28,8 +28,8 @@ func (s fixedSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) 
 	return s.answer, s.err
 }
 
-// TestSignLowS: of both forms of a signature, the one that Fabric accepts comes out.
-func TestSignLowS(t *testing.T) {
+// TestSign: of both forms of a signature, the one that Fabric accepts comes out.
+func TestSign(t *testing.T) {
 	digest := sha256.Sum256([]byte("a proposal"))
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -46,7 +46,7 @@ func TestSignLowS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signature, err := SignLowS(fixedSigner{Signer: key, answer: der}, digest[:])
+			signature, err := (&User{signer: fixedSigner{Signer: key, answer: der}}).Sign(digest[:])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,12 +59,12 @@ func TestSignLowS(t *testing.T) {
 			}
 		}
 		for name, answer := range map[string][]byte{"nothing": nil, "raw": make([]byte, 64), "more": append([]byte{0x30, 0x06, 2, 1, 1, 2, 1, 1}, 0)} {
-			if _, err := SignLowS(fixedSigner{Signer: key, answer: answer}, digest[:]); !errors.Is(err, ledger.ErrInvalid) {
+			if _, err := (&User{signer: fixedSigner{Signer: key, answer: answer}}).Sign(digest[:]); !errors.Is(err, ledger.ErrInvalid) {
 				t.Errorf("a token that answers %s: %v", name, err)
 			}
 		}
 		locked := errors.New("the token is locked")
-		if _, err := SignLowS(fixedSigner{Signer: key, err: locked}, digest[:]); !errors.Is(err, locked) {
+		if _, err := (&User{signer: fixedSigner{Signer: key, err: locked}}).Sign(digest[:]); !errors.Is(err, locked) {
 			t.Errorf("a token that refuses: %v", err)
 		}
 	}
@@ -72,7 +72,7 @@ func TestSignLowS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := SignLowS(edwards, digest[:]); !errors.Is(err, ledger.ErrInvalid) {
+	if _, err := (&User{signer: edwards}).Sign(digest[:]); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("an Ed25519 key: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func (i Identity) authorise(r *http.Request, body []byte) error {
 	b64 := base64.StdEncoding.EncodeToString
 	text := r.Method + "." + b64([]byte(r.URL.RequestURI())) + "." + b64(body) + "." + b64(i.Certificate)
 	digest := sha256.Sum256([]byte(text))
-	signature, err := signLowS(i.Key, digest[:])
+	signature, err := SignLowS(i.Key, digest[:])
 	if err != nil {
 		return err
 	}
@@ -56,25 +56,34 @@ func (i Identity) authorise(r *http.Request, body []byte) error {
 	return nil
 }
 
-// signLowS makes the one of the two valid ECDSA signatures that Fabric accepts: s is at
-// most half the order.
-func signLowS(key crypto.Signer, digest []byte) ([]byte, error) {
+// SignLowS signs a SHA-256 digest with an ECDSA key that may live in a token. For each
+// ECDSA signature (r, s), (r, n-s) is valid too, n being the order of the curve. Fabric
+// and Fabric CA accept only the one with the lower s, so that nobody can change a
+// signature in transit. The result is the ASN.1 DER of that one.
+//
+// Errors:
+//   - ErrInvalid if the key is not ECDSA, or if the signer returns something else than an
+//     ASN.1 ECDSA signature.
+//   - Any error of the signer.
+func SignLowS(key crypto.Signer, digest []byte) ([]byte, error) {
 	public, ok := key.Public().(*ecdsa.PublicKey)
 	if !ok {
-		return nil, failure(ErrInvalid, "the key is not an ECDSA key")
+		return nil, failure(ErrInvalid, "sign: the key is %T, not ECDSA", key.Public())
 	}
 	signature, err := key.Sign(rand.Reader, digest, crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	var rs struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(signature, &rs); err != nil {
-		return nil, failure(ErrInvalid, "the key's signature cannot be read: %v", err)
+	var parsed struct{ R, S *big.Int }
+	if rest, err := asn1.Unmarshal(signature, &parsed); err != nil || len(rest) > 0 {
+		return nil, failure(ErrInvalid, "sign: the signer did not return an ASN.1 ECDSA signature")
 	}
-	if order := public.Params().N; rs.S.Cmp(new(big.Int).Rsh(order, 1)) > 0 {
-		rs.S.Sub(order, rs.S)
+	order := public.Params().N
+	if parsed.S.Cmp(new(big.Int).Rsh(order, 1)) <= 0 {
+		return signature, nil
 	}
-	return asn1.Marshal(rs)
+	parsed.S.Sub(order, parsed.S)
+	return asn1.Marshal(parsed)
 }
 
 // A Registration introduces an identity to a CA.

@@ -125,10 +125,11 @@ func parseRules(path string, data []byte, msp string) (mapping, error) {
 	return m, nil
 }
 
-const rulesHeading = `# Which attributes of an enrolment certificate give which attribute keys. Each rule grants one attribute, under this
-# hospital's own name, to those whom all of its conditions (values, when, members, holders) fit; 'chartseal authority
-# rules --help' has the language, 'chartseal authority rules check FILE' tries a file. After a change run 'chartseal
-# authority publish', and restart 'chartseal authority serve'.
+const rulesHeading = `# Which attributes of an enrolment certificate give which attribute keys. Each rule grants one
+# attribute, under this hospital's own name, to people who meet all its conditions (values, when,
+# members, holders). 'chartseal authority rules --help' explains the language, and 'chartseal
+# authority rules check FILE' tries a file. After a change, run 'chartseal authority publish' and
+# restart 'chartseal authority serve'.
 `
 
 func defaultRules() ([]byte, error) {

@@ -165,10 +165,10 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 	})
 }
 
-// flushDue writes due entries of earlier commands, before a command that reads. A failure
-// is only a warning. Under --at the entries keep waiting, so that another organisation's
-// peer does not see them.
-func (a *app) flushDue(ctx context.Context, s *session.Session) {
+// writeDueEntries writes due entries of earlier commands, before a command that reads. A
+// failure is only a warning. Under --at the entries keep waiting, so that another
+// organisation's peer does not see them.
+func (a *app) writeDueEntries(ctx context.Context, s *session.Session) {
 	if s.Ledger.PeerMSP() != s.User.Profile.MSP {
 		return
 	}

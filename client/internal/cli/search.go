@@ -78,7 +78,7 @@ belong to the query, as your own does at every search.`,
 				if err := verify.connect(a, s, &o); err != nil {
 					return err
 				}
-				a.flushDue(ctx, s)
+				a.writeDueEntries(ctx, s)
 				found, err := s.Client.Search(ctx, q, o)
 				if errors.Is(err, client.ErrNotFound) {
 					return words.WithHint(err, "'chartseal scope list' shows the scopes")
