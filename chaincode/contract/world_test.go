@@ -25,6 +25,20 @@ type world struct {
 	state   map[string]cell
 	private map[string]cell // by collection and key
 	hashes  map[string]int  // version of each private key, known even where the value is missing
+
+	keys   []string // of the state, in order, as ordered left them
+	keysAt int      // height
+
+	last *world // the last snapshot
+}
+
+// ordered gives the keys of the state in order. Tests that write the state directly add keys
+// and remove none.
+func (w *world) ordered() []string {
+	if w.keysAt != w.height || len(w.keys) != len(w.state) {
+		w.keys, w.keysAt = slices.Sorted(maps.Keys(w.state)), w.height
+	}
+	return w.keys
 }
 
 type cell struct {
@@ -50,7 +64,7 @@ type rangeRead struct {
 // seen describes the rows of a range with their versions.
 func (w *world) seen(start, end string) rangeRead {
 	r := rangeRead{start: start, end: end}
-	for _, key := range slices.Sorted(maps.Keys(w.state)) {
+	for _, key := range w.ordered() {
 		if key >= start && key < end {
 			r.rows = append(r.rows, fmt.Sprint(key, " ", w.state[key].version))
 		}
@@ -59,9 +73,19 @@ func (w *world) seen(start, end string) rangeRead {
 }
 
 // begin simulates a proposal on the current state.
+// snapshot is the world as a simulation sees it. Copies of a flooded world take long, so the
+// simulations that follow each other without a commit share one.
+func (w *world) snapshot() *world {
+	const flooded = 50000
+	if last := w.last; last == nil || len(w.state) < flooded || last.height != w.height || len(last.state) != len(w.state) {
+		w.last = &world{height: w.height, state: maps.Clone(w.state), private: maps.Clone(w.private), hashes: maps.Clone(w.hashes), keysAt: -1}
+	}
+	return w.last
+}
+
 func (w *world) begin(creator []byte, tx string, at time.Time, transient map[string][]byte, args ...string) *stub {
 	return &stub{
-		world: &world{w.height, maps.Clone(w.state), maps.Clone(w.private), maps.Clone(w.hashes)},
+		world: w.snapshot(),
 		reads: map[string]int{}, hashReads: map[string]int{}, writes: map[string][]byte{}, privateWrites: map[string][]byte{},
 		creator: creator, tx: tx, at: timestamppb.New(at), transient: transient, args: args,
 	}
@@ -116,7 +140,6 @@ type stub struct {
 	writes        map[string][]byte
 	privateWrites map[string][]byte
 	rangeReads    []rangeRead
-	keys          []string // of the state, in order, once a range was read
 	ranges        int
 	paginated     bool
 	event         string
@@ -224,11 +247,9 @@ func (s *stub) GetStateByRangeWithPagination(start, end string, size int32, book
 func (s *stub) scan(start, end string, limit int) (*iterator, *peer.QueryResponseMetadata, error) {
 	s.ranges++
 	it, meta := &iterator{}, &peer.QueryResponseMetadata{}
-	if s.keys == nil {
-		s.keys = slices.Sorted(maps.Keys(s.world.state))
-	}
-	from, _ := slices.BinarySearch(s.keys, start)
-	for _, key := range s.keys[from:] {
+	keys := s.world.ordered()
+	from, _ := slices.BinarySearch(keys, start)
+	for _, key := range keys[from:] {
 		if key >= end {
 			break
 		}
