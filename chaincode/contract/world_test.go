@@ -32,8 +32,8 @@ type world struct {
 	last *world // the last snapshot
 }
 
-// ordered gives the keys of the state in order. Tests that write the state directly add keys
-// and remove none.
+// ordered gives the keys of the state in order. Tests that write the state directly add
+// keys and remove none.
 func (w *world) ordered() []string {
 	if w.keysAt != w.height || len(w.keys) != len(w.state) {
 		w.keys, w.keysAt = slices.Sorted(maps.Keys(w.state)), w.height
@@ -73,8 +73,8 @@ func (w *world) seen(start, end string) rangeRead {
 }
 
 // begin simulates a proposal on the current state.
-// snapshot is the world as a simulation sees it. Copies of a flooded world take long, so the
-// simulations that follow each other without a commit share one.
+// snapshot is the world as a simulation sees it. Copies of a flooded world take long, so
+// the simulations that follow each other without a commit share one.
 func (w *world) snapshot() *world {
 	const flooded = 50000
 	if last := w.last; last == nil || len(w.state) < flooded || last.height != w.height || len(last.state) != len(w.state) {

@@ -5,8 +5,8 @@ import "strings"
 // confidentialityOID is HL7 v3 Confidentiality.
 const confidentialityOID = "2.16.840.1.113883.5.25"
 
-// confidentialities gives the codes of HL7 v3 Confidentiality for its codes and names, and
-// for older ones: HL7 v2 tables 0177 and 0272, and the first release of CDA.
+// confidentialities gives the codes of HL7 v3 Confidentiality for its codes and names,
+// and for older ones: HL7 v2 tables 0177 and 0272, and the first release of CDA.
 var confidentialities = map[string]string{
 	"U": "U", "L": "L", "M": "M", "N": "N", "R": "R", "V": "V",
 	"UNRESTRICTED": "U", "LOW": "L", "MODERATE": "M", "NORMAL": "N", "RESTRICTED": "R", "VERY RESTRICTED": "V",

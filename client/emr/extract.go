@@ -20,8 +20,8 @@
 //	binary               as detected               other bytes: no facts
 //
 // A record is never refused. A record that is malformed, cut off, too long or nested too
-// deeply yields the facts before that point, and a warning. If the missing part may hold a
-// code, a confidentiality, a department or an organisation, Document.Incomplete has the
+// deeply yields the facts before that point, and a warning. If the missing part may hold
+// a code, a confidentiality, a department or an organisation, Document.Incomplete has the
 // reason.
 //
 // Memory and work are bounded for every input, also for hostile ones: less than 150 MiB

@@ -206,8 +206,8 @@ func longFacts(size int) io.Reader {
 // hostileSize is enough to show work that grows faster than the size.
 const hostileSize = min(largeSize, 8<<20)
 
-// No file takes more than two seconds or 150 MiB. The time here is generous, because other
-// programs run beside the test; the work that is counted has the real bound.
+// No file takes more than two seconds or 150 MiB. The time here is generous, because
+// other programs run beside the test; the work that is counted has the real bound.
 func TestHostileFiles(t *testing.T) {
 	for name, make := range hostile {
 		t.Run(name, func(t *testing.T) {

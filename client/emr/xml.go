@@ -38,7 +38,8 @@ var isXML = startsWith("<")
 //
 // encoding/xml never expands the entities that a document declares, so entity bombs do
 // nothing. It holds the open elements with their names, one run of text, and all
-// attributes of an element at once. The limits on depth, length and attributes bound them.
+// attributes of an element at once. The limits on depth, length and attributes bound
+// them.
 func readXML(table []xmlFormat) func(*input, *builder) error {
 	return func(in *input, b *builder) error { return walkXML(table, in, b) }
 }
