@@ -175,9 +175,17 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 
 func TestEmptyListsAreLists(t *testing.T) {
 	c := newChannel(t)
-	for _, fn := range []string{ledger.AuthorityList, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList} {
+	for _, fn := range []string{ledger.AuthorityList, ledger.AuthorityAttributes, ledger.ScopeList} {
 		if payload, err := c.evaluate("HospitalA", nil, fn); err != nil || string(payload) != "[]" {
 			t.Errorf("%s: %q, %v", fn, payload, err)
+		}
+	}
+	for call, want := range map[[2]string]string{
+		{ledger.AuthorityPublished, `{"authority":"HospitalA"}`}: `{"attributes":[],"bookmark":""}`,
+		{ledger.ScopeSearchable, "wards"}:                        `{"generation":"","scopes":[],"hospitals":[],"retirements":[]}`,
+	} {
+		if payload, err := c.evaluate("HospitalA", nil, call[0], call[1]); err != nil || string(payload) != want {
+			t.Errorf("%s: %q, %v", call[0], payload, err)
 		}
 	}
 	auditor := person(t, "Regulator", "auditor", "auditor")
