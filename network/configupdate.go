@@ -86,10 +86,15 @@ func (u configUpdate) apply(ctx context.Context, signers []string, edit func(con
 	return u.await(ctx, org, number)
 }
 
-// fetch asks an orderer for the newest configuration block.
+// fetch reads the newest configuration block from the first orderer that answers in time.
+// One that is wedged takes the connection and says nothing.
 func (u configUpdate) fetch(ctx context.Context, org string) (block object, number uint64, err error) {
-	args := append([]string{"channel", "fetch", "config", u.file("block"), "-c", u.topology.Channel}, u.ordererFlags(org)...)
-	if _, err := u.peerCommand(ctx, org, args...); err != nil {
+	for _, at := range u.organisations() {
+		if err = u.fetchFrom(ctx, org, at); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
 		return nil, 0, err
 	}
 	if block, err = u.decode(ctx, "common.Block", "block"); err != nil {
@@ -101,6 +106,14 @@ func (u configUpdate) fetch(ctx context.Context, org string) (block object, numb
 	}
 	number, err = strconv.ParseUint(fmt.Sprint(header["number"]), 10, 64)
 	return block, number, err
+}
+
+func (u configUpdate) fetchFrom(ctx context.Context, org, at string) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*u.probeTimeout())
+	defer cancel()
+	args := append([]string{"channel", "fetch", "config", u.file("block"), "-c", u.topology.Channel}, u.ordererFlagsAt(org, at)...)
+	_, err := u.peerCommand(ctx, org, args...)
+	return err
 }
 
 // await waits until there is a configuration block after the given one, and every running

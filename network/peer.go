@@ -169,10 +169,15 @@ func (n *Network) peerCommand(ctx context.Context, org string, args ...string) (
 // ordererFlags make the peer command send to the first orderer, which leads a new
 // channel. A follower would forward only after a timeout.
 func (n *Network) ordererFlags(org string) []string {
-	first := n.topology.Hospitals[0].Name
+	return n.ordererFlagsAt(org, n.topology.Hospitals[0].Name)
+}
+
+// ordererFlagsAt make the peer command of org speak to the orderer of another
+// organisation.
+func (n *Network) ordererFlagsAt(org, at string) []string {
 	user := n.userDir("admin", org)
 	return []string{
-		"-o", n.address(first, portOrderer), "--tls", "--cafile", n.tlsRoot(first),
+		"-o", n.address(at, portOrderer), "--tls", "--cafile", n.tlsRoot(at),
 		"--connTimeout", n.probeTimeout().String(), "--clientauth", "--certfile", user + "/tls-cert.pem", "--keyfile", user + "/tls-key.pem",
 	}
 }
