@@ -124,8 +124,10 @@ func FuzzHeaderPolicies(f *testing.F) {
 	sealed := newWorld(f, "A").seal("A:x", []byte("record"))
 	f.Add(sealed)
 	f.Add([]byte("age-encryption.org/v1\n-> X25519 a\nAAAA\n--- AAAA\n"))
+	f.Add([]byte("age-encryption.org/v1\n-> chartseal-lw11-toy\nAAAA\n--- AAAA\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := HeaderPolicies(bytes.NewReader(b)); err != nil && !errors.Is(err, ErrMalformed) {
+		_, err := HeaderPolicies(bytes.NewReader(b))
+		if err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrUnknownSuite) {
 			t.Fatal(err)
 		}
 	})
