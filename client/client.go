@@ -83,6 +83,7 @@ type Ledger interface {
 	ScopeLedger
 	AuditLedger
 	trust.Ledger
+	trust.Depositor
 }
 
 // A Blobs is a content-addressed store of payloads. Package client/ipfs implements it
@@ -124,6 +125,13 @@ type Config struct {
 	// Identities unwrap envelopes and scope keys, tried in order: the person's attribute
 	// keys (abe.NewIdentity), and a custodian's or patient's own age identity.
 	Identities []age.Identity
+
+	// Roots are the known root certificates of members, see [trust.Directory].
+	Roots map[string][]ledger.CertificateID
+
+	// Signer signs what the person seals. Nil is for those who only read: Seal and Amend
+	// then fail with ErrDenied.
+	Signer *trust.Signer
 
 	// Memory keeps pinned public keys and scope keys between runs. Nil keeps them as long
 	// as the Client.
@@ -184,7 +192,7 @@ func New(c Config) (*Client, error) {
 	if c.Outbox == nil {
 		c.Outbox, mode = outbox.Memory(), index.ModeNow
 	}
-	directory := &trust.Directory{Ledger: c.Ledger, Witnesses: c.Witnesses, Memory: c.Memory}
+	directory := &trust.Directory{Ledger: c.Ledger, Witnesses: c.Witnesses, Memory: c.Memory, Roots: c.Roots}
 	scopes := &scopeReader{ledger: c.Ledger, trust: directory, identities: c.Identities, memory: c.Memory}
 	writer := &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints}
 	flusher := &flusher{box: c.Outbox, writer: writer, records: c.Ledger.Records, policy: c.Batching, turn: make(chan struct{}, 1)}

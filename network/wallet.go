@@ -1,6 +1,9 @@
 package network
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,6 +51,15 @@ func (n *Network) profile(org string) (object, error) {
 			"url": n.caURL(org), "name": enrolmentCA, "tlsName": tlsCA, "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),
 		},
 	}
+	members := object{}
+	for _, o := range n.topology.Organisations() {
+		root, err := fingerprint(n.caRoot(o.Name))
+		if err != nil {
+			return nil, err
+		}
+		members[o.Name] = []string{root}
+	}
+	profile["members"] = members
 	if n.topology.isHospital(org) {
 		token, err := n.ipfsToken(org)
 		if err != nil {
@@ -56,4 +68,18 @@ func (n *Network) profile(org string) (object, error) {
 		profile["ipfs"] = object{"api": n.multiaddr(org, portIPFSAPI), "token": token}
 	}
 	return profile, nil
+}
+
+// fingerprint gives the SHA-256 of the certificate in a PEM file, in hexadecimal.
+func fingerprint(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", fmt.Errorf("%s has no certificate", path)
+	}
+	sum := sha256.Sum256(block.Bytes)
+	return hex.EncodeToString(sum[:]), nil
 }

@@ -39,6 +39,11 @@ const clientUnit = "client"
 
 var otherUnits = []string{"peer", "orderer", "admin"}
 
+func isNode(unit string) bool {
+	unit = strings.ToLower(unit)
+	return unit == "peer" || unit == "orderer"
+}
+
 // checkUnits accepts clients, and certificates without any unit, which MSPs without
 // NodeOUs have.
 func checkUnits(units []string) error {
@@ -65,8 +70,8 @@ func readHolder(msp string, cert *x509.Certificate) (*Holder, error) {
 	if cert.IsCA {
 		return nil, denied(CodeNotClient, "the certificate is a CA's")
 	}
-	if err := checkUnits(cert.Subject.OrganizationalUnit); err != nil {
-		return nil, err
+	if slices.ContainsFunc(cert.Subject.OrganizationalUnit, isNode) {
+		return nil, denied(CodeNotClient, "the certificate is a node's")
 	}
 	attributes, err := readAttributes(cert)
 	if err != nil {

@@ -41,15 +41,40 @@ func NewVerifier(members func(context.Context) ([]MSP, error)) *Verifier {
 //   - [*DeniedError] if the certificate fails a check.
 //   - ErrUnavailable if members fails. Without roots and CRLs nobody is verified.
 func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate) (*Holder, error) {
+	if err := checkUnits(cert.Subject.OrganizationalUnit); err != nil {
+		return nil, err
+	}
+	return v.verify(ctx, cert, v.now(), time.Time{})
+}
+
+// VerifySigner checks the enrolment certificate of a signer, and reads its holder from
+// it. The signer may be an administrator; nodes are refused. A signature made at a known
+// time counts if the certificate was valid then and not yet revoked. The zero time is for
+// statements that stand until they are replaced: they outlive the certificate, but not
+// its revocation.
+//
+// Errors:
+//   - those of [Verifier.Verify].
+func (v *Verifier) VerifySigner(ctx context.Context, cert *x509.Certificate, signed time.Time) (*Holder, error) {
+	valid := signed
+	if signed.IsZero() {
+		valid = cert.NotBefore
+	}
+	return v.verify(ctx, cert, valid, signed)
+}
+
+// verify checks a certificate as it was at the time valid. Only revocations up to the
+// time revoked count, or all if it is zero.
+func (v *Verifier) verify(ctx context.Context, cert *x509.Certificate, valid, revoked time.Time) (*Holder, error) {
 	members, err := v.members(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("verify certificate: %w: the channel's members: %v", ErrUnavailable, err)
+		return nil, fmt.Errorf("verify certificate: %w: the channel's members: %w", ErrUnavailable, err)
 	}
 	var member *MSP
 	var chain []*x509.Certificate
 	refusal := denied(CodeUnknownMember, "no member of the channel issued this certificate")
 	for i := range members {
-		found, err := members[i].chain(cert, v.now())
+		found, err := members[i].chain(cert, valid)
 		switch {
 		case err == nil && member != nil:
 			return nil, denied(CodeUnknownMember, fmt.Sprintf("both %s and %s could have issued this certificate", member.ID, members[i].ID))
@@ -62,7 +87,7 @@ func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate) (*Holder,
 	if member == nil {
 		return nil, refusal
 	}
-	if member.revoked(chain) {
+	if member.revoked(chain, revoked) {
 		return nil, denied(CodeRevoked, "the certificate has been revoked by "+member.ID)
 	}
 	return readHolder(member.ID, cert)
@@ -95,10 +120,11 @@ func (m *MSP) chain(cert *x509.Certificate, now time.Time) ([]*x509.Certificate,
 	return chains[0], nil
 }
 
-// revoked tells whether a CRL lists a certificate of the chain. CRLs come with the
+// revoked tells whether a CRL lists a certificate of the chain as revoked by that time, or
+// at all if the time is zero. CRLs come with the
 // channel's configuration, which the consortium has agreed on, so their signatures are
 // not checked again: a CRL that names an issuer and a serial is believed.
-func (m *MSP) revoked(chain []*x509.Certificate) bool {
+func (m *MSP) revoked(chain []*x509.Certificate, by time.Time) bool {
 	for i, cert := range chain {
 		issuer := chain[min(i+1, len(chain)-1)]
 		for _, crl := range m.CRLs {
@@ -109,7 +135,7 @@ func (m *MSP) revoked(chain []*x509.Certificate) bool {
 				continue // another key of a CA with the same name
 			}
 			for _, entry := range crl.RevokedCertificateEntries {
-				if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 {
+				if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 && (by.IsZero() || !entry.RevocationTime.After(by)) {
 					return true
 				}
 			}

@@ -18,6 +18,8 @@ type caller struct {
 	msp  string
 	id   string // enrolment id
 	role string // may be empty
+
+	certificate []byte // DER
 }
 
 func (c caller) actor() string { return ledger.Actor(c.msp, c.id) }
@@ -101,7 +103,7 @@ func (ctx *Context) caller() (caller, error) {
 	if err != nil {
 		return caller{}, refuse(ledger.ErrDenied, "the role in the caller's certificate cannot be read")
 	}
-	return caller{msp: msp, id: enrolled, role: role}, nil
+	return caller{msp: msp, id: enrolled, role: role, certificate: cert.Raw}, nil
 }
 
 // owns tells whether an attribute's name is in an MSP's namespace.

@@ -65,6 +65,8 @@ func TestAuthorization(t *testing.T) {
 		{ledger.ScopeSearchable, everyone, nil, func(string) []any { return []any{"consortium"} }},
 		{ledger.ScopeList, everyone, nil, func(string) []any { return nil }},
 		{ledger.ScopeKey, clinical, nil, func(string) []any { return []any{"consortium", 1, entry.ID} }},
+		{ledger.CertificateDeposit, everyone, nil, func(string) []any { return nil }},
+		{ledger.CertificateGet, everyone, nil, func(string) []any { return []any{[]string{strings.Repeat("0", 64)}} }},
 		{ledger.RecordCreate, clinical, sealing(t, newRecord(2)), func(string) []any { return nil }},
 		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && clinical(msp, role) }, sealing(t, newRecord(1)), func(string) []any { return []any{2} }},
 		{ledger.RecordGet, everyone, nil, func(string) []any { return []any{[]string{id}} }},

@@ -27,6 +27,7 @@
 //     hospital and time;
 //   - of an index entry: the hash of a pseudorandom label, and a sealed value;
 //   - of an access: the actor, the target, the purpose of use and the time;
+//   - of a signer: the enrolment certificate;
 //   - authorities, public keys of attributes, names and epochs of scopes.
 //
 // It never has plaintext, keywords, patients, file names or wrapped keys. A wrapped key

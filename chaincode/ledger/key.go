@@ -21,6 +21,7 @@ import (
 //	scope/<name>                          Scope, the current epoch
 //	scope-epoch/<name>/<epoch>            Scope, write once
 //	scope-retired/<name>/<msp>            Retirement, the latest
+//	certificate/<id>                      DER of an enrolment certificate, always the same
 //	record/<id>/<version>                 [VersionValue], write once
 //	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
 //	access/<target>/<access id>           [AccessValue], write once
@@ -61,6 +62,8 @@ func ScopeKeyKey(name string, e int) string { return fmt.Sprintf("scope-key/%s/%
 func ScopeEpochKey(name string, e int) string {
 	return fmt.Sprintf("scope-epoch/%s/%06d", esc(name), e)
 }
+
+func CertificateKey(id CertificateID) string { return "certificate/" + id.String() }
 
 func ScopeRetiredKey(name, msp string) string { return ScopeRetiredPrefix(name) + esc(msp) }
 

@@ -30,6 +30,12 @@ const (
 	ScopeSearchable = "scope:Searchable" // (name) Searchable, with the one scope
 	ScopeKey        = "scope:Key"        // (name, epoch, access id) Envelope
 
+	// Deposit is submitted by any member with an enrolment certificate. It puts the
+	// caller's own certificate on the ledger, so that others can verify signatures.
+	CertificateDeposit = "certificate:Deposit" // ()
+	// Evaluated. Unknown ids are left out.
+	CertificateGet = "certificate:Get" // ([]string ids) []Certificate
+
 	// Submitted by a clinical user or custodian of a hospital.
 	RecordCreate = "record:Create" // (), transient: records and envelopes
 	RecordAmend  = "record:Amend"  // (current version + 1), transient: one record, its envelope
@@ -64,6 +70,7 @@ const (
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions
+	MaxCertificates    = 100       // ids in one certificate:Get
 	MaxAttributes      = 10000     // attributes of one authority
 	MaxPublicKey       = 1024      // bytes of one public key
 	MaxName            = 128       // bytes of an attribute's name or an enrolment id
@@ -120,6 +127,12 @@ type AttributeKey struct {
 	Name    string `json:"name"`    // MSPID:name or MSPID:name=value
 	Version int    `json:"version"` // from 1; the next to publish is the current one + 1
 	Key     string `json:"key"`     // padded base64 of the canonical encoding of package abe
+}
+
+// A Certificate is an enrolment certificate that its holder has put on the ledger.
+type Certificate struct {
+	ID  string `json:"id"`  // see [CertificateID]
+	DER string `json:"der"` // padded base64
 }
 
 // An AttributeName is a published attribute in one version, without its key.

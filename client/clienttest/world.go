@@ -24,6 +24,9 @@ type World struct {
 	Lose func(transaction string) error
 
 	mu          sync.Mutex
+	cas         map[string]*ca     // by MSP
+	persons     map[Person]*signer // by MSP, id and role
+	deposited   map[ledger.CertificateID][]byte
 	records     map[string][]ledger.RecordVersion
 	private     map[string][]byte // wrapped keys and shared beginnings by ledger key
 	accesses    []ledger.AccessEntry

@@ -159,6 +159,9 @@ func (g *Gateway) Close() error {
 // Actor implements client.Ledger.
 func (g *Gateway) Actor() string { return g.actor }
 
+// Channel implements client.Ledger.
+func (g *Gateway) Channel() string { return g.user.Profile.Channel }
+
 // MSP implements client.Ledger.
 func (g *Gateway) MSP() string { return g.user.Profile.MSP }
 

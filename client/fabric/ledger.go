@@ -137,6 +137,32 @@ func (g *Gateway) envelope(ctx context.Context, transaction string, args ...any)
 	return data, nil
 }
 
+// DepositCertificate implements trust.Depositor.
+func (g *Gateway) DepositCertificate(ctx context.Context) error {
+	der := g.user.Certificate.Raw
+	_, err := g.submit(ctx, nil, func(stamp) (w writes) {
+		w.put(ledger.CertificateKey(ledger.IDOfCertificate(der)), der)
+		return w
+	}, ledger.CertificateDeposit)
+	return err
+}
+
+// Certificates implements client.Ledger.
+func (g *Gateway) Certificates(ctx context.Context, ids []ledger.CertificateID) (all []ledger.Certificate, err error) {
+	for batch := range slices.Chunk(ids, ledger.MaxCertificates) {
+		names := make([]string, len(batch))
+		for i, id := range batch {
+			names[i] = id.String()
+		}
+		var out []ledger.Certificate
+		if err := g.evaluate(ctx, &out, ledger.CertificateGet, names); err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
+}
+
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {

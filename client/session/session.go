@@ -96,7 +96,10 @@ func (s *Session) open(o Options) (err error) {
 		return nil
 	}
 	s.hints = s.User.Hints()
-	s.config = client.Config{Ledger: s.Ledger, Witnesses: s.Witnesses(), Memory: s.User.Memory(), Hints: s.hints, Parallel: o.Parallel}
+	s.config = client.Config{Ledger: s.Ledger, Witnesses: s.Witnesses(), Roots: s.User.Profile.Members, Memory: s.User.Memory(), Hints: s.hints, Parallel: o.Parallel}
+	if s.config.Signer, err = trust.NewSigner(s.User.Signer(), s.User.Certificate); err != nil {
+		return err
+	}
 	if s.config.Outbox, err = s.User.Outbox(); err != nil {
 		return err
 	}
@@ -126,13 +129,14 @@ func (s *Session) Witnesses() []trust.Ledger {
 	return all
 }
 
-// Members returns the channel's organisations, as the own peer and a witness state them.
-//
-// Errors:
-//   - ErrTampered if the two differ.
-//   - ErrUnavailable if there are witnesses and none answers.
+// Trust returns what the user's wallet believes about the channel's members.
+func (s *Session) Trust() *trust.Directory {
+	return &trust.Directory{Ledger: s.Ledger, Witnesses: s.Witnesses(), Memory: s.User.Memory(), Roots: s.User.Profile.Members}
+}
+
+// Members returns the channel's organisations, see [trust.Directory.Members].
 func (s *Session) Members(ctx context.Context) ([]authority.MSP, error) {
-	return trust.Members(ctx, s.Ledger, s.witnesses)
+	return s.Trust().Members(ctx)
 }
 
 // At connects the user to the peer of another organisation, whose profile is in the

@@ -55,7 +55,7 @@ func TestMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Members(t.Context(), tc.own, tc.witnesses)
+			got, err := listMembers(t.Context(), tc.own, tc.witnesses)
 			if !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
 			}

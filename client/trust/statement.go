@@ -2,69 +2,100 @@ package trust
 
 import (
 	"bytes"
-	"context"
-	"errors"
+	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// custodianItem is the item with the last believed custodian of the own hospital.
-const custodianItem = "custodian"
-
-// Custodian returns the age recipient of the own hospital's records custodian. It is
-// empty if the hospital has announced none. If the recipient differs from the last
-// believed one, a witness confirms it.
+// A Statement is what a person or a service says and signs. Its text is lines, the first
+// of which names the kind, so that no statement can be taken for one of another kind:
 //
-// Errors:
-//   - ErrTampered if a witness disagrees.
-//   - ErrUnavailable if neither the own peer nor any witness answers.
-func (d *Directory) Custodian(ctx context.Context) (string, error) {
-	msp := d.Ledger.MSP()
-	recipient, err := custodianOf(ctx, d.Ledger, msp)
-	if err != nil {
-		return "", err
-	}
-	known, err := d.Memory.Load(custodianItem)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return "", err
-	}
-	if err == nil && string(known) == recipient {
-		return recipient, nil
-	}
-	err = confirm(ctx, "the records custodian of "+msp, d.Witnesses, func(ctx context.Context, w Ledger) (bool, error) {
-		theirs, err := custodianOf(ctx, w, msp)
-		return theirs == recipient, err
-	})
-	if err != nil {
-		return "", err
-	}
-	return recipient, d.Memory.Store(custodianItem, []byte(recipient))
+//	chartseal.org/v1/record-version
+//	channel: chartseal
+//	record: 4c5d...
+//	version: 1
+//	...
+//	certificate: 9f86...
+//
+// Each field is on one line, in a fixed order. The last line names the certificate of the
+// signer, so that no other certificate verifies the signature. A line ends in one line
+// feed. The text needs no library: `openssl dgst -sha256 -verify` checks it, see
+// docs/verify.md. testdata/statements.txt has a vector of each kind.
+type Statement struct {
+	kind   string
+	fields []field
 }
 
-func custodianOf(ctx context.Context, l Ledger, msp string) (string, error) {
-	all, err := l.Authorities(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, a := range all {
-		if a.MSP == msp {
-			return a.Custodian, nil
+type field struct{ name, value string }
+
+const statementPrefix = "chartseal.org/v1/"
+
+// Text gives the bytes that the holder of a certificate signs.
+//
+// Errors:
+//   - ErrInvalid if a field has a character that cannot be printed.
+func (s Statement) Text(certificate ledger.CertificateID) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, statementPrefix+s.kind)
+	for _, f := range s.fields {
+		if strings.ContainsFunc(f.value, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+			return nil, ledger.Errorf(ledger.ErrInvalid, "the %s of a statement has characters that cannot be printed: %.80q", f.name, f.value)
 		}
+		fmt.Fprintf(&b, "%s: %s\n", f.name, f.value)
 	}
-	return "", nil
+	fmt.Fprintf(&b, "certificate: %s\n", certificate)
+	return b.Bytes(), nil
 }
 
-// ConfirmScopeKey asks a witness for the same wrapped scope key. This is needed because
-// anyone can wrap a key of their own for a scope's policy, and could then read everything
-// indexed under it.
-//
-// Errors:
-//   - ErrTampered if the witness holds another key.
-//   - ErrUnavailable if there are witnesses and none answers.
-func (d *Directory) ConfirmScopeKey(ctx context.Context, name string, epoch int, accessID string, wrapped []byte) error {
-	return confirm(ctx, fmt.Sprintf("the key of scope %s", name), d.Witnesses, func(ctx context.Context, w Ledger) (bool, error) {
-		theirs, err := w.ScopeKey(ctx, name, epoch, accessID)
-		return bytes.Equal(theirs, wrapped), err
-	})
+// A Version is what an author says of one version of a record.
+type Version struct {
+	Record     string
+	Version    int
+	CID        string   // of the payload
+	Commitment string   // as on the ledger
+	Metadata   [32]byte // SHA-256 of the envelope's whole plaintext
+	Policy     string   // canonical
+}
+
+// Statement gives the statement of an author.
+func (v Version) Statement(channel string) Statement {
+	return Statement{"record-version", []field{
+		{"channel", channel}, {"record", v.Record}, {"version", strconv.Itoa(v.Version)}, {"cid", v.CID},
+		{"commitment", v.Commitment}, {"metadata", hex.EncodeToString(v.Metadata[:])}, {"policy", v.Policy},
+	}}
+}
+
+// KeyStatement is what an authority says of a public key of one of its attributes.
+func KeyStatement(channel string, k ledger.AttributeKey) Statement {
+	return Statement{"attribute-key", []field{
+		{"channel", channel}, {"attribute", k.Name}, {"version", strconv.Itoa(k.Version)}, {"key", k.Key},
+	}}
+}
+
+// AuthorityStatement is what a hospital's authority says of its address and of the
+// hospital's custodian.
+func AuthorityStatement(channel string, a ledger.Authority) Statement {
+	return Statement{"authority", []field{
+		{"channel", channel}, {"member", a.MSP}, {"url", a.URL}, {"custodian", a.Custodian},
+	}}
+}
+
+// ScopeKeyStatement is what a custodian says of the wrapped key of an epoch. The digest
+// is the SHA-256 of its whole plaintext.
+func ScopeKeyStatement(channel, scope string, epoch int, digest [32]byte, policy string) Statement {
+	return Statement{"scope-key", []field{
+		{"channel", channel}, {"scope", scope}, {"epoch", strconv.Itoa(epoch)}, {"key", hex.EncodeToString(digest[:])}, {"policy", policy},
+	}}
+}
+
+// RetirementStatement is what a custodian says of the epochs that their hospital has
+// retired.
+func RetirementStatement(channel string, r ledger.Retirement) Statement {
+	return Statement{"scope-retirement", []field{
+		{"channel", channel}, {"scope", r.Scope}, {"member", r.MSP}, {"epoch", strconv.Itoa(r.Epoch)},
+	}}
 }

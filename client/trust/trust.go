@@ -22,6 +22,7 @@ package trust
 import (
 	"context"
 
+	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
@@ -30,6 +31,17 @@ import (
 type Ledger interface {
 	// MSP is the caller's organisation.
 	MSP() string
+
+	// Channel is the name of the channel.
+	Channel() string
+
+	// ChannelMSPs returns the channel's organisations, with their roots and revocation
+	// lists, sorted by MSP ID.
+	ChannelMSPs(ctx context.Context) ([]authority.MSP, error)
+
+	// Certificates returns those of the named certificates that are on the ledger, in the
+	// order of ids. It takes any number of ids.
+	Certificates(ctx context.Context, ids []ledger.CertificateID) ([]ledger.Certificate, error)
 
 	// Authorities lists every hospital's announcement.
 	Authorities(ctx context.Context) ([]ledger.Authority, error)
@@ -57,4 +69,9 @@ type Directory struct {
 	Ledger    Ledger
 	Witnesses []Ledger // the same ledger through peers of other organisations
 	Memory    Memory   // keeps the pins
+
+	// Roots are the root certificates of members that are known from elsewhere, by MSP
+	// ID, sorted by their text. Without them, the first roots that the own peer and a
+	// witness list are believed.
+	Roots map[string][]ledger.CertificateID
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -27,10 +28,13 @@ import (
 //	ipfs: {api: /ip4/127.0.0.1/tcp/5001, token: "..."}
 //	ca:   {url: "https://127.0.0.1:7054", name: ca, tlsName: tlsca, tlsRoots: tls/HospitalA-ca.pem}
 //	index: batched
+//	members: {HospitalA: [9f86d081...], HospitalB: [60303ae2...]}
 //
 // tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca
 // may be absent. index is the default for when sealed records are indexed: now, batched
-// or none.
+// or none. members has
+// the SHA-256 of the root certificates of the channel's members, as each member gives it
+// out; without it, the first roots that two peers list are believed.
 type Profile struct {
 	MSP       string
 	Channel   string
@@ -39,6 +43,8 @@ type Profile struct {
 	IPFS      *IPFS      // nil for organisations that store no payloads
 	CA        *CA        // nil when certificates come from elsewhere
 	Index     index.Mode // empty when the organisation does not say
+
+	Members map[string][]ledger.CertificateID // roots by MSP ID, sorted; may be empty
 }
 
 // A Peer is the organisation's own peer, whose gateway its clients use.
@@ -68,7 +74,10 @@ type profileFile struct {
 	Channel   string `yaml:"channel"`
 	Chaincode string `yaml:"chaincode"`
 	Index     string `yaml:"index"`
-	Peer      struct {
+
+	Members map[string][]string `yaml:"members"`
+
+	Peer struct {
 		Address    string `yaml:"address"`
 		ServerName string `yaml:"serverName"`
 		TLSRoots   string `yaml:"tlsRoots"`
@@ -122,6 +131,18 @@ func (in *profileFile) profile(dir string) (*Profile, error) {
 	}
 	if !mspName.MatchString(in.MSP) {
 		return nil, fmt.Errorf("msp %q is not an MSP ID", in.MSP)
+	}
+	for member, roots := range in.Members {
+		for _, text := range slices.Sorted(slices.Values(roots)) {
+			root, err := ledger.ParseCertificateID(text)
+			if err != nil {
+				return nil, fmt.Errorf("members: %s: %v", member, err)
+			}
+			if p.Members == nil {
+				p.Members = make(map[string][]ledger.CertificateID)
+			}
+			p.Members[member] = append(p.Members[member], root)
+		}
 	}
 	host, _, err := net.SplitHostPort(in.Peer.Address)
 	if err != nil {
