@@ -120,10 +120,10 @@ func (m *MSP) chain(cert *x509.Certificate, now time.Time) ([]*x509.Certificate,
 	return chains[0], nil
 }
 
-// revoked tells whether a CRL lists a certificate of the chain as revoked by that time, or
-// at all if the time is zero. CRLs come with the
-// channel's configuration, which the consortium has agreed on, so their signatures are
-// not checked again: a CRL that names an issuer and a serial is believed.
+// revoked tells whether a CRL lists a certificate of the chain as revoked by that time,
+// or at all if the time is zero. CRLs come with the channel's configuration, which the
+// consortium has agreed on, so their signatures are not checked again: a CRL that names
+// an issuer and a serial is believed.
 func (m *MSP) revoked(chain []*x509.Certificate, by time.Time) bool {
 	for i, cert := range chain {
 		issuer := chain[min(i+1, len(chain)-1)]

@@ -15,8 +15,8 @@ import (
 // Verify checks a signature and returns its signer. The certificate comes from the
 // ledger, and is believed if one of the channel's members has issued it. A statement that
 // was made at a known time is checked as of then. The zero time is for statements that
-// stand until they are replaced: those end with the revocation of the certificate, and not
-// when it expires.
+// stand until they are replaced: those end with the revocation of the certificate, and
+// not when it expires.
 //
 // Errors:
 //   - ErrTampered if the signature is another's or of another statement, or if no member
