@@ -117,11 +117,13 @@ func (a *accessor) version(ctx context.Context, id string, version int) (ledger.
 	if len(records) != 1 || records[0].ID != id {
 		return none, ledger.Errorf(ErrNotFound, "there is no such record on the ledger")
 	}
-	if version == 0 {
-		return records[0].Current(), nil
-	}
-	for _, v := range records[0].Versions {
-		if v.Version == version {
+	r := records[0]
+	home := r.Versions[0].Home
+	for _, v := range r.Versions {
+		if version == v.Version || version == 0 && v.Version == r.Current().Version {
+			if v.Home != home {
+				return none, ledger.Errorf(ErrTampered, "its home is %s, and the ledger has a version of %s", home, v.Home)
+			}
 			return v, nil
 		}
 	}

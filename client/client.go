@@ -129,8 +129,8 @@ type Config struct {
 	// Roots are the known root certificates of members, see [trust.Directory].
 	Roots map[string][]ledger.CertificateID
 
-	// Signer signs what the person seals. Nil is for those who only read: Seal and Amend
-	// then fail with ErrDenied.
+	// Signer signs what the person seals. It may be nil for one who only reads: Seal and
+	// Amend then fail with ErrDenied.
 	Signer *trust.Signer
 
 	// Memory keeps pinned public keys and scope keys between runs. Nil keeps them as long
@@ -166,6 +166,7 @@ type Client struct {
 	parallel   int
 
 	trust     *trust.Directory
+	author    *author
 	access    *accessor
 	scopes    *scopeReader
 	views     *viewer
@@ -199,6 +200,7 @@ func New(c Config) (*Client, error) {
 	return &Client{
 		ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, hints: c.Hints, mode: mode, parallel: c.Parallel,
 		trust:     directory,
+		author:    &author{ledger: c.Ledger, channel: c.Ledger.Channel(), memory: c.Memory, signer: c.Signer},
 		access:    &accessor{ledger: c.Ledger},
 		scopes:    scopes,
 		views:     &viewer{msp: c.Ledger.MSP(), scopes: scopes, memory: c.Memory},

@@ -278,7 +278,7 @@ func TestScopeKeysAreRemembered(t *testing.T) {
 	c.seal(t, "x", "word")
 	memory := &recallingMemory{}
 	searchWith := func(c *consortium) int {
-		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Blobs: c.blobs, Memory: memory,
+		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Signer: c.world.As("HospitalB", "doctor", "doctor").Signer(), Blobs: c.blobs, Memory: memory,
 			Identities: ids(c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))})
 		if err != nil {
 			t.Fatal(err)

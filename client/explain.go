@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
 )
 
 // An ExplainRequest asks why the caller can or cannot open a record.
@@ -71,11 +71,11 @@ func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Expl
 		return Explanation{}, err
 	}
 	e := Explanation{ID: h.version.ID, Version: h.version.Version, Home: h.version.Home, Access: h.access}
-	header, stanzas, err := readHeader(h.envelope)
+	header, err := envelope.ReadHeader(h.envelope)
 	if err != nil {
 		return e, err
 	}
-	if err := e.read(stanzas); err != nil {
+	if err := e.read(header.Recipients); err != nil {
 		return e, err
 	}
 	for _, identity := range c.identities {
@@ -83,7 +83,7 @@ func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Expl
 		if byPolicy {
 			e.Held = attributes.Keys()
 		}
-		switch _, err := age.DecryptHeader(header, identity); {
+		switch _, err := age.DecryptHeader(header.Bytes, identity); {
 		case err == nil:
 			e.Entitled, e.ByPolicy = true, byPolicy
 			return e, nil
@@ -92,27 +92,6 @@ func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Expl
 		}
 	}
 	return e, e.compare()
-}
-
-// readHeader returns an age file's header and its stanzas, none of it authenticated.
-func readHeader(file []byte) ([]byte, []*age.Stanza, error) {
-	header, err := age.ExtractHeader(bytes.NewReader(file))
-	if err != nil {
-		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
-	}
-	var s stanzaReader
-	if _, err := age.DecryptHeader(header, &s); !errors.Is(err, age.ErrIncorrectIdentity) {
-		return nil, nil, ledger.Errorf(ErrTampered, "envelope: %v", err)
-	}
-	return header, s.stanzas, nil
-}
-
-// A stanzaReader is an identity that opens nothing and keeps the stanzas.
-type stanzaReader struct{ stanzas []*age.Stanza }
-
-func (s *stanzaReader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	s.stanzas = stanzas
-	return nil, age.ErrIncorrectIdentity
 }
 
 // read takes the policy, keys and recipients from the stanzas.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // An ExportRequest asks for the age files of a record.
@@ -27,6 +29,7 @@ type Exported struct {
 	Policies   int    // stanzas of the envelope for attribute keys
 	Recipients int    // stanzas of the envelope for age recipients: the home hospital's custodian, a patient
 	Access     ledger.AccessEntry
+	Proof      *trust.Proof // of the author; nil for a version from before there were signatures
 }
 
 // Export hands out a record as the two age files that it is made of, for a reader with an
@@ -37,15 +40,15 @@ type Exported struct {
 //
 // Errors:
 //   - those of [Client.Open] but ErrNotSatisfied.
-func (c *Client) Export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
-	e, err := c.export(ctx, id, envelope, payload, r)
+func (c *Client) Export(ctx context.Context, id string, wrapped, payload io.Writer, r ExportRequest) (Exported, error) {
+	e, err := c.export(ctx, id, wrapped, payload, r)
 	if err != nil {
 		return Exported{}, fmt.Errorf("export record %s: %w", id, err)
 	}
 	return e, nil
 }
 
-func (c *Client) export(ctx context.Context, id string, envelope, payload io.Writer, r ExportRequest) (Exported, error) {
+func (c *Client) export(ctx context.Context, id string, wrapped, payload io.Writer, r ExportRequest) (Exported, error) {
 	var none Exported
 	h, err := c.access.handOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
@@ -55,7 +58,11 @@ func (c *Client) export(ctx context.Context, id string, envelope, payload io.Wri
 		return none, c.noStore()
 	}
 	v := h.version
-	_, stanzas, err := readHeader(h.envelope)
+	header, err := envelope.ReadHeader(h.envelope)
+	if err != nil {
+		return none, err
+	}
+	proof, err := c.proof(ctx, v, header)
 	if err != nil {
 		return none, err
 	}
@@ -71,11 +78,11 @@ func (c *Client) export(ctx context.Context, id string, envelope, payload io.Wri
 	if counted.done != blob.Size() {
 		return none, ledger.Errorf(ErrTampered, "payload %s: %d bytes of %d", v.CID, counted.done, blob.Size())
 	}
-	if _, err := envelope.Write(h.envelope); err != nil {
+	if _, err := wrapped.Write(h.envelope); err != nil {
 		return none, err
 	}
-	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.envelope), Payload: counted.done, Access: h.access}
-	for _, s := range stanzas {
+	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.envelope), Payload: counted.done, Access: h.access, Proof: proof}
+	for _, s := range header.Recipients {
 		if abe.IsStanza(s.Type) {
 			e.Policies++
 		} else {
@@ -83,4 +90,16 @@ func (c *Client) export(ctx context.Context, id string, envelope, payload io.Wri
 		}
 	}
 	return e, nil
+}
+
+// proof returns what a reader needs to verify the author of a version.
+func (c *Client) proof(ctx context.Context, v ledger.RecordVersion, header *envelope.Header) (*trust.Proof, error) {
+	if header.Signature == nil {
+		return nil, nil
+	}
+	policy, err := sealedTo(header)
+	if err != nil {
+		return nil, err
+	}
+	return c.trust.Proof(ctx, signedVersion(v, policy), v.Home, *header.Signature)
 }

@@ -109,7 +109,7 @@ func (c *consortium) as(t *testing.T, msp, id, role string) *client.Client {
 
 func (c *consortium) with(t *testing.T, l client.Ledger, identities ...age.Identity) *client.Client {
 	t.Helper()
-	cl, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Identities: identities})
+	cl, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Signer: c.world.SignerOf(l.Actor()), Identities: identities})
 	if err != nil {
 		t.Fatal(err)
 	}

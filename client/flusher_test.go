@@ -34,7 +34,7 @@ func (s *sizes) PutEntries(ctx context.Context, entries []index.Entry) error {
 func TestManySealsFillTransactions(t *testing.T) {
 	c := newConsortium(t)
 	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
-	doctor, err := client.New(client.Config{Ledger: s, Blobs: c.blobs, Outbox: outbox.Memory(),
+	doctor, err := client.New(client.Config{Ledger: s, Signer: c.world.SignerOf(s.Actor()), Blobs: c.blobs, Outbox: outbox.Memory(),
 		Batching:   outbox.Policy{Pace: time.Hour},
 		Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
 	if err != nil {
@@ -102,7 +102,7 @@ func concurrent(t *testing.T, pace time.Duration) (*sizes, *client.Client, func(
 	t.Helper()
 	c := newConsortium(t)
 	s := &sizes{Ledger: c.world.As("HospitalA", "doctor", "doctor")}
-	doctor, err := client.New(client.Config{Ledger: s, Blobs: c.blobs, Outbox: outbox.Memory(), Batching: outbox.Policy{Pace: pace},
+	doctor, err := client.New(client.Config{Ledger: s, Signer: c.world.SignerOf(s.Actor()), Blobs: c.blobs, Outbox: outbox.Memory(), Batching: outbox.Policy{Pace: pace},
 		Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
 	if err != nil {
 		t.Fatal(err)

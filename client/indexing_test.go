@@ -35,7 +35,7 @@ func TestBatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doctor, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "doctor", "doctor"), Blobs: c.blobs, Outbox: box,
+	doctor, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "doctor", "doctor"), Signer: c.world.As("HospitalA", "doctor", "doctor").Signer(), Blobs: c.blobs, Outbox: box,
 		Batching: outbox.Policy{Records: 4}, Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor"))})
 	if err != nil {
 		t.Fatal(err)

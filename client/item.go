@@ -22,6 +22,7 @@ type item struct {
 	stored     int64 // of the payload
 	kind       string
 	draft      envelope.Draft
+	signature  ledger.Signature // of the author
 	facts      index.Facts
 	entries    []index.Pending // nil when nothing is to be indexed
 	terms      int

@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
@@ -44,7 +45,8 @@ type Opened struct {
 	Patient   string             `json:"patient,omitempty"`
 	Dates     []string           `json:"dates,omitempty"`
 	Codes     []string           `json:"codes,omitempty"`
-	Author    string             `json:"author"`
+	Author    string             `json:"author"` // whose signature was verified, if Signed; otherwise what the ledger says
+	Signed    bool               `json:"signed"` // false for a version from before there were signatures
 	Sealed    time.Time          `json:"sealed"`
 	Home      string             `json:"home"`
 	Access    ledger.AccessEntry `json:"access"`
@@ -72,8 +74,8 @@ type Part struct {
 //   - ErrNotFound if there is no such record or version.
 //   - ErrDenied if the ledger refuses the caller, or the organisation stores no payloads.
 //   - ErrNotSatisfied if the held keys do not unwrap the envelope.
-//   - ErrTampered if the envelope, the payload, its size, digest, padding or the ledger's
-//     commitment do not match.
+//   - ErrTampered if the author's signature, the envelope, the payload, its size, digest,
+//     padding or the ledger's commitment do not match.
 //   - ErrUnavailable if the ledger or the store does not answer.
 //   - the error of out.
 func (c *Client) Open(ctx context.Context, id string, out io.Writer, r OpenRequest) (Opened, error) {
@@ -135,7 +137,7 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	if r.SkipPolicyCheck {
 		identities = withoutPolicyCheck(identities)
 	}
-	m, _, err := openEnvelope(h.envelope, v, identities)
+	m, _, signer, err := c.openSigned(ctx, h.envelope, v, identities)
 	if err != nil {
 		return none, err
 	}
@@ -151,12 +153,30 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	opened := Opened{
 		ID: v.ID, Version: v.Version, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
 		SHA256: hex.EncodeToString(m.SHA256), Patient: m.Patient, Dates: m.Dates, Codes: m.Codes,
-		Author: m.Author, Sealed: m.Sealed, Home: v.Home, Access: h.access, commitment: v.Commitment,
+		Author: v.Author, Signed: signer != nil, Sealed: m.Sealed, Home: v.Home, Access: h.access, commitment: v.Commitment,
 	}
 	if err := read(blob, m, &opened); err != nil {
 		return none, err
 	}
 	return opened, nil
+}
+
+// openSigned opens an envelope, see [openEnvelope], and verifies its author, who is nil
+// for a version from before there were signatures.
+func (c *Client) openSigned(ctx context.Context, data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, *authority.Holder, error) {
+	m, facts, err := openEnvelope(data, v, identities)
+	if err != nil {
+		return nil, facts, nil, err
+	}
+	header, err := envelope.ReadHeader(data)
+	if err != nil {
+		return nil, facts, nil, err
+	}
+	signer, err := c.verifyAuthor(ctx, v, m, header)
+	if err != nil {
+		return nil, facts, nil, err
+	}
+	return m, facts, signer, nil
 }
 
 // openEnvelope opens an envelope. Its facts are complete if the metadata has Facts.
@@ -185,7 +205,7 @@ func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, acces
 	if err != nil {
 		return nil, index.Facts{}, err
 	}
-	m, facts, err := openEnvelope(data, v, c.identities)
+	m, facts, _, err := c.openSigned(ctx, data, v, c.identities)
 	if err == nil && m.Facts == nil {
 		facts, err = c.readFacts(ctx, v, m, facts)
 	}

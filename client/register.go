@@ -10,6 +10,7 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/groupcommit"
 	"github.com/chartseal/chartseal/client/outbox"
 )
@@ -200,7 +201,7 @@ func sealEnvelopes(ctx context.Context, group []*batch) error {
 			g.Go(func() error {
 				err := ctx.Err()
 				if err == nil {
-					i.envelope, err = i.draft.Seal(to...)
+					i.envelope, err = i.draft.Seal(append(to[:len(to):len(to)], envelope.Signed(i.signature))...)
 				}
 				return err
 			})

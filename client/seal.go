@@ -145,6 +145,9 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 	if err != nil {
 		return nil, err
 	}
+	if err := c.author.prepare(ctx); err != nil {
+		return nil, err
+	}
 	s := &sealing{client: c, request: r}
 	if s.request.Index, err = index.ParseMode(string(r.Index)); err != nil {
 		return nil, err
@@ -275,8 +278,10 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	m.Name, m.MediaType = source.Name, document.MediaType
 	m.Author, m.Sealed = s.client.ledger.Actor(), time.Now().UTC().Truncate(time.Second)
 	m.Patient = cmp.Or(s.request.Patient, m.Patient)
-	i.draft, err = m.Draft()
-	return err
+	if i.draft, err = m.Draft(); err != nil {
+		return err
+	}
+	return s.client.author.sign(i, s.to.policy)
 }
 
 // batch makes items ready for the registrar.

@@ -56,7 +56,8 @@ func TestStopWhileCleaningUp(t *testing.T) {
 					tell()
 					return ctx.Err()
 				}},
-				Blobs: &stuckBlobs{c.blobs, tell}, Outbox: outbox.Memory(), Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")),
+				Signer: c.world.As("HospitalA", "doctor", "doctor").Signer(),
+				Blobs:  &stuckBlobs{c.blobs, tell}, Outbox: outbox.Memory(), Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")),
 			})
 			if err != nil {
 				t.Fatal(err)

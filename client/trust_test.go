@@ -90,7 +90,7 @@ func TestOwnPeerThatReads(t *testing.T) {
 				return cl.Seal(t.Context(), client.SealRequest{Sources: []client.Source{text("n", "secret")}, Policy: doctors})
 			}
 			trusting := c.with(t, l)
-			careful, err := client.New(client.Config{Ledger: l, Blobs: c.blobs, Witnesses: []trust.Ledger{honest}})
+			careful, err := client.New(client.Config{Ledger: l, Signer: c.world.SignerOf(l.Actor()), Blobs: c.blobs, Witnesses: []trust.Ledger{honest}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,7 +57,7 @@ func TestSearchTakesTwoCalls(t *testing.T) {
 	memory := &recallingMemory{}
 	process := func() *client.Client {
 		t.Helper()
-		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Blobs: c.blobs, Memory: memory,
+		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Signer: c.world.As("HospitalB", "doctor", "doctor").Signer(), Blobs: c.blobs, Memory: memory,
 			Identities: ids(c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))})
 		if err != nil {
 			t.Fatal(err)

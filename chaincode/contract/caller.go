@@ -44,11 +44,8 @@ var (
 	keepers = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleAuthority), "an admin or authority of a hospital"}
 	// custodians keep a hospital's records and search domains.
 	custodians = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleCustodian), "an admin or custodian of a hospital"}
-	// clinicians seal, search and open. Roles that run or audit machines do not. Every
-	// unknown role is a clinical one.
-	clinicians = rule{true, func(role string) bool {
-		return role != "" && !oneOf(ledger.RoleAdmin, ledger.RoleAuthority, ledger.RoleAuditor)(role)
-	}, "a clinical user or custodian of a hospital"}
+	// clinicians seal, search and open.
+	clinicians = rule{true, ledger.Clinical, "a clinical user or custodian of a hospital"}
 	// auditors read the whole log. Every member of the channel may have them.
 	auditors = rule{false, oneOf(ledger.RoleAuditor, ledger.RoleCustodian, ledger.RoleAdmin), "an auditor, custodian or admin"}
 )

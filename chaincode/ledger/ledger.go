@@ -107,6 +107,12 @@ const (
 	RoleCustodian = "custodian"
 )
 
+// Clinical tells whether people with a role seal, search and open records. Roles that run
+// or audit machines do not. Every role that the contracts do not know is a clinical one.
+func Clinical(role string) bool {
+	return role != "" && role != RoleAdmin && role != RoleAuthority && role != RoleAuditor
+}
+
 // An Announcement tells the consortium where a hospital's attribute authority is.
 type Announcement struct {
 	URL       string `json:"url"`                                     // https address of the authority's key service

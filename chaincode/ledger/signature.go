@@ -34,6 +34,11 @@ type Signature struct {
 	Value       []byte // ECDSA r and s, big endian, of the curve's size each (IEEE P1363): 64 bytes for P-256
 }
 
+// SignatureStanza is the type of the stanza with the signature in the header of an
+// envelope or a wrapped scope key. Its argument is the certificate's id in unpadded
+// base64.
+const SignatureStanza = "chartseal.org/signature"
+
 // Sizes of r and s together, for P-256, P-384 and P-521.
 const (
 	minSignature = 64

@@ -97,6 +97,14 @@ func (p *Person) Signer() *trust.Signer {
 	return must(trust.NewSigner(s.key, s.certificate))
 }
 
+// SignerOf returns the signer of the person that [World.As] returned last for the actor.
+func (w *World) SignerOf(actor string) *trust.Signer {
+	w.mu.Lock()
+	p := w.actors[actor]
+	w.mu.Unlock()
+	return p.Signer()
+}
+
 // Certificate returns the person's enrolment certificate.
 func (p *Person) Certificate() *x509.Certificate { return p.enrolled().certificate }
 

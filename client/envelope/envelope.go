@@ -64,18 +64,15 @@
 // neither the record key nor the salt: a forged envelope fails at the payload or at the
 // commitment.
 //
-// # Limits
-//
-// A reader of the record who also controls the peer that is asked can forge the
-// descriptive metadata (name, patient, codes), but not the record.
-//
-// Envelopes are compared with the caller's view of the ledger. A peer that lies about a
-// CID and a commitment can show its own users a record that was never sealed. No check in
-// this package can detect that.
+// The author's signature, see [Signed], covers the whole metadata and what the ledger has
+// of the version. Package client verifies it. Without it, in envelopes from before, a
+// reader who also controls the peer that is asked can forge the descriptive metadata, and
+// a peer that lies about a CID and a commitment can show a record that was never sealed.
 package envelope
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -133,6 +130,10 @@ type Metadata struct {
 	Dates    []string `json:"dates,omitempty"`
 	Codes    []string `json:"codes,omitempty"`
 	Keywords []string `json:"keywords,omitempty"`
+
+	// Digest is the SHA-256 of the whole plaintext of an opened envelope, see
+	// [Draft.Digest].
+	Digest [32]byte `json:"-"`
 }
 
 // Seal wraps the metadata for the recipients. Facts that do not fit into an envelope are
@@ -170,6 +171,10 @@ func (m Metadata) Draft() (Draft, error) {
 	}
 	return Draft{pad(text)}, nil
 }
+
+// Digest is the SHA-256 of the whole plaintext, the spaces at its end included. The
+// author signs it.
+func (d Draft) Digest() [32]byte { return sha256.Sum256(d.text) }
 
 // Seal wraps the draft for the recipients. Drafts that are sealed to one
 // abe.SharedRecipient, before the others, make envelopes that begin with the same bytes.
@@ -262,6 +267,7 @@ func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Met
 	if err != nil {
 		return nil, err
 	}
+	m.Digest = sha256.Sum256(text)
 	if m.Record != v.ID || m.Version != v.Version || m.CID != v.CID {
 		return nil, tampered("envelope belongs to record %s version %d with payload %s, not to record %s version %d with payload %s",
 			m.Record, m.Version, m.CID, v.ID, v.Version, v.CID)

@@ -67,8 +67,9 @@ func (h *hospital) client(t *testing.T) *client.Client {
 	t.Helper()
 	box, err := outbox.Open(filepath.Join(h.disk, "outbox"))
 	check(t, err)
+	l := h.world.As("HospitalA", "doctor", "doctor")
 	c, err := client.New(client.Config{
-		Ledger: h.world.As("HospitalA", "doctor", "doctor"), Blobs: h.blobs, Identities: []age.Identity{h.doctor}, Outbox: box,
+		Ledger: l, Signer: l.Signer(), Blobs: h.blobs, Identities: []age.Identity{h.doctor}, Outbox: box,
 	})
 	check(t, err)
 	return c

@@ -1,0 +1,81 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+
+	"filippo.io/age"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Signed returns the signature of an envelope or a wrapped scope key as a stanza of its
+// header:
+//
+//	-> chartseal.org/signature BASE64(SHA-256 of the certificate)
+//	BASE64(signature)
+//
+// It is a recipient that can open nothing, and is passed after all others, so that
+// envelopes of one policy still begin with the same bytes. age authenticates the header
+// with the file key, and every reader of age skips the stanza. The signature covers the
+// SHA-256 of the whole plaintext, see [Draft.Digest]: what `age -d` writes.
+func Signed(s ledger.Signature) age.Recipient { return signed(s) }
+
+type signed ledger.Signature
+
+// Wrap implements [age.Recipient].
+func (s signed) Wrap([]byte) ([]*age.Stanza, error) {
+	return []*age.Stanza{{Type: ledger.SignatureStanza, Args: []string{b64.EncodeToString(s.Certificate[:])}, Body: s.Value}}, nil
+}
+
+// A Header is the header of an envelope or a wrapped scope key. Nothing in it is
+// authenticated before the file has been opened.
+type Header struct {
+	Bytes      []byte // without the payload of age
+	Recipients []*age.Stanza
+	Signature  *ledger.Signature // nil if it was sealed before there were signatures
+}
+
+// ReadHeader reads the header of an envelope or a wrapped scope key.
+//
+// Errors:
+//   - ledger.ErrTampered if it is no age file, or its signature is malformed or there are
+//     several.
+func ReadHeader(file []byte) (*Header, error) {
+	raw, err := age.ExtractHeader(bytes.NewReader(file))
+	if err != nil {
+		return nil, tampered("envelope: %v", err)
+	}
+	var all stanzaReader
+	if _, err := age.DecryptHeader(raw, &all); !errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, tampered("envelope: %v", err)
+	}
+	h := &Header{Bytes: raw}
+	for _, s := range all.stanzas {
+		if s.Type != ledger.SignatureStanza {
+			h.Recipients = append(h.Recipients, s)
+			continue
+		}
+		if h.Signature != nil || len(s.Args) != 1 {
+			return nil, tampered("envelope: its signature is given twice, or is malformed")
+		}
+		id, err := b64.DecodeString(s.Args[0])
+		if err != nil || len(id) != len(ledger.CertificateID{}) {
+			return nil, tampered("envelope: its signature names no certificate")
+		}
+		signature, err := ledger.NewSignature(ledger.CertificateID(id), s.Body)
+		if err != nil {
+			return nil, tampered("envelope: %v", err)
+		}
+		h.Signature = &signature
+	}
+	return h, nil
+}
+
+// A stanzaReader is an identity that opens nothing and keeps the stanzas.
+type stanzaReader struct{ stanzas []*age.Stanza }
+
+func (s *stanzaReader) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	s.stanzas = stanzas
+	return nil, age.ErrIncorrectIdentity
+}

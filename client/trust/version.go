@@ -1,0 +1,117 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// Author verifies who has sealed a version of a record. The signature must be that of the
+// author whom the ledger names, who belongs to the record's home and has a role that
+// seals records.
+//
+// A version from before there were signatures has none: Author returns nil. Once this
+// person has read a signed version of a hospital, that hospital's later versions need a
+// signature.
+//
+// Errors:
+//   - ErrTampered if the signature is missing, or is another's or of another version.
+//   - those of [Directory.Verify].
+func (d *Directory) Author(ctx context.Context, v Version, on ledger.RecordVersion, s *ledger.Signature) (*authority.Holder, error) {
+	if s == nil {
+		return nil, d.checkUnsigned(on)
+	}
+	sealed, err := ledger.ParseTime(on.Time)
+	if err != nil {
+		return nil, ledger.Errorf(ledger.ErrTampered, "the ledger's time of the version cannot be read: %v", err)
+	}
+	holder, err := d.Verify(ctx, v.Statement(d.Ledger.Channel()), *s, sealed)
+	if err != nil {
+		return nil, err
+	}
+	if holder.GID() != on.Author || holder.MSP != on.Home {
+		return nil, ledger.Errorf(ledger.ErrTampered, "the ledger says that %s of %s has sealed it, and %s has signed it", on.Author, on.Home, holder.GID())
+	}
+	if role := holder.Attributes[ledger.RoleAttribute]; !ledger.Clinical(role) {
+		return nil, ledger.Errorf(ledger.ErrTampered, "%s has signed it, whose role %.64q seals no records", holder.GID(), role)
+	}
+	return holder, d.noteSigned(on)
+}
+
+// signsItem is the item with the earliest time from which a hospital is known to sign.
+func signsItem(home string) string { return "signs/" + home }
+
+func (d *Directory) checkUnsigned(on ledger.RecordVersion) error {
+	since, err := d.Memory.Load(signsItem(on.Home))
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case on.Time >= string(since):
+		return ledger.Errorf(ledger.ErrTampered, "it is not signed, and %s has signed its records since %s", on.Home, since)
+	}
+	return nil
+}
+
+func (d *Directory) noteSigned(on ledger.RecordVersion) error {
+	since, err := d.Memory.Load(signsItem(on.Home))
+	if err == nil && string(since) <= on.Time {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	return d.Memory.Store(signsItem(on.Home), []byte(on.Time))
+}
+
+// A Proof is what a reader without Chartseal needs to verify the author of a version, see
+// docs/verify.md.
+type Proof struct {
+	// Statement is the text that was signed, with the word METADATA in the place of the
+	// SHA-256 of the envelope's plaintext, which only the reader can compute.
+	Statement   []byte
+	Signature   []byte // DER
+	Certificate []byte // PEM, of the author
+	Roots       []byte // PEM, of the author's member
+}
+
+// Proof returns the proof of a version for somebody who can open its envelope. It does not
+// verify the signature: the caller may not be able to open the envelope.
+//
+// Errors:
+//   - those of [Directory.Verify].
+func (d *Directory) Proof(ctx context.Context, v Version, home string, s ledger.Signature) (*Proof, error) {
+	v.Metadata = [32]byte{}
+	text, err := v.Statement(d.Ledger.Channel()).Text(s.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := d.certificate(ctx, s.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	members, err := d.recentMembers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(members, func(m authority.MSP) bool { return m.ID == home })
+	if i < 0 {
+		return nil, ledger.Errorf(ledger.ErrTampered, "the record's home %s is not a member of the channel", home)
+	}
+	p := &Proof{
+		Statement:   bytes.Replace(text, []byte("\nmetadata: "+strings.Repeat("0", 64)+"\n"), []byte("\nmetadata: METADATA\n"), 1),
+		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}),
+	}
+	for _, c := range slices.Concat(members[i].Roots, members[i].Intermediates) {
+		p.Roots = append(p.Roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	p.Signature, err = DER(s)
+	return p, err
+}
