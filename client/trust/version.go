@@ -82,8 +82,8 @@ type Proof struct {
 	Roots       []byte // PEM, of the author's member
 }
 
-// Proof returns the proof of a version for somebody who can open its envelope. It does not
-// verify the signature: the caller may not be able to open the envelope.
+// Proof returns the proof of a version for somebody who can open its envelope. It does
+// not verify the signature: the caller may not be able to open the envelope.
 //
 // Errors:
 //   - those of [Directory.Verify].
