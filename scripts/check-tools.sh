@@ -10,12 +10,12 @@ need() { # need COMMAND PACKAGE WHY
 need git git "to fetch modules"
 need gcc gcc "cgo: Fabric CA's database and Go's race detector"
 if ! command -v go >/dev/null 2>&1; then
-	echo "chartseal: missing: go 1.26.4 or later; see https://go.dev/dl" >&2
+	echo "chartseal: missing: go 1.26.5 or later; see https://go.dev/dl" >&2
 	missing=1
 else
 	version=$(go env GOVERSION | sed 's/^go//; s/[^0-9.].*$//')
-	if [ "$(printf '%s\n' 1.26.4 "$version" | sort -V | head -n 1)" != 1.26.4 ]; then
-		echo "chartseal: go $version is too old: 1.26.4 or later is needed; see https://go.dev/dl" >&2
+	if [ "$(printf '%s\n' 1.26.5 "$version" | sort -V | head -n 1)" != 1.26.5 ]; then
+		echo "chartseal: go $version is too old: 1.26.5 or later is needed; see https://go.dev/dl" >&2
 		missing=1
 	fi
 fi
