@@ -1,10 +1,11 @@
 # Chartseal. `make help` lists the targets.
 
 BIN      := build
+PROGRAMS := ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build demo test lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
+.PHONY: help check-tools build sbom demo test lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -35,9 +36,13 @@ bench-go: check-tools ## measure single functions COUNT times (default 6) for be
 check-tools:
 	@scripts/check-tools.sh
 
+# A build depends on the sources and the Go version, not on the directory or the C compiler.
 build: check-tools ## compile all programs into build/
 	@mkdir -p $(BIN)
-	go build -o $(BIN)/ ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/ $(PROGRAMS)
+
+sbom: check-tools ## list the modules of all programs and servers in build/sbom/, as CycloneDX JSON
+	scripts/sbom.sh $(BIN)/sbom
 
 bench-search: build ## measure search and import on a network of its own; QUICK=1 takes 3 minutes; DATA=DIR of FHIR bundles
 	@$(BIN)/chartseal-bench search --bin $(BIN) --json $(BIN)/bench-search.json $(if $(QUICK),--quick --plots $(BIN)/bench,--table docs/benchmarks-search.md --plots docs/bench) \
@@ -55,7 +60,7 @@ up: build ## start the development network; the first time this builds its serve
 
 # An old build of chartnet will do: a network can be stopped even if the tree does not compile.
 $(BIN)/chartnet:
-	go build -o $@ ./network/cmd/chartnet
+	CGO_ENABLED=0 go build -trimpath -o $@ ./network/cmd/chartnet
 
 down: $(BIN)/chartnet ## stop the network and keep its ledgers and pins
 	@$(CHARTNET) down
