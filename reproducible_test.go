@@ -10,8 +10,8 @@ import (
 )
 
 // TestReproducibleBuild builds two programs in two directories with the Makefile, and
-// compares the hashes. A plain build, which contains its directory, has to differ: else the
-// comparison could not fail.
+// compares the hashes. A plain build, which contains its directory, has to differ: else
+// the comparison could not fail.
 func TestReproducibleBuild(t *testing.T) {
 	const builder, chaincode = "./network/cmd/ccbuilder", "./chaincode/cmd/chartseal-chaincode"
 	dirs := []string{copySources(t), copySources(t)}
