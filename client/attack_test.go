@@ -88,7 +88,7 @@ func testPinnedKeys(t *testing.T) {
 	if err := seal(name); !errors.Is(err, client.ErrTampered) {
 		t.Errorf("another key under version 1: %v", err)
 	}
-	c.world.SetKey(c.key(t, name, 2))
+	c.world.SetKey(c.world.As("HospitalB", "authority", ledger.RoleAuthority).Signed(c.key(t, name, 2))[0])
 	if err := seal(name); err != nil {
 		t.Errorf("a new version: %v", err)
 	}

@@ -157,7 +157,7 @@ func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, d
 	if len(done.Unopened) > 0 || time.Since(rolled) < o.Settle || waits.Entries > 0 {
 		return nil
 	}
-	err = c.ledger.RetireScope(ctx, s.Name, s.Epoch-1)
+	err = c.ledger.RetireScope(ctx, s.Name, s.Epoch-1, "")
 	if err == nil || errors.Is(err, ErrExists) {
 		done.Retired = s.Epoch - 1
 		return nil

@@ -81,7 +81,7 @@ func TestExplainStale(t *testing.T) {
 	c := newConsortium(t)
 	jones := c.as(t, "HospitalB", "jones", "doctor")
 	l := c.world.As("HospitalB", "authority", ledger.RoleAuthority)
-	if err := l.PublishKeys(t.Context(), []ledger.AttributeKey{c.key(t, "HospitalB:role=doctor", 2)}); err != nil {
+	if err := l.PublishKeys(t.Context(), l.Signed(c.key(t, "HospitalB:role=doctor", 2))); err != nil {
 		t.Fatal(err)
 	}
 	sealed := c.seal(t, "sealed after the rotation")

@@ -49,10 +49,10 @@ func newConsortium(t *testing.T) *consortium {
 			t.Fatal(err)
 		}
 		l := c.world.As(msp, "authority", ledger.RoleAuthority)
-		if err := l.Announce(t.Context(), ledger.Announcement{URL: "https://" + msp, Custodian: c.custodian.Recipient().String()}); err != nil {
+		if err := l.Announce(t.Context(), l.SignedAnnouncement(ledger.Announcement{URL: "https://" + msp, Custodian: c.custodian.Recipient().String()})); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.PublishKeys(t.Context(), []ledger.AttributeKey{c.key(t, msp+":role=doctor", 1), c.key(t, msp+":role=nurse", 1)}); err != nil {
+		if err := l.PublishKeys(t.Context(), l.Signed(c.key(t, msp+":role=doctor", 1), c.key(t, msp+":role=nurse", 1))); err != nil {
 			t.Fatal(err)
 		}
 	}

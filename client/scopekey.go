@@ -32,8 +32,9 @@ type ScopeLedger interface {
 	RollScope(ctx context.Context, name string, epoch int, envelope []byte) error
 
 	// RetireScope states that the caller's hospital has moved its entries of all epochs
-	// up to this one, which must be past, to a newer epoch.
-	RetireScope(ctx context.Context, name string, epoch int) error
+	// up to this one, which must be past, to a newer epoch. The signature is the
+	// caller's, in text form.
+	RetireScope(ctx context.Context, name string, epoch int, signature string) error
 
 	// Retirements lists the hospitals' statements of RetireScope about a scope.
 	Retirements(ctx context.Context, name string) ([]ledger.Retirement, error)

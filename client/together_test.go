@@ -136,7 +136,8 @@ func TestEnvelopeThatFailsInAGroup(t *testing.T) {
 			wards = append(wards, fmt.Sprintf("HospitalA:ward=%d, which is the name of it that is long", i))
 			keys = append(keys, c.key(t, wards[i], 1))
 		}
-		if err := c.world.As("HospitalA", "authority", ledger.RoleAuthority).PublishKeys(t.Context(), keys); err != nil {
+		authority := c.world.As("HospitalA", "authority", ledger.RoleAuthority)
+		if err := authority.PublishKeys(t.Context(), authority.Signed(keys...)); err != nil {
 			t.Fatal(err)
 		}
 		g := &gate{Ledger: c.world.As("HospitalA", "doctor", "doctor")}

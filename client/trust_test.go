@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type lyingPeer struct {
 	keys      func(ledger.AttributeKey) ledger.AttributeKey // replaces each public key
 	custodian string                                        // replaces each custodian
 	scopeKey  []byte                                        // replaces each wrapped scope key
+	signer    func(msp string) *clienttest.Person           // signs the lies about a member, if set
 }
 
 func (l *lyingPeer) AttributeKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error) {
@@ -33,6 +35,10 @@ func (l *lyingPeer) AttributeKeys(ctx context.Context, names []string) ([]ledger
 	for i := range keys {
 		if l.keys != nil {
 			keys[i] = l.keys(keys[i])
+			if l.signer != nil {
+				msp, _, _ := strings.Cut(keys[i].Name, ":")
+				keys[i] = l.signer(msp).Signed(keys[i])[0]
+			}
 		}
 	}
 	return keys, err
@@ -43,6 +49,9 @@ func (l *lyingPeer) Authorities(ctx context.Context) ([]ledger.Authority, error)
 	for i := range all {
 		if l.custodian != "" {
 			all[i].Custodian = l.custodian
+			if l.signer != nil {
+				all[i].Signature = l.signer(all[i].MSP).SignedAnnouncement(ledger.Announcement{URL: all[i].URL, Custodian: l.custodian}).Signature
+			}
 		}
 	}
 	return all, err
@@ -56,8 +65,11 @@ func (l *lyingPeer) ScopeKey(ctx context.Context, name string, epoch int, access
 	return key, err
 }
 
-// TestOwnPeerThatReads: a peer that hands out false keys or a false custodian can read
-// what its people seal. A witness, the peer of another organisation, prevents this.
+// TestOwnPeerThatReads: a peer that hands out false keys or a false custodian could read
+// what its people seal. They are refused because the hospital's authority has not signed
+// them, even if the witness tells the same lie. Only with the signature of the authority
+// itself does the attack succeed, and then a witness that does not know of it prevents
+// it.
 func TestOwnPeerThatReads(t *testing.T) {
 	attacker, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -103,12 +115,32 @@ func TestOwnPeerThatReads(t *testing.T) {
 			}
 			id := lie(t, c, l)
 			time.Sleep(believed)
+			colluding, err := client.New(client.Config{Ledger: l, Signer: honest.Signer(), Blobs: c.blobs, Witnesses: []trust.Ledger{l}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			authority := func(msp string) *clienttest.Person { return c.world.As(msp, "authority", ledger.RoleAuthority) }
+			for who, signer := range map[string]func(string) *clienttest.Person{
+				"nobody":              nil,
+				"a doctor":            func(string) *clienttest.Person { return honest },
+				"another's authority": func(string) *clienttest.Person { return authority("HospitalC") },
+			} {
+				l.signer = signer
+				time.Sleep(believed)
+				for name, cl := range map[string]*client.Client{"no witness": trusting, "an honest witness": careful, "a lying witness": colluding} {
+					if _, err := seal(cl); !errors.Is(err, client.ErrTampered) {
+						t.Errorf("signed by %s, %s: %v", who, name, err)
+					}
+				}
+			}
+			l.signer = authority
+			time.Sleep(believed)
 			sealed, err := seal(trusting)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := steal(t, c, sealed[0], id); got != "secret" {
-				t.Errorf("without a witness the attack should succeed, or this test shows nothing: read %q", got)
+				t.Errorf("signed by the authority the attack should succeed, or this test shows nothing: read %q", got)
 			}
 			before := registered(t, c)
 			if _, err := seal(careful); !errors.Is(err, client.ErrTampered) {

@@ -25,7 +25,8 @@ func (*Authority) GetEvaluateTransactions() []string {
 //
 // Errors:
 //   - ErrDenied unless the caller is an admin or authority of a hospital.
-//   - ErrInvalid if the address or the custodian is malformed.
+//   - ErrInvalid if the address or the custodian is malformed, or the signature is not
+//     the caller's.
 func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -37,27 +38,32 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	if err := checkRecipient(a.Custodian); err != nil {
 		return err
 	}
+	if err := checkSignature(who, a.Signature); err != nil {
+		return err
+	}
 	now, err := ctx.time()
 	if err != nil {
 		return err
 	}
 	var b batch
-	b.put(ledger.AuthorityKey(who.msp), ledger.Authority{MSP: who.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
+	b.put(ledger.AuthorityKey(who.msp), ledger.Authority{MSP: who.msp, URL: a.URL, Custodian: a.Custodian, Time: now, Signature: a.Signature})
 	b.changeSearchable(ctx)
 	return c.write(ctx, &b)
 }
 
 // PublishKeys pins public keys of attributes in the caller's namespace: the first
-// version, or the one after the current version. Publishing the current key again changes
-// nothing, so a client may repeat a call of unknown outcome.
+// version, or the one after the current version. A published key, current or past, may be
+// published again with a new signature, which replaces the stored one. Publishing the
+// current key again unsigned, or with the stored signature, changes nothing, so a client
+// may repeat a call of unknown outcome.
 //
 // Errors:
 //   - ErrDenied unless the caller is an admin or authority of a hospital.
 //   - ErrDenied if an attribute belongs to another organisation.
 //   - ErrDenied if the member would have more than ledger.MaxAttributes.
-//   - ErrExists if the version is past, or is the current one with another key.
+//   - ErrExists if the version is published with another key, or is past and not signed.
 //   - ErrInvalid if a key is malformed or given twice, a version is missing before one,
-//     or there are none or too many.
+//     a signature is not the caller's, or there are none or too many.
 func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error {
 	who, err := c.admit(ctx, keepers)
 	if err != nil {
@@ -92,10 +98,11 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 			}
 		}
 		switch {
-		case k == current:
-			continue
 		case k.Version <= current.Version:
-			return refuse(ledger.ErrExists, "attribute %s is at version %d already", k.Name, current.Version)
+			if err := ctx.signAgain(&b, current, k); err != nil {
+				return err
+			}
+			continue
 		case k.Version != current.Version+1:
 			return refuse(ledger.ErrInvalid, "attribute %s is at version %d: the next is not %d", k.Name, current.Version, k.Version)
 		}
@@ -109,6 +116,29 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 		return err
 	}
 	return c.write(ctx, &b)
+}
+
+// signAgain replaces the signature of a published key.
+func (ctx *Context) signAgain(b *batch, current, k ledger.AttributeKey) error {
+	published := current
+	at := ledger.AttributeVersionKey(k.Name, k.Version)
+	if k.Version < current.Version {
+		if _, err := ctx.get(at, &published); err != nil {
+			return err
+		}
+	}
+	unsigned := k.Signature == ""
+	if k.Key != published.Key || unsigned && k.Version < current.Version {
+		return refuse(ledger.ErrExists, "attribute %s is at version %d already", k.Name, current.Version)
+	}
+	if unsigned || k.Signature == published.Signature {
+		return nil
+	}
+	b.put(at, k)
+	if k.Version == current.Version {
+		b.put(ledger.AttributeCurrentKey(k.Name), k)
+	}
+	return nil
 }
 
 // checkQuota checks that a member may have so many attributes more. It reads the range of
@@ -156,6 +186,22 @@ func checkKey(who caller, k ledger.AttributeKey) error {
 	raw, err := base64.StdEncoding.Strict().DecodeString(k.Key)
 	if err != nil || len(raw) == 0 || len(raw) > ledger.MaxPublicKey || base64.StdEncoding.EncodeToString(raw) != k.Key {
 		return refuse(ledger.ErrInvalid, "attribute %s: the key needs 1 to %d bytes in padded base64", k.Name, ledger.MaxPublicKey)
+	}
+	return checkSignature(who, k.Signature)
+}
+
+// checkSignature checks the form of a signature, and that it names the caller's
+// certificate. Clients verify it. None is allowed, as earlier releases have none.
+func checkSignature(who caller, text string) error {
+	if text == "" {
+		return nil
+	}
+	s, err := ledger.ParseSignature(text)
+	if err != nil {
+		return refuse(ledger.ErrInvalid, "%v", err)
+	}
+	if s.Certificate != ledger.IDOfCertificate(who.certificate) {
+		return refuse(ledger.ErrInvalid, "the signature is not of the certificate of %s", who.actor())
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ var arity = map[string]int{
 	ledger.AuthorityPublished:   1,
 	ledger.ScopeCreate:          1,
 	ledger.ScopeRoll:            2,
-	ledger.ScopeRetire:          2,
+	ledger.ScopeRetire:          3,
 	ledger.ScopeList:            0,
 	ledger.ScopeRetired:         1,
 	ledger.ScopeSearchable:      1,

@@ -133,7 +133,7 @@ func TestFloodedScopes(t *testing.T) {
 		_, err := c.submit(custodian, wrapped(t, 1), fn, args...)
 		ok(t, nil, err)
 	}
-	_, err = c.submit(custodian, nil, ledger.ScopeRetire, "wards", 1)
+	_, err = c.submit(custodian, nil, ledger.ScopeRetire, "wards", 1, "")
 	ok(t, nil, err)
 	_, err = c.submit(person(t, "HospitalB", "admin", "admin"), nil, ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://b.example"})
 	ok(t, nil, err)

@@ -60,7 +60,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.AuthorityPublished, everyone, nil, func(string) []any { return []any{ledger.AttributeQuery{Authority: "HospitalA"}} }},
 		{ledger.ScopeCreate, hospital("admin", "custodian"), wrapped(t, 1), func(string) []any { return []any{"cardiology"} }},
 		{ledger.ScopeRoll, func(msp, role string) bool { return msp == "HospitalA" && (role == "admin" || role == "custodian") }, wrapped(t, 1), func(string) []any { return []any{"consortium", 2} }},
-		{ledger.ScopeRetire, hospital("admin", "custodian"), nil, func(string) []any { return []any{"rolled", 1} }},
+		{ledger.ScopeRetire, hospital("admin", "custodian"), nil, func(string) []any { return []any{"rolled", 1, ""} }},
 		{ledger.ScopeRetired, everyone, nil, func(string) []any { return []any{"rolled"} }},
 		{ledger.ScopeSearchable, everyone, nil, func(string) []any { return []any{"consortium"} }},
 		{ledger.ScopeList, everyone, nil, func(string) []any { return nil }},

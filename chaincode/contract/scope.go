@@ -114,10 +114,13 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 //   - ErrDenied unless the caller is an admin or custodian of a hospital.
 //   - ErrNotFound if there is no such scope.
 //   - ErrExists if the hospital has retired the epoch already.
-//   - ErrInvalid if the epoch is not a past one.
-func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
+//   - ErrInvalid if the epoch is not a past one, or the signature is not the caller's.
+func (c *Scope) Retire(ctx *Context, name string, epoch int, signature string) error {
 	who, s, err := c.existing(ctx, name, epoch)
 	if err != nil {
+		return err
+	}
+	if err := checkSignature(who, signature); err != nil {
 		return err
 	}
 	if epoch >= s.Epoch {
@@ -137,7 +140,7 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int) error {
 		return err
 	}
 	var b batch
-	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now})
+	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now, Signature: signature})
 	b.changeSearchable(ctx)
 	return c.write(ctx, &b)
 }

@@ -60,7 +60,7 @@ func TestScopeRetire(t *testing.T) {
 	_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 	ok(t, nil, err)
 	retire := func(who []byte, name string, epoch int) error {
-		_, err := c.submit(who, nil, ledger.ScopeRetire, name, epoch)
+		_, err := c.submit(who, nil, ledger.ScopeRetire, name, epoch, "")
 		return err
 	}
 	refused(t, ledger.ErrInvalid, nil, retire(custodian, "consortium", 1)) // the current one

@@ -42,7 +42,7 @@ func TestSearch(t *testing.T) {
 		t.Errorf("before a roll: %+v", got)
 	}
 	submit(custodian, ledger.ScopeRoll, "trial", 2)
-	submit(custodian, ledger.ScopeRetire, "trial", 1)
+	submit(custodian, ledger.ScopeRetire, "trial", 1, "")
 
 	payload, err := c.evaluate("HospitalA", doctor, ledger.IndexSearch, "", []ledger.LabelBatch{})
 	if got := must[ledger.SearchAnswer](t, payload, err); got.Values == nil || len(got.Values) > 0 || len(got.Searchable.Scopes) != 2 {
@@ -80,7 +80,7 @@ func TestSearch(t *testing.T) {
 	for name, change := range map[string]func(){
 		"create": func() { submit(custodian, ledger.ScopeCreate, "another") },
 		"roll":   func() { submit(custodian, ledger.ScopeRoll, "trial", 3) },
-		"retire": func() { submit(person(t, "HospitalB", "custodian", "custodian"), ledger.ScopeRetire, "trial", 1) },
+		"retire": func() { submit(person(t, "HospitalB", "custodian", "custodian"), ledger.ScopeRetire, "trial", 1, "") },
 		"announce": func() {
 			submit(person(t, "HospitalC", "authority", "authority"), ledger.AuthorityAnnounce, ledger.Announcement{URL: "https://c.example"})
 		},

@@ -21,16 +21,17 @@ func TestFalseTimes(t *testing.T) {
 		ledger.AuthorityAnnounce: {keeper, nil, []any{ledger.Announcement{URL: "https://a.example"}}},
 		ledger.AuthorityPublishKeys: {keeper, nil, []any{
 			[]ledger.AttributeKey{{Name: "HospitalA:role=doctor", Version: 1, Key: publicKey("k")}}}},
-		ledger.ScopeCreate:   {custodian, wrapped(t, 1), []any{"cardiology"}},
-		ledger.ScopeRoll:     {custodian, wrapped(t, 1), []any{"consortium", 3}},
-		ledger.ScopeRetire:   {custodian, nil, []any{"consortium", 1}},
-		ledger.RecordCreate:  {doctor, sealing(t, newRecord(2)), nil},
-		ledger.RecordAmend:   {doctor, sealing(t, newRecord(1)), []any{2}},
-		ledger.IndexPut:      {nurse, indexing(1, 2), nil},
-		ledger.AccessRequest: {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
+		ledger.ScopeCreate:        {custodian, wrapped(t, 1), []any{"cardiology"}},
+		ledger.ScopeRoll:          {custodian, wrapped(t, 1), []any{"consortium", 3}},
+		ledger.ScopeRetire:        {custodian, nil, []any{"consortium", 1, ""}},
+		ledger.RecordCreate:       {doctor, sealing(t, newRecord(2)), nil},
+		ledger.RecordAmend:        {doctor, sealing(t, newRecord(1)), []any{2}},
+		ledger.CertificateDeposit: {nurse, nil, nil},
+		ledger.IndexPut:           {nurse, indexing(1, 2), nil},
+		ledger.AccessRequest:      {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
 	}
 	reads := []string{getMetadata}
-	for _, contract := range []interface{ GetEvaluateTransactions() []string }{&Record{}, &Authority{}, &Scope{}, &Index{}, &Audit{}} {
+	for _, contract := range []interface{ GetEvaluateTransactions() []string }{&Record{}, &Authority{}, &Scope{}, &Certificate{}, &Index{}, &Audit{}} {
 		reads = append(reads, contract.GetEvaluateTransactions()...)
 	}
 	if len(calls)+len(reads) != len(arity) {

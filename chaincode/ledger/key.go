@@ -17,7 +17,7 @@ import (
 //
 //	authority/<msp>                       Authority
 //	attribute/<name>                      AttributeKey, the current version
-//	attribute-version/<name>/<version>    AttributeKey, write once
+//	attribute-version/<name>/<version>    AttributeKey; only its signature is replaced
 //	scope/<name>                          Scope, the current epoch
 //	scope-epoch/<name>/<epoch>            Scope, write once
 //	scope-retired/<name>/<msp>            Retirement, the latest

@@ -11,7 +11,7 @@ import "time"
 const (
 	// Submitted by an admin or authority of a hospital.
 	AuthorityAnnounce    = "authority:Announce"    // (Announcement)
-	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey)
+	AuthorityPublishKeys = "authority:PublishKeys" // ([]AttributeKey), new ones, or published ones with a new signature
 	// Evaluated. Unknown attributes are left out.
 	AuthorityList        = "authority:List"        // () []Authority
 	AuthorityKeys        = "authority:Keys"        // ([]string names) []AttributeKey, current versions
@@ -23,7 +23,7 @@ const (
 	// owner.
 	ScopeCreate = "scope:Create" // (name), transient: the wrapped key of epoch 1
 	ScopeRoll   = "scope:Roll"   // (name, current epoch + 1), transient: its wrapped key
-	ScopeRetire = "scope:Retire" // (name, epoch), for the caller's own entries
+	ScopeRetire = "scope:Retire" // (name, epoch, signature or nothing), for the caller's own entries
 	// Evaluated. Key is for the actor of an access entry.
 	ScopeList       = "scope:List"       // () []Scope
 	ScopeRetired    = "scope:Retired"    // (name) []Retirement
@@ -115,8 +115,9 @@ func Clinical(role string) bool {
 
 // An Announcement tells the consortium where a hospital's attribute authority is.
 type Announcement struct {
-	URL       string `json:"url"`                                     // https address of the authority's key service
-	Custodian string `json:"custodian" metadata:"custodian,optional"` // age recipient of the hospital's records custodian
+	URL       string `json:"url"`                                               // https address of the authority's key service
+	Custodian string `json:"custodian" metadata:"custodian,optional"`           // age recipient of the hospital's records custodian
+	Signature string `json:"signature,omitempty" metadata:"signature,optional"` // by the caller, see [Signature]
 }
 
 // An Authority is an announced attribute authority.
@@ -125,6 +126,7 @@ type Authority struct {
 	URL       string `json:"url"`
 	Custodian string `json:"custodian" metadata:"custodian,optional"`
 	Time      string `json:"time"` // of the announcement, see [FormatTime]
+	Signature string `json:"signature,omitempty" metadata:"signature,optional"`
 }
 
 // An AttributeKey is the pinned public key of an attribute, in one version. An attribute
@@ -133,6 +135,10 @@ type AttributeKey struct {
 	Name    string `json:"name"`    // MSPID:name or MSPID:name=value
 	Version int    `json:"version"` // from 1; the next to publish is the current one + 1
 	Key     string `json:"key"`     // padded base64 of the canonical encoding of package abe
+
+	// Signature is by the hospital's authority, see [Signature]. Keys that were published
+	// by an earlier release have none until the authority signs them.
+	Signature string `json:"signature,omitempty" metadata:"signature,optional"`
 }
 
 // A Certificate is an enrolment certificate that its holder has put on the ledger.
@@ -177,6 +183,8 @@ type Retirement struct {
 	Epoch int    `json:"epoch"`
 	Actor string `json:"actor"`
 	Time  string `json:"time"`
+
+	Signature string `json:"signature,omitempty" metadata:"signature,optional"` // by the actor, see [Signature]
 }
 
 // A NewRecord is the record of a [RecordCreate] or [RecordAmend]. It travels in the

@@ -10,12 +10,13 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // Announce implements client.Ledger.
 func (p *Person) Announce(ctx context.Context, a ledger.Announcement) error {
 	return p.submit(ctx, ledger.AuthorityAnnounce, ledger.RoleAdmin+" "+ledger.RoleAuthority, func(_, now string) error {
-		put(&p.w.authorities, p.msp, ledger.Authority{MSP: p.msp, URL: a.URL, Custodian: a.Custodian, Time: now})
+		put(&p.w.authorities, p.msp, ledger.Authority{MSP: p.msp, URL: a.URL, Custodian: a.Custodian, Time: now, Signature: a.Signature})
 		p.w.generation = NewID()
 		return nil
 	})
@@ -28,27 +29,58 @@ func (p *Person) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) er
 			if !strings.HasPrefix(k.Name, p.msp+":") {
 				return ledger.Errorf(ledger.ErrDenied, "%s is not of %s", k.Name, p.msp)
 			}
-			if current := p.w.attributes[k.Name]; k != current && k.Version != current.Version+1 {
+			current := p.w.attributes[k.Name]
+			published := p.w.versions[ledger.AttributeName{Name: k.Name, Version: k.Version}]
+			again := k.Key == published.Key && (k.Signature != "" || k.Version == current.Version)
+			if k.Version != current.Version+1 && !again {
 				return ledger.Errorf(ledger.ErrExists, "%s version %d", k.Name, k.Version)
 			}
 		}
 		for _, k := range keys {
-			p.w.setKey(k)
+			if published := p.w.versions[ledger.AttributeName{Name: k.Name, Version: k.Version}]; published.Key != k.Key || k.Signature != "" {
+				if k.Version >= p.w.attributes[k.Name].Version {
+					put(&p.w.attributes, k.Name, k)
+				}
+				put(&p.w.versions, ledger.AttributeName{Name: k.Name, Version: k.Version}, k)
+			}
 		}
 		return nil
 	})
-}
-
-func (w *World) setKey(k ledger.AttributeKey) {
-	put(&w.attributes, k.Name, k)
-	put(&w.versions, ledger.AttributeName{Name: k.Name, Version: k.Version}, k)
 }
 
 // SetKey replaces a published key in the answers, like a lying peer.
 func (w *World) SetKey(k ledger.AttributeKey) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.setKey(k)
+	put(&w.attributes, k.Name, k)
+	put(&w.versions, ledger.AttributeName{Name: k.Name, Version: k.Version}, k)
+}
+
+// Signed returns the keys with the person's signature, and deposits their certificate.
+func (p *Person) Signed(keys ...ledger.AttributeKey) []ledger.AttributeKey {
+	s := p.deposited()
+	signed := slices.Clone(keys)
+	for i, k := range keys {
+		signed[i].Signature = must(s.Sign(trust.KeyStatement(p.Channel(), k))).String()
+	}
+	return signed
+}
+
+// SignedAnnouncement returns an announcement with the person's signature, and deposits
+// their certificate.
+func (p *Person) SignedAnnouncement(a ledger.Announcement) ledger.Announcement {
+	statement := trust.AuthorityStatement(p.Channel(), ledger.Authority{MSP: p.msp, URL: a.URL, Custodian: a.Custodian})
+	a.Signature = must(p.deposited().Sign(statement)).String()
+	return a
+}
+
+// deposited returns the person's signer, whose certificate is on the ledger.
+func (p *Person) deposited() *trust.Signer {
+	s := p.Signer()
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	put(&p.w.deposited, s.Certificate(), p.enrolledLocked().certificate.Raw)
+	return s
 }
 
 // Authorities implements client.Ledger.
@@ -189,7 +221,7 @@ func (p *Person) RollScope(ctx context.Context, name string, epoch int, envelope
 }
 
 // RetireScope implements client.Ledger.
-func (p *Person) RetireScope(ctx context.Context, name string, epoch int) error {
+func (p *Person) RetireScope(ctx context.Context, name string, epoch int, signature string) error {
 	return p.submit(ctx, ledger.ScopeRetire, ledger.RoleAdmin+" "+ledger.RoleCustodian, func(_, now string) error {
 		at := ledger.ScopeRetiredKey(name, p.msp)
 		switch s, ok := p.w.scopes[name]; {
@@ -200,7 +232,7 @@ func (p *Person) RetireScope(ctx context.Context, name string, epoch int) error 
 		case p.w.retired[at].Epoch >= epoch:
 			return ledger.Errorf(ledger.ErrExists, "epoch %d is retired", epoch)
 		}
-		put(&p.w.retired, at, ledger.Retirement{Scope: name, MSP: p.msp, Epoch: epoch, Actor: p.Actor(), Time: now})
+		put(&p.w.retired, at, ledger.Retirement{Scope: name, MSP: p.msp, Epoch: epoch, Actor: p.Actor(), Time: now, Signature: signature})
 		p.w.generation = NewID()
 		return nil
 	})

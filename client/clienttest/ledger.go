@@ -333,12 +333,12 @@ func ledgerScopes(t *testing.T, env LedgerEnv) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	wantError(t, "a doctor retires", env.Doctor.RetireScope(ctx, name, 1), client.ErrDenied)
-	wantError(t, "the current epoch is retired", env.Custodian.RetireScope(ctx, name, 2), client.ErrInvalid)
-	if err := env.Custodian.RetireScope(ctx, name, 1); err != nil {
+	wantError(t, "a doctor retires", env.Doctor.RetireScope(ctx, name, 1, ""), client.ErrDenied)
+	wantError(t, "the current epoch is retired", env.Custodian.RetireScope(ctx, name, 2, ""), client.ErrInvalid)
+	if err := env.Custodian.RetireScope(ctx, name, 1, ""); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "retired again", env.Custodian.RetireScope(ctx, name, 1), client.ErrExists)
+	wantError(t, "retired again", env.Custodian.RetireScope(ctx, name, 1, ""), client.ErrExists)
 	retired, err := env.Custodian.Retirements(ctx, name)
 	if err != nil || len(retired) != 1 || retired[0].MSP != env.Custodian.MSP() || retired[0].Epoch != 1 {
 		t.Errorf("retirements %+v, %v", retired, err)

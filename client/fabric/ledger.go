@@ -166,7 +166,7 @@ func (g *Gateway) Certificates(ctx context.Context, ids []ledger.CertificateID) 
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
-		w.putJSON(ledger.AuthorityKey(g.MSP()), ledger.Authority{MSP: g.MSP(), URL: a.URL, Custodian: a.Custodian, Time: s.time})
+		w.putJSON(ledger.AuthorityKey(g.MSP()), ledger.Authority{MSP: g.MSP(), URL: a.URL, Custodian: a.Custodian, Time: s.time, Signature: a.Signature})
 		w.put(ledger.SearchableKey, []byte(s.tx))
 		return w
 	}, ledger.AuthorityAnnounce, a)
@@ -297,12 +297,12 @@ func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelo
 }
 
 // RetireScope implements client.Ledger.
-func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int) error {
+func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int, signature string) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
-		w.putJSON(ledger.ScopeRetiredKey(name, g.MSP()), ledger.Retirement{Scope: name, MSP: g.MSP(), Epoch: epoch, Actor: g.actor, Time: s.time})
+		w.putJSON(ledger.ScopeRetiredKey(name, g.MSP()), ledger.Retirement{Scope: name, MSP: g.MSP(), Epoch: epoch, Actor: g.actor, Time: s.time, Signature: signature})
 		w.put(ledger.SearchableKey, []byte(s.tx))
 		return w
-	}, ledger.ScopeRetire, name, epoch)
+	}, ledger.ScopeRetire, name, epoch, signature)
 	return err
 }
 

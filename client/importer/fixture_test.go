@@ -49,8 +49,8 @@ func newHospital(t *testing.T) *hospital {
 		published = append(published, ledger.AttributeKey{Name: name, Version: 1, Key: base64.StdEncoding.EncodeToString(raw)})
 	}
 	authority := h.world.As("HospitalA", "authority", ledger.RoleAuthority)
-	check(t, authority.Announce(t.Context(), ledger.Announcement{URL: "https://HospitalA"}))
-	check(t, authority.PublishKeys(t.Context(), published))
+	check(t, authority.Announce(t.Context(), authority.SignedAnnouncement(ledger.Announcement{URL: "https://HospitalA"})))
+	check(t, authority.PublishKeys(t.Context(), authority.Signed(published...)))
 	key, err := master.Issue(ledger.Actor("HospitalA", "doctor"), doctors, 1)
 	check(t, err)
 	h.doctor, err = abe.NewIdentity([]*abe.UserKey{key})

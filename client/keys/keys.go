@@ -3,10 +3,10 @@
 // replaces keys ([Rotate]). A person asks all authorities for attribute keys
 // ([Requester]), or gets them as a file ([Issue], [Parse]).
 //
-// A person accepts only attribute keys that match the public keys on the ledger. An
-// authority issues only versions whose public keys come from its own master key. The
-// package believes the own peer about which authorities exist and where they are; the TLS
-// roots of the channel's members keep out impostors.
+// An authority signs its public keys and its address with its enrolment key. A person
+// accepts only attribute keys that match signed public keys on the ledger, and asks only
+// at signed addresses. An authority issues only versions whose public keys come from its
+// own master key. The package believes the own peer about which authorities exist.
 //
 // Package abe/authority decides who gets which key, and package client/wallet stores
 // keys.
@@ -22,45 +22,16 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Announce puts the address of the caller's authority and the recipient of its hospital's
-// custodian on the ledger, unless they are there already. An empty custodian keeps the
-// announced one. It reports whether anything changed.
-//
-// Errors:
-//   - ErrDenied if the ledger refuses the caller.
-//   - Any other error of the ledger.
-func Announce(ctx context.Context, l Announcer, a ledger.Announcement) (changed bool, err error) {
-	announced, err := l.Authorities(ctx)
-	if err != nil {
-		return false, fmt.Errorf("announce authority: %w", err)
-	}
-	for _, old := range announced {
-		if old.MSP != l.MSP() {
-			continue
-		}
-		if a.Custodian == "" {
-			a.Custodian = old.Custodian
-		}
-		if old.URL == a.URL && old.Custodian == a.Custodian {
-			return false, nil
-		}
-	}
-	if err := l.Announce(ctx, a); err != nil {
-		return false, fmt.Errorf("announce authority: %w", err)
-	}
-	return true, nil
-}
-
-// Publish puts version 1 of the public key of each named attribute on the ledger, unless
-// the attribute is published already, and returns the names of the new ones. If it fails,
-// it returns the names that it published before.
+// Publish puts version 1 of the public key of each named attribute on the ledger, signed,
+// unless the attribute is published already, and returns the names of the new ones. If it
+// fails, it returns the names that it published before.
 //
 // Errors:
 //   - ErrTampered if an attribute was published under another master key: keys issued
 //     from this one would open nothing. Nothing is written then.
 //   - ErrDenied if the ledger refuses the caller.
 //   - Any other error of the ledger.
-func Publish(ctx context.Context, l Publisher, master *abe.MasterKey, names []string) (published []string, err error) {
+func Publish(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey, names []string) (published []string, err error) {
 	current, err := Versions(l)(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("publish keys: %w", err)
@@ -82,7 +53,11 @@ func Publish(ctx context.Context, l Publisher, master *abe.MasterKey, names []st
 		return nil, fmt.Errorf("publish keys: %w", err)
 	}
 	for batch := range slices.Chunk(missing, ledger.MaxKeysPerCall) {
-		if err := l.PublishKeys(ctx, batch); err != nil {
+		batch, err := by.keys(ctx, l, batch)
+		if err == nil {
+			err = l.PublishKeys(ctx, batch)
+		}
+		if err != nil {
 			return published, fmt.Errorf("publish keys: %w", err)
 		}
 		for _, k := range batch {

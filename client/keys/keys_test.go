@@ -25,6 +25,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 const (
@@ -50,22 +51,29 @@ func rules(t *testing.T) *authority.Mapping {
 	return m
 }
 
+// trusting is what a person believes who has seen nothing yet.
+func trusting(p *clienttest.Person) *trust.Directory {
+	return &trust.Directory{Ledger: p, Memory: trust.NewMemory()}
+}
+
+func signing(p *clienttest.Person) Signing { return Signing{p.Signer(), trusting(p)} }
+
 func TestPublish(t *testing.T) {
 	ctx, world, master := t.Context(), &clienttest.World{}, newMaster(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
 	names := rules(t).Attributes()
-	published, err := Publish(ctx, l, master, names)
+	published, err := Publish(ctx, l, signing(l), master, names)
 	if err != nil || !slices.Equal(published, names) {
 		t.Fatalf("published %v, %v; want %v", published, err, names)
 	}
-	published, err = Publish(ctx, l, master, append(names, hospital+":senior"))
+	published, err = Publish(ctx, l, signing(l), master, append(names, hospital+":senior"))
 	if err != nil || !slices.Equal(published, []string{hospital + ":senior"}) {
 		t.Fatalf("published again %v, %v", published, err)
 	}
 
 	// Another master key must not pass for this one, and adds nothing before that is
 	// found out.
-	_, err = Publish(ctx, l, newMaster(t), append(names, hospital+":junior"))
+	_, err = Publish(ctx, l, signing(l), newMaster(t), append(names, hospital+":junior"))
 	if !errors.Is(err, client.ErrTampered) {
 		t.Fatalf("published under another master key: %v", err)
 	}
@@ -73,7 +81,8 @@ func TestPublish(t *testing.T) {
 	if err != nil || versions[hospital+":junior"] != 0 || versions[doctor] != 1 {
 		t.Errorf("versions %v, %v", versions, err)
 	}
-	if _, err := Publish(ctx, world.As("HospitalB", "authority", ledger.RoleAuthority), master, []string{hospital + ":x"}); !errors.Is(err, client.ErrDenied) {
+	b := world.As("HospitalB", "authority", ledger.RoleAuthority)
+	if _, err := Publish(ctx, b, signing(b), master, []string{hospital + ":x"}); !errors.Is(err, client.ErrDenied) {
 		t.Errorf("published as another hospital: %v", err)
 	}
 }
@@ -91,7 +100,7 @@ func TestAnnounce(t *testing.T) {
 		{ledger.Announcement{URL: "https://a:2"}, true, ledger.Announcement{URL: "https://a:2", Custodian: "age1x"}},
 		{ledger.Announcement{URL: "https://a:2"}, false, ledger.Announcement{URL: "https://a:2", Custodian: "age1x"}},
 	} {
-		changed, err := Announce(ctx, l, c.a)
+		changed, err := Announce(ctx, l, signing(l), c.a)
 		if err != nil || changed != c.changed {
 			t.Fatalf("Announce(%+v) = %v, %v", c.a, changed, err)
 		}
@@ -108,7 +117,7 @@ func TestFloodedByAnother(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
 	names := rules(t).Attributes()
-	if _, err := Publish(ctx, l, master, names); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, names); err != nil {
 		t.Fatal(err)
 	}
 	world.Fail = func(transaction string) error {
@@ -117,10 +126,10 @@ func TestFloodedByAnother(t *testing.T) {
 		}
 		return nil
 	}
-	if again, err := Publish(ctx, l, master, names); err != nil || len(again) > 0 {
+	if again, err := Publish(ctx, l, signing(l), master, names); err != nil || len(again) > 0 {
 		t.Errorf("published %v again, %v", again, err)
 	}
-	if rotated, err := Rotate(ctx, l, master); err != nil || len(rotated) != len(names) {
+	if rotated, err := Rotate(ctx, l, signing(l), master); err != nil || len(rotated) != len(names) {
 		t.Errorf("rotated %d of %d, %v", len(rotated), len(names), err)
 	}
 	issued, err := Issue(ctx, l, ca.members, master, rules(t), ca.person(t, "jones", "doctor").Leaf)
@@ -134,14 +143,15 @@ func TestRequest(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
 	url := serve(t, master, l, ca)
-	if _, err := Announce(ctx, l, ledger.Announcement{URL: url}); err != nil {
+	if _, err := Announce(ctx, l, signing(l), ledger.Announcement{URL: url}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Publish(ctx, l, master, rules(t).Attributes()); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, rules(t).Attributes()); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(id, role string, names ...string) ([]Grant, error) {
-		return Requester{Ledger: world.As(hospital, id, role), Certificate: ca.person(t, id, role), Members: ca.members}.Request(ctx, names...)
+		p := world.As(hospital, id, role)
+		return Requester{Ledger: p, Trust: trusting(p), Certificate: ca.person(t, id, role), Members: ca.members}.Request(ctx, names...)
 	}
 
 	grants, err := ask("jones", "doctor")
@@ -149,10 +159,10 @@ func TestRequest(t *testing.T) {
 		t.Fatalf("grants %+v, %v", grants, err)
 	}
 	key := grants[0].Keys[0]
-	if err := Check(ctx, l, "HospitalA/jones", []*abe.UserKey{key}); err != nil {
+	if err := Check(ctx, l, trusting(l), "HospitalA/jones", []*abe.UserKey{key}); err != nil {
 		t.Errorf("Check of an own key: %v", err)
 	}
-	if err := Check(ctx, l, "HospitalA/smith", []*abe.UserKey{key}); !errors.Is(err, client.ErrInvalid) {
+	if err := Check(ctx, l, trusting(l), "HospitalA/smith", []*abe.UserKey{key}); !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("Check of somebody else's key: %v", err)
 	}
 	byHand, err := Issue(ctx, l, ca.members, master, rules(t), ca.person(t, "jones", "doctor").Leaf)
@@ -164,7 +174,7 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	parsed, err := Parse(text)
-	if err != nil || len(parsed) != 1 || Check(ctx, l, "HospitalA/jones", parsed) != nil {
+	if err != nil || len(parsed) != 1 || Check(ctx, l, trusting(l), "HospitalA/jones", parsed) != nil {
 		t.Errorf("issued by hand: %v, %v", parsed, err)
 	}
 	if _, err := Issue(ctx, l, ca.members, master, rules(t), newCA(t).person(t, "jones", "doctor").Leaf); !errors.Is(err, client.ErrDenied) {
@@ -187,16 +197,16 @@ func TestRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	world.SetKey(other)
+	world.SetKey(l.Signed(other)[0])
 	if grants, err = ask("jones", "doctor"); err != nil || !errors.Is(grants[0].Err, client.ErrTampered) || grants[0].Keys != nil {
 		t.Errorf("keys that do not fit the pinned ones: %+v, %v", grants, err)
 	}
-	if err := Check(ctx, l, "HospitalA/jones", []*abe.UserKey{key}); !errors.Is(err, client.ErrTampered) {
+	if err := Check(ctx, l, trusting(l), "HospitalA/jones", []*abe.UserKey{key}); !errors.Is(err, client.ErrTampered) {
 		t.Errorf("Check against another pinned key: %v", err)
 	}
 
 	// Nobody listens.
-	if _, err := Announce(ctx, l, ledger.Announcement{URL: "https://127.0.0.1:1"}); err != nil {
+	if _, err := Announce(ctx, l, signing(l), ledger.Announcement{URL: "https://127.0.0.1:1"}); err != nil {
 		t.Fatal(err)
 	}
 	if grants, err = ask("jones", "doctor"); err != nil || !errors.Is(grants[0].Err, client.ErrUnavailable) {

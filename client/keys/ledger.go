@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // The parts of the ledger that this package needs. A client.Ledger has all of them, and
@@ -11,8 +12,8 @@ import (
 
 // An Announcer announces the caller's authority.
 type Announcer interface {
+	trust.Depositor
 	MSP() string
-	Authorities(ctx context.Context) ([]ledger.Authority, error)
 	Announce(ctx context.Context, a ledger.Announcement) error
 }
 
@@ -27,9 +28,11 @@ type Catalog interface {
 	CurrentKeys(ctx context.Context, names []string) ([]ledger.AttributeKey, error)
 }
 
-// A Publisher is a Catalog that takes new keys.
+// A Publisher is a Catalog that takes new keys and signatures.
 type Publisher interface {
 	Catalog
+	History
+	trust.Depositor
 	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
 }
 

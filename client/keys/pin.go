@@ -10,17 +10,24 @@ import (
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// pins caches public keys from the ledger. It reads several versions at a time, because a
-// holder of an attribute needs all of its versions.
+// pins caches public keys from the ledger whose signatures it has verified. It reads
+// several versions at a time, because a holder of an attribute needs all of its versions.
 type pins struct {
 	ctx    context.Context // of the request that the pins are read for
 	ledger History
-	keys   map[ledger.AttributeName]*abe.PublicKey
+	trust  *trust.Directory
+	keys   map[ledger.AttributeName]pinned
 	asked  map[ledger.AttributeName]bool
 }
 
-func newPins(ctx context.Context, l History) *pins {
-	return &pins{ctx, l, make(map[ledger.AttributeName]*abe.PublicKey), make(map[ledger.AttributeName]bool)}
+// A pinned key is nil if err says why it is not believed.
+type pinned struct {
+	key *abe.PublicKey
+	err error
+}
+
+func newPins(ctx context.Context, l History, d *trust.Directory) *pins {
+	return &pins{ctx, l, d, make(map[ledger.AttributeName]pinned), make(map[ledger.AttributeName]bool)}
 }
 
 var errNotPinned = errors.New("the ledger has no such public key")
@@ -39,24 +46,22 @@ func (p *pins) get(name string, version int) (*abe.PublicKey, error) {
 			return nil, err
 		}
 	}
-	if key := p.keys[want]; key != nil {
-		return key, nil
+	if found, ok := p.keys[want]; ok {
+		return found.key, found.err
 	}
 	return nil, fmt.Errorf("%s version %d: %w: %w", name, version, ledger.ErrTampered, errNotPinned)
 }
 
 // read asks the ledger for versions of keys.
 func (p *pins) read(versions ...ledger.AttributeName) error {
-	pinned, err := p.ledger.AttributeKeyVersions(p.ctx, versions)
+	published, err := p.ledger.AttributeKeyVersions(p.ctx, versions)
 	if err != nil {
 		return err
 	}
-	for _, k := range pinned {
-		key, err := trust.ParseKey(k)
-		if err != nil {
-			return err
-		}
-		p.keys[ledger.AttributeName{Name: k.Name, Version: k.Version}] = key
+	i := 0
+	for key, err := range p.trust.CheckKeys(p.ctx, published) {
+		p.keys[ledger.AttributeName{Name: published[i].Name, Version: published[i].Version}] = pinned{key, err}
+		i++
 	}
 	for _, v := range versions {
 		p.asked[v] = true

@@ -13,11 +13,13 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // A Requester asks authorities for one person's attribute keys.
 type Requester struct {
 	Ledger      Directory
+	Trust       *trust.Directory                                   // of the person
 	Certificate tls.Certificate                                    // for enrolment; its private key is a crypto.Signer
 	Members     func(ctx context.Context) ([]authority.MSP, error) // of the channel, for the authorities' TLS roots
 
@@ -82,7 +84,10 @@ func (r Requester) ask(ctx context.Context, a ledger.Authority, members []author
 		return grant
 	}
 	config := authority.ClientTLS(r.Certificate, members[i].TLSRoots)
-	pins := newPins(ctx, r.Ledger)
+	if grant.Err = r.Trust.CheckAnnouncement(ctx, a); grant.Err != nil {
+		return grant
+	}
+	pins := newPins(ctx, r.Ledger, r.Trust)
 	request := func(versions ...authority.VersionRange) ([]*abe.UserKey, error) {
 		keys, err := authority.RequestKeys(ctx, a.URL, config, a.MSP, r.Ledger.Actor(), pins.get, versions...)
 		return keys, Translate(err)
@@ -157,14 +162,15 @@ func (r Requester) missing(newest map[string]int, got map[ledger.AttributeName]b
 }
 
 // Check checks keys that did not come from an authority's server but, for example, from a
-// file: they must be for gid and match the public keys on the ledger.
+// file: they must be for gid and match the signed public keys on the ledger.
 //
 // Errors:
 //   - ErrInvalid if a key was issued to somebody else.
-//   - ErrTampered if a key does not match its public key, or if the ledger has none.
+//   - ErrTampered if a key does not match its public key, if the ledger has none, or if
+//     its authority has not signed it.
 //   - Any error of the ledger.
-func Check(ctx context.Context, l History, gid string, issued []*abe.UserKey) error {
-	pinned := newPins(ctx, l)
+func Check(ctx context.Context, l History, d *trust.Directory, gid string, issued []*abe.UserKey) error {
+	pinned := newPins(ctx, l, d)
 	var versions []ledger.AttributeName
 	for _, k := range issued {
 		if k.GID() != gid {
@@ -181,7 +187,7 @@ func Check(ctx context.Context, l History, gid string, issued []*abe.UserKey) er
 			err = k.Verify(public)
 		}
 		if err != nil {
-			return fmt.Errorf("check key of %s: %w: %w", k.Name(), ledger.ErrTampered, err)
+			return fmt.Errorf("check key of %s: %w", k.Name(), ledger.WithKind(err, ledger.ErrTampered))
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ import (
 //     then.
 //   - ErrDenied if the ledger refuses the caller.
 //   - Any other error of the ledger.
-func Rotate(ctx context.Context, l Publisher, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
+func Rotate(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey, names ...string) (rotated []ledger.AttributeName, err error) {
 	if len(names) == 0 {
 		own, err := l.AttributesOf(ctx, master.Authority())
 		if err != nil {
@@ -57,7 +57,11 @@ func Rotate(ctx context.Context, l Publisher, master *abe.MasterKey, names ...st
 		next = append(next, key)
 	}
 	for batch := range slices.Chunk(next, ledger.MaxKeysPerCall) {
-		if err := l.PublishKeys(ctx, batch); err != nil {
+		batch, err := by.keys(ctx, l, batch)
+		if err == nil {
+			err = l.PublishKeys(ctx, batch)
+		}
+		if err != nil {
 			return rotated, fmt.Errorf("rotate keys: %w", err)
 		}
 		for _, k := range batch {

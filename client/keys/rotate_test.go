@@ -24,16 +24,17 @@ import (
 func TestRotate(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
-	if _, err := Announce(ctx, l, ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
+	if _, err := Announce(ctx, l, signing(l), ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
 		t.Fatal(err)
 	}
 	names := rules(t).Attributes()
-	if _, err := Publish(ctx, l, master, names); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, names); err != nil {
 		t.Fatal(err)
 	}
 	request := func(id string) []*abe.UserKey {
 		t.Helper()
-		r := Requester{Ledger: world.As(hospital, id, "doctor"), Certificate: ca.person(t, id, "doctor"), Members: ca.members}
+		p := world.As(hospital, id, "doctor")
+		r := Requester{Ledger: p, Trust: trusting(p), Certificate: ca.person(t, id, "doctor"), Members: ca.members}
 		grants, err := r.Request(ctx)
 		if err != nil || len(grants) != 1 || grants[0].Err != nil {
 			t.Fatalf("request: %+v, %v", grants, err)
@@ -43,7 +44,7 @@ func TestRotate(t *testing.T) {
 	left := request("left")
 	before := sealed(t, world, doctor)
 
-	rotated, err := Rotate(ctx, l, master, doctor)
+	rotated, err := Rotate(ctx, l, signing(l), master, doctor)
 	if err != nil || !slices.Equal(rotated, []ledger.AttributeName{{Name: doctor, Version: 2}}) {
 		t.Fatalf("rotated %v, %v", rotated, err)
 	}
@@ -52,7 +53,7 @@ func TestRotate(t *testing.T) {
 	if len(stayed) != 2 || stayed[0].Version() != 1 || stayed[1].Version() != 2 {
 		t.Fatalf("after a rotation %d keys: %v", len(stayed), stayed)
 	}
-	if err := Check(ctx, l, "HospitalA/stayed", stayed); err != nil {
+	if err := Check(ctx, l, trusting(l), "HospitalA/stayed", stayed); err != nil {
 		t.Errorf("Check of keys of two versions: %v", err)
 	}
 	for _, c := range []struct {
@@ -79,12 +80,12 @@ func TestRotate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if parsed, err := Parse(text); err != nil || Check(ctx, l, "HospitalA/stayed", parsed) != nil {
+	if parsed, err := Parse(text); err != nil || Check(ctx, l, trusting(l), "HospitalA/stayed", parsed) != nil {
 		t.Errorf("issued by hand: %v, %v", parsed, err)
 	}
 
 	// All of them, and only those of this authority.
-	rotated, err = Rotate(ctx, l, master)
+	rotated, err = Rotate(ctx, l, signing(l), master)
 	if err != nil || len(rotated) != len(names) || !slices.Contains(rotated, ledger.AttributeName{Name: doctor, Version: 3}) {
 		t.Fatalf("rotated %v, %v", rotated, err)
 	}
@@ -96,19 +97,20 @@ func TestRotate(t *testing.T) {
 func TestRotateRefuses(t *testing.T) {
 	ctx, world, master := t.Context(), &clienttest.World{}, newMaster(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
-	if _, err := Rotate(ctx, l, master); !errors.Is(err, client.ErrNotFound) {
+	if _, err := Rotate(ctx, l, signing(l), master); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("nothing published: %v", err)
 	}
-	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, []string{doctor}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Rotate(ctx, l, master, doctor, hospital+":x"); !errors.Is(err, client.ErrNotFound) {
+	if _, err := Rotate(ctx, l, signing(l), master, doctor, hospital+":x"); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("an unpublished name: %v", err)
 	}
-	if _, err := Rotate(ctx, l, newMaster(t), doctor); !errors.Is(err, client.ErrTampered) {
+	if _, err := Rotate(ctx, l, signing(l), newMaster(t), doctor); !errors.Is(err, client.ErrTampered) {
 		t.Errorf("another master key: %v", err)
 	}
-	if _, err := Rotate(ctx, world.As("HospitalB", "authority", ledger.RoleAuthority), master, doctor); !errors.Is(err, client.ErrDenied) {
+	b := world.As("HospitalB", "authority", ledger.RoleAuthority)
+	if _, err := Rotate(ctx, b, signing(b), master, doctor); !errors.Is(err, client.ErrDenied) {
 		t.Errorf("another hospital: %v", err)
 	}
 	if versions, err := Versions(l)(ctx, []string{doctor}); err != nil || versions[doctor] != 1 {
@@ -124,7 +126,7 @@ func TestRotateRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Check(ctx, l, "HospitalA/jones", []*abe.UserKey{key}); !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrTampered) {
+	if err := Check(ctx, l, trusting(l), "HospitalA/jones", []*abe.UserKey{key}); !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrTampered) {
 		t.Errorf("pins that cannot be read: %v", err)
 	}
 }
@@ -183,22 +185,23 @@ func opens(t *testing.T, file []byte, keys []*abe.UserKey) error {
 func TestManyRotations(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
-	if _, err := Announce(ctx, l, ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
+	if _, err := Announce(ctx, l, signing(l), ledger.Announcement{URL: serve(t, master, l, ca)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, []string{doctor}); err != nil {
 		t.Fatal(err)
 	}
 	file := sealed(t, world, doctor)
 	const versions = 150
 	for range versions - 1 {
-		if _, err := Rotate(ctx, l, master, doctor); err != nil {
+		if _, err := Rotate(ctx, l, signing(l), master, doctor); err != nil {
 			t.Fatal(err)
 		}
 	}
 	request := func(held func(string, int) bool) []*abe.UserKey {
 		t.Helper()
-		r := Requester{Ledger: world.As(hospital, "jones", "doctor"), Certificate: ca.person(t, "jones", "doctor"), Members: ca.members, Held: held}
+		p := world.As(hospital, "jones", "doctor")
+		r := Requester{Ledger: p, Trust: trusting(p), Certificate: ca.person(t, "jones", "doctor"), Members: ca.members, Held: held}
 		grants, err := r.Request(ctx)
 		if err != nil || len(grants) != 1 || grants[0].Err != nil || grants[0].Older != nil {
 			t.Fatalf("request: %+v, %v", grants, err)
@@ -245,7 +248,7 @@ func (b boaster) CurrentKeys(ctx context.Context, names []string) ([]ledger.Attr
 func TestKeysOfTheFuture(t *testing.T) {
 	ctx, world, master, ca := t.Context(), &clienttest.World{}, newMaster(t), newCA(t)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)
-	if _, err := Publish(ctx, l, master, []string{doctor}); err != nil {
+	if _, err := Publish(ctx, l, signing(l), master, []string{doctor}); err != nil {
 		t.Fatal(err)
 	}
 	current, err := publicKey(master, doctor, 1)

@@ -3,11 +3,14 @@ package trust_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -21,8 +24,13 @@ const role = "HospitalA:role=doctor"
 func publish(t *testing.T) (*clienttest.World, *clienttest.Person) {
 	t.Helper()
 	world := &clienttest.World{}
-	world.SetKey(newKey(t, role, 1))
+	world.SetKey(signed(world, newKey(t, role, 1)))
 	return world, world.As("HospitalA", "doctor", "doctor")
+}
+
+// signed returns a key with the signature of HospitalA's authority.
+func signed(world *clienttest.World, k ledger.AttributeKey) ledger.AttributeKey {
+	return world.As("HospitalA", "authority", ledger.RoleAuthority).Signed(k)[0]
 }
 
 // newKey returns a public key of a new authority.
@@ -93,12 +101,12 @@ func TestPins(t *testing.T) {
 		if seen, err := trust.CheckPublicKey(memory, first[0]); !seen || err != nil {
 			t.Errorf("the key that was pinned: %v, %v", seen, err)
 		}
-		other := newKey(t, role, 1)
+		other := signed(world, newKey(t, role, 1))
 		lying := &trust.Directory{Ledger: &peer{Person: honest, key: &other}, Memory: memory}
 		if _, err := lying.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
 			t.Errorf("another key under the same version: %v", err)
 		}
-		second := newKey(t, role, 2)
+		second := signed(world, newKey(t, role, 2))
 		old := world.As("HospitalA", "doctor", "doctor")
 		before, err := old.AttributeKeys(t.Context(), []string{role})
 		if err != nil {
@@ -145,3 +153,80 @@ func TestDamagedPins(t *testing.T) {
 type damaged struct{ trust.Memory }
 
 func (damaged) Load(string) ([]byte, error) { return []byte("one abcdef\n"), nil }
+
+// TestEarlierPins: a key without a signature is believed if an earlier release pinned it.
+// Once its signature was seen, it cannot be left out again.
+func TestEarlierPins(t *testing.T) {
+	world, honest := publish(t)
+	memory := trust.NewMemory()
+	d := &trust.Directory{Ledger: honest, Memory: memory}
+	if _, err := d.PublicKeys(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := honest.AttributeKeys(t.Context(), []string{role})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsigned := pinned[0]
+	unsigned.Signature = ""
+	forgetful := &trust.Directory{Ledger: &peer{Person: honest, key: &unsigned}, Memory: memory}
+	if _, err := forgetful.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+		t.Errorf("the signature was left out: %v", err)
+	}
+	key, err := trust.ParseKey(unsigned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := key.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := trust.NewMemory()
+	name := sha256.Sum256([]byte(role))
+	item := fmt.Sprintf("pin/%x", name[:16])
+	if err := before.Store(item, fmt.Appendf(nil, "1 %x\n", sha256.Sum256(raw))); err != nil { // as earlier releases wrote it
+		t.Fatal(err)
+	}
+	forgetful.Memory = before
+	if _, err := forgetful.PublicKeys(t.Context(), role); err != nil {
+		t.Errorf("pinned by an earlier release: %v", err)
+	}
+	d.Memory = before
+	if _, err := d.PublicKeys(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := forgetful.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+		t.Errorf("the signature was left out after it was seen: %v", err)
+	}
+	// The authority's certificate is withdrawn: what it has signed is believed no more.
+	world.Revoke(world.As("HospitalA", "authority", ledger.RoleAuthority), time.Now())
+	d.Memory = trust.NewMemory()
+	if _, err := d.PublicKeys(t.Context(), role); !errors.Is(err, ledger.ErrTampered) {
+		t.Errorf("the signer was revoked: %v", err)
+	}
+}
+
+// TestOneLookup verifies the keys of one authority with one look-up of its certificate.
+func TestOneLookup(t *testing.T) {
+	world := &clienttest.World{}
+	names := []string{"HospitalA:a", "HospitalA:b", "HospitalA:c"}
+	for _, name := range names {
+		world.SetKey(signed(world, newKey(t, name, 1)))
+	}
+	lookups := 0
+	world.Fail = func(transaction string) error {
+		if transaction == ledger.CertificateGet {
+			lookups++
+		}
+		return nil
+	}
+	d := &trust.Directory{Ledger: world.As("HospitalA", "doctor", "doctor"), Memory: trust.NewMemory()}
+	for range 2 {
+		if _, err := d.PublicKeys(t.Context(), names...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lookups != 1 {
+		t.Errorf("%d look-ups", lookups)
+	}
+}

@@ -7,22 +7,28 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// PublicKeys returns the current public key of each attribute, in the order of names. If
-// a key is not pinned yet, a witness confirms it, and then it is pinned.
+// PublicKeys returns the current public key of each attribute, in the order of names.
+// Each must be signed by the attribute's authority. A key that is not pinned yet is also
+// confirmed by a witness, which may know a newer one, and then it is pinned.
+//
+// A key from an earlier release has no signature. It is accepted if it was pinned then.
 //
 // Errors:
 //   - ErrNotFound if a name is not published; the message suggests a similar name.
-//   - ErrTampered if a key differs from its pin or is older than the newest pin, or if a
-//     witness disagrees.
+//   - ErrTampered if the authority has not signed a key, if a key differs from its pin or
+//     is older than the newest pin, or if a witness disagrees. It is an [UnsignedError]
+//     if there is no signature.
 //   - ErrUnavailable if neither the own peer nor any witness answers.
 func (d *Directory) PublicKeys(ctx context.Context, names ...string) ([]*abe.PublicKey, error) {
 	published, err := d.Ledger.AttributeKeys(ctx, names)
@@ -32,6 +38,7 @@ func (d *Directory) PublicKeys(ctx context.Context, names ...string) ([]*abe.Pub
 	if err != nil {
 		return nil, err
 	}
+	v := d.verification(time.Time{})
 	keys := make([]*abe.PublicKey, len(published))
 	var unseen []ledger.AttributeKey
 	var pins []pin
@@ -39,19 +46,19 @@ func (d *Directory) PublicKeys(ctx context.Context, names ...string) ([]*abe.Pub
 		if k.Name != names[i] {
 			return nil, ledger.Errorf(ledger.ErrTampered, "the ledger gave the key of %s for %s", k.Name, names[i])
 		}
-		if keys[i], err = ParseKey(k); err != nil {
+		var p pin
+		if keys[i], p, err = v.publicKey(ctx, k); err != nil {
 			return nil, err
 		}
-		p, err := readPins(d.Memory, keys[i])
-		if err != nil {
-			return nil, err
-		}
-		if p.newest > keys[i].Version() {
+		if p.newest > k.Version {
 			return nil, ledger.Errorf(ledger.ErrTampered, "the ledger gives version %d of the public key of %s, but version %d was seen before",
-				keys[i].Version(), k.Name, p.newest)
+				k.Version, k.Name, p.newest)
 		}
 		if !p.seen {
-			unseen, pins = append(unseen, k), append(pins, p)
+			unseen = append(unseen, k)
+		}
+		if !p.seen || p.signed != (k.Signature != "") {
+			pins = append(pins, p)
 		}
 	}
 	if err := d.confirmKeys(ctx, unseen); err != nil {
@@ -65,6 +72,71 @@ func (d *Directory) PublicKeys(ctx context.Context, names ...string) ([]*abe.Pub
 	return keys, nil
 }
 
+// CheckKeys decodes published keys, current or past, and checks them like
+// [Directory.PublicKeys]. It asks no witness and pins nothing. It yields one key or error
+// for each of the published keys.
+//
+// Errors:
+//   - ErrTampered if the authority has not signed the key, or if the key differs from its
+//     pin. It is an [UnsignedError] if there is no signature.
+func (d *Directory) CheckKeys(ctx context.Context, published []ledger.AttributeKey) iter.Seq2[*abe.PublicKey, error] {
+	return func(yield func(*abe.PublicKey, error) bool) {
+		v := d.verification(time.Time{})
+		for _, k := range published {
+			key, _, err := v.publicKey(ctx, k)
+			if !yield(key, err) {
+				return
+			}
+		}
+	}
+}
+
+// publicKey decodes a published key and compares it with its pins and its signature.
+func (v *verification) publicKey(ctx context.Context, k ledger.AttributeKey) (*abe.PublicKey, pin, error) {
+	key, err := ParseKey(k)
+	if err != nil {
+		return nil, pin{}, err
+	}
+	p, err := readPins(v.Memory, key, k.Signature != "")
+	if err != nil {
+		return nil, pin{}, err
+	}
+	what := fmt.Sprintf("the public key of %s version %d", k.Name, k.Version)
+	member := key.Attribute().Authority
+	switch {
+	case k.Signature != "":
+		err = v.by(ctx, member, keepers, what, KeyStatement(v.Ledger.Channel(), k), k.Signature)
+	case p.seen && p.signed:
+		err = ledger.Errorf(ledger.ErrTampered, "the ledger gives %s without the signature that it had before", what)
+	case !p.seen:
+		err = &UnsignedError{member, what}
+	}
+	return key, p, err
+}
+
+// NotSigned returns those of an authority's published keys that nobody can believe yet:
+// they have no valid signature.
+//
+// Errors:
+//   - ErrUnavailable if the signers or the members cannot be had.
+func (d *Directory) NotSigned(ctx context.Context, published []ledger.AttributeKey) (missing []ledger.AttributeKey, err error) {
+	v := d.verification(time.Time{})
+	for _, k := range published {
+		name, err := policy.ParseAttribute(k.Name)
+		if err != nil {
+			return nil, ledger.Errorf(ledger.ErrTampered, "the ledger has an attribute %.80q: %v", k.Name, err)
+		}
+		err = v.by(ctx, name.Authority, keepers, k.Name, KeyStatement(d.Ledger.Channel(), k), k.Signature)
+		switch {
+		case errors.Is(err, ledger.ErrTampered):
+			missing = append(missing, k)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
 func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey) error {
 	if len(keys) == 0 {
 		return nil
@@ -75,8 +147,13 @@ func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey)
 	}
 	return confirm(ctx, fmt.Sprintf("the public keys of %v", names), d.Witnesses, func(ctx context.Context, w Ledger) (bool, error) {
 		theirs, err := w.AttributeKeys(ctx, names)
-		return err == nil && slices.Equal(theirs, keys), err
+		return err == nil && slices.EqualFunc(theirs, keys, sameKey), err
 	})
+}
+
+// sameKey compares keys. An authority may have signed one of them again since.
+func sameKey(a, b ledger.AttributeKey) bool {
+	return a.Name == b.Name && a.Version == b.Version && a.Key == b.Key
 }
 
 // CheckPublicKey compares a public key from another source than the ledger, such as a
@@ -87,7 +164,7 @@ func (d *Directory) confirmKeys(ctx context.Context, keys []ledger.AttributeKey)
 //   - ErrTampered if another key is pinned under the same version.
 //   - ErrRevoked if a newer version is pinned.
 func CheckPublicKey(memory Memory, k *abe.PublicKey) (seen bool, err error) {
-	p, err := readPins(memory, k)
+	p, err := readPins(memory, k, false)
 	if err != nil {
 		return false, err
 	}
@@ -117,20 +194,25 @@ func ParseKey(k ledger.AttributeKey) (*abe.PublicKey, error) {
 }
 
 // A pin holds the first key seen for each version of one attribute. Its item in the
-// memory has a line "VERSION HEX-SHA256" for each version.
+// memory has a line "VERSION HEX-SHA256" for each version, and the word "signed" behind
+// it once its signature was verified.
 type pin struct {
 	item   string
 	text   []byte // the item with the key added
 	newest int    // newest pinned version
 	seen   bool   // whether exactly this key is pinned
+	signed bool   // and was signed
 }
 
-// readPins compares a key with the pins of its attribute.
+const signedMark = "signed"
+
+// readPins compares a key with the pins of its attribute. signed says whether the key has
+// a signature now.
 //
 // Errors:
 //   - ErrInvalid if the item is damaged.
 //   - ErrTampered if another key is pinned under the same version.
-func readPins(memory Memory, key *abe.PublicKey) (pin, error) {
+func readPins(memory Memory, key *abe.PublicKey, signed bool) (pin, error) {
 	name, version := key.Name(), key.Version()
 	raw, err := key.MarshalBinary()
 	if err != nil {
@@ -144,18 +226,27 @@ func readPins(memory Memory, key *abe.PublicKey) (pin, error) {
 		return pin{}, err
 	}
 	for line := range strings.Lines(string(text)) {
-		number, pinned, _ := strings.Cut(strings.TrimSpace(line), " ")
+		number, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		pinned, mark, _ := strings.Cut(rest, " ")
 		v, err := strconv.Atoi(number)
 		if err != nil {
 			return pin{}, ledger.Errorf(ledger.ErrInvalid, "the pinned keys of %s cannot be read: %q", name, line)
 		}
-		if v == version && pinned != hash {
+		p.newest = max(p.newest, v)
+		if v != version {
+			p.text = append(p.text, line...)
+			continue
+		}
+		if pinned != hash {
 			return pin{}, ledger.Errorf(ledger.ErrTampered, "the public key of %s version %d is not the one that was seen before", name, version)
 		}
-		p.newest = max(p.newest, v)
-		p.seen = p.seen || v == version
+		p.seen, p.signed = true, mark == signedMark
 	}
-	p.text = fmt.Appendf(text, "%d %s\n", version, hash)
+	p.text = fmt.Appendf(p.text, "%d %s", version, hash)
+	if signed {
+		p.text = append(p.text, " "+signedMark...)
+	}
+	p.text = append(p.text, '\n')
 	return p, nil
 }
 

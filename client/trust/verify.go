@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,23 +23,7 @@ import (
 //   - [RootChangedError], which is ErrTampered, if the roots of a member have changed.
 //   - ErrUnavailable if the certificate or the members cannot be had.
 func (d *Directory) Verify(ctx context.Context, st Statement, s ledger.Signature, signed time.Time) (*authority.Holder, error) {
-	certificate, err := d.certificate(ctx, s.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	ok, err := signedBy(certificate, st, s)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, ledger.Errorf(ledger.ErrTampered, "the signature of %s is not valid", certificate.Subject.CommonName)
-	}
-	holder, err := authority.NewVerifier(d.recentMembers).VerifySigner(ctx, certificate, signed)
-	var denied *authority.DeniedError
-	if errors.As(err, &denied) {
-		return nil, ledger.Errorf(ledger.ErrTampered, "the certificate of the signer %s: %v", certificate.Subject.CommonName, denied)
-	}
-	return holder, err
+	return d.verification(signed).verify(ctx, st, s)
 }
 
 // certificate returns a certificate from the memory or the ledger. Its id is the hash, so

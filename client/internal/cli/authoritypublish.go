@@ -12,6 +12,7 @@ import (
 	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/keys"
 	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 func (a *app) authorityPublishCommand() *cobra.Command {
@@ -24,8 +25,10 @@ func (a *app) authorityPublishCommand() *cobra.Command {
 		Short: "Announce the authority and publish its attributes on the ledger",
 		Long: `Publish puts three things on the ledger: the authority's address, the recipient of the hospital's
 records custodian, and the public key of every attribute that the rule file can grant. Sealers take
-the keys from there. Publish does not change keys that are published already. To publish an attribute
-of a wildcard rule, name it with --attribute.
+the keys from there. All of it is signed with your enrolment key: clients refuse what the hospital's
+authority or administrator has not signed. Publish does not change keys that are published already,
+but it signs those that have no valid signature. To publish an attribute of a wildcard rule, name it
+with --attribute.
 
 Publish first asks the server at --url for its name, as people will when they request keys. Its TLS
 certificate must be from your organisation's TLS CA. If you publish before the server runs, skip
@@ -100,14 +103,32 @@ func reach(ctx context.Context, s *session.Session, url string) error {
 	return nil
 }
 
+// signing returns how the user signs what their authority publishes.
+func signing(s *session.Session) (by keys.Signing, err error) {
+	by.Trust = s.Trust()
+	by.Signer, err = trust.NewSigner(s.User.Signer(), s.User.Certificate)
+	return by, err
+}
+
 func (a *app) publish(ctx context.Context, s *session.Session, m master, f authorityFlags, announcement ledger.Announcement, names []string) error {
-	announced, err := keys.Announce(ctx, s.Ledger, announcement)
+	by, err := signing(s)
 	if err != nil {
 		return err
 	}
-	published, err := keys.Publish(ctx, s.Ledger, m, names)
+	announced, err := keys.Announce(ctx, s.Ledger, by, announcement)
+	if err != nil {
+		return err
+	}
+	published, err := keys.Publish(ctx, s.Ledger, by, m, names)
 	if err != nil {
 		return masterHint(err, f.dir)
+	}
+	signed, err := keys.Sign(ctx, s.Ledger, by, m)
+	if err != nil {
+		return masterHint(err, f.dir)
+	}
+	if signed > 0 {
+		a.note("%s of an earlier release, or of a revoked signer, now signed", count(signed, "key is", "keys are"))
 	}
 	if a.global.json {
 		return a.printJSON(publishedRow{Authority: s.Ledger.MSP(), Announced: announced, Published: append([]string{}, published...)})

@@ -37,7 +37,11 @@ sealed to it; 'chartseal policy explain RECORD' tells them so.`,
 				return usagef("name the attributes with --attribute, or say --all")
 			}
 			return a.withAuthority(f, func(s *session.Session, m master) error {
-				rotated, err := keys.Rotate(ctx, s.Ledger, m, attributes...)
+				by, err := signing(s)
+				if err != nil {
+					return err
+				}
+				rotated, err := keys.Rotate(ctx, s.Ledger, by, m, attributes...)
 				if printErr := a.printRotated(s.Ledger.MSP(), rotated, err == nil); printErr != nil {
 					return printErr
 				}

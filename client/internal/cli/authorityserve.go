@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/abe/authority"
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/keys"
 	"github.com/chartseal/chartseal/client/session"
@@ -41,7 +42,11 @@ func (a *app) authorityServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve --dir DIR --listen ADDRESS --tls-cert FILE --tls-key FILE",
 		Short: "Issue attribute keys to people of the consortium",
-		Long: `Serve answers requests for attribute keys over mutual TLS until it is stopped. For each request it
+		Long: `Serve first signs what this authority has published and not signed, or signed with a certificate
+that was revoked since: its public keys and its announcement. If the ledger does not answer, it tries
+again until it does.
+
+Serve answers requests for attribute keys over mutual TLS until it is stopped. For each request it
 checks the person's enrolment certificate against the channel's members and their revocation lists,
 and decides by the rule file. It logs the person and the names and versions of the issued keys,
 never a key. A repeated request gets the same keys. A person may send --limit-burst requests at
@@ -73,7 +78,14 @@ it.`,
 				if err != nil {
 					return err
 				}
-				return a.serve(ctx, handler.HTTP(listen, certificate))
+				by, err := signing(s)
+				if err != nil {
+					return err
+				}
+				done := a.signPublished(ctx, s, by, m)
+				err = a.serve(ctx, handler.HTTP(listen, certificate))
+				<-done
+				return err
 			})
 		})),
 	}
@@ -85,6 +97,53 @@ it.`,
 	fs.DurationVar(&limit.Every, "limit-every", 2*time.Second, "`interval` at which one person may send requests in the long run")
 	fs.IntVar(&limit.Burst, "limit-burst", 20, "`number` of requests that one person may send at once")
 	return cmd
+}
+
+// signing patience and pause of signPublished.
+const (
+	signPatience = 5 * time.Second // that a start waits for
+	signPause    = 10 * time.Second
+)
+
+// signPublished signs what the authority has published and not signed. It returns when
+// that is done, or after signPatience, and then goes on until ctx ends. The channel that
+// it returns is closed at the end.
+func (a *app) signPublished(ctx context.Context, s *session.Session, by keys.Signing, m master) <-chan struct{} {
+	log, done := a.log(), make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			err := signOnce(ctx, s, by, m, log)
+			if !errors.Is(err, ledger.ErrUnavailable) {
+				if err != nil && ctx.Err() == nil {
+					log.Warn("what is published is not signed", "error", err)
+				}
+				return
+			}
+			log.Warn("what is published is not signed yet", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(signPause):
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(signPatience):
+	}
+	return done
+}
+
+func signOnce(ctx context.Context, s *session.Session, by keys.Signing, m master, log *slog.Logger) error {
+	announced, err := keys.SignAnnouncement(ctx, s.Ledger, by)
+	if announced != nil {
+		log.Info("signed the announcement", "url", announced.URL, "custodian", announced.Custodian)
+	}
+	signed, keysErr := keys.Sign(ctx, s.Ledger, by, m)
+	if signed > 0 {
+		log.Info("signed published keys", "keys", signed)
+	}
+	return errors.Join(err, keysErr)
 }
 
 // serve runs a server until ctx ends, which is no error.

@@ -44,7 +44,7 @@ same versions. A request adds keys to your wallet and never removes one.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			return a.withSession(func(s *session.Session) error {
-				r := keys.Requester{Ledger: s.Ledger, Certificate: enrolmentTLS(s.User), Members: s.Members, Held: held(s.User)}
+				r := keys.Requester{Ledger: s.Ledger, Trust: s.Trust(), Certificate: enrolmentTLS(s.User), Members: s.Members, Held: held(s.User)}
 				grants, err := r.Request(ctx, authorities...)
 				if errors.Is(err, client.ErrNotFound) {
 					return words.WithHint(err, "name one of these with --authority, or none to ask all")

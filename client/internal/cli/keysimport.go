@@ -22,7 +22,7 @@ func (a *app) keysImportCommand() *cobra.Command {
 				return err
 			}
 			return a.withLedger(func(s *session.Session) error {
-				if err := keys.Check(ctx, s.Ledger, s.Ledger.Actor(), issued); err != nil {
+				if err := keys.Check(ctx, s.Ledger, s.Trust(), s.Ledger.Actor(), issued); err != nil {
 					return err
 				}
 				from := issued[0].Attribute().Authority

@@ -8,6 +8,7 @@ import (
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -36,7 +37,7 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	if peer := s.Ledger.PeerMSP(); peer != u.Profile.MSP {
 		a.note("asking the peer of %s, which thereby learns which index entries and records this command reads", peer)
 	}
-	return peerHint(do(s), u.Profile.MSP)
+	return trustHint(peerHint(do(s), u.Profile.MSP))
 }
 
 // addAt adds --at to a command that reads.
@@ -56,6 +57,15 @@ func peerHint(err error, own string) error {
 	}
 	return words.WithHint(err, "try again, or ask those who run the peer of %s; commands that read can ask another hospital's peer with --at, "+
 		"which then learns what they read", peer.MSP)
+}
+
+// trustHint tells whom to ask about statements that cannot be believed.
+func trustHint(err error) error {
+	var unsigned *trust.UnsignedError
+	if errors.As(err, &unsigned) {
+		return words.WithHint(err, "tell the operator of %s's authority; nothing was released", unsigned.Member)
+	}
+	return err
 }
 
 // walletHint adds advice on renewing unusable certificates or keys in the wallet.

@@ -63,7 +63,7 @@ func announced(t *testing.T, msp string) ledger.Announcement {
 	}
 	for _, a := range all {
 		if a.MSP == msp {
-			return ledger.Announcement{URL: a.URL, Custodian: a.Custodian}
+			return ledger.Announcement{URL: a.URL, Custodian: a.Custodian, Signature: a.Signature}
 		}
 	}
 	t.Fatalf("%s has announced no authority", msp)

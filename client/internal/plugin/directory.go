@@ -62,7 +62,7 @@ func (d *directory) ask(ctx context.Context, names []string) ([]*abe.PublicKey, 
 		return nil, err
 	}
 	defer closeIt()
-	known := &trust.Directory{Ledger: l, Witnesses: witnesses, Memory: d.memory}
+	known := &trust.Directory{Ledger: l, Witnesses: witnesses, Memory: d.memory, Roots: d.user.Profile.Members}
 	return known.PublicKeys(ctx, names...)
 }
 

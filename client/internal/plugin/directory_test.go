@@ -49,7 +49,7 @@ func TestRotationSeen(t *testing.T) {
 	embedded := recipientOf(t, w.program("nurse@HospitalC"), "HospitalA:role=doctor", "--embed-keys")
 	sealed(t, w.program("nurse@HospitalC"), embedded)
 	w.publish("HospitalA:role=doctor", 2)
-	c := &trust.Directory{Ledger: publications{world: w}, Memory: w.user("nurse@HospitalC").Memory()}
+	c := &trust.Directory{Ledger: w.publications(), Memory: w.user("nurse@HospitalC").Memory()}
 	_, err := c.PublicKeys(t.Context(), "HospitalA:role=doctor")
 	must(t, err)
 	w.down = true

@@ -17,6 +17,7 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/clienttest"
 	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 	"github.com/chartseal/chartseal/client/wallet/wallettest"
@@ -29,6 +30,7 @@ type world struct {
 	dir       string // of the wallet
 	masters   map[string]*abe.MasterKey
 	published map[string]*abe.PublicKey
+	people    clienttest.World
 	down      bool // the ledger that connect gives does not answer
 	asked     int  // how often the ledger was asked for keys
 }
@@ -109,16 +111,18 @@ func (w *world) recipient(text string) *abe.Recipient {
 }
 
 func (w *world) connect(*wallet.User) (trust.Ledger, []trust.Ledger, func(), error) {
-	return publications{world: w}, nil, func() {}, nil
+	return w.publications(), nil, func() {}, nil
 }
 
 // publications is the part of the ledger that the plugin asks.
 type publications struct {
-	trust.Ledger // nil: all else would be a mistake and panics
-	world        *world
+	*clienttest.Person // has the signers' certificates
+	world              *world
 }
 
-func (p publications) MSP() string { return "HospitalA" }
+func (w *world) publications() publications {
+	return publications{w.people.As("HospitalA", "doctor", "doctor"), w}
+}
 
 func (p publications) AttributeKeys(_ context.Context, names []string) ([]ledger.AttributeKey, error) {
 	p.world.asked++
@@ -132,7 +136,8 @@ func (p publications) AttributeKeys(_ context.Context, names []string) ([]ledger
 			return nil, ledger.Errorf(ledger.ErrNotFound, "attribute %s is not published", n)
 		}
 		b, _ := k.MarshalBinary()
-		keys = append(keys, ledger.AttributeKey{Name: n, Version: k.Version(), Key: base64.StdEncoding.EncodeToString(b)})
+		authority := p.world.people.As(k.Attribute().Authority, "authority", ledger.RoleAuthority)
+		keys = append(keys, authority.Signed(ledger.AttributeKey{Name: n, Version: k.Version(), Key: base64.StdEncoding.EncodeToString(b)})...)
 	}
 	return keys, nil
 }
