@@ -51,7 +51,8 @@ func TestBeginnings(t *testing.T) {
 		records[i] = newRecord(i)
 	}
 	transient, envelopes := together(t, []string{"A:x", "B:y"}, records...)
-	s, _, err := c.simulate("HospitalA", person(t, "HospitalA", "doctor", "doctor"), transient, ledger.RecordCreate)
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	s, _, err := c.simulate("HospitalA", doctor, transient, ledger.RecordCreate)
 	ok(t, nil, err)
 	ok(t, nil, c.world.commit(s))
 	if n := len(s.privateWrites); n != len(records)+2 {
@@ -66,7 +67,7 @@ func TestBeginnings(t *testing.T) {
 	reader := person(t, "HospitalB", "doctor", "doctor")
 	for i := range 3 {
 		id := recordID(i)
-		if got, err := c.handedOut(reader, id, c.ask(reader, id)); err != nil || !bytes.Equal(got, envelopes[i]) {
+		if got, err := c.handedOut(reader, id, c.ask(reader, id)); err != nil || !bytes.Equal(got, slices.Concat(envelopes[i], signatureStanza(doctor))) {
 			t.Errorf("record %d: %d bytes, %v", i, len(got), err)
 		}
 	}
@@ -87,11 +88,12 @@ func TestBeginnings(t *testing.T) {
 func TestNeighbourNeedsOwnEntry(t *testing.T) {
 	c := newChannel(t)
 	transient, envelopes := together(t, []string{"A:x"}, newRecord(1), newRecord(2))
-	_, err := c.submit(person(t, "HospitalA", "doctor", "doctor"), transient, ledger.RecordCreate)
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	_, err := c.submit(doctor, transient, ledger.RecordCreate)
 	ok(t, nil, err)
 	reader := person(t, "HospitalB", "doctor", "doctor")
 	entry := c.ask(reader, recordID(1))
-	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, envelopes[0]) {
+	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, slices.Concat(envelopes[0], signatureStanza(doctor))) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
 	_, err = c.handedOut(reader, recordID(2), entry)
@@ -113,7 +115,8 @@ func TestBeginningsOnPeer(t *testing.T) {
 	c := newChannel(t)
 	records := []ledger.NewRecord{newRecord(1), newRecord(2), newRecord(3), newRecord(4)}
 	transient, envelopes := together(t, []string{"A:x", "B:y"}, records...)
-	_, err := c.submit(person(t, "HospitalA", "doctor", "doctor"), transient, ledger.RecordCreate)
+	doctor := person(t, "HospitalA", "doctor", "doctor")
+	_, err := c.submit(doctor, transient, ledger.RecordCreate)
 	ok(t, nil, err)
 	reader := person(t, "HospitalB", "doctor", "doctor")
 	entry := c.ask(reader, recordID(1))
@@ -140,7 +143,7 @@ func TestBeginningsOnPeer(t *testing.T) {
 	_, err = c.handedOut(reader, recordID(1), entry)
 	refused(t, ledger.ErrUnavailable, nil, err)
 	c.world.private[at(e, 0)] = first
-	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, envelopes[0]) {
+	if got, err := c.handedOut(reader, recordID(1), entry); err != nil || !bytes.Equal(got, slices.Concat(envelopes[0], signatureStanza(doctor))) {
 		t.Errorf("put right: %d bytes, %v", len(got), err)
 	}
 	// A record's own part is purged, as an erasure would: it no longer opens, and its
@@ -150,7 +153,7 @@ func TestBeginningsOnPeer(t *testing.T) {
 	delete(c.world.hashes, gone)
 	_, err = c.handedOut(reader, recordID(1), entry)
 	refused(t, ledger.ErrNotFound, nil, err)
-	if got, err := c.handedOut(reader, recordID(3), c.ask(reader, recordID(3))); err != nil || !bytes.Equal(got, envelopes[2]) {
+	if got, err := c.handedOut(reader, recordID(3), c.ask(reader, recordID(3))); err != nil || !bytes.Equal(got, slices.Concat(envelopes[2], signatureStanza(doctor))) {
 		t.Errorf("the neighbour: %d bytes, %v", len(got), err)
 	}
 }
@@ -160,7 +163,7 @@ func TestBeginningsInvalid(t *testing.T) {
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	begin := []byte(encapsulation("A:x"))
 	part := func(k byte, rest string) []byte { return append([]byte{1, k}, rest...) }
-	greatest := strings.Repeat("x", ledger.MaxEnvelope-len(begin))
+	greatest := strings.Repeat("x", ledger.MaxEnvelope-len(begin)-len(signatureStanza(doctor)))
 	send := func(items ...[]byte) error {
 		t.Helper()
 		_, err := c.submit(doctor, with(t, map[string][]byte{ledger.TransientEnvelopes: ledger.PackList(items)}, newRecord(1), newRecord(2)), ledger.RecordCreate)
@@ -226,7 +229,7 @@ func TestSameBeginningAgain(t *testing.T) {
 	_, err = c.submit(other, again, ledger.RecordCreate)
 	refused(t, ledger.ErrExists, nil, err)
 	reader := person(t, "HospitalB", "doctor", "doctor")
-	if got, err := c.handedOut(reader, recordID(1), c.ask(reader, recordID(1))); err != nil || !bytes.Equal(got, envelopes[0]) {
+	if got, err := c.handedOut(reader, recordID(1), c.ask(reader, recordID(1))); err != nil || !bytes.Equal(got, slices.Concat(envelopes[0], signatureStanza(doctor))) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

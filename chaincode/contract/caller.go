@@ -29,6 +29,7 @@ func (c caller) actor() string { return ledger.Actor(c.msp, c.id) }
 type consortium struct {
 	msp       string
 	hospitals []string
+	amenders  []string // roles
 	clock     func() time.Time
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ type Config struct {
 	MSP       string   // of the organisation that runs this server; see [ledger.Envelope]
 	Hospitals []string // MSP IDs of members with records; the same on every server
 
+	// Amenders are the roles that may amend records that somebody else of their hospital
+	// has sealed; the same on every server. Nil means [DefaultAmenders].
+	Amenders []string
+
 	// Clock is this server's own clock. With it, the server endorses no transaction whose
 	// timestamp is more than ledger.MaxClockSkew off, and decides by it whether an access
 	// entry is recent enough to hand out a wrapped key. If it is nil, the timestamp of
@@ -44,6 +49,9 @@ type Config struct {
 	// Log receives panics. Nil means [slog.Default].
 	Log *slog.Logger
 }
+
+// DefaultAmenders are the roles that may amend other people's records.
+var DefaultAmenders = []string{"doctor", ledger.RoleCustodian}
 
 // Chaincode is the whole chaincode. It is safe for concurrent use and keeps nothing
 // between calls.
@@ -71,7 +79,16 @@ func New(cfg Config) (*Chaincode, error) {
 		}
 		seen[h] = true
 	}
-	c := consortium{msp: cfg.MSP, hospitals: append([]string(nil), cfg.Hospitals...), clock: cfg.Clock}
+	amenders := cfg.Amenders
+	if amenders == nil {
+		amenders = DefaultAmenders
+	}
+	for _, role := range amenders {
+		if !ledger.Clinical(role) {
+			return nil, fmt.Errorf("role %q cannot amend records: it seals none", role)
+		}
+	}
+	c := consortium{msp: cfg.MSP, hospitals: slices.Clone(cfg.Hospitals), amenders: slices.Clone(amenders), clock: cfg.Clock}
 	routed, err := contractapi.NewChaincode(
 		&Record{Contract: describe("record", "Records", "Records, their versions and their wrapped keys."), consortium: c},
 		&Authority{Contract: describe("authority", "Authorities", "Attribute authorities and their pinned public keys."), consortium: c},

@@ -77,7 +77,7 @@ func clone(w *world) *world {
 // above can fail.
 func TestSameThingConflicts(t *testing.T) {
 	c := newChannel(t)
-	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")
+	a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "colleague", "doctor")
 	id := c.seal(a, 1)
 	custodian := person(t, "HospitalA", "custodian", "custodian")
 	version := func(n int) ledger.NewRecord {

@@ -68,7 +68,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.CertificateDeposit, everyone, nil, func(string) []any { return nil }},
 		{ledger.CertificateGet, everyone, nil, func(string) []any { return []any{[]string{strings.Repeat("0", 64)}} }},
 		{ledger.RecordCreate, clinical, sealing(t, newRecord(2)), func(string) []any { return nil }},
-		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && clinical(msp, role) }, sealing(t, newRecord(1)), func(string) []any { return []any{2} }},
+		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && (role == "doctor" || role == "custodian") }, sealing(t, newRecord(1)), func(string) []any { return []any{2} }},
 		{ledger.RecordGet, everyone, nil, func(string) []any { return []any{[]string{id}} }},
 		{ledger.RecordVersions, everyone, nil, func(string) []any { return []any{[]ledger.VersionName{{ID: id, Version: 1}}} }},
 		{ledger.RecordEnvelope, clinical, nil, func(string) []any { return []any{id, 1, entry.ID} }},

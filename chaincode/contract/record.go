@@ -1,6 +1,9 @@
 package contract
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -21,14 +24,14 @@ func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Vers
 // Errors:
 //   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
 //   - ErrExists if an id is taken, or a shared beginning of envelopes is stored already.
-//   - ErrInvalid if a record or envelope is malformed, an id is given twice, or there are
-//     none or too many.
+//   - ErrInvalid if a record or envelope is malformed or not signed by the caller, an id
+//     is given twice, or there are none or too many.
 func (c *Record) Create(ctx *Context) error {
 	who, err := c.admit(ctx, clinicians)
 	if err != nil {
 		return err
 	}
-	records, envelopes, err := ctx.sealed()
+	records, envelopes, err := ctx.sealed(who)
 	if err != nil {
 		return err
 	}
@@ -56,10 +59,11 @@ func (c *Record) Create(ctx *Context) error {
 }
 
 // Amend registers the next version of the one record in the transient map. Only the home
-// hospital of a record may amend it. It sets the event [ledger.EventRecords].
+// hospital of a record may amend it: the author of the version before, and people whose
+// role is one of [Config].Amenders. It sets the event [ledger.EventRecords].
 //
 // Errors:
-//   - ErrDenied unless the caller is a clinical user or custodian of the home hospital.
+//   - ErrDenied unless the caller is such a person of the home hospital.
 //   - ErrNotFound if there is no such record.
 //   - ErrExists if the record has the version already.
 //   - ErrInvalid if the version is not the next one, the record or its envelope is
@@ -72,7 +76,7 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	if err := checkVersion("version", version); err != nil {
 		return err
 	}
-	records, envelopes, err := ctx.sealed()
+	records, envelopes, err := ctx.sealed(who)
 	if err != nil {
 		return err
 	}
@@ -100,6 +104,14 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return refuse(ledger.ErrExists, "record %s has a version %d already", n.ID, version)
 	case len(values[1]) == 0:
 		return refuse(ledger.ErrInvalid, "record %s has no version %d: the next is not %d", n.ID, version-1, version)
+	}
+	before, err := readVersion(at[1], values[1])
+	if err != nil {
+		return err
+	}
+	if before.Author != who.actor() && !slices.Contains(c.amenders, who.role) {
+		return refuse(ledger.ErrDenied, "record %s was sealed by %s: %s has the role %.64q, and other people's records are amended by %s",
+			n.ID, before.Author, who.actor(), who.role, strings.Join(c.amenders, ", "))
 	}
 	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
 }

@@ -105,7 +105,7 @@ func TestEnvelopesInvalid(t *testing.T) {
 	extra["record"] = []byte("{}")
 	long := ledger.PackList([][]byte{good})
 	long[0] = 0xff
-	greatest := append([]byte(ageHeader), make([]byte, ledger.MaxEnvelope-len(ageHeader))...)
+	greatest := append([]byte(ageHeader), make([]byte, ledger.MaxEnvelope-len(ageHeader)-len(signatureStanza(doctor)))...)
 	for name, transient := range map[string]map[string][]byte{
 		"no transient map":  nil,
 		"another name":      {"envelope": good},
@@ -141,7 +141,7 @@ func TestEnvelopesInvalid(t *testing.T) {
 
 func TestAmend(t *testing.T) {
 	c := newChannel(t)
-	doctor, colleague := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "nurse", "nurse")
+	doctor, colleague := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalA", "colleague", "doctor")
 	id := c.seal(doctor, 1)
 	amend := func(who []byte, id string, version int) error {
 		t.Helper()
@@ -150,6 +150,13 @@ func TestAmend(t *testing.T) {
 	}
 	ok(t, nil, amend(colleague, id, 2))
 	refused(t, ledger.ErrDenied, nil, amend(person(t, "HospitalB", "doctor", "doctor"), id, 3))
+	// A nurse amends the records that they have sealed, and no others.
+	nurse := person(t, "HospitalA", "nurse", "nurse")
+	refused(t, ledger.ErrDenied, nil, amend(nurse, id, 3))
+	own := c.seal(nurse, 500)
+	ok(t, nil, amend(nurse, own, 2))
+	ok(t, nil, amend(person(t, "HospitalA", "custodian", "custodian"), own, 3))
+	refused(t, ledger.ErrDenied, nil, amend(nurse, own, 4))
 	refused(t, ledger.ErrExists, nil, amend(doctor, id, 2))
 	refused(t, ledger.ErrExists, nil, amend(doctor, id, 1))
 	refused(t, ledger.ErrInvalid, nil, amend(doctor, id, 4))
@@ -166,7 +173,7 @@ func TestAmend(t *testing.T) {
 			t.Errorf("version %d: %+v", i+1, v)
 		}
 	}
-	if len(versions) != 20 || versions[1].Author != "HospitalA/nurse" {
+	if len(versions) != 20 || versions[1].Author != "HospitalA/colleague" {
 		t.Errorf("got %d versions", len(versions))
 	}
 }

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"encoding/base64"
 	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -28,8 +29,9 @@ func (ctx *Context) transient(names ...string) ([][]byte, error) {
 	return found, nil
 }
 
-// sealed reads records and their wrapped keys from the transient map.
-func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
+// sealed reads records and their wrapped keys from the transient map. The caller must have
+// signed each wrapped key.
+func (ctx *Context) sealed(who caller) ([]ledger.NewRecord, ledger.Envelopes, error) {
 	var none ledger.Envelopes
 	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)
 	if err != nil {
@@ -43,7 +45,30 @@ func (ctx *Context) sealed() ([]ledger.NewRecord, ledger.Envelopes, error) {
 		return nil, none, refuse(ledger.ErrInvalid, "the records cannot be read: %v", err)
 	}
 	envelopes, err := unpackEnvelopes(both[1], len(records))
-	return records, envelopes, err
+	if err != nil {
+		return nil, none, err
+	}
+	for i, r := range records {
+		if !signedBy(envelopes, i, who) {
+			return nil, none, refuse(ledger.ErrInvalid, "record %s is not signed with the certificate of %s: use a client that signs, of this version or later",
+				r.ID, who.actor())
+		}
+	}
+	return records, envelopes, nil
+}
+
+// signedBy tells whether the header of a wrapped key has a signature that names the
+// caller's certificate. The chaincode cannot verify it, as it covers what only readers
+// see. The check keeps an insider's program from passing new records off as ones from
+// before there were signatures.
+func signedBy(e ledger.Envelopes, i int, who caller) bool {
+	whole := e.Begins(i)
+	if p := e.Parts[i]; p.Beginning >= 0 {
+		whole = slices.Concat(whole, p.Rest)
+	}
+	header, _, _ := bytes.Cut(whole, []byte("\n--- "))
+	id := ledger.IDOfCertificate(who.certificate)
+	return bytes.Contains(header, []byte("\n-> "+ledger.SignatureStanza+" "+base64.RawStdEncoding.EncodeToString(id[:])+"\n"))
 }
 
 // envelope reads the one wrapped key of a scope from the transient map.

@@ -2,11 +2,18 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // An exportedRow is the output of 'export --json'.
@@ -29,6 +36,7 @@ func (a *app) exportCommand() *cobra.Command {
 	var (
 		r                 client.ExportRequest
 		envelope, payload string
+		proof             string
 		force             bool
 	)
 	cmd := &cobra.Command{
@@ -41,6 +49,10 @@ CID. It decrypts nothing and needs no key.
 A patient whose key was given ('seal --patient-key'), the hospital's custodian, and people whose
 attributes satisfy the policy open both files with age and age-plugin-chartseal, without a wallet or
 a network.
+
+With --proof it also writes what a reader needs to check the author's signature with openssl: the
+signed statement, the signature, the author's certificate and the roots of the author's hospital.
+docs/verify.md has the commands.
 
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
   age -d -i record-key.txt payload.age | head -c SIZE > record`,
@@ -63,12 +75,13 @@ a network.
 			case r.Version < 0:
 				return usagef("--version must be at least 1")
 			}
-			return a.export(ctx, id, r, envelope, payload, force)
+			return a.export(ctx, id, r, exportFiles{envelope, payload, proof, force})
 		}),
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&envelope, "envelope", "", "write the envelope to this new `file` (required)")
 	fs.StringVar(&payload, "payload", "", "write the payload to this new `file` (required)")
+	fs.StringVar(&proof, "proof", "", "write the proof of the author to files in this new `directory`")
 	fs.BoolVar(&force, "force", false, "replace the files if they exist")
 	fs.StringVar(&r.Purpose, "purpose", "PATRQT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
 	a.addAt(fs)
@@ -76,13 +89,20 @@ a network.
 	return cmd
 }
 
-func (a *app) export(ctx context.Context, id string, r client.ExportRequest, envelopePath, payloadPath string, force bool) error {
-	envelope, err := createFile(envelopePath, force)
+// exportFiles are where an export is written.
+type exportFiles struct {
+	envelope, payload string
+	proof             string // a directory; empty for none
+	force             bool
+}
+
+func (a *app) export(ctx context.Context, id string, r client.ExportRequest, to exportFiles) error {
+	envelope, err := createFile(to.envelope, to.force)
 	if err != nil {
 		return err
 	}
 	defer envelope.Close()
-	payload, err := createFile(payloadPath, force)
+	payload, err := createFile(to.payload, to.force)
 	if err != nil {
 		return err
 	}
@@ -96,6 +116,11 @@ func (a *app) export(ctx context.Context, id string, r client.ExportRequest, env
 		if err != nil {
 			return recordHint(err)
 		}
+		if to.proof != "" {
+			if err := writeProof(to.proof, e.Proof); err != nil {
+				return err
+			}
+		}
 		if err := payload.Commit(); err != nil {
 			return err
 		}
@@ -104,12 +129,36 @@ func (a *app) export(ctx context.Context, id string, r client.ExportRequest, env
 		}
 		if a.global.json {
 			return a.printJSON(exportedRow{
-				Record: e.ID, Version: e.Version, Envelope: envelopePath, Payload: payloadPath, EnvelopeSize: e.Envelope, PayloadSize: e.Payload,
+				Record: e.ID, Version: e.Version, Envelope: to.envelope, Payload: to.payload, EnvelopeSize: e.Envelope, PayloadSize: e.Payload,
 				CID: e.CID, Home: e.Home, Policies: e.Policies, Recipients: e.Recipients, Access: e.Access.ID, Purpose: e.Access.Purpose,
 			})
 		}
 		a.note("exported %s version %d: the envelope (%s, sealed to the policy and %d age keys) to %s, the payload (%s) to %s",
-			e.ID, e.Version, bytesText(int64(e.Envelope)), e.Recipients, envelopePath, bytesText(e.Payload), payloadPath)
+			e.ID, e.Version, bytesText(int64(e.Envelope)), e.Recipients, to.envelope, bytesText(e.Payload), to.payload)
 		return nil
 	})
+}
+
+// writeProof writes the files of a proof to a new directory, or to an empty one.
+func writeProof(dir string, p *trust.Proof) error {
+	if p == nil {
+		return words.WithHint(fmt.Errorf("this version has no signature: %w", client.ErrNotFound),
+			"it is from before signatures; export it without --proof")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if there, err := os.ReadDir(dir); err != nil {
+		return err
+	} else if len(there) > 0 {
+		return words.WithHint(fmt.Errorf("the directory %s is not empty: %w", dir, client.ErrExists), "name a new directory with --proof")
+	}
+	for name, data := range map[string][]byte{
+		"statement.txt": p.Statement, "signature.der": p.Signature, "certificate.pem": p.Certificate, "roots.pem": p.Roots,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -28,6 +28,7 @@ type openedRow struct {
 	Dates     []string `json:"dates"`
 	Codes     []string `json:"codes"`
 	Author    string   `json:"author"`
+	Signed    bool     `json:"signed"` // the author's signature was verified
 	Home      string   `json:"home"`
 	Sealed    string   `json:"sealed"`
 	Access    string   `json:"access"` // id of the access entry
@@ -56,7 +57,7 @@ func (a *app) openCommand() *cobra.Command {
 		Short: "Open a record that your attributes allow",
 		Long: `Open commits an access entry to the ledger (person, record, purpose), then fetches, verifies and
 decrypts the record. It writes to standard output, or with -o to a file. It shows nothing and makes
-no file before it has verified the whole record. It never uses the record's stored name as a path.
+no file before it has verified the author's signature and the whole record. It never uses the record's stored name as a path.
 
 With --range it fetches, decrypts and writes only those bytes, counted from 0. A range beyond the end
 is cut there. Each byte is authenticated under the record's key, at its place. The digest and the
@@ -137,12 +138,15 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted 
 		if err := out.Commit(); err != nil {
 			return err
 		}
+		if !opened.Signed {
+			a.warn("this version is from before signatures: that %s sealed it is what the ledger says, and nobody has signed it", opened.Author)
+		}
 		if a.global.json {
 			row := openedRow{
 				Record: opened.ID, Version: opened.Version, Output: output, File: opened.Name, MediaType: opened.MediaType,
 				Kind: opened.Kind, Size: opened.Size, SHA256: opened.SHA256, Patient: opened.Patient,
 				Dates: append([]string{}, opened.Dates...), Codes: append([]string{}, opened.Codes...),
-				Author: opened.Author, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
+				Author: opened.Author, Signed: opened.Signed, Home: opened.Home, Sealed: opened.Sealed.UTC().Format(timeText),
 				Access: opened.Access.ID, Purpose: opened.Access.Purpose,
 			}
 			if p := opened.Part; p != nil {
@@ -151,8 +155,12 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted 
 			return a.printJSON(row)
 		}
 		if output != "" && output != "-" {
-			a.note("opened %s version %d: %s, sealed by %s as %q, written to %s", opened.ID, opened.Version,
-				describe(opened), opened.Author, opened.Name, output)
+			signed := "signed"
+			if !opened.Signed {
+				signed = "sealed"
+			}
+			a.note("opened %s version %d: %s, %s by %s as %q, written to %s", opened.ID, opened.Version,
+				describe(opened), signed, opened.Author, opened.Name, output)
 		}
 		return nil
 	})
