@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
@@ -136,4 +137,21 @@ func open(ctx context.Context, c *client.Client, id string, r client.OpenRequest
 	var out bytes.Buffer
 	o, err := c.Open(ctx, id, &out, r)
 	return out.String(), o, err
+}
+
+// recipient seals to a policy with the keys of the consortium's authorities.
+func (c *consortium) recipient(t *testing.T, text string) *abe.Recipient {
+	t.Helper()
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := abe.NewRecipient(p, func(attribute string) (*abe.PublicKey, error) {
+		msp, _, _ := strings.Cut(attribute, ":")
+		return c.masters[msp].PublicKey(attribute, 1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -97,6 +97,11 @@ func (p *Person) Signer() *trust.Signer {
 	return must(trust.NewSigner(s.key, s.certificate))
 }
 
+// CertificateID names the person's enrolment certificate.
+func (p *Person) CertificateID() ledger.CertificateID {
+	return ledger.IDOfCertificate(p.Certificate().Raw)
+}
+
 // SignerOf returns the signer of the person that [World.As] returned last for the actor.
 func (w *World) SignerOf(actor string) *trust.Signer {
 	w.mu.Lock()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -24,6 +25,9 @@ import (
 // of an authority, see package client/keys.
 type FullLedger interface {
 	client.Ledger
+
+	// CertificateID names the caller's enrolment certificate.
+	CertificateID() ledger.CertificateID
 
 	Announce(ctx context.Context, a ledger.Announcement) error
 	PublishKeys(ctx context.Context, keys []ledger.AttributeKey) error
@@ -69,7 +73,7 @@ func Ledger(t *testing.T, env LedgerEnv) {
 		if _, err := env.Doctor.Records(ctx, []string{NewID()}); !errors.Is(err, context.Canceled) {
 			t.Errorf("evaluate: %v", err)
 		}
-		r, e := newRecord(t)
+		r, e := newRecord(t, env.Doctor)
 		if _, err := env.Doctor.CreateRecords(ctx, []ledger.NewRecord{r}, [][]byte{e}); !errors.Is(err, context.Canceled) {
 			t.Errorf("submit: %v", err)
 		}
@@ -86,22 +90,27 @@ func NewID() string {
 	return ledger.FormatRecordID(id)
 }
 
-func newRecord(t *testing.T) (ledger.NewRecord, []byte) {
+func newRecord(t *testing.T, author FullLedger) (ledger.NewRecord, []byte) {
 	t.Helper()
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t)
+	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t, author)
 }
 
-// newEnvelope returns an age file to the given recipients and a random one.
-func newEnvelope(t *testing.T, before ...age.Recipient) []byte {
+// newEnvelope returns an age file to the given recipients and a random one, with a
+// signature that names the author's certificate. The ledger cannot verify the signature.
+func newEnvelope(t *testing.T, author FullLedger, before ...age.Recipient) []byte {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
+	signature, err := ledger.NewSignature(author.CertificateID(), make([]byte, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
-	w, err := age.Encrypt(&out, append(before, id.Recipient())...)
+	w, err := age.Encrypt(&out, append(before, id.Recipient(), envelope.Signed(signature))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +124,7 @@ func create(t *testing.T, l FullLedger, n int) ([]ledger.RecordVersion, [][]byte
 	t.Helper()
 	records, envelopes := make([]ledger.NewRecord, n), make([][]byte, n)
 	for i := range records {
-		records[i], envelopes[i] = newRecord(t)
+		records[i], envelopes[i] = newRecord(t, l)
 	}
 	versions, err := l.CreateRecords(t.Context(), records, envelopes)
 	if err != nil {
@@ -152,27 +161,29 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 	}
 
 	again := ledger.NewRecord{ID: versions[0].ID, CID: versions[0].CID, Commitment: versions[0].Commitment}
-	fresh, envelope := newRecord(t)
-	_, err := env.Other.CreateRecords(ctx, []ledger.NewRecord{fresh, again}, [][]byte{envelope, envelope})
+	fresh, wrapped := newRecord(t, env.Doctor)
+	_, err := env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh, again}, [][]byte{wrapped, wrapped})
 	wantError(t, "an id that is taken", err, client.ErrExists)
 	if got, err := env.Doctor.Records(ctx, []string{fresh.ID}); err != nil || len(got) != 0 {
 		t.Errorf("half of a refused transaction is there: %v, %v", got, err)
 	}
-	_, err = env.Auditor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{envelope})
+	_, err = env.Auditor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{wrapped})
 	wantError(t, "an auditor registers", err, client.ErrDenied)
-	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{{ID: "x", CID: fresh.CID, Commitment: fresh.Commitment}}, [][]byte{envelope})
+	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{{ID: "x", CID: fresh.CID, Commitment: fresh.Commitment}}, [][]byte{wrapped})
 	wantError(t, "a malformed id", err, client.ErrInvalid)
 	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{[]byte("a bare key")})
 	wantError(t, "an envelope that is no age file", err, client.ErrInvalid)
+	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{newEnvelope(t, env.Custodian)})
+	wantError(t, "an envelope that somebody else has signed", err, client.ErrInvalid)
 
 	next := ledger.NewVersion{ID: versions[0].ID, Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}
-	_, err = env.Other.AmendRecord(ctx, next, envelope)
+	_, err = env.Other.AmendRecord(ctx, next, newEnvelope(t, env.Other))
 	wantError(t, "another hospital amends", err, client.ErrDenied)
-	v, err := env.Doctor.AmendRecord(ctx, next, envelope)
+	v, err := env.Doctor.AmendRecord(ctx, next, wrapped)
 	if err != nil || v.Version != 2 || v.CID != fresh.CID {
 		t.Fatalf("amend: %+v, %v", v, err)
 	}
-	_, err = env.Doctor.AmendRecord(ctx, next, envelope)
+	_, err = env.Doctor.AmendRecord(ctx, next, wrapped)
 	wantError(t, "the same version again", err, client.ErrExists)
 	amended := func(r []ledger.Record) bool { return len(r) == 1 && len(r[0].Versions) == 2 && r[0].Current() == v }
 	if got := recordsOf(t, env.Other, []string{v.ID}, amended); !amended(got) {
@@ -309,7 +320,7 @@ func ledgerIndex(t *testing.T, env LedgerEnv) {
 func ledgerScopes(t *testing.T, env LedgerEnv) {
 	ctx := t.Context()
 	name := "suite-" + NewID()[:8]
-	first, second := newEnvelope(t), newEnvelope(t)
+	first, second := newEnvelope(t, env.Custodian), newEnvelope(t, env.Custodian)
 	wantError(t, "a doctor makes a scope", env.Doctor.CreateScope(ctx, name, first), client.ErrDenied)
 	if err := env.Custodian.CreateScope(ctx, name, first); err != nil {
 		t.Fatal(err)

@@ -37,8 +37,8 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 	capsules := []capsule{one, two, one, newCapsule(), one, two, one}
 	records, envelopes, ids := make([]ledger.NewRecord, len(capsules)), make([][]byte, len(capsules)), make([]string, len(capsules))
 	for i, c := range capsules {
-		records[i], _ = newRecord(t)
-		envelopes[i], ids[i] = newEnvelope(t, c), records[i].ID
+		records[i], _ = newRecord(t, env.Doctor)
+		envelopes[i], ids[i] = newEnvelope(t, env.Doctor, c), records[i].ID
 	}
 	if n := len(ledger.DivideEnvelopes(envelopes).Beginnings); n != 2 {
 		t.Fatalf("%d beginnings, want 2", n)
@@ -74,16 +74,16 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 	var same [][]byte
 	for i, c := range capsules {
 		if &c[0] == &one[0] {
-			fresh, _ := newRecord(t)
+			fresh, _ := newRecord(t, env.Doctor)
 			copies, same = append(copies, fresh), append(same, envelopes[i])
 		}
 	}
-	_, err := env.Other.CreateRecords(ctx, copies, same)
+	_, err := env.Doctor.CreateRecords(ctx, copies, same)
 	wantError(t, "a beginning that is there", err, client.ErrExists)
 
 	// An amendment may have an envelope that begins like an existing one.
-	fresh, _ := newRecord(t)
-	again := newEnvelope(t, one)
+	fresh, _ := newRecord(t, env.Doctor)
+	again := newEnvelope(t, env.Doctor, one)
 	if _, err := env.Doctor.AmendRecord(ctx, ledger.NewVersion{ID: ids[0], Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}, again); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -127,7 +128,7 @@ func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, 
 			if p.w.records[r.ID] != nil {
 				return ledger.Errorf(ledger.ErrExists, "record %s exists", r.ID)
 			}
-			if len(r.ID) != 32 || len(r.Commitment) != 64 || !bytes.HasPrefix(envelopes[i], []byte("age-encryption.org/v1\n")) {
+			if len(r.ID) != 32 || len(r.Commitment) != 64 || !p.signed(envelopes[i]) {
 				return ledger.Errorf(ledger.ErrInvalid, "record %s", r.ID)
 			}
 		}
@@ -157,8 +158,15 @@ func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, 
 	return out, nil
 }
 
+// signed reports whether the header of an envelope names the person's certificate as that
+// of its author.
+func (p *Person) signed(data []byte) bool {
+	header, err := envelope.ReadHeader(data)
+	return err == nil && header.Signature != nil && header.Signature.Certificate == ledger.IDOfCertificate(p.enrolledLocked().certificate.Raw)
+}
+
 // AmendRecord implements client.Ledger.
-func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, envelope []byte) (out ledger.RecordVersion, err error) {
+func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, data []byte) (out ledger.RecordVersion, err error) {
 	err = p.submit(ctx, ledger.RecordAmend, "clinical", func(tx, now string) error {
 		versions := p.w.records[n.ID]
 		switch {
@@ -170,10 +178,14 @@ func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, envelope 
 			return ledger.Errorf(ledger.ErrExists, "version %d exists", n.Version)
 		case n.Version != len(versions)+1:
 			return ledger.Errorf(ledger.ErrInvalid, "version %d is not the next", n.Version)
+		case !p.signed(data):
+			return ledger.Errorf(ledger.ErrInvalid, "version %d is not signed by %s", n.Version, p.Actor())
+		case versions[len(versions)-1].Author != p.Actor() && p.role != "doctor" && p.role != ledger.RoleCustodian:
+			return ledger.Errorf(ledger.ErrDenied, "%s amends no records of other people", p.Actor())
 		}
 		out = ledger.RecordVersion{ID: n.ID, Version: n.Version, Home: p.msp, CID: n.CID, Commitment: n.Commitment, Author: p.Actor(), Time: now, Tx: tx}
 		p.w.records[n.ID] = append(versions, out)
-		put(&p.w.private, ledger.EnvelopeKey(n.ID, n.Version), bytes.Clone(envelope))
+		put(&p.w.private, ledger.EnvelopeKey(n.ID, n.Version), bytes.Clone(data))
 		return nil
 	})
 	return out, err

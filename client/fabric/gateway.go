@@ -159,6 +159,11 @@ func (g *Gateway) Close() error {
 // Actor implements client.Ledger.
 func (g *Gateway) Actor() string { return g.actor }
 
+// CertificateID names the caller's enrolment certificate.
+func (g *Gateway) CertificateID() ledger.CertificateID {
+	return ledger.IDOfCertificate(g.user.Certificate.Raw)
+}
+
 // Channel implements client.Ledger.
 func (g *Gateway) Channel() string { return g.user.Profile.Channel }
 

@@ -139,9 +139,8 @@ func (g *Gateway) envelope(ctx context.Context, transaction string, args ...any)
 
 // DepositCertificate implements trust.Depositor.
 func (g *Gateway) DepositCertificate(ctx context.Context) error {
-	der := g.user.Certificate.Raw
 	_, err := g.submit(ctx, nil, func(stamp) (w writes) {
-		w.put(ledger.CertificateKey(ledger.IDOfCertificate(der)), der)
+		w.put(ledger.CertificateKey(g.CertificateID()), g.user.Certificate.Raw)
 		return w
 	}, ledger.CertificateDeposit)
 	return err
