@@ -159,8 +159,8 @@ func TestForgedEnvelope(t *testing.T) {
 		}
 	}
 
-	// Without a signature it passes for a record from before, and says so; but not for one
-	// who has read a signed record of that hospital.
+	// Without a signature it passes for a record from before, and says so; but not for
+	// one who has read a signed record of that hospital.
 	c.world.SetEnvelope(v.ID, 1, genuine)
 	memory := trust.NewMemory()
 	knowing, err := client.New(client.Config{Ledger: reader, Blobs: c.blobs, Identities: []age.Identity{identity}, Memory: memory})

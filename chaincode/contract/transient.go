@@ -29,8 +29,8 @@ func (ctx *Context) transient(names ...string) ([][]byte, error) {
 	return found, nil
 }
 
-// sealed reads records and their wrapped keys from the transient map. The caller must have
-// signed each wrapped key.
+// sealed reads records and their wrapped keys from the transient map. The caller must
+// have signed each wrapped key.
 func (ctx *Context) sealed(who caller) ([]ledger.NewRecord, ledger.Envelopes, error) {
 	var none ledger.Envelopes
 	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)

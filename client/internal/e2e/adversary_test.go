@@ -14,6 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/trust"
+	"github.com/chartseal/chartseal/client/wallet"
 )
 
 // author returns a Client of doctor@HospitalA with an outbox of its own. The mark points
@@ -44,7 +46,7 @@ func author(t *testing.T) (c *client.Client, mark begin) {
 		t.Fatal(err)
 	}
 	c, err = client.New(client.Config{Ledger: connect(t, doctorA), Blobs: store(t, "HospitalA", 0), Memory: u.Memory(),
-		Outbox: box, Identities: []age.Identity{identity}})
+		Outbox: box, Identities: []age.Identity{identity}, Signer: signer(t, u)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,4 +353,14 @@ func sightings(t *testing.T, txs []transaction, truth map[index.Label]int) []sig
 		}
 	}
 	return out
+}
+
+// signer signs for a user of the wallet.
+func signer(t *testing.T, u *wallet.User) *trust.Signer {
+	t.Helper()
+	s, err := trust.NewSigner(u.Signer(), u.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
