@@ -145,7 +145,7 @@ func (r *registrar) create(ctx context.Context, items []*item) error {
 	records := make([]ledger.NewRecord, len(items))
 	envelopes := make([][]byte, len(items))
 	for n, i := range items {
-		records[n] = ledger.NewRecord{ID: i.id, CID: i.cid, Commitment: i.commitment}
+		records[n] = ledger.NewRecord{ID: i.id, CID: i.cid, Commitment: i.commitment, Size: i.stored}
 		envelopes[n] = i.envelope
 	}
 	versions, err := r.ledger.CreateRecords(ctx, records, envelopes)
@@ -167,7 +167,7 @@ func (r *registrar) create(ctx context.Context, items []*item) error {
 // addVersion registers the one item as the next version of its record.
 func (r *registrar) addVersion(ctx context.Context, items []*item) error {
 	i := items[0]
-	v, err := r.ledger.AmendRecord(ctx, ledger.NewVersion{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment}, i.envelope)
+	v, err := r.ledger.AmendRecord(ctx, ledger.NewVersion{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment, Size: i.stored}, i.envelope)
 	if err != nil {
 		return unknownStands(err)
 	}

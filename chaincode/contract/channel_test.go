@@ -297,7 +297,7 @@ const testCID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 func recordID(n int) string { return fmt.Sprintf("%032x", n) }
 
 func newRecord(n int) ledger.NewRecord {
-	return ledger.NewRecord{ID: recordID(n), CID: testCID, Commitment: fmt.Sprintf("%064x", n)}
+	return ledger.NewRecord{ID: recordID(n), CID: testCID, Commitment: fmt.Sprintf("%064x", n), Size: 300}
 }
 
 // seal registers one record and gives its id.

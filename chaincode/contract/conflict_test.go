@@ -81,7 +81,7 @@ func TestSameThingConflicts(t *testing.T) {
 	id := c.seal(a, 1)
 	custodian := person(t, "HospitalA", "custodian", "custodian")
 	version := func(n int) ledger.NewRecord {
-		return ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", n)}
+		return ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", n), Size: 300}
 	}
 	for name, call := range map[string]func(who []byte, n int) (*stub, []byte, error){
 		"one record id": func(who []byte, n int) (*stub, []byte, error) {

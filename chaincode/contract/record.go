@@ -44,7 +44,7 @@ func (c *Record) Create(ctx *Context) error {
 		}
 		seen[n.ID] = true
 		at[i] = ledger.RecordKey(n.ID, 1)
-		versions[i] = ledger.RecordVersion{ID: n.ID, Version: 1, CID: n.CID, Commitment: n.Commitment}
+		versions[i] = ledger.RecordVersion{ID: n.ID, Version: 1, CID: n.CID, Commitment: n.Commitment, Size: n.Size}
 	}
 	taken, err := ctx.many(at)
 	if err != nil {
@@ -113,7 +113,7 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return refuse(ledger.ErrDenied, "record %s was sealed by %s: %s has the role %.64q, and other people's records are amended by %s",
 			n.ID, before.Author, who.actor(), who.role, strings.Join(c.amenders, ", "))
 	}
-	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment}}, envelopes)
+	return c.register(ctx, who, []ledger.RecordVersion{{ID: n.ID, Version: version, CID: n.CID, Commitment: n.Commitment, Size: n.Size}}, envelopes)
 }
 
 // register completes versions and writes them with their wrapped keys. It writes each
@@ -130,16 +130,14 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 	}
 	tx := ctx.GetStub().GetTxID()
 	var b batch
-	var cids []byte
 	for i, v := range versions {
 		v.Author, v.Time, v.Tx = who.actor(), now, tx
 		b.raw(ledger.RecordKey(v.ID, v.Version), ledger.VersionValue(v))
 		b.wrapped(ledger.EnvelopeKey(v.ID, v.Version), envelopes.Value(i))
-		cid, err := ledger.PackCID(v.CID)
-		if err != nil {
-			return refuse(ledger.ErrInvalid, "record %s: %v", v.ID, err)
-		}
-		cids = append(cids, cid...)
+	}
+	payloads, err := ledger.PackPayloads(who.msp, versions)
+	if err != nil {
+		return refuse(ledger.ErrInvalid, "%v", err)
 	}
 	for _, beginning := range envelopes.Beginnings {
 		at := ledger.BeginningKey(beginning)
@@ -156,7 +154,7 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 	if err := c.write(ctx, &b); err != nil {
 		return err
 	}
-	if err := ctx.GetStub().SetEvent(ledger.EventRecords, cids); err != nil {
+	if err := ctx.GetStub().SetEvent(ledger.EventRecords, payloads); err != nil {
 		return broken("set the event", err)
 	}
 	return nil

@@ -24,13 +24,14 @@ func TestCreate(t *testing.T) {
 	if err := c.world.commit(s); err != nil {
 		t.Fatal(err)
 	}
-	want := ledger.RecordVersion{ID: recordID(7), Version: 1, Home: "HospitalA", CID: testCID, Commitment: records[7].Commitment,
+	want := ledger.RecordVersion{ID: recordID(7), Version: 1, Home: "HospitalA", CID: testCID, Commitment: records[7].Commitment, Size: 300,
 		Author: "HospitalA/doctor", Time: ledger.FormatTime(start), Tx: s.tx}
 	key := ledger.RecordKey(recordID(7), 1)
 	if got, err := ledger.ReadVersion(key, s.writes[key]); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
-	if cids, err := ledger.UnpackCIDs(s.payload); s.event != ledger.EventRecords || err != nil || len(cids) != len(records) || cids[7] != testCID {
+	registered := ledger.Payload{CID: testCID, Size: 300, Home: "HospitalA"}
+	if all, err := ledger.UnpackPayloads(s.payload); s.event != ledger.EventRecords || err != nil || len(all) != len(records) || all[7] != registered {
 		t.Errorf("event %q %x, %v", s.event, s.payload, err)
 	}
 	if got := c.world.private[ledger.HospitalKeys+"\x00"+ledger.EnvelopeKey(recordID(7), 1)].value; !strings.Contains(string(got), "ABE 7 wrapped") {
@@ -145,7 +146,7 @@ func TestAmend(t *testing.T) {
 	id := c.seal(doctor, 1)
 	amend := func(who []byte, id string, version int) error {
 		t.Helper()
-		_, err := c.submit(who, sealing(t, ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", 100+version)}), ledger.RecordAmend, version)
+		_, err := c.submit(who, sealing(t, ledger.NewRecord{ID: id, CID: testCID, Commitment: fmt.Sprintf("%064x", 100+version), Size: 300}), ledger.RecordAmend, version)
 		return err
 	}
 	ok(t, nil, amend(colleague, id, 2))

@@ -68,6 +68,7 @@ const (
 	MaxNewRecords      = 250       // records in one Create
 	MaxRecordsPerCall  = 100       // ids in one Get, names in one Versions, targets in one Request
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
+	MaxPayload         = 1 << 40   // bytes of one payload
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions
 	MaxCertificates    = 100       // ids in one certificate:Get
@@ -193,6 +194,7 @@ type NewRecord struct {
 	ID         string `json:"id"`         // 32 lower-case hexadecimal digits, chosen at random by the client
 	CID        string `json:"cid"`        // CIDv1, base32, of the payload
 	Commitment string `json:"commitment"` // hex SHA-256(salt || plaintext)
+	Size       int64  `json:"size"`       // bytes of the payload, 1 to MaxPayload
 }
 
 // A NewVersion is the version of a [RecordAmend].
@@ -201,6 +203,7 @@ type NewVersion struct {
 	Version    int    `json:"version"` // the current one + 1
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
+	Size       int64  `json:"size"`
 }
 
 // A RecordVersion is the ledger's account of one version of a record. It is written once.
@@ -210,7 +213,8 @@ type RecordVersion struct {
 	Home       string `json:"home"` // MSP of the hospital that sealed it
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
-	Author     string `json:"author"` // actor, see [Actor]
+	Size       int64  `json:"size,omitempty"` // bytes of the payload, as its author states; 0 in versions from before it was kept
+	Author     string `json:"author"`         // actor, see [Actor]
 	Time       string `json:"time"`
 	Tx         string `json:"tx"`
 }
@@ -312,7 +316,6 @@ type HistoryEvent struct {
 	Tx      string `json:"tx"`
 }
 
-// EventRecords is the chaincode event of [RecordCreate] and [RecordAmend]. Its payload
-// lists the CIDs of the sealed payloads, see [UnpackCIDs]. Replicators follow it to pin
-// them.
+// EventRecords is the chaincode event of [RecordCreate] and [RecordAmend]. Its content
+// lists the payloads of the records, see [PackPayloads]. Replicators follow it to pin them.
 const EventRecords = "records"

@@ -19,16 +19,20 @@ const (
 	TransientEntries   = "entries"   // joined index entries: label and value, PackedEntrySize bytes each
 )
 
-// Sizes of a packed record: id, CID and commitment.
+// Sizes of a packed record: id, CID, commitment and size.
 const (
 	CIDSize          = 36
-	PackedRecordSize = RecordIDSize + CIDSize + CommitmentSize
+	PackedRecordSize = sizelessRecordSize + payloadSize
+
+	payloadSize        = 8 // bytes of a payload's size, big endian
+	sizelessRecordSize = RecordIDSize + CIDSize + CommitmentSize
 )
 
 // PackRecords gives the bytes of [TransientRecords].
 //
 // Errors:
 //   - ErrInvalid if an id, a content identifier or a commitment is not in its one form.
+//   - ErrInvalid if a size is not from 1 to MaxPayload.
 func PackRecords(records []NewRecord) ([]byte, error) {
 	packed := make([]byte, 0, len(records)*PackedRecordSize)
 	for _, r := range records {
@@ -44,9 +48,20 @@ func PackRecords(records []NewRecord) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := checkSize(r.Size); err != nil {
+			return nil, err
+		}
 		packed = append(append(append(packed, id[:]...), cid...), commitment...)
+		packed = binary.BigEndian.AppendUint64(packed, uint64(r.Size))
 	}
 	return packed, nil
+}
+
+func checkSize(size int64) error {
+	if size < 1 || size > MaxPayload {
+		return Errorf(ErrInvalid, "a payload of %d bytes: needs 1 to %d", size, int64(MaxPayload))
+	}
+	return nil
 }
 
 // UnpackRecords reads the bytes of [PackRecords].
@@ -55,6 +70,9 @@ func PackRecords(records []NewRecord) ([]byte, error) {
 //   - ErrInvalid if they are any other bytes.
 func UnpackRecords(packed []byte) ([]NewRecord, error) {
 	if len(packed)%PackedRecordSize != 0 {
+		if len(packed)%sizelessRecordSize == 0 {
+			return nil, Errorf(ErrInvalid, "the records have no sizes: this client is older than the chaincode, upgrade it")
+		}
 		return nil, Errorf(ErrInvalid, "%d bytes of records: each has %d", len(packed), PackedRecordSize)
 	}
 	records := make([]NewRecord, 0, len(packed)/PackedRecordSize)
@@ -64,7 +82,11 @@ func UnpackRecords(packed []byte) ([]NewRecord, error) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, NewRecord{ID: FormatRecordID([RecordIDSize]byte(id)), CID: text, Commitment: hex.EncodeToString(commitment)})
+		size := int64(binary.BigEndian.Uint64(packed[sizelessRecordSize:]))
+		if err := checkSize(size); err != nil {
+			return nil, err
+		}
+		records = append(records, NewRecord{ID: FormatRecordID([RecordIDSize]byte(id)), CID: text, Commitment: hex.EncodeToString(commitment), Size: size})
 	}
 	return records, nil
 }
@@ -99,25 +121,6 @@ func UnpackCID(raw []byte) (string, error) {
 		return "", Errorf(ErrInvalid, "content identifier %.80x: needs version 1, the codec raw or dag-pb, and SHA2-256", raw)
 	}
 	return "b" + lowerBase32.EncodeToString(raw), nil
-}
-
-// UnpackCIDs reads the payload of an [EventRecords]: joined CIDs.
-//
-// Errors:
-//   - ErrInvalid if it is anything else.
-func UnpackCIDs(packed []byte) ([]string, error) {
-	if len(packed)%CIDSize != 0 {
-		return nil, Errorf(ErrInvalid, "%d bytes of content identifiers: each has %d", len(packed), CIDSize)
-	}
-	cids := make([]string, 0, len(packed)/CIDSize)
-	for ; len(packed) > 0; packed = packed[CIDSize:] {
-		text, err := UnpackCID(packed[:CIDSize])
-		if err != nil {
-			return nil, err
-		}
-		cids = append(cids, text)
-	}
-	return cids, nil
 }
 
 // PackList joins items of any size. Each follows its length in 4 bytes, big endian.

@@ -18,8 +18,8 @@ const testCID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 func TestRecordsKeepTheirTexts(t *testing.T) {
 	dag := cidlib.NewCidV1(cidlib.DagProtobuf, mustHash(t)).String()
 	records := []NewRecord{
-		{ID: strings.Repeat("0a", RecordIDSize), CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize)},
-		{ID: strings.Repeat("ff", RecordIDSize), CID: dag, Commitment: strings.Repeat("00", CommitmentSize)},
+		{ID: strings.Repeat("0a", RecordIDSize), CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize), Size: 1},
+		{ID: strings.Repeat("ff", RecordIDSize), CID: dag, Commitment: strings.Repeat("00", CommitmentSize), Size: MaxPayload},
 	}
 	packed, err := PackRecords(records)
 	if err != nil || len(packed) != 2*PackedRecordSize {
@@ -35,19 +35,19 @@ func TestRecordsKeepTheirTexts(t *testing.T) {
 	if want, err := cidlib.Decode(dag); err != nil || !bytes.Equal(raw, want.Bytes()) {
 		t.Errorf("packed as %x, %v", raw, err)
 	}
-	if cids, err := UnpackCIDs(slices.Concat(raw, raw)); err != nil || !slices.Equal(cids, []string{dag, dag}) {
-		t.Errorf("got %q, %v", cids, err)
-	}
 	for name, bad := range map[string]NewRecord{
-		"no id":                 {"", testCID, records[0].Commitment},
-		"short id":              {records[0].ID[2:], testCID, records[0].Commitment},
-		"upper-case id":         {strings.Repeat("AB", RecordIDSize), testCID, records[0].Commitment},
-		"id with a separator":   {"../" + records[0].ID[3:], testCID, records[0].Commitment},
-		"id not hexadecimal":    {strings.Repeat("g", 2*RecordIDSize), testCID, records[0].Commitment},
-		"no commitment":         {records[0].ID, testCID, ""},
-		"upper-case commitment": {records[0].ID, testCID, strings.Repeat("AB", CommitmentSize)},
-		"long commitment":       {records[0].ID, testCID, records[0].Commitment + "00"},
-		"CID with a path":       {records[0].ID, "/ipfs/" + testCID, records[0].Commitment},
+		"no id":                 {"", testCID, records[0].Commitment, 1},
+		"short id":              {records[0].ID[2:], testCID, records[0].Commitment, 1},
+		"upper-case id":         {strings.Repeat("AB", RecordIDSize), testCID, records[0].Commitment, 1},
+		"id with a separator":   {"../" + records[0].ID[3:], testCID, records[0].Commitment, 1},
+		"id not hexadecimal":    {strings.Repeat("g", 2*RecordIDSize), testCID, records[0].Commitment, 1},
+		"no commitment":         {records[0].ID, testCID, "", 1},
+		"upper-case commitment": {records[0].ID, testCID, strings.Repeat("AB", CommitmentSize), 1},
+		"long commitment":       {records[0].ID, testCID, records[0].Commitment + "00", 1},
+		"no size":               {records[0].ID, testCID, records[0].Commitment, 0},
+		"a negative size":       {records[0].ID, testCID, records[0].Commitment, -1},
+		"too large a size":      {records[0].ID, testCID, records[0].Commitment, MaxPayload + 1},
+		"CID with a path":       {records[0].ID, "/ipfs/" + testCID, records[0].Commitment, 1},
 	} {
 		if _, err := PackRecords([]NewRecord{bad}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -56,8 +56,9 @@ func TestRecordsKeepTheirTexts(t *testing.T) {
 	if _, err := UnpackRecords(packed[1:]); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a byte short: %v", err)
 	}
-	if _, err := UnpackCIDs(raw[1:]); !errors.Is(err, ErrInvalid) {
-		t.Errorf("a CID that is a byte short: %v", err)
+	old := slices.Concat(packed[:sizelessRecordSize], packed[PackedRecordSize:][:sizelessRecordSize])
+	if _, err := UnpackRecords(old); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "older than the chaincode, upgrade it") {
+		t.Errorf("records of an older client: %v", err)
 	}
 }
 
@@ -118,7 +119,7 @@ func TestCID(t *testing.T) {
 // FuzzUnpack checks that accepted bytes have one form: packing the result gives the same
 // bytes.
 func FuzzUnpack(f *testing.F) {
-	good, err := PackRecords([]NewRecord{{ID: strings.Repeat("0a", RecordIDSize), CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize)}})
+	good, err := PackRecords([]NewRecord{{ID: strings.Repeat("0a", RecordIDSize), CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize), Size: 300}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func FuzzCID(f *testing.F) {
 }
 
 func TestValuesKeepWhatTheyAreGiven(t *testing.T) {
-	v := RecordVersion{ID: strings.Repeat("0a", RecordIDSize), Version: 12, Home: "HospitalA", CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize),
+	v := RecordVersion{ID: strings.Repeat("0a", RecordIDSize), Version: 12, Home: "HospitalA", CID: testCID, Commitment: strings.Repeat("f0", CommitmentSize), Size: 7,
 		Author: "HospitalA/a/b", Time: "2026-03-14T08:00:00.000000000Z", Tx: strings.Repeat("1", 64)}
 	if got, err := ReadVersion(RecordKey(v.ID, v.Version), VersionValue(v)); err != nil || got != v {
 		t.Errorf("got %+v, %v", got, err)

@@ -13,6 +13,7 @@ import (
 type storedVersion struct {
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
+	Size       int64  `json:"size,omitempty"`
 	Author     string `json:"author"`
 	Time       string `json:"time"`
 	Tx         string `json:"tx"`
@@ -27,7 +28,7 @@ type storedAccess struct {
 
 // VersionValue gives the value of a version's [RecordKey].
 func VersionValue(v RecordVersion) []byte {
-	return mustMarshal(storedVersion{CID: v.CID, Commitment: v.Commitment, Author: v.Author, Time: v.Time, Tx: v.Tx})
+	return mustMarshal(storedVersion{CID: v.CID, Commitment: v.Commitment, Size: v.Size, Author: v.Author, Time: v.Time, Tx: v.Tx})
 }
 
 // ReadVersion reads a version from its [RecordKey] and [VersionValue]. Any other key or
@@ -42,7 +43,7 @@ func ReadVersion(key string, value []byte) (RecordVersion, error) {
 		return RecordVersion{}, fmt.Errorf("read %q: %w", key, err)
 	}
 	return RecordVersion{ID: id, Version: version, Home: Organisation(s.Author), CID: s.CID, Commitment: s.Commitment,
-		Author: s.Author, Time: s.Time, Tx: s.Tx}, nil
+		Size: s.Size, Author: s.Author, Time: s.Time, Tx: s.Tx}, nil
 }
 
 // AccessValue gives the value of an entry's [AccessKey].

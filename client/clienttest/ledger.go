@@ -94,7 +94,7 @@ func newRecord(t *testing.T, author FullLedger) (ledger.NewRecord, []byte) {
 	t.Helper()
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret)}, newEnvelope(t, author)
+	return ledger.NewRecord{ID: NewID(), CID: cidOf(secret), Commitment: hex.EncodeToString(secret), Size: 300}, newEnvelope(t, author)
 }
 
 // newEnvelope returns an age file to the given recipients and a random one, with a
@@ -160,7 +160,7 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 		t.Errorf("%d ids: %d records, %v", len(many), len(got), err)
 	}
 
-	again := ledger.NewRecord{ID: versions[0].ID, CID: versions[0].CID, Commitment: versions[0].Commitment}
+	again := ledger.NewRecord{ID: versions[0].ID, CID: versions[0].CID, Commitment: versions[0].Commitment, Size: 300}
 	fresh, wrapped := newRecord(t, env.Doctor)
 	_, err := env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh, again}, [][]byte{wrapped, wrapped})
 	wantError(t, "an id that is taken", err, client.ErrExists)
@@ -169,14 +169,14 @@ func ledgerRecords(t *testing.T, env LedgerEnv) {
 	}
 	_, err = env.Auditor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{wrapped})
 	wantError(t, "an auditor registers", err, client.ErrDenied)
-	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{{ID: "x", CID: fresh.CID, Commitment: fresh.Commitment}}, [][]byte{wrapped})
+	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{{ID: "x", CID: fresh.CID, Commitment: fresh.Commitment, Size: 300}}, [][]byte{wrapped})
 	wantError(t, "a malformed id", err, client.ErrInvalid)
 	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{[]byte("a bare key")})
 	wantError(t, "an envelope that is no age file", err, client.ErrInvalid)
 	_, err = env.Doctor.CreateRecords(ctx, []ledger.NewRecord{fresh}, [][]byte{newEnvelope(t, env.Custodian)})
 	wantError(t, "an envelope that somebody else has signed", err, client.ErrInvalid)
 
-	next := ledger.NewVersion{ID: versions[0].ID, Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}
+	next := ledger.NewVersion{ID: versions[0].ID, Version: 2, CID: fresh.CID, Commitment: fresh.Commitment, Size: 300}
 	_, err = env.Other.AmendRecord(ctx, next, newEnvelope(t, env.Other))
 	wantError(t, "another hospital amends", err, client.ErrDenied)
 	v, err := env.Doctor.AmendRecord(ctx, next, wrapped)

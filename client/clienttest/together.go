@@ -84,7 +84,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 	// An amendment may have an envelope that begins like an existing one.
 	fresh, _ := newRecord(t, env.Doctor)
 	again := newEnvelope(t, env.Doctor, one)
-	if _, err := env.Doctor.AmendRecord(ctx, ledger.NewVersion{ID: ids[0], Version: 2, CID: fresh.CID, Commitment: fresh.Commitment}, again); err != nil {
+	if _, err := env.Doctor.AmendRecord(ctx, ledger.NewVersion{ID: ids[0], Version: 2, CID: fresh.CID, Commitment: fresh.Commitment, Size: 300}, again); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := env.Doctor.RequestAccess(ctx, ids[:1], "TREAT")

@@ -142,7 +142,7 @@ func (p *Person) CreateRecords(ctx context.Context, records []ledger.NewRecord, 
 			}
 		}
 		for i, r := range records {
-			v := ledger.RecordVersion{ID: r.ID, Version: 1, Home: p.msp, CID: r.CID, Commitment: r.Commitment, Author: p.Actor(), Time: now, Tx: tx}
+			v := ledger.RecordVersion{ID: r.ID, Version: 1, Home: p.msp, CID: r.CID, Commitment: r.Commitment, Size: r.Size, Author: p.Actor(), Time: now, Tx: tx}
 			put(&p.w.records, r.ID, []ledger.RecordVersion{v})
 			put(&p.w.private, ledger.EnvelopeKey(r.ID, 1), bytes.Clone(divided.Value(i)))
 			out = append(out, v)
@@ -183,7 +183,7 @@ func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, data []by
 		case versions[len(versions)-1].Author != p.Actor() && p.role != "doctor" && p.role != ledger.RoleCustodian:
 			return ledger.Errorf(ledger.ErrDenied, "%s amends no records of other people", p.Actor())
 		}
-		out = ledger.RecordVersion{ID: n.ID, Version: n.Version, Home: p.msp, CID: n.CID, Commitment: n.Commitment, Author: p.Actor(), Time: now, Tx: tx}
+		out = ledger.RecordVersion{ID: n.ID, Version: n.Version, Home: p.msp, CID: n.CID, Commitment: n.Commitment, Size: n.Size, Author: p.Actor(), Time: now, Tx: tx}
 		p.w.records[n.ID] = append(versions, out)
 		put(&p.w.private, ledger.EnvelopeKey(n.ID, n.Version), bytes.Clone(data))
 		return nil

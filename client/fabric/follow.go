@@ -75,15 +75,15 @@ func decodeDue(raw *common.Block, chaincode string, due uint64) (*block.Block, e
 	return b, err
 }
 
-// Payloads turns a handler of payloads into one of blocks. handle gets the CIDs that each
+// Payloads turns a handler of payloads into one of blocks. handle gets those that each
 // valid transaction registered, as with [Gateway.FollowRecords].
-func Payloads(handle func(ctx context.Context, cids []string) error) func(context.Context, *block.Block) error {
+func Payloads(handle func(ctx context.Context, payloads []ledger.Payload) error) func(context.Context, *block.Block) error {
 	return func(ctx context.Context, b *block.Block) error {
 		for tx := range b.Valid() {
 			if len(tx.Records) == 0 {
 				continue
 			}
-			if err := handle(ctx, tx.CIDs()); err != nil {
+			if err := handle(ctx, tx.Payloads()); err != nil {
 				return err
 			}
 		}

@@ -113,12 +113,13 @@ func TestFollowBlocks(t *testing.T) {
 
 // TestFollowPayloads: the stream of payloads is one use of blocks.
 func TestFollowPayloads(t *testing.T) {
-	var got []string
+	var got []ledger.Payload
 	err := FollowBlocks(t.Context(), newChain(t, 2), "chartseal", Following[*block.Block]{
 		Checkpoint: CheckpointFile(filepath.Join(t.TempDir(), "at")),
-		Handle:     Payloads(func(_ context.Context, cids []string) error { got = append(got, cids...); return nil }),
+		Handle:     Payloads(func(_ context.Context, all []ledger.Payload) error { got = append(got, all...); return nil }),
 	})
-	if err != nil || !slices.Equal(got, []string{payload, payload}) {
+	want := ledger.Payload{CID: payload, Home: "HospitalA"}
+	if err != nil || !slices.Equal(got, []ledger.Payload{want, want}) {
 		t.Errorf("payloads %v, %v", got, err)
 	}
 }

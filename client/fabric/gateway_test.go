@@ -52,8 +52,8 @@ func TestUnreachablePeer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	interrupted := 0
-	err = g.FollowRecords(ctx, Following[[]string]{Checkpoint: CheckpointFile(filepath.Join(t.TempDir(), "at")),
-		Handle:      func(context.Context, []string) error { return nil },
+	err = g.FollowRecords(ctx, Following[[]ledger.Payload]{Checkpoint: CheckpointFile(filepath.Join(t.TempDir(), "at")),
+		Handle:      func(context.Context, []ledger.Payload) error { return nil },
 		Interrupted: func(err error, _ time.Duration) { interrupted++ }})
 	if !errors.Is(err, context.DeadlineExceeded) || interrupted == 0 {
 		t.Errorf("follow: %v after %d interruptions", err, interrupted)

@@ -18,7 +18,7 @@ func (g *Gateway) CreateRecords(ctx context.Context, records []ledger.NewRecord,
 
 // AmendRecord implements client.Ledger.
 func (g *Gateway) AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error) {
-	out, err := g.register(ctx, []ledger.NewRecord{{ID: v.ID, CID: v.CID, Commitment: v.Commitment}}, [][]byte{envelope}, v.Version,
+	out, err := g.register(ctx, []ledger.NewRecord{{ID: v.ID, CID: v.CID, Commitment: v.Commitment, Size: v.Size}}, [][]byte{envelope}, v.Version,
 		ledger.RecordAmend, v.Version)
 	if err != nil {
 		return ledger.RecordVersion{}, err
@@ -42,7 +42,7 @@ func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, enve
 	_, err = g.submit(ctx, transient, func(s stamp) (w writes) {
 		for i, r := range records {
 			versions[i] = ledger.RecordVersion{ID: r.ID, Version: version, Home: g.MSP(), CID: r.CID, Commitment: r.Commitment,
-				Author: g.actor, Time: s.time, Tx: s.tx}
+				Size: r.Size, Author: g.actor, Time: s.time, Tx: s.tx}
 			w.put(ledger.RecordKey(r.ID, version), ledger.VersionValue(versions[i]))
 			w.wrapped(ledger.EnvelopeKey(r.ID, version), divided.Value(i))
 		}

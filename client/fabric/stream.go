@@ -118,22 +118,21 @@ func (g *Gateway) refused(s common.Status) error {
 	return ledger.Errorf(kind, "the peer %s does not serve blocks of channel %s to %s: %s", g.user.Profile.Peer.Address, g.user.Profile.Channel, g.user, s)
 }
 
-// FollowRecords hands the CIDs of the payloads that each transaction registered to
-// f.Handle, for the records of all hospitals, until ctx ends or f.Handle fails. It works
+// FollowRecords hands the payloads that each transaction registered to f.Handle, for the records of all hospitals, until ctx ends or f.Handle fails. It works
 // like [FollowBlocks], and takes less: a chaincode event, which every member may read,
 // instead of whole blocks.
 //
 // Errors:
 //   - The error of f.Handle or f.Checkpoint, unchanged.
 //   - The error of ctx when it ends.
-//   - ErrTampered if an event holds anything but CIDs.
-func (g *Gateway) FollowRecords(ctx context.Context, f Following[[]string]) error {
+//   - ErrTampered if an event holds anything but payloads.
+func (g *Gateway) FollowRecords(ctx context.Context, f Following[[]ledger.Payload]) error {
 	return follow(ctx, f, g.registrations)
 }
 
 // registrations streams the chaincode's events from a position on.
-func (g *Gateway) registrations(ctx context.Context, from Position) iter.Seq2[step[[]string], error] {
-	return func(yield func(step[[]string], error) bool) {
+func (g *Gateway) registrations(ctx context.Context, from Position) iter.Seq2[step[[]ledger.Payload], error] {
+	return func(yield func(step[[]ledger.Payload], error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		stream, err := g.chaincodeEvents(ctx, from)
@@ -146,17 +145,17 @@ func (g *Gateway) registrations(ctx context.Context, from Position) iter.Seq2[st
 				if e.GetEventName() != ledger.EventRecords {
 					continue
 				}
-				cids, err := ledger.UnpackCIDs(e.GetPayload())
+				payloads, err := ledger.UnpackPayloads(e.GetPayload())
 				if err != nil {
 					err = &finalError{ledger.Errorf(ledger.ErrTampered, "event of transaction %s: %v", e.GetTxId(), err)}
 				}
 				next := Position{Block: response.GetBlockNumber(), Tx: e.GetTxId()}
-				if !yield(step[[]string]{cids, next}, err) || err != nil {
+				if !yield(step[[]ledger.Payload]{payloads, next}, err) || err != nil {
 					return
 				}
 			}
 		}
-		yield(step[[]string]{}, g.explainEnd(ctx, "follow records", err))
+		yield(step[[]ledger.Payload]{}, g.explainEnd(ctx, "follow records", err))
 	}
 }
 

@@ -29,13 +29,13 @@ type Entry struct {
 	Value []byte // ledger.EntryValueSize bytes, sealed
 }
 
-// CIDs returns the payloads that the transaction registered.
-func (c *Contents) CIDs() []string {
-	cids := make([]string, len(c.Records))
+// Payloads returns those that the transaction registered.
+func (c *Contents) Payloads() []ledger.Payload {
+	payloads := make([]ledger.Payload, len(c.Records))
 	for i, r := range c.Records {
-		cids[i] = r.CID
+		payloads[i] = ledger.Payload{CID: r.CID, Size: r.Size, Home: r.Home}
 	}
-	return cids
+	return payloads
 }
 
 func contentsOf(writes []Write, chaincode string) (c Contents) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/replica"
@@ -36,9 +37,15 @@ stopped, and continues there when it is started again. One replicator is enough 
 				r, err := replica.New(replica.Config{
 					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
 					Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
-						return s.Ledger.FollowRecords(ctx, fabric.Following[[]string]{
+						return s.Ledger.FollowRecords(ctx, fabric.Following[[]ledger.Payload]{
 							Checkpoint: fabric.CheckpointFile(filepath.Join(s.User.Dir(), "state", "replica", "followed")),
-							Handle:     handle,
+							Handle: func(ctx context.Context, payloads []ledger.Payload) error {
+								cids := make([]string, len(payloads))
+								for i, p := range payloads {
+									cids[i] = p.CID
+								}
+								return handle(ctx, cids)
+							},
 							Interrupted: func(err error, wait time.Duration) {
 								log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())
 							},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -68,13 +69,15 @@ func (l *blockLog) valid() (all []*block.Transaction) {
 	return all
 }
 
-func (l *blockLog) has(cid string) bool { return slices.Contains(cidsOf(l.valid()), cid) }
+func (l *blockLog) has(cid string) bool {
+	return slices.ContainsFunc(payloadsOf(l.valid()), func(p ledger.Payload) bool { return p.CID == cid })
+}
 
-func cidsOf(txs []*block.Transaction) (cids []string) {
+func payloadsOf(txs []*block.Transaction) (payloads []ledger.Payload) {
 	for _, tx := range txs {
-		cids = append(cids, tx.CIDs()...)
+		payloads = append(payloads, tx.Payloads()...)
 	}
-	return cids
+	return payloads
 }
 
 // TestFollowBlocks: blocks have the same contents as the chaincode's answers, by kind,
@@ -95,7 +98,7 @@ func TestFollowBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareWithChaincode(t, l.valid())
-	compareWithEvents(t, cidsOf(l.valid()))
+	compareWithEvents(t, payloadsOf(l.valid()))
 	for _, b := range l.blocks {
 		for _, tx := range b.Transactions {
 			if tx.ID == lost && (tx.Valid() || len(tx.Entries) != 1) {
@@ -112,7 +115,7 @@ func TestFollowBlocks(t *testing.T) {
 	go func() {
 		ended <- l.follow(t, source, func() bool {
 			tx := l.valid()
-			return slices.ContainsFunc(cidsOf(tx), func(cid string) bool { _, ok := wanted.Load(cid); return ok })
+			return slices.ContainsFunc(payloadsOf(tx), func(p ledger.Payload) bool { _, ok := wanted.Load(p.CID); return ok })
 		})
 	}()
 	kill(t, "peer", "HospitalA", syscall.SIGKILL)
@@ -269,22 +272,24 @@ func same[T comparable](t *testing.T, what string, got, want []T) {
 }
 
 // compareWithEvents follows the chaincode's events up to the same last payload.
-func compareWithEvents(t *testing.T, want []string) {
+func compareWithEvents(t *testing.T, want []ledger.Payload) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var got []string
-	err := connect(t, "authority@HospitalA").FollowRecords(ctx, fabric.Following[[]string]{
+	var got []ledger.Payload
+	err := connect(t, "authority@HospitalA").FollowRecords(ctx, fabric.Following[[]ledger.Payload]{
 		Checkpoint: fabric.CheckpointFile(filepath.Join(t.TempDir(), "at")),
-		Handle: func(_ context.Context, cids []string) error {
-			if got = append(got, cids...); len(got) >= len(want) {
+		Handle: func(_ context.Context, payloads []ledger.Payload) error {
+			if got = append(got, payloads...); len(got) >= len(want) {
 				cancel()
 			}
 			return nil
 		},
 	})
-	slices.Sort(got)
-	if want = slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
+	byCID := func(a, b ledger.Payload) int { return strings.Compare(a.CID, b.CID) }
+	slices.SortFunc(got, byCID)
+	slices.SortFunc(want, byCID)
+	if !slices.Equal(got, want) {
 		t.Errorf("%d payloads in events, %d in blocks, or different ones (%v)", len(got), len(want), err)
 	}
 }
