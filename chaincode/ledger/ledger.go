@@ -317,5 +317,6 @@ type HistoryEvent struct {
 }
 
 // EventRecords is the chaincode event of [RecordCreate] and [RecordAmend]. Its content
-// lists the payloads of the records, see [PackPayloads]. Replicators follow it to pin them.
+// lists the payloads of the records, see [PackPayloads]. Replicators follow it to pin
+// them.
 const EventRecords = "records"

@@ -14,8 +14,8 @@ type Payload struct {
 const payloadMark = 2
 
 // PackPayloads gives the content of an [EventRecords]: the mark 02, the length of the
-// home's MSP ID in 2 bytes, big endian, the ID, and for each version its CID and size. The
-// home is that of all versions.
+// home's MSP ID in 2 bytes, big endian, the ID, and for each version its CID and size.
+// The home is that of all versions.
 //
 // Errors:
 //   - ErrInvalid if a content identifier is not in its one form.

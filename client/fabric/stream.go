@@ -118,9 +118,10 @@ func (g *Gateway) refused(s common.Status) error {
 	return ledger.Errorf(kind, "the peer %s does not serve blocks of channel %s to %s: %s", g.user.Profile.Peer.Address, g.user.Profile.Channel, g.user, s)
 }
 
-// FollowRecords hands the payloads that each transaction registered to f.Handle, for the records of all hospitals, until ctx ends or f.Handle fails. It works
-// like [FollowBlocks], and takes less: a chaincode event, which every member may read,
-// instead of whole blocks.
+// FollowRecords hands the payloads that each transaction registered to f.Handle, for the
+// records of all hospitals, until ctx ends or f.Handle fails. It works like
+// [FollowBlocks], and takes less: a chaincode event, which every member may read, instead
+// of whole blocks.
 //
 // Errors:
 //   - The error of f.Handle or f.Checkpoint, unchanged.
