@@ -137,9 +137,11 @@ func TestContents(t *testing.T) {
 		{"chartseal", ledger.ScopeStateKey("a/b"), ledger.ScopeValue(scope), false},
 		{"chartseal", ledger.SearchableKey, []byte("tx"), false},
 		{"chartseal", entry, make([]byte, ledger.EntryValueSize), false},
+		{"chartseal", ledger.CertificateKey(ledger.IDOfCertificate([]byte("DER"))), []byte("DER"), false},
 	}
 	c := contentsOf(known, "chartseal")
-	if len(c.Other) > 0 || len(c.Retirements) != 1 || c.Retirements[0] != retired || len(c.Scopes) != 1 || c.Scopes[0] != scope || len(c.Entries) != 1 {
+	if len(c.Other) > 0 || len(c.Retirements) != 1 || c.Retirements[0] != retired || len(c.Scopes) != 1 || c.Scopes[0] != scope || len(c.Entries) != 1 ||
+		len(c.Certificates) != 1 || string(c.Certificates[0]) != "DER" {
 		t.Errorf("contents %+v", c)
 	}
 	if c := contentsOf(known, "another"); len(c.Scopes)+len(c.Entries)+len(c.Other) > 0 {
@@ -154,6 +156,7 @@ func TestContents(t *testing.T) {
 		{"chartseal", "record/" + id + "/1", ledger.VersionValue(ledger.RecordVersion{Author: "HospitalA/x"}), false}, // a key with two forms
 		{"chartseal", ledger.ScopeEpochKey("a", 3), ledger.ScopeValue(scope), false},                                  // under the key of another
 		{"chartseal", ledger.AuthorityKey("HospitalB"), marshal(ledger.Authority{MSP: "HospitalA"}), false},
+		{"chartseal", ledger.CertificateKey(ledger.IDOfCertificate([]byte("DER"))), []byte("another"), false},
 		{"chartseal", "", []byte{1}, false},
 	}
 	if c := contentsOf(other, "chartseal"); len(c.Other) != len(other) {

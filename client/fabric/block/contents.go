@@ -18,6 +18,8 @@ type Contents struct {
 	Retirements []ledger.Retirement
 	Entries     []Entry
 
+	Certificates [][]byte `json:",omitempty"` // DER, of people and services that sign
+
 	// Other holds the rest: deletions, endorsement policies of single keys, and keys or
 	// values that this version of Chartseal does not know.
 	Other []Write
@@ -70,6 +72,8 @@ func (c *Contents) read(key string, value []byte) bool {
 	case "scope-retired":
 		r, ok := decode[ledger.Retirement](value)
 		return ok && add(&c.Retirements, r, key, ledger.ScopeRetiredKey(r.Scope, r.MSP))
+	case "certificate":
+		return add(&c.Certificates, value, key, ledger.CertificateKey(ledger.IDOfCertificate(value)))
 	case "i":
 		return len(value) == ledger.EntryValueSize && add(&c.Entries, Entry{key, value}, key, key)
 	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable":
