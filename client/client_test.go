@@ -277,13 +277,17 @@ func TestScopeKeysAreRemembered(t *testing.T) {
 	c := newConsortium(t)
 	c.seal(t, "x", "word")
 	memory := &recallingMemory{}
-	searchWith := func(c *consortium) int {
+	search := func(c *consortium) (client.Results, error) {
 		cl, err := client.New(client.Config{Ledger: c.world.As("HospitalB", "doctor", "doctor"), Signer: c.world.As("HospitalB", "doctor", "doctor").Signer(), Blobs: c.blobs, Memory: memory,
 			Identities: ids(c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor"))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := cl.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
+		return cl.Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
+	}
+	searchWith := func(c *consortium) int {
+		t.Helper()
+		found, err := search(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,6 +304,12 @@ func TestScopeKeysAreRemembered(t *testing.T) {
 	}
 	another := newConsortium(t)
 	another.seal(t, "x", "word")
+	if _, err := search(another); !errors.Is(err, client.ErrTampered) {
+		t.Errorf("a ledger with other members: %v", err)
+	}
+	if err := memory.Store("members.json", []byte("{}")); err != nil { // a person accepts them
+		t.Fatal(err)
+	}
 	if n := searchWith(another); n != 1 {
 		t.Errorf("%d hits on another ledger: the old one's scope key was used", n)
 	}

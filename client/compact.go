@@ -12,6 +12,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // CompactOptions refine the compaction of a scope.
@@ -157,7 +158,7 @@ func (c *Client) retire(ctx context.Context, s ledger.Scope, o CompactOptions, d
 	if len(done.Unopened) > 0 || time.Since(rolled) < o.Settle || waits.Entries > 0 {
 		return nil
 	}
-	err = c.ledger.RetireScope(ctx, s.Name, s.Epoch-1, "")
+	err = c.retireEpoch(ctx, s.Name, s.Epoch-1)
 	if err == nil || errors.Is(err, ErrExists) {
 		done.Retired = s.Epoch - 1
 		return nil
@@ -236,4 +237,26 @@ func (c *Client) anew(ctx context.Context, s ledger.Scope, key index.ScopeKey, v
 		return nil, err
 	}
 	return key.Pend(facts.Items(record, uint32(v.Version), index.Add))
+}
+
+// retireEpoch puts a signed retirement on the ledger, unless it is there.
+func (c *Client) retireEpoch(ctx context.Context, scope string, epoch int) error {
+	all, err := c.ledger.Retirements(ctx, scope)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.MSP == c.ledger.MSP() && r.Epoch >= epoch && c.trust.CheckRetirement(ctx, r) == nil {
+			return nil
+		}
+	}
+	if err := c.author.prepare(ctx); err != nil {
+		return err
+	}
+	r := ledger.Retirement{Scope: scope, MSP: c.ledger.MSP(), Epoch: epoch}
+	signature, err := c.author.signer.Sign(trust.RetirementStatement(c.ledger.Channel(), r))
+	if err != nil {
+		return err
+	}
+	return c.ledger.RetireScope(ctx, scope, epoch, signature.String())
 }

@@ -265,6 +265,28 @@ func TestLyingPeer(t *testing.T) {
 	if found := search(&lying{answer: truthful, retired: invented}, honest); len(found.Hits) != 5 || len(found.Problems) != 1 {
 		t.Errorf("an epoch that nobody retired: %+v", found)
 	}
+	// Two peers that lie alike hide nothing without the signature of the hospital's
+	// custodian.
+	sign := func(msp, id, role string) []ledger.Retirement {
+		return []ledger.Retirement{c.world.As(msp, id, role).SignedRetirement(invented[0])}
+	}
+	for name, tc := range map[string]struct {
+		retired  []ledger.Retirement
+		hits     int
+		problems int
+		warnings int
+	}{
+		"unsigned":              {invented, 5, 0, 1},
+		"signed by a doctor":    {sign("HospitalA", "doctor", "doctor"), 5, 1, 0},
+		"by another hospital":   {sign("HospitalB", "custodian", ledger.RoleCustodian), 5, 1, 0},
+		"signed by a custodian": {sign("HospitalA", "custodian", ledger.RoleCustodian), 0, 0, 0},
+	} {
+		l := &lying{Ledger: honest, answer: truthful, retired: tc.retired}
+		found := search(l, l)
+		if len(found.Hits) != tc.hits || len(found.Problems) != tc.problems || len(found.Warnings) != tc.warnings {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
 }
 
 // TestCompact: after a compaction, a search of the current epoch finds everything, also
@@ -275,7 +297,7 @@ func TestCompact(t *testing.T) {
 		c.seal(t, fmt.Sprint("record ", i), "word", "icd10:I21.4")
 	}
 	memory := &recallingMemory{}
-	custodian, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "custodian", ledger.RoleCustodian), Blobs: c.blobs,
+	custodian, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "custodian", ledger.RoleCustodian), Signer: c.world.As("HospitalA", "custodian", ledger.RoleCustodian).Signer(), Blobs: c.blobs,
 		Memory: memory, Identities: ids(c.custodian)})
 	if err != nil {
 		t.Fatal(err)

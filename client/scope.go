@@ -7,10 +7,12 @@ import (
 
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
-// CreateScope makes a search domain. Whoever satisfies the policy can unwrap its key, and
-// so search and index in it. It returns the policy's canonical form.
+// CreateScope makes a search domain, whose key the caller signs. Whoever satisfies the
+// policy can unwrap the key, and so search and index in it. It returns the policy's
+// canonical form.
 //
 // Errors:
 //   - ErrInvalid if the policy cannot be read.
@@ -52,14 +54,26 @@ func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch 
 	return epoch, canonical, nil
 }
 
+// newScopeKey wraps a new key, which the caller signs.
 func (c *Client) newScopeKey(ctx context.Context, name string, epoch int, policyText string) (data []byte, canonical string, err error) {
 	to, err := newAudience(ctx, c.trust, policyText)
 	if err != nil {
 		return nil, "", err
 	}
+	if err := c.author.prepare(ctx); err != nil {
+		return nil, "", err
+	}
 	key := index.NewScopeKey()
-	data, err = envelope.ScopeKey{
+	draft, err := envelope.ScopeKey{
 		Scope: name, Epoch: epoch, Key: key[:], Policy: to.policy, Author: c.ledger.Actor(), Created: time.Now().UTC(),
-	}.Seal(to.recipients(to.abe)...)
+	}.Draft()
+	if err != nil {
+		return nil, "", err
+	}
+	signature, err := c.author.signer.Sign(trust.ScopeKeyStatement(c.ledger.Channel(), name, epoch, draft.Digest(), to.policy))
+	if err != nil {
+		return nil, "", err
+	}
+	data, err = draft.Seal(append(to.recipients(to.abe), envelope.Signed(signature))...)
 	return data, to.policy, err
 }

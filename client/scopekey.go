@@ -177,7 +177,7 @@ func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string
 	slices.Reverse(missing)
 	learnt := false
 	for _, e := range missing {
-		key, err := r.fetch(ctx, name, e, entries[0].ID)
+		key, err := r.fetch(ctx, s, e, entries[0].ID)
 		switch {
 		case err == nil:
 			k.keys[e], learnt = key, true
@@ -193,17 +193,26 @@ func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string
 	return k, nil
 }
 
-func (r *scopeReader) fetch(ctx context.Context, name string, epoch int, accessID string) (index.ScopeKey, error) {
-	data, err := awaitPrivate(ctx, func() ([]byte, error) { return r.ledger.ScopeKey(ctx, name, epoch, accessID) })
+// fetch unwraps the key of an epoch.
+func (r *scopeReader) fetch(ctx context.Context, s ledger.Scope, epoch int, accessID string) (key index.ScopeKey, err error) {
+	data, err := awaitPrivate(ctx, func() ([]byte, error) { return r.ledger.ScopeKey(ctx, s.Name, epoch, accessID) })
 	if err != nil {
-		return index.ScopeKey{}, err
+		return key, err
 	}
-	k, err := envelope.OpenScopeKey(data, name, epoch, r.identities...)
+	k, err := envelope.OpenScopeKey(data, s.Name, epoch, r.identities...)
 	if err != nil {
-		return index.ScopeKey{}, entitlement(err)
+		return key, entitlement(err)
 	}
-	if err := r.trust.ConfirmScopeKey(ctx, name, epoch, accessID, data); err != nil {
-		return index.ScopeKey{}, err
+	header, err := envelope.ReadHeader(data)
+	if err != nil {
+		return key, err
+	}
+	claim := trust.ScopeKey{Scope: s.Name, Epoch: epoch, Owner: s.Owner, Digest: k.Digest, Signature: header.Signature}
+	if claim.Policy, err = sealedTo(header); err != nil {
+		return key, err
+	}
+	if err := r.trust.ConfirmScopeKey(ctx, claim, accessID, data); err != nil {
+		return key, err
 	}
 	return index.ParseScopeKey(k.Key)
 }

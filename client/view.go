@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,10 +87,20 @@ func (w *viewer) view(ctx context.Context, s ledger.Searchable, name, purpose st
 	if len(v.keys) == 0 {
 		return nil, f, keys.refused[scope.Epoch]
 	}
+	signed, err := w.scopes.trust.ScopeSigned(name, scope.Epoch)
+	if err != nil {
+		return nil, f, err
+	}
+	if !signed && keys.refused[scope.Epoch] == nil {
+		f.warnings = append(f.warnings, fmt.Sprintf("the key of scope %s is from an earlier release and is not signed: "+
+			"the custodian of %s should run 'chartseal scope roll'", name, scope.Owner))
+	}
 	if scope.Epoch > 1 {
-		if v.retired, f.problems, err = retired(ctx, s.Retirements, name, verify); err != nil {
+		var more finding
+		if v.retired, more, err = w.retired(ctx, s.Retirements, name, verify); err != nil {
 			return nil, f, err
 		}
+		f.warnings, f.problems = append(f.warnings, more.warnings...), more.problems
 	}
 	if len(v.keys) == scope.Epoch {
 		v.generation = s.Generation
@@ -112,35 +123,53 @@ func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 	return n
 }
 
-// retired returns the last epoch that each hospital has retired. A peer that invents a
-// retirement hides the entries of that epoch, as if it withheld them. With a second peer
-// only retirements that both know count, and a difference is a problem.
-func retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, []error, error) {
-	retired := make(map[string]int)
+// retired returns the last epoch that each hospital has retired. An invented retirement
+// would hide the entries of that epoch, so only those count that a custodian of the
+// hospital has signed: a false signature is a problem. Those of earlier releases have
+// none; the entries that they retire are searched. With a second peer only retirements
+// that both know count, and a difference is a problem.
+func (w *viewer) retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, finding, error) {
+	retired, claimed := make(map[string]int), make(map[string]int)
+	var f finding
 	for _, r := range own {
-		if r.Scope == scope {
+		if r.Scope != scope {
+			continue
+		}
+		claimed[r.MSP] = r.Epoch
+		if r.Signature == "" {
+			f.warnings = append(f.warnings, fmt.Sprintf("%s has retired epoch %d of scope %s without a signature, so it is searched: "+
+				"its custodian should run 'chartseal scope compact'", r.MSP, r.Epoch, scope))
+			continue
+		}
+		err := w.scopes.trust.CheckRetirement(ctx, r)
+		switch {
+		case errors.Is(err, ErrTampered):
+			f.problems = append(f.problems, err)
+		case err != nil:
+			return nil, f, err
+		default:
 			retired[r.MSP] = r.Epoch
 		}
 	}
 	if verify == nil {
-		return retired, nil, nil
+		return retired, f, nil
 	}
 	theirs, err := verify.Retirements(ctx, scope)
 	if err != nil {
-		return nil, nil, err
+		return nil, f, err
 	}
-	both := make(map[string]int)
+	known, both := make(map[string]int), make(map[string]int)
 	for _, r := range theirs {
+		known[r.MSP] = r.Epoch
 		both[r.MSP] = min(r.Epoch, retired[r.MSP])
 	}
-	var problems []error
-	for msp, epoch := range retired {
-		if both[msp] < epoch {
-			problems = append(problems, ledger.Errorf(ErrTampered,
+	for msp, epoch := range claimed {
+		if known[msp] < epoch {
+			f.problems = append(f.problems, ledger.Errorf(ErrTampered,
 				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, scope))
 		}
 	}
-	return both, problems, nil
+	return both, f, nil
 }
 
 // rememberedView is the part of a view that is kept between runs, beside the scope's

@@ -108,7 +108,8 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 
 // Retire records that the caller's hospital has rewritten its index entries of all epochs
 // up to this one, so that searchers skip those epochs. It speaks for the caller's MSP
-// alone: no hospital can hide the entries of another.
+// alone: no hospital can hide the entries of another. The latest retirement may be
+// repeated with a new signature, which replaces the stored one.
 //
 // Errors:
 //   - ErrDenied unless the caller is an admin or custodian of a hospital.
@@ -132,7 +133,8 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int, signature string) e
 	if err != nil {
 		return err
 	}
-	if found && before.Epoch >= epoch {
+	again := before.Epoch == epoch && signature != "" && signature != before.Signature
+	if found && before.Epoch >= epoch && !again {
 		return refuse(ledger.ErrExists, "%s has retired epoch %d of scope %s already", who.msp, before.Epoch, name)
 	}
 	now, err := ctx.time()

@@ -93,7 +93,10 @@ func TestOtherSignatures(t *testing.T) {
 		return err
 	}
 	refused(t, ledger.ErrInvalid, nil, retire(own))
+	ok(t, nil, retire(""))
 	ok(t, nil, retire(others))
+	refused(t, ledger.ErrExists, nil, retire(""))
+	refused(t, ledger.ErrExists, nil, retire(others))
 	payload, err = c.evaluate("HospitalB", keeper, ledger.ScopeRetired, "consortium")
 	if got := must[[]ledger.Retirement](t, payload, err); len(got) != 1 || got[0].Signature != others {
 		t.Errorf("retired %+v", got)

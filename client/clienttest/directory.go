@@ -74,6 +74,13 @@ func (p *Person) SignedAnnouncement(a ledger.Announcement) ledger.Announcement {
 	return a
 }
 
+// SignedRetirement returns a retirement with the person's signature, and deposits their
+// certificate.
+func (p *Person) SignedRetirement(r ledger.Retirement) ledger.Retirement {
+	r.Signature = must(p.deposited().Sign(trust.RetirementStatement(p.Channel(), r))).String()
+	return r
+}
+
 // deposited returns the person's signer, whose certificate is on the ledger.
 func (p *Person) deposited() *trust.Signer {
 	s := p.Signer()
@@ -229,7 +236,7 @@ func (p *Person) RetireScope(ctx context.Context, name string, epoch int, signat
 			return ledger.Errorf(ledger.ErrNotFound, "no scope %s", name)
 		case epoch >= s.Epoch || epoch < 1:
 			return ledger.Errorf(ledger.ErrInvalid, "epoch %d is not a past one", epoch)
-		case p.w.retired[at].Epoch >= epoch:
+		case p.w.retired[at].Epoch >= epoch && (signature == "" || p.w.retired[at].Epoch > epoch):
 			return ledger.Errorf(ledger.ErrExists, "epoch %d is retired", epoch)
 		}
 		put(&p.w.retired, at, ledger.Retirement{Scope: name, MSP: p.msp, Epoch: epoch, Actor: p.Actor(), Time: now, Signature: signature})

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -21,6 +22,10 @@ type ScopeKey struct {
 	Policy  string    `json:"policy"`
 	Author  string    `json:"author"`
 	Created time.Time `json:"created"`
+
+	// Digest is the SHA-256 of the whole plaintext of an opened scope key, see
+	// [Draft.Digest].
+	Digest [32]byte `json:"-"`
 }
 
 // Seal wraps the scope key for the recipients.
@@ -29,18 +34,28 @@ type ScopeKey struct {
 //   - ledger.ErrInvalid if scope, epoch or key is missing, or the policy is too long.
 //   - the error of a recipient.
 func (k ScopeKey) Seal(recipients ...age.Recipient) ([]byte, error) {
+	d, err := k.Draft()
+	if err != nil {
+		return nil, err
+	}
+	return d.Seal(recipients...)
+}
+
+// Draft returns the text that [ScopeKey.Seal] seals. Its errors are those of
+// [ScopeKey.Seal].
+func (k ScopeKey) Draft() (Draft, error) {
 	k.Type, k.Format = typeScope, scopeFormat
 	if len(k.Key) != KeySize || k.Scope == "" || k.Epoch < 1 {
-		return nil, fmt.Errorf("seal scope key: no scope, epoch or key: %w", ledger.ErrInvalid)
+		return Draft{}, fmt.Errorf("seal scope key: no scope, epoch or key: %w", ledger.ErrInvalid)
 	}
 	text, err := json.Marshal(k)
 	if err != nil {
-		return nil, fmt.Errorf("seal scope key: %w", err)
+		return Draft{}, fmt.Errorf("seal scope key: %w", err)
 	}
 	if len(text) > maxText {
-		return nil, ledger.Errorf(ledger.ErrInvalid, "seal scope key: the policy is too long")
+		return Draft{}, ledger.Errorf(ledger.ErrInvalid, "seal scope key: the policy is too long")
 	}
-	return wrap(pad(text), recipients)
+	return Draft{pad(text)}, nil
 }
 
 // OpenScopeKey unwraps the key of a scope and epoch. Its errors are those of [Open].
@@ -49,7 +64,7 @@ func OpenScopeKey(data []byte, scope string, epoch int, identities ...age.Identi
 	if err != nil {
 		return nil, err
 	}
-	var k ScopeKey
+	k := ScopeKey{Digest: sha256.Sum256(text)}
 	if err := decode(text, &k); err != nil {
 		return nil, err
 	}

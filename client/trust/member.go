@@ -135,6 +135,31 @@ func (d *Directory) recentMembers(ctx context.Context) ([]authority.MSP, error) 
 	return all, nil
 }
 
+// A PinnedMember is a member whose roots are pinned.
+type PinnedMember struct {
+	MSP    string
+	Roots  []ledger.CertificateID // sorted
+	Pinned time.Time              // zero if an earlier release pinned them
+	Named  bool                   // the profile names exactly these roots
+}
+
+// PinnedMembers returns the members as they are pinned, without asking anyone.
+//
+// Errors:
+//   - ErrInvalid if the pins are damaged.
+func (d *Directory) PinnedMembers() ([]PinnedMember, error) {
+	known, err := d.knownMembers()
+	if err != nil {
+		return nil, err
+	}
+	var all []PinnedMember
+	for _, m := range known.Members {
+		roots := idsOfRaw(m.Roots)
+		all = append(all, PinnedMember{m.MSP, roots, m.Pinned, slices.Equal(roots, sorted(d.Roots[m.MSP]))})
+	}
+	return all, nil
+}
+
 // A memberLister reads the channel's organisations from one peer.
 type memberLister interface {
 	ChannelMSPs(ctx context.Context) ([]authority.MSP, error)
@@ -187,11 +212,12 @@ type rememberedMembers struct {
 
 // A pinnedMember is a member as it was last read. All certificates and lists are DER.
 type pinnedMember struct {
-	MSP           string   `json:"msp"`
-	Roots         [][]byte `json:"roots"`
-	Former        [][]byte `json:"former,omitempty"` // roots that were replaced
-	Intermediates [][]byte `json:"intermediates,omitempty"`
-	CRLs          [][]byte `json:"crls,omitempty"`
+	MSP           string    `json:"msp"`
+	Pinned        time.Time `json:"pinned,omitzero"` // when the roots were first seen, or accepted
+	Roots         [][]byte  `json:"roots"`
+	Former        [][]byte  `json:"former,omitempty"` // roots that were replaced
+	Intermediates [][]byte  `json:"intermediates,omitempty"`
+	CRLs          [][]byte  `json:"crls,omitempty"`
 }
 
 func (r *rememberedMembers) find(msp string) *pinnedMember {
@@ -218,12 +244,12 @@ func (d *Directory) knownMembers() (known rememberedMembers, err error) {
 }
 
 func pinMember(m authority.MSP, before *pinnedMember) pinnedMember {
-	p := pinnedMember{MSP: m.ID, Roots: rawOf(m.Roots), Intermediates: rawOf(m.Intermediates)}
+	p := pinnedMember{MSP: m.ID, Pinned: time.Now().UTC(), Roots: rawOf(m.Roots), Intermediates: rawOf(m.Intermediates)}
 	for _, crl := range m.CRLs {
 		p.CRLs = append(p.CRLs, crl.Raw)
 	}
 	if before != nil {
-		p.Former = before.Former
+		p.Former, p.Pinned = before.Former, before.Pinned
 	}
 	return p
 }

@@ -58,7 +58,7 @@ Hyperledger Fabric ledger.`,
 	)
 	root.AddCommand(
 		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.exportCommand(), a.importCommand(), a.keywordsCommand(), a.indexCommand(),
-		a.enrollCommand(), a.keysCommand(), a.policyCommand(), a.auditCommand(),
+		a.enrollCommand(), a.keysCommand(), a.membersCommand(), a.policyCommand(), a.auditCommand(),
 		a.scopeCommand(), a.custodianCommand(), a.authorityCommand(), a.replicateCommand(),
 		a.versionCommand(),
 	)

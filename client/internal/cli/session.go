@@ -37,7 +37,12 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	if peer := s.Ledger.PeerMSP(); peer != u.Profile.MSP {
 		a.note("asking the peer of %s, which thereby learns which index entries and records this command reads", peer)
 	}
-	return trustHint(peerHint(do(s), u.Profile.MSP))
+	err = peerHint(do(s), u.Profile.MSP)
+	var changed *trust.RootChangedError
+	if errors.As(err, &changed) {
+		return errors.Join(rootChanged(err, changed), a.askRoots(s, changed))
+	}
+	return trustHint(err)
 }
 
 // addAt adds --at to a command that reads.
