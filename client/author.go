@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/chartseal/chartseal/abe"
@@ -28,7 +29,10 @@ func (a *author) prepare(ctx context.Context) error {
 	if a.deposited.Load() {
 		return nil
 	}
-	if err := trust.Deposit(ctx, a.ledger, a.memory, a.signer); err != nil {
+	if err := trust.Deposit(ctx, a.ledger, a.memory, a.signer); errors.Is(err, ErrUnknownOutcome) {
+		// Nothing but the certificate may have been written, and the next call asks.
+		return ledger.Errorf(ErrUnavailable, "%v; seal again", err)
+	} else if err != nil {
 		return err
 	}
 	a.deposited.Store(true)

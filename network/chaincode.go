@@ -198,7 +198,7 @@ func (n *Network) chaincodeProcess(org string) *process {
 		path: filepath.Join(n.state.Programs, n.topology.ChaincodeProgram), dir: dir,
 		env: []string{
 			"CHAINCODE_SERVER_ADDRESS=" + n.address(org, portChaincode), "CORE_CHAINCODE_ID_NAME=" + id,
-			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","),
+			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","), "CHARTSEAL_AMENDERS=" + strings.Join(n.topology.Amenders, ","),
 			"CHAINCODE_TLS_CERT=" + filepath.Join(dir, "tls-cert.pem"), "CHAINCODE_TLS_KEY=" + filepath.Join(dir, "tls-key.pem"),
 			"CHAINCODE_TLS_CLIENT_CAS=" + n.tlsRoot(org),
 		},

@@ -33,6 +33,7 @@ type Topology struct {
 	Hospitals        []Organisation `yaml:"hospitals"`
 	Regulators       []Organisation `yaml:"regulators"`
 	Scopes           []Scope        `yaml:"scopes"`
+	Amenders         []string       `yaml:"amenders"`
 	Ordering         Ordering       `yaml:"ordering"`
 }
 
@@ -128,7 +129,7 @@ func (t *Topology) clone() *Topology {
 			(*list)[i].Users = users
 		}
 	}
-	c.Scopes = slices.Clone(c.Scopes)
+	c.Scopes, c.Amenders = slices.Clone(c.Scopes), slices.Clone(c.Amenders)
 	return &c
 }
 
@@ -192,6 +193,11 @@ func (t *Topology) Validate() error {
 			seen[key] = true
 		}
 		faults = append(faults, o.validate()...)
+	}
+	for _, role := range t.Amenders {
+		if role == "" || strings.ContainsAny(role, ", ") {
+			fault("amenders: %q is not a role", role)
+		}
 	}
 	faults = append(faults, t.validateScopes()...)
 	faults = append(faults, t.Ordering.validate()...)

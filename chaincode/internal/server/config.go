@@ -16,6 +16,7 @@ const (
 	envPackage   = "CORE_CHAINCODE_ID_NAME"   // id of the installed package: label:hash
 	envMSP       = "CHARTSEAL_MSP"            // MSP ID of the organisation that runs this server
 	envHospitals = "CHARTSEAL_HOSPITALS"      // MSP IDs of all hospitals, separated by commas
+	envAmenders  = "CHARTSEAL_AMENDERS"       // optional roles that may amend other people's records, separated by commas
 	envCert      = "CHAINCODE_TLS_CERT"       // certificate of this server
 	envKey       = "CHAINCODE_TLS_KEY"        // key of the certificate
 	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // optional root certificates; the peer then needs a client certificate
@@ -29,17 +30,14 @@ type config struct {
 	packageID string
 	msp       string
 	hospitals []string
+	amenders  []string // nil for the default of package contract
 	tls       *tls.Config // nil for plain text
 }
 
 // fromEnv reads and checks the configuration. Its error lists every missing variable.
 func fromEnv(getenv func(string) string) (config, error) {
 	c := config{address: getenv(envAddress), packageID: getenv(envPackage), msp: getenv(envMSP)}
-	for _, h := range strings.Split(getenv(envHospitals), ",") {
-		if h = strings.TrimSpace(h); h != "" {
-			c.hospitals = append(c.hospitals, h)
-		}
-	}
+	c.hospitals, c.amenders = names(getenv(envHospitals)), names(getenv(envAmenders))
 	var errs []error
 	need := func(name string, missing bool, what string) {
 		if missing {
@@ -65,6 +63,16 @@ func fromEnv(getenv func(string) string) (config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// names splits a list at its commas.
+func names(list string) (all []string) {
+	for _, name := range strings.Split(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 func isLoopback(host string) bool {

@@ -30,6 +30,7 @@ func TestFromEnv(t *testing.T) {
 		"no package":                    {map[string]string{envPackage: ""}, envPackage + " is not set"},
 		"no MSP":                        {map[string]string{envMSP: ""}, envMSP + " is not set"},
 		"no hospitals":                  {map[string]string{envHospitals: " , "}, envHospitals + " is not set"},
+		"roles that amend":              {map[string]string{envAmenders: "physician, custodian"}, ""},
 		"TLS":                           {map[string]string{envCert: cert, envKey: key, envAddress: "0.0.0.0:9999"}, ""},
 		"TLS from a file":               {map[string]string{envCert: file, envKey: key}, ""},
 		"mutual TLS":                    {map[string]string{envCert: cert, envKey: key, envClientCAs: ca.pem}, ""},
@@ -53,6 +54,8 @@ func TestFromEnv(t *testing.T) {
 			t.Errorf("%s: got %v, want %q in it", name, err, tc.want)
 		case err == nil && tc.set[envClientCAs] != "" && c.tls.ClientAuth != tls.RequireAndVerifyClientCert:
 			t.Errorf("%s: clients are not verified", name)
+		case err == nil && (len(c.amenders) > 0) != (tc.set[envAmenders] != ""):
+			t.Errorf("%s: amenders %q", name, c.amenders)
 		case err == nil && (len(c.hospitals) != 2 || c.hospitals[1] != "HospitalB"):
 			t.Errorf("%s: hospitals %q", name, c.hospitals)
 		case err != nil && strings.Contains(err.Error(), "PRIVATE KEY"):
