@@ -30,7 +30,7 @@ type config struct {
 	packageID string
 	msp       string
 	hospitals []string
-	amenders  []string // nil for the default of package contract
+	amenders  []string    // nil for the default of package contract
 	tls       *tls.Config // nil for plain text
 }
 
