@@ -16,6 +16,27 @@ func (e *incompleteError) Error() string {
 	return fmt.Sprintf("it was not read in full (%s), so its rule is not sure; with 'incomplete: true', %s would take it", e.reason, e.rule)
 }
 
+// inherit gives an entry of a bundle the bundle's confidentiality, if that is stricter
+// than the entry's own. If the bundle's could not be read, neither was the entry in full.
+func inherit(entry, bundle *emr.Document) {
+	if len(bundle.Confidentiality) > 0 {
+		entry.Confidentiality = strictest(append(slices.Clone(bundle.Confidentiality), entry.Confidentiality...))
+	}
+	for _, reason := range bundle.Incomplete {
+		entry.Incomplete = append(entry.Incomplete, "its bundle: "+reason)
+	}
+}
+
+// strictest keeps the strictest labels, and those of unknown rank.
+func strictest(labels []string) []string {
+	rank := func(label string) int { return slices.Index(Confidentialities[:len(Confidentialities)-1], label) } // without "none"
+	top := -1
+	for _, l := range labels {
+		top = max(top, rank(l))
+	}
+	return slices.DeleteFunc(labels, func(l string) bool { return rank(l) >= 0 && rank(l) < top })
+}
+
 // certain reports whether a match would stand, whatever the unread part says. A value
 // that was found stays; that there is none, or the kind, may be wrong.
 func (m *Match) certain(d emr.Document) bool {

@@ -34,6 +34,9 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 		if d, err = emr.Extract(ctx, content); err != nil {
 			return err
 		}
+		if i.bundle != nil {
+			inherit(&d, i.bundle)
+		}
 	}
 	if _, err = io.Copy(io.Discard, content); err != nil { // the rest, for the digest
 		return err

@@ -23,19 +23,37 @@ rules:
 // plan returns the row of each record, by its file.
 func plan(t *testing.T, rules string, files map[string]string) map[string]importer.Row {
 	t.Helper()
-	parsed, err := importer.ParseRules([]byte(rules))
-	check(t, err)
 	rows := make(map[string]importer.Row)
-	j := &importer.Job{Source: tree(t, files), Rules: parsed, Report: func(r importer.Row) error {
+	planJob(t, &importer.Job{Report: func(r importer.Row) error {
 		rows[r.File] = r
 		return nil
-	}}
-	_, err = j.Plan(t.Context())
-	check(t, err)
+	}}, rules, files)
 	if len(rows) != len(files) {
 		t.Fatalf("%d rows for %d files", len(rows), len(files))
 	}
 	return rows
+}
+
+// planSplit splits bundles. It returns the row of each record by its file and, after a
+// "#", its number there.
+func planSplit(t *testing.T, rules string, files map[string]string) map[string]importer.Row {
+	t.Helper()
+	rows := make(map[string]importer.Row)
+	planJob(t, &importer.Job{Split: true, Report: func(r importer.Row) error {
+		rows[fmt.Sprintf("%s#%d", r.File, r.Part)] = r
+		return nil
+	}}, rules, files)
+	return rows
+}
+
+func planJob(t *testing.T, j *importer.Job, rules string, files map[string]string) {
+	t.Helper()
+	var err error
+	j.Rules, err = importer.ParseRules([]byte(rules))
+	check(t, err)
+	j.Source = tree(t, files)
+	_, err = j.Plan(t.Context())
+	check(t, err)
 }
 
 // Label forms. V marks the place of the code.
@@ -255,5 +273,58 @@ func TestDamagedRecordsKeepTheirPolicy(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d of %d damaged records got a wider policy", format, wide, len(files))
+	}
+}
+
+// A bundle's own label reaches the entries that are split off, wherever the bundle is
+// damaged. The stricter label of bundle and entry counts.
+func TestSplitKeepsTheBundlesLabel(t *testing.T) {
+	bundle := func(meta string, entries ...string) string {
+		return `{"resourceType":"Bundle",` + meta + `"type":"collection","entry":[{"resource":` + strings.Join(entries, `},{"resource":`) + `}]}`
+	}
+	labelled := func(label string) string { return `"meta":{"security":[{` + v3URI + `"code":"` + label + `"}]},` }
+	plain, normal, restricted := `{"resourceType":"Basic","id":"1"}`, fhirRecord(`{"code":"N"}`), fhirRecord(`{"code":"R"}`)
+	after := strings.TrimSuffix(bundle("", plain), "}") + `,"meta":{"security":[` + coding + `]}}`
+	rows := planSplit(t, labelRules, map[string]string{
+		"label":          bundle(labelled("V"), plain, normal, restricted),
+		"label at last":  after,
+		"line.ndjson":    bundle(labelled("V"), plain) + "\n" + bundle(labelled("R"), plain) + "\n" + plain + "\n",
+		"weaker":         bundle(labelled("N"), restricted, plain),
+		"oid":            bundle(`"meta":{"security":[`+coding+`]},`, normal),
+		"an inner one":   bundle("", bundle(labelled("V"), plain)),
+		"not a code":     bundle(`"meta":{"security":[null]},`, plain, restricted),
+		"unknown":        bundle(labelled("TOP"), plain),
+		"of its entries": bundle("", plain, fhirRecord(coding)),
+	})
+	const very, r, all, failed = "very restricted", "restricted", "everybody", ""
+	for file, want := range map[string][]string{
+		"label": {very, very, very}, "label at last": {very}, "line.ndjson": {very, r, all}, "weaker": {r, all}, "oid": {very}, "an inner one": {very},
+		"not a code": {failed, failed}, "unknown": {failed}, "of its entries": {all, very},
+	} {
+		for i, rule := range want {
+			row := rows[fmt.Sprintf("%s#%d", file, i+1)]
+			if rule == failed && row.Status != importer.StatusFailed || rule != failed && row.Rule != rule {
+				t.Errorf("%s, entry %d: %s by rule %q: %s", file, i+1, row.Status, row.Rule, row.Reason)
+			}
+		}
+	}
+	files := make(map[string]string)
+	for name, text := range map[string]string{"before": bundle(labelled("V"), plain, normal), "after": after} {
+		for at := 1; at < len(text); at++ {
+			files[fmt.Sprintf("%s %04d cut", name, at)] = text[:at]
+			if at < strings.LastIndex(text, "V") {
+				files[fmt.Sprintf("%s %04d lost", name, at)] = text[at:]
+			}
+			for _, c := range "x\x00\"<{}" {
+				files[fmt.Sprintf("%s %04d %x", name, at, c)] = text[:at] + string(c) + text[at+1:]
+			}
+			files[fmt.Sprintf("%s %04d gone", name, at)] = text[:at] + text[at+1:]
+		}
+	}
+	for name, row := range planSplit(t, labelRules, files) {
+		file, _, _ := strings.Cut(name, "#")
+		if row.Status == importer.StatusSealed && row.Rule != very {
+			t.Errorf("%s: rule %q: %q", name, row.Rule, files[file])
+		}
 	}
 }

@@ -3,9 +3,12 @@ package importer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+
+	"github.com/chartseal/chartseal/client/emr"
 )
 
 // A section is the place of a record within its file, in bytes.
@@ -65,7 +68,14 @@ var (
 //   - errMalformed if it is not JSON.
 //   - the error of r or of each, as it is.
 func resources(r io.Reader, each func(section) error) (without int, err error) {
-	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), each: each}
+	own := bufio.NewWriterSize(io.Discard, 16)
+	return scanBundle(r, own, each)
+}
+
+// scanBundle also writes the bundle's own text, which has an empty object in place of
+// each resource.
+func scanBundle(r io.Reader, own *bufio.Writer, each func(section) error) (without int, err error) {
+	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), own: own, each: each}
 	head, err := s.in.Peek(len(byteOrderMark))
 	if err != nil && err != io.EOF {
 		return 0, err
@@ -100,20 +110,29 @@ func resources(r io.Reader, each func(section) error) (without int, err error) {
 	return s.without, err
 }
 
-// isBundle reports whether a JSON text is a FHIR bundle that [resources] can split. It
-// reads all of the text.
-func isBundle(r io.Reader) (bool, error) {
-	_, err := resources(r, func(section) error { return nil })
+// bundleItself returns what a FHIR bundle in JSON says of itself, outside its resources.
+// It returns nil for a text that [resources] cannot split. It reads all of the text.
+func bundleItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
+	sink := emr.NewSink(ctx)
+	own := bufio.NewWriterSize(sink, 4<<10)
+	_, err := scanBundle(r, own, func(section) error { return nil })
+	own.Flush()
+	itself := sink.Close()
 	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
-		return false, nil
+		return nil, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return nil, err
+	}
+	return &itself, nil
 }
 
 // bundleScanner follows the structure of a JSON text.
 type bundleScanner struct {
 	in      *bufio.Reader
-	at      int64 // offset of the next byte
+	own     *bufio.Writer // takes the text outside resources
+	inside  bool          // a resource
+	at      int64         // offset of the next byte
 	each    func(section) error
 	bundle  bool
 	without int
@@ -127,6 +146,9 @@ func (s *bundleScanner) next() (byte, error) {
 	c, err := s.in.ReadByte()
 	if err == nil {
 		s.at++
+		if !s.inside {
+			s.own.WriteByte(c)
+		}
 	} else if err != io.EOF {
 		s.failed = err
 	}
@@ -233,9 +255,13 @@ func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
 		return s.value(first, depth)
 	}
 	start := s.at - 1
-	if err := s.value(first, depth); err != nil {
+	s.inside = true
+	err := s.value(first, depth)
+	s.inside = false
+	if err != nil {
 		return err
 	}
+	s.own.WriteByte('}')
 	s.found = true
 	return s.each(section{start, s.at - start})
 }

@@ -88,7 +88,7 @@ func TestNoBundle(t *testing.T) {
 	for _, text := range []string{"", "x", "[]", "{}", `{"resourceType":"Patient","entry":[{"resource":{}}]}`, `{"entry":[{"resource":{}}]}`,
 		`{"resourceType":"Bundle"`, `{"resourceType":"Bundle","entry":[{"resource":{}`, `{"resourceType":"Bundle"}{"resourceType":"Bundle"}`,
 		`{"resourceType":"Bundle","entry":[,]}`, `{"resourceType":"Bundle","a":` + deep, `{"resourceType":"Bundle",}`, "\"", `{"a`} {
-		if ok, err := isBundle(strings.NewReader(text)); ok || err != nil {
+		if ok, err := bundleItself(t.Context(), strings.NewReader(text)); ok != nil || err != nil {
 			t.Errorf("%.60q: %v, %v", text, ok, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestNoBundle(t *testing.T) {
 		if read == "" {
 			r = iotest.ErrReader(broken)
 		}
-		if _, err := isBundle(r); err == nil {
+		if _, err := bundleItself(t.Context(), r); err == nil {
 			t.Errorf("a broken reader after %q is not reported", read)
 		}
 	}

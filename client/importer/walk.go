@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/emr"
 )
 
 // A file is a file of the source, as it was when the walk found it.
@@ -31,6 +32,7 @@ type item struct {
 	file
 	part    int // from 1; 0 for a whole file
 	section section
+	bundle  *emr.Document // that it is an entry of, without the entries; nil for none
 
 	// Set by inspect.
 	rule *Rule
@@ -155,18 +157,18 @@ func (w *walker) file(ctx context.Context, f file) error {
 		return w.unreadable(ctx, f, err)
 	}
 	if bulk {
-		return w.parts(ctx, f, in, func(each func(section) error) error {
-			return lines(io.NewSectionReader(content, 0, f.info.Size()), func(line section) error { return w.bundle(f, content, line, each) })
+		return w.parts(ctx, f, in, func(each partFunc) error {
+			return lines(io.NewSectionReader(content, 0, f.info.Size()), func(line section) error { return w.line(ctx, f, content, line, each) })
 		})
 	}
 	all := section{0, f.info.Size()}
 	if w.split {
-		bundle, err := isBundle(io.NewSectionReader(content, 0, all.length))
+		bundle, err := bundleItself(ctx, io.NewSectionReader(content, 0, all.length))
 		if err != nil {
 			return w.unreadable(ctx, f, err)
 		}
-		if bundle {
-			return w.parts(ctx, f, in, func(each func(section) error) error { return w.bundle(f, content, all, each) })
+		if bundle != nil {
+			return w.parts(ctx, f, in, func(each partFunc) error { return w.entries(f, content, all, bundle, each) })
 		}
 	}
 	return w.item(&item{file: f, section: all})
@@ -180,14 +182,17 @@ func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 	return w.skip(f.name, err, true)
 }
 
+// A partFunc takes a part of a file, and the bundle that it is an entry of, if any.
+type partFunc func(s section, bundle *emr.Document) error
+
 // parts numbers the parts that split finds.
-func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each func(section) error) error) error {
+func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each partFunc) error) error {
 	n := 0
 	var stop error
-	err := split(func(s section) error {
+	err := split(func(s section, bundle *emr.Document) error {
 		n++
 		if stop = ctx.Err(); stop == nil {
-			stop = w.item(&item{file: f, part: n, section: s})
+			stop = w.item(&item{file: f, part: n, section: s, bundle: bundle})
 		}
 		return stop
 	})
@@ -203,23 +208,27 @@ func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each
 	return nil
 }
 
-// bundle calls each for the resources of a section that is a bundle, if bundles are to be
-// split, and otherwise for the section.
-func (w *walker) bundle(f file, in io.ReaderAt, s section, each func(section) error) error {
+// line calls each for a line, or for its resources if it is a bundle and bundles are to
+// be split.
+func (w *walker) line(ctx context.Context, f file, in io.ReaderAt, s section, each partFunc) error {
 	if !w.split {
-		return each(s)
+		return each(s, nil)
 	}
-	read := func() io.Reader { return io.NewSectionReader(in, s.offset, s.length) }
-	bundle, err := isBundle(read())
+	bundle, err := bundleItself(ctx, io.NewSectionReader(in, s.offset, s.length))
 	if err != nil {
 		return err
 	}
-	if !bundle {
-		return each(s)
+	if bundle == nil {
+		return each(s, nil)
 	}
+	return w.entries(f, in, s, bundle, each)
+}
+
+// entries calls each for the resources of a bundle.
+func (w *walker) entries(f file, in io.ReaderAt, s section, bundle *emr.Document, each partFunc) error {
 	var stop error
-	without, err := resources(read(), func(r section) error {
-		stop = each(section{s.offset + r.offset, r.length})
+	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(r section) error {
+		stop = each(section{s.offset + r.offset, r.length}, bundle)
 		return stop
 	})
 	if stop != nil {
