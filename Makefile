@@ -5,7 +5,7 @@ PROGRAMS := ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build sbom demo test lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
+.PHONY: help check-tools build sbom demo test hostile lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -18,6 +18,9 @@ demo: build ## start a network, then seal, search and open records on it; DATA=D
 test: lint ## run all tests, also those on a real network, and each fuzz target for 3s
 	go test -race -timeout 30m ./...
 	scripts/fuzz.sh 3s
+
+hostile: check-tools ## read hostile and long files of MIB (default 72); each reader may take 2 s and 150 MiB
+	HOSTILE_MIB=$(or $(MIB),72) go test -count=1 -timeout 30m -run 'TestHostileFiles|TestLongRecords' ./client/emr
 
 lint: check-tools ## check format, width of comments, vet and staticcheck
 	scripts/lint.sh

@@ -2,18 +2,27 @@ package emr
 
 import "errors"
 
-// maxWork bounds the work for one record. A unit is about five nanoseconds on an ordinary
-// machine. Readers count work instead of time, so that the same record always gives the
-// same facts.
-const maxWork = 256 << 20
+// A record may cost baseWork, and workPerByte more for each of its bytes. A unit is about
+// five nanoseconds on an ordinary machine. The second part lets a record be long:
+// ordinary records cost less for each byte. Readers count work instead of time, so that
+// the same record always gives the same facts.
+const (
+	baseWork    = 96 << 20
+	workPerByte = 2
+)
 
 // Prices of steps that cost far more than the bytes they read. Four bytes cost one unit
 // when they are read.
 const (
-	priceField   = 16 // a JSON value, an HL7 field, a DICOM element
-	priceNesting = 24 // a JSON object or array
-	priceToken   = 64 // of the XML decoder
-	priceFact    = 48 // a value that is cleaned and looked up
+	priceField   = 12 // a JSON value, an XML attribute, a DICOM element
+	priceER7     = 3  // an HL7 field; a repetition costs four
+	priceNesting = 16 // a JSON object or array
+	priceToken   = 40 // an XML tag, text or comment, an HL7 segment
+	priceFact    = 32 // a value that is cleaned and looked up
+	priceMarks   = 2  // a byte in which marks are looked for
+	priceLine    = 6  // a line in which they are
+	priceCharset = 64 // a text that is decoded, besides its bytes
+	priceDeflate = 32 // a byte that is inflated: a block of twelve may have two code tables
 )
 
 var errBudget = errors.New("too much work")
@@ -26,7 +35,7 @@ type budget struct {
 	stopped error // the first one that stop gave
 }
 
-func newBudget(stop func() error) *budget { return &budget{left: maxWork, stop: stop} }
+func newBudget(stop func() error) *budget { return &budget{left: baseWork, stop: stop} }
 
 func (w *budget) spend(units int) { w.left -= int64(units) }
 

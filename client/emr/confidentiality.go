@@ -53,6 +53,7 @@ func isConfidentialityCode(s string) bool {
 // confidentiality takes a label. An unknown one is kept as it is, and its rank is unread.
 // An empty one is a label that could not be read.
 func (b *builder) confidentiality(label string) {
+	b.work.spend(2 * priceFact)
 	label = strings.ToUpper(b.clean(listConfidentiality, label))
 	code, known := confidentialities[label]
 	switch {

@@ -22,6 +22,9 @@ const (
 	deflatedLittleEndian = "1.2.840.10008.1.2.1.99"
 )
 
+// maxInflated bounds the bytes of inflated elements.
+const maxInflated = 64 << 20
+
 const (
 	dicomPreamble   = 128 + len("DICM")
 	undefinedLength = 0xffffffff
@@ -97,11 +100,11 @@ func (d *dicomReader) run() error {
 	case explicitBigEndian:
 		d.order = binary.BigEndian
 	case deflatedLittleEndian:
-		inflated := newInput(flate.NewReader(d.in), d.work).limit(MaxParsed)
+		inflated := newInput(flate.NewReader(&deflated{d.in, d.work}), d.work).limit(maxInflated)
 		d.in = inflated.Reader
 		defer func() {
 			if inflated.source.more {
-				d.b.partial("only the first %d MiB of the inflated elements were read for the index", MaxParsed>>20)
+				d.b.partial("only the first %d MiB of the inflated elements were read for the index", maxInflated>>20)
 			}
 		}()
 	}
@@ -167,7 +170,7 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		return false, errDICOM
 	}
 	d.at += int64(len(value))
-	d.work.spend(priceFact + len(value))
+	d.work.spend(priceFact + 3*len(value))
 	d.value(tag, d.decode(value))
 	return false, d.skip(length - uint32(len(value)))
 }
@@ -341,6 +344,7 @@ func personName(pn string) string {
 // decode turns a value into text and drops its padding.
 func (d *dicomReader) decode(value []byte) string {
 	if d.charset != nil {
+		d.work.spend(priceCharset)
 		if s, err := d.charset.Bytes(value); err == nil {
 			value = s
 		}

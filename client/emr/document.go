@@ -81,12 +81,13 @@ func (b *builder) discard() {
 }
 
 func (b *builder) warn(format string, args ...any) {
-	b.work.spend(priceFact)
+	b.work.spend(2 * priceFact)
 	b.doc.Warnings = addReason(b.doc.Warnings, fmt.Sprintf(format, args...))
 }
 
 // unread notes why the extraction is incomplete, without a warning.
 func (b *builder) unread(format string, args ...any) {
+	b.work.spend(2 * priceFact)
 	b.doc.Incomplete = addReason(b.doc.Incomplete, fmt.Sprintf(format, args...))
 }
 
@@ -136,7 +137,7 @@ func isLabel(list string) bool {
 // isNew reports whether a value of a list is new and still fits.
 func (b *builder) isNew(f fact, length int) bool {
 	b.work.spend(priceFact)
-	if b.seen[f] {
+	if length >= maxEach && b.full[f.list] || b.seen[f] {
 		return false
 	}
 	size := len(f.system) + len(f.value)

@@ -24,13 +24,14 @@
 // a code, a confidentiality, a department or an organisation, Document.Incomplete has the
 // reason.
 //
-// Memory and work are bounded for every input, also for hostile ones: less than 150 MiB
-// and two seconds on an ordinary machine. Values are cut to 1 KiB while they are read,
-// nesting is limited to 256 levels and each list to 8192 values. Elements without facts
-// are skipped as they stream by. Structured formats are read up to [MaxParsed] bytes. XML
-// is read up to [MaxXML], because its decoder holds one whole run of text. Every reader
-// counts its work against one budget. A record that exceeds it is read no further. The
-// same record always gives the same facts, however slow the machine is.
+// Memory and work are bounded for every input, also for hostile ones: less than 150 MiB,
+// and less than two seconds for records of up to 72 MiB on an ordinary machine. Values
+// are cut to 1 KiB while they are read, nesting is limited to 256 levels and each list to
+// 8192 values. Elements without facts are skipped as they stream by. Every reader counts
+// its work against one budget, which is in proportion to the length of the record. So a
+// record may have any length, and a record that takes more work than ordinary ones is
+// read no further. Text is read up to 1 MiB. The same record always gives the same facts,
+// however slow the machine is.
 //
 // To add a format, write a file with its recogniser and its reader, and add a line to the
 // table in formats.go. A document type in XML is a line of the table in xml.go instead.
@@ -46,14 +47,6 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// MaxParsed, MaxXML and MaxPDF bound how many bytes of a record are parsed. The rest is
-// not looked at.
-const (
-	MaxParsed = 64 << 20
-	MaxXML    = 16 << 20
-	MaxPDF    = 256 << 20
-)
-
 // Extract reads as much of a record as extraction needs and returns its facts. The
 // Document is valid even when there is an error.
 //
@@ -66,6 +59,7 @@ func Extract(ctx context.Context, r io.Reader) (Document, error) { return extrac
 func extract(ctx context.Context, table []format, r io.Reader) (Document, error) {
 	work := newBudget(ctx.Err)
 	raw := newInput(r, work)
+	raw.source.gain = workPerByte
 	text := raw
 	// A byte order mark shows the encoding of a text format.
 	if head := raw.head(); hasBOM(head) {

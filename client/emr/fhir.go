@@ -160,12 +160,17 @@ func (w *fhirWalker) end() {
 	}
 }
 
-// adopt adds identifiers to the innermost open object or array.
+// adopt hands identifiers to the innermost open object or array.
 func (w *fhirWalker) adopt(ids []index.Identifier) {
 	if len(w.frames) == 0 {
 		return
 	}
+	w.b.work.spend(len(ids))
 	parent := &w.frames[len(w.frames)-1]
+	if len(parent.identifiers) == 0 { // nobody else keeps them
+		parent.identifiers = ids
+		return
+	}
 	parent.identifiers = append(parent.identifiers, ids[:min(len(ids), maxIdentifiers-len(parent.identifiers))]...)
 }
 

@@ -39,11 +39,11 @@ const (
 // formats is the table of formats. A record goes to the format that recognises it with
 // the greatest strength. Among equals the earlier line wins.
 var formats = []format{
-	{"DICOM", "application/dicom", "dicom", MaxParsed, true, isDICOM, readDICOM},
-	{"PDF", "application/pdf", "pdf", MaxPDF, true, isPDF, readPDF},
-	{"HL7 v2", "x-application/hl7-v2+er7", "hl7v2", MaxParsed, false, isHL7, readHL7},
-	{"JSON", "application/json", "json", MaxParsed, false, isJSON, readJSON},
-	{"XML", "text/xml", "xml", MaxXML, false, isXML, readXML(xmlFormats)},
+	{"DICOM", "application/dicom", "dicom", 0, true, isDICOM, readDICOM},
+	{"PDF", "application/pdf", "pdf", 0, true, isPDF, readPDF},
+	{"HL7 v2", "x-application/hl7-v2+er7", "hl7v2", 0, false, isHL7, readHL7},
+	{"JSON", "application/json", "json", 0, false, isJSON, readJSON},
+	{"XML", "text/xml", "xml", 0, false, isXML, readXML(xmlFormats)},
 	{"text", "text/plain", "text", maxText, false, isText, readText},
 	{"binary", "application/octet-stream", "binary", 0, false, isBinary, readBinary},
 }

@@ -1,22 +1,12 @@
 package emr
 
 import (
-	"bufio"
-	"bytes"
-	"strconv"
+	"cmp"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/client/index"
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/ianaindex"
-)
-
-const (
-	maxField   = 64 << 10  // bytes of one field that are read; embedded documents are longer
-	maxSegment = 256 << 10 // bytes of one segment that are read
-	maxRepeats = 256       // of one field
 )
 
 // isHL7 looks for the header of a message, file or batch: MSH, FHS or BHS, the field
@@ -68,6 +58,8 @@ type hl7Reader struct {
 	long    bool              // the current segment was cut
 	expects map[string]int    // segments that must still come, by name
 
+	fields, repetitions []string // of split and of repeats
+
 	// Separators. Those that the header does not define are spaces.
 	fieldSep, componentSep, repetitionSep, escape, subcomponentSep byte
 }
@@ -91,81 +83,6 @@ func readHL7(in *input, b *builder) error {
 		}
 	}
 	return nil
-}
-
-// readSegment reads up to a carriage return or a line feed. It keeps the beginnings of a
-// long field and of a long segment.
-func (h *hl7Reader) readSegment(in *bufio.Reader) ([]byte, error) {
-	var out []byte
-	field, length := 0, 0
-	h.cut, h.long = h.cut[:0], false
-	sep := h.fieldSep
-	for {
-		c, err := in.ReadByte()
-		if err != nil || c == '\r' || c == '\n' {
-			return out, err
-		}
-		switch {
-		case len(out) == 0 && (c == '\v' || c == '\x1c' || c == ' ' || c == '\t'):
-			continue
-		case len(out) == 3 && isHL7Header(string(out)):
-			sep = c
-		}
-		if length++; len(out) >= 3 && c == sep {
-			field, length = field+1, 0
-		}
-		switch {
-		case len(out) >= maxSegment:
-			h.long = true
-		case length <= maxField:
-			out = append(out, c)
-		case len(h.cut) == 0 || h.cut[len(h.cut)-1] != field:
-			h.cut = append(h.cut, field)
-		}
-	}
-}
-
-// decode turns a segment into text. A segment that is not UTF-8 has the character set
-// that the message names. Without a name it is Latin-1, which most such senders mean.
-func (h *hl7Reader) decode(b []byte) string {
-	if len(b) > 3 && string(b[:3]) == "MSH" {
-		h.charset = nil
-		if fields := bytes.SplitN(b, b[3:4], 19); len(fields) > 17 {
-			h.charset = hl7Charset(string(fields[17]))
-		}
-	}
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	charset := h.charset
-	if charset == nil {
-		charset = charmap.ISO8859_1
-	}
-	s, err := charset.NewDecoder().Bytes(b)
-	if err != nil {
-		return strings.ToValidUTF8(string(b), "")
-	}
-	return string(s)
-}
-
-// hl7Charset returns a character set by its name in HL7 table 0211, or by its IANA name,
-// which some senders write. It returns nil for an unknown name. The first repetition
-// counts.
-func hl7Charset(name string) encoding.Encoding {
-	name = strings.ToUpper(strings.TrimSpace(name))
-	if i := strings.IndexAny(name, "~^"); i >= 0 {
-		name = name[:i]
-	}
-	if part, ok := strings.CutPrefix(name, "8859/"); ok {
-		name = "ISO-8859-" + part
-	} else if iana, ok := map[string]string{"GB 18030-2000": "GB18030", "BIG-5": "BIG5", "KS X 1001": "EUC-KR"}[name]; ok {
-		name = iana
-	}
-	charset, err := ianaindex.IANA.Encoding(name)
-	if err != nil || strings.HasPrefix(name, "UTF-") { // a name of UTF-8 is wrong here
-		return nil
-	}
-	return charset
 }
 
 // segment takes facts from a segment. The last one may have been cut off.
@@ -194,19 +111,16 @@ func (h *hl7Reader) segment(text string, last bool) {
 		h.b.partial("HL7 v2: a line is no segment")
 		return
 	}
-	fields := strings.Split(text, string(h.fieldSep))
-	if header {
-		fields = append([]string{name, string(h.fieldSep)}, fields[1:]...) // the separator is field 1
-	}
+	fields := h.split(text)
 	field := func(n int) string {
 		if n < len(fields) {
 			return fields[n]
 		}
 		return ""
 	}
-	h.b.work.spend(len(fields) * priceField)
+	h.b.work.spend(len(fields) * priceER7)
 	if strings.IndexByte(text, h.componentSep) >= 0 {
-		h.b.work.spend(len(fields) * priceField)
+		h.b.work.spend(len(fields) * priceER7)
 	}
 	h.cutFields(name, field)
 	h.expect(name, field)
@@ -291,11 +205,9 @@ func (h *hl7Reader) authority(hd string) string {
 	if h.subcomponentSep <= ' ' {
 		return h.unescape(hd)
 	}
-	parts := strings.Split(hd, string(h.subcomponentSep))
-	if len(parts) > 1 && parts[1] != "" {
-		return h.unescape(parts[1])
-	}
-	return h.unescape(parts[0])
+	namespace, rest, _ := cutByte(hd, h.subcomponentSep)
+	id, _, _ := cutByte(rest, h.subcomponentSep)
+	return h.unescape(cmp.Or(id, namespace))
 }
 
 // observation reads OBX-5 if OBX-2 makes it a code or a date.
@@ -313,15 +225,17 @@ func (h *hl7Reader) observation(field func(int) string) {
 }
 
 func (h *hl7Reader) codes(name string, fields []string) {
+	coded := hl7Codes[name]
 	for n, f := range fields {
-		all := false
-		for _, want := range hl7Codes[name] {
-			all = all || n == want
-		}
-		if all || strings.IndexByte(f, h.componentSep) >= 0 {
-			for _, rep := range h.repeats(f) {
-				h.coded(rep, all)
+		all := slices.Contains(coded, n)
+		if !all {
+			_, f, _ := cutByte(f, h.componentSep)
+			if strings.IndexByte(f, h.componentSep) < 0 { // no system
+				continue
 			}
+		}
+		for _, rep := range h.repeats(f) {
+			h.coded(rep, all)
 		}
 	}
 }
@@ -330,14 +244,18 @@ func (h *hl7Reader) codes(name string, fields []string) {
 // Unless all is set, only codes of known systems are taken: elsewhere the third component
 // may be a given name.
 func (h *hl7Reader) coded(rep string, all bool) {
-	for _, at := range []int{0, 3} {
-		code, system := h.part(rep, at), h.part(rep, at+2)
+	for alternate := range 2 {
+		var code, system string
+		code, rep, _ = cutByte(rep, h.componentSep)
+		_, rep, _ = cutByte(rep, h.componentSep)
+		system, rep, _ = cutByte(rep, h.componentSep)
+		code, system = h.value(code), h.value(system)
 		if labels := labelSystemOf(system); labels != otherSystem {
 			h.b.confidentialityOf(labels, code)
 		}
 		if code != "" && (h.isKnown(system) || all && system != "") {
 			h.b.code(system, code)
-		} else if all && at == 0 && code != "" && system == "" {
+		} else if all && alternate == 0 && code != "" && system == "" {
 			h.b.code("", code)
 		}
 	}
@@ -359,89 +277,4 @@ func (h *hl7Reader) isKnown(system string) bool {
 		}
 	}
 	return known
-}
-
-func (h *hl7Reader) repeats(field string) []string {
-	if field == "" {
-		return nil
-	}
-	if h.repetitionSep <= ' ' {
-		return []string{field}
-	}
-	parts := strings.SplitN(field, string(h.repetitionSep), maxRepeats+1)
-	h.b.work.spend(len(parts) * 2 * priceField)
-	if len(parts) > maxRepeats {
-		h.b.partial("HL7 v2: a field is repeated more than %d times: the rest was not read", maxRepeats)
-	}
-	return parts[:min(len(parts), maxRepeats)]
-}
-
-// raw returns a component, counted from 0.
-func (h *hl7Reader) raw(field string, n int) string {
-	if h.repetitionSep > ' ' {
-		field, _, _ = strings.Cut(field, string(h.repetitionSep))
-	}
-	for ; n > 0; n-- {
-		_, rest, ok := strings.Cut(field, string(h.componentSep))
-		if !ok {
-			return ""
-		}
-		field = rest
-	}
-	field, _, _ = strings.Cut(field, string(h.componentSep))
-	return field
-}
-
-// part returns the first subcomponent of a component, unescaped. Two quotes mean that
-// there is no value.
-func (h *hl7Reader) part(field string, n int) string {
-	c := h.raw(field, n)
-	if h.subcomponentSep > ' ' {
-		c, _, _ = strings.Cut(c, string(h.subcomponentSep))
-	}
-	if c == `""` {
-		return ""
-	}
-	return h.unescape(c)
-}
-
-func (h *hl7Reader) unescape(s string) string {
-	e := string(h.escape)
-	if h.escape <= ' ' || !strings.Contains(s, e) {
-		return s
-	}
-	var out strings.Builder
-	for {
-		before, rest, ok := strings.Cut(s, e)
-		out.WriteString(before)
-		if !ok {
-			return out.String()
-		}
-		code, after, ok := strings.Cut(rest, e)
-		if !ok {
-			out.WriteString(rest)
-			return out.String()
-		}
-		switch {
-		case code == "F":
-			out.WriteByte(h.fieldSep)
-		case code == "S":
-			out.WriteByte(h.componentSep)
-		case code == "T":
-			out.WriteByte(h.subcomponentSep)
-		case code == "R":
-			out.WriteByte(h.repetitionSep)
-		case code == "E":
-			out.WriteByte(h.escape)
-		case strings.HasPrefix(code, "X"):
-			for i := 1; i+1 < len(code); i += 2 {
-				if n, err := strconv.ParseUint(code[i:i+2], 16, 8); err == nil {
-					out.WriteByte(byte(n))
-				}
-			}
-		default: // formatting
-			out.WriteByte(' ')
-		}
-		s = after
-	}
 }

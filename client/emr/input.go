@@ -2,6 +2,7 @@ package emr
 
 import (
 	"bufio"
+	"compress/flate"
 	"errors"
 	"io"
 	"math"
@@ -48,6 +49,26 @@ func (in *input) err() error {
 	return in.source.err
 }
 
+// deflated charges for bytes that are to be inflated. They may inflate to nothing, and
+// take long.
+type deflated struct {
+	flate.Reader
+	work *budget
+}
+
+func (d *deflated) ReadByte() (byte, error) {
+	if d.work.spend(priceDeflate); d.work.spent() {
+		return 0, errBudget
+	}
+	return d.Reader.ReadByte()
+}
+
+func (d *deflated) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	d.work.spend(n)
+	return n, err
+}
+
 // bounded reads up to max bytes, and remembers whether there were more. It fails once the
 // work is spent or the caller gives up.
 type bounded struct {
@@ -57,6 +78,7 @@ type bounded struct {
 	more bool
 	err  error
 	work *budget
+	gain int // units that each byte adds to the budget
 }
 
 func (s *bounded) Read(p []byte) (int, error) {
@@ -69,7 +91,7 @@ func (s *bounded) Read(p []byte) (int, error) {
 		p = one[:]
 	}
 	n, err := s.r.Read(p[:min(int64(len(p)), max(1, s.max-s.read))])
-	s.work.spend((n + 3) / 4)
+	s.work.spend((n+3)/4 - n*s.gain)
 	if err != nil && !errors.Is(err, io.EOF) && s.work.check() == nil {
 		s.err = err
 	}

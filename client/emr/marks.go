@@ -24,6 +24,7 @@ func set[T comparable](values ...T) map[T]bool {
 // findMarks notes that the extraction is incomplete if a part of the record has a mark of
 // another format.
 func (b *builder) findMarks(part []byte) {
+	b.work.spend(len(part) * priceMarks)
 	if bytes.IndexByte(part, 0) >= 0 { // UTF-16 without a mark, among others
 		part = bytes.ReplaceAll(part, []byte{0}, nil)
 	}
@@ -33,7 +34,8 @@ func (b *builder) findMarks(part []byte) {
 			return
 		}
 	}
-	for line := part; len(line) > 0; {
+	for line := part; len(line) > 0 && !b.work.spent(); {
+		b.work.spend(priceLine)
 		line = bytes.TrimLeft(line, " \t\r\n\v\x1c")
 		if len(line) > 4 && hl7Segments[string(line[:3])] && isPunctuation(line[3]) {
 			b.inside()

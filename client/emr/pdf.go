@@ -73,6 +73,9 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 		}
 		at += i
 		p.work.spend(2)
+		if at+1 < len(buf) && strings.IndexByte("PCMET", buf[at+1]) < 0 { // most names
+			continue
+		}
 		switch name := buf[at:]; {
 		case isPDFInfoKey(name):
 			if at < done {
@@ -160,14 +163,14 @@ func (p *pdfReader) objectStream(rest []byte) {
 	if p.work.check() != nil {
 		return
 	}
-	deflated := bytes.NewReader(bytes.TrimLeft(rest[i+len("stream"):], "\r\n"))
+	packed := &deflated{bytes.NewReader(bytes.TrimLeft(rest[i+len("stream"):], "\r\n")), p.work}
 	if p.flate == nil {
-		z, err := zlib.NewReader(deflated)
+		z, err := zlib.NewReader(packed)
 		if err != nil {
 			return
 		}
 		p.flate = z
-	} else if p.flate.(zlib.Resetter).Reset(deflated, nil) != nil {
+	} else if p.flate.(zlib.Resetter).Reset(packed, nil) != nil {
 		return
 	}
 	p.inflated.Reset()
@@ -188,6 +191,7 @@ const (
 
 // xmp takes facts from XMP, the metadata in XML.
 func (p *pdfReader) xmp(buf []byte) {
+	p.work.spend(len(buf))
 	eachXMP(buf, "xmp:", xmpDates, xmpDate, p.b.date)
 	eachXMP(buf, "<dc:title>", xmpTexts, xmpText("Alt"), p.b.title)
 	eachXMP(buf, "<dc:creator>", xmpTexts, xmpText("Seq"), p.b.author)

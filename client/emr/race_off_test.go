@@ -2,5 +2,11 @@
 
 package emr
 
-// largeSize is more than is ever parsed.
-const largeSize = MaxParsed + 8<<20
+import "time"
+
+const (
+	largeSize   = 72 << 20 // more than readers hold
+	longSize    = 32 << 20
+	hostileSize = 4 << 20 // enough to show work that grows faster than the size
+	hostileTime = 2 * time.Second
+)

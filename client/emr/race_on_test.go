@@ -2,6 +2,13 @@
 
 package emr
 
-// largeSize is small under the race detector, which makes parsing thirty times slower and
-// looks for other things.
-const largeSize = 4 << 20
+import "time"
+
+// The race detector makes parsing thirty times slower and looks for other things: small
+// files suffice.
+const (
+	largeSize   = 4 << 20
+	longSize    = 1 << 20
+	hostileSize = 256 << 10
+	hostileTime = 30 * time.Second
+)
