@@ -11,6 +11,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,8 @@ var (
 
 // Build makes the server binaries, unless the cache has them. The cache is
 // $CHARTSEAL_CACHE, or chartseal in the user's cache directory. The name of a build there
-// has the module's version, the Go version and a digest of go.mod, go.sum and tools.go.
+// has the module's version, the Go version and a digest of go.mod, go.sum, tools.go and
+// patches.yaml.
 // Progress gets lines of text; nil discards them.
 func Build(ctx context.Context, progress io.Writer) error {
 	_, err := buildServers(ctx, progress)
@@ -163,8 +165,11 @@ func (u upstream) key(ctx context.Context, source string) (key, version string, 
 		return "", "", err
 	}
 	digest := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "tools.go"} {
+	for _, name := range []string{"go.mod", "go.sum", "tools.go", patchesFile} {
 		data, err := os.ReadFile(filepath.Join(source, name))
+		if errors.Is(err, fs.ErrNotExist) && name == patchesFile {
+			continue
+		}
 		if err != nil {
 			return "", "", err
 		}
@@ -208,7 +213,19 @@ func (u upstream) compile(ctx context.Context, source, version, dir string, say 
 	say("building %s %s (%d programs); this happens once and takes a minute or two", u.name, version, len(programs))
 
 	started := time.Now()
-	cmd := u.goCommand(ctx, source, append([]string{"build", "-mod=readonly", "-v", "-o", dir + "/"}, programs...)...)
+	copies, err := os.MkdirTemp("", "chartseal-patched-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(copies)
+	args := []string{"build", "-mod=readonly", "-v", "-o", dir + "/"}
+	switch _, modfile, err := u.patched(ctx, source, copies); {
+	case err != nil:
+		return err
+	case modfile != "":
+		args = append(args, "-modfile", modfile)
+	}
+	cmd := u.goCommand(ctx, source, append(args, programs...)...)
 	// A cancelled build also stops its compilers: they hold its stderr, and some take a
 	// minute.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,0 +1,78 @@
+package bft
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger-labs/SmartBFT/pkg/api"
+	"github.com/hyperledger-labs/SmartBFT/pkg/types"
+)
+
+// A view that its test aborts.
+type view struct {
+	Proposer
+	abort chan struct{}
+}
+
+func (view) Start()                       {}
+func (v view) AbortChan() <-chan struct{} { return v.abort }
+func (v view) NewProposer(_, _, _, _ uint64, _ int) (Proposer, Phase) {
+	return v, COMMITTED
+}
+
+// An application that takes its time to deliver.
+type application struct{ entered, release chan struct{} }
+
+func (a application) Deliver(types.Proposal, []types.Signature) types.Reconfig {
+	a.entered <- struct{}{}
+	<-a.release
+	return types.Reconfig{}
+}
+
+type quiet struct{}
+
+func (quiet) Debugf(string, ...any) {}
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+func (quiet) Warnf(string, ...any)  {}
+func (quiet) Panicf(string, ...any) {}
+
+type verifier struct{ api.Verifier }
+
+func (verifier) VerificationSequence() uint64 { return 1 }
+
+type leaderMonitor struct{ LeaderMonitor }
+
+func (leaderMonitor) ChangeRole(Role, uint64, uint64) {}
+
+// TestAbortedWhileDelivering aborts the view while the application still delivers its
+// decision. The controller goes on: it delivers the next decision.
+func TestAbortedWhileDelivering(t *testing.T) {
+	v := view{abort: make(chan struct{})}
+	app := application{make(chan struct{}), make(chan struct{})}
+	var started sync.WaitGroup
+	started.Add(1)
+	c := &Controller{
+		ID: 2, N: 4, NodesList: []uint64{1, 2, 3, 4}, Logger: quiet{}, Verifier: verifier{}, LeaderMonitor: leaderMonitor{},
+		ProposerBuilder: v, Deliver: app, Checkpoint: &types.Checkpoint{}, StartedWG: &started,
+	}
+	c.Start(0, 0, 0, false)
+
+	decided := make(chan struct{})
+	go func() {
+		defer close(decided)
+		c.Decide(types.Proposal{}, nil, nil)
+	}()
+	<-app.entered
+	close(v.abort)
+	<-decided // the view does not wait any more
+	app.release <- struct{}{}
+
+	go c.Decide(types.Proposal{}, nil, nil)
+	select {
+	case <-app.entered:
+	case <-time.After(5 * time.Second):
+		t.Fatal("wedged: the controller delivers nothing any more")
+	}
+}
