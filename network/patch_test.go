@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestPatchedOrderer aborts a view of SmartBFT while its decision is delivered. The module
-// as it is delivers nothing afterwards: the orderer is wedged. With our patch it goes on.
+// TestPatchedOrderer aborts a view of SmartBFT while its decision is delivered. The
+// module as it is delivers nothing afterwards: the orderer is wedged. With our patch it
+// goes on.
 func TestPatchedOrderer(t *testing.T) {
 	root, err := sourceRoot()
 	if err != nil {
