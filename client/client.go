@@ -117,9 +117,9 @@ type Config struct {
 	Ledger Ledger
 	Blobs  Blobs // nil for organisations that store no payloads; Seal, Amend and Open then fail with ErrDenied
 
-	// Witnesses are the same ledger through peers of other organisations. They confirm
-	// public keys, custodians and scope keys before the client first believes them, see
-	// package client/trust. Without witnesses the client believes its own peer.
+	// Witnesses are the same ledger through peers of other organisations. They are asked
+	// for public keys, custodians and scope keys that are new to the client, because its
+	// own peer could withhold newer ones. See package client/trust.
 	Witnesses []trust.Ledger
 
 	// Identities unwrap envelopes and scope keys, tried in order: the person's attribute

@@ -47,6 +47,7 @@ func (c *Authority) Announce(ctx *Context, a ledger.Announcement) error {
 	}
 	var b batch
 	b.put(ledger.AuthorityKey(who.msp), ledger.Authority{MSP: who.msp, URL: a.URL, Custodian: a.Custodian, Time: now, Signature: a.Signature})
+	b.own(who.msp)
 	b.changeSearchable(ctx)
 	return c.write(ctx, &b)
 }
@@ -99,7 +100,7 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 		}
 		switch {
 		case k.Version <= current.Version:
-			if err := ctx.signAgain(&b, current, k); err != nil {
+			if err := ctx.signAgain(&b, who.msp, current, k); err != nil {
 				return err
 			}
 			continue
@@ -110,7 +111,9 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 			fresh++
 		}
 		b.put(at[i], k)
+		b.own(who.msp)
 		b.put(ledger.AttributeVersionKey(k.Name, k.Version), k)
+		b.own(who.msp)
 	}
 	if err := ctx.checkQuota(who.msp, fresh); err != nil {
 		return err
@@ -119,7 +122,7 @@ func (c *Authority) PublishKeys(ctx *Context, keys []ledger.AttributeKey) error 
 }
 
 // signAgain replaces the signature of a published key.
-func (ctx *Context) signAgain(b *batch, current, k ledger.AttributeKey) error {
+func (ctx *Context) signAgain(b *batch, owner string, current, k ledger.AttributeKey) error {
 	published := current
 	at := ledger.AttributeVersionKey(k.Name, k.Version)
 	if k.Version < current.Version {
@@ -135,8 +138,10 @@ func (ctx *Context) signAgain(b *batch, current, k ledger.AttributeKey) error {
 		return nil
 	}
 	b.put(at, k)
+	b.own(owner)
 	if k.Version == current.Version {
 		b.put(ledger.AttributeCurrentKey(k.Name), k)
+		b.own(owner)
 	}
 	return nil
 }

@@ -100,7 +100,9 @@ func (c *Scope) start(ctx *Context, s ledger.Scope) error {
 	}
 	var b batch
 	b.raw(ledger.ScopeStateKey(s.Name), ledger.ScopeValue(s))
+	b.own(s.Owner)
 	b.raw(ledger.ScopeEpochKey(s.Name, s.Epoch), ledger.ScopeValue(s))
+	b.own(s.Owner)
 	b.changeSearchable(ctx)
 	b.wrapped(ledger.ScopeKeyKey(s.Name, s.Epoch), envelope)
 	return c.write(ctx, &b)
@@ -143,6 +145,7 @@ func (c *Scope) Retire(ctx *Context, name string, epoch int, signature string) e
 	}
 	var b batch
 	b.put(at, ledger.Retirement{Scope: name, MSP: who.msp, Epoch: epoch, Actor: who.actor(), Time: now, Signature: signature})
+	b.own(who.msp)
 	b.changeSearchable(ctx)
 	return c.write(ctx, &b)
 }

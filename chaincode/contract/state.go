@@ -93,6 +93,7 @@ type write struct {
 	collection string // empty for the public state
 	key        string
 	value      []byte
+	owner      string // hospital, see ownerPolicy; empty if the key has none
 }
 
 // put adds v as JSON.
@@ -101,6 +102,9 @@ func (b *batch) put(key string, v any) {
 	b.err = errors.Join(b.err, err)
 	b.raw(key, value)
 }
+
+// own gives the key of the last write to a hospital.
+func (b *batch) own(hospital string) { b.writes[len(b.writes)-1].owner = hospital }
 
 func (b *batch) mark(key string) { b.raw(key, ledger.Mark) }
 func (b *batch) raw(key string, value []byte) {
@@ -135,6 +139,12 @@ func (c consortium) write(ctx *Context, b *batch) error {
 			err = stub.PutState(w.key, w.value)
 		} else {
 			err = stub.PutPrivateData(w.collection, w.key, w.value)
+		}
+		if err == nil && w.owner != "" {
+			var policy []byte
+			if policy, err = c.ownerPolicy(w.owner); err == nil {
+				err = stub.SetStateValidationParameter(w.key, policy)
+			}
 		}
 		if err != nil {
 			return broken("write the ledger", err)

@@ -139,6 +139,7 @@ type stub struct {
 	hashReads     map[string]int // of private data, of which a block has them
 	writes        map[string][]byte
 	privateWrites map[string][]byte
+	policies      map[string][]byte // of single keys
 	rangeReads    []rangeRead
 	ranges        int
 	paginated     bool
@@ -162,6 +163,14 @@ func (s *stub) StartWriteBatch()                                {}
 func (s *stub) FinishWriteBatch() error                         { return nil }
 func (s *stub) CreateCompositeKey(o string, a []string) (string, error) {
 	return shim.CreateCompositeKey(o, a)
+}
+
+func (s *stub) SetStateValidationParameter(key string, policy []byte) error {
+	if s.policies == nil {
+		s.policies = make(map[string][]byte)
+	}
+	s.policies[key] = policy
+	return nil
 }
 
 func (s *stub) SetEvent(name string, payload []byte) error {

@@ -166,6 +166,7 @@ func (g *Gateway) Certificates(ctx context.Context, ids []ledger.CertificateID) 
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
 		w.putJSON(ledger.AuthorityKey(g.MSP()), ledger.Authority{MSP: g.MSP(), URL: a.URL, Custodian: a.Custodian, Time: s.time, Signature: a.Signature})
+		w.own(g.MSP(), ledger.AuthorityKey(g.MSP()))
 		w.put(ledger.SearchableKey, []byte(s.tx))
 		return w
 	}, ledger.AuthorityAnnounce, a)
@@ -179,6 +180,7 @@ func (g *Gateway) PublishKeys(ctx context.Context, keys []ledger.AttributeKey) e
 		for _, k := range keys {
 			w.putJSON(ledger.AttributeCurrentKey(k.Name), k)
 			w.putJSON(ledger.AttributeVersionKey(k.Name, k.Version), k)
+			w.own(g.MSP(), ledger.AttributeCurrentKey(k.Name), ledger.AttributeVersionKey(k.Name, k.Version))
 		}
 		return w
 	}, ledger.AuthorityPublishKeys, keys)
@@ -288,6 +290,7 @@ func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelo
 		value := ledger.ScopeValue(ledger.Scope{Name: name, Epoch: epoch, Owner: g.MSP(), Time: s.time})
 		w.put(ledger.ScopeStateKey(name), value)
 		w.put(ledger.ScopeEpochKey(name, epoch), value)
+		w.own(g.MSP(), ledger.ScopeStateKey(name), ledger.ScopeEpochKey(name, epoch))
 		w.put(ledger.SearchableKey, []byte(s.tx))
 		w.wrapped(ledger.ScopeKeyKey(name, epoch), envelope)
 		return w
@@ -299,6 +302,7 @@ func (g *Gateway) startEpoch(ctx context.Context, name string, epoch int, envelo
 func (g *Gateway) RetireScope(ctx context.Context, name string, epoch int, signature string) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
 		w.putJSON(ledger.ScopeRetiredKey(name, g.MSP()), ledger.Retirement{Scope: name, MSP: g.MSP(), Epoch: epoch, Actor: g.actor, Time: s.time, Signature: signature})
+		w.own(g.MSP(), ledger.ScopeRetiredKey(name, g.MSP()))
 		w.put(ledger.SearchableKey, []byte(s.tx))
 		return w
 	}, ledger.ScopeRetire, name, epoch, signature)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -22,6 +23,7 @@ type stamp struct{ time, tx string }
 type writes struct {
 	public  map[string]change
 	private map[string]change
+	owned   map[string]string // hospital that owns a public key, see [block.Owner]
 
 	// repeated says that the ledger may hold some of it already, and the chaincode then
 	// leaves that out.
@@ -49,6 +51,16 @@ func (w *writes) putJSON(key string, value any) {
 		panic(err) // a struct of texts and numbers
 	}
 	w.put(key, data)
+}
+
+// own expects that public keys belong to a hospital from now on.
+func (w *writes) own(hospital string, keys ...string) {
+	if w.owned == nil {
+		w.owned = make(map[string]string)
+	}
+	for _, key := range keys {
+		w.owned[key] = hospital
+	}
 }
 
 // delete expects that a public key is deleted.
@@ -83,13 +95,18 @@ func (w *writes) setPrivate(key string, c change) {
 
 // allow reports whether a transaction that changes got is the one that w expects.
 func (w *writes) allow(got writes) bool {
-	if w.repeated {
-		return within(got.public, w.public) && within(got.private, w.private)
+	for key := range got.public { // whatever is written and has an owner is given to it
+		if got.owned[key] != w.owned[key] {
+			return false
+		}
 	}
-	return maps.Equal(got.public, w.public) && maps.Equal(got.private, w.private)
+	if w.repeated {
+		return within(got.public, w.public) && within(got.private, w.private) && within(got.owned, w.owned)
+	}
+	return maps.Equal(got.public, w.public) && maps.Equal(got.private, w.private) && maps.Equal(got.owned, w.owned)
 }
 
-func within(part, whole map[string]change) bool {
+func within[V comparable](part, whole map[string]V) bool {
 	for key, c := range part {
 		if expected, ok := whole[key]; !ok || expected != c {
 			return false
@@ -114,8 +131,8 @@ func (g *Gateway) verify(transaction string, tx *gateway.Transaction, expect fun
 }
 
 // readWrites reads the changes of an endorsed transaction. It fails if the transaction
-// changes another chaincode, another collection or an endorsement policy, or one key
-// twice.
+// changes another chaincode, another collection or an endorsement policy of another form
+// than a hospital's own, or one key twice.
 func (g *Gateway) readWrites(tx *gateway.Transaction) (s stamp, got writes, err error) {
 	data, err := tx.Bytes()
 	if err != nil {
@@ -132,10 +149,18 @@ func (g *Gateway) readWrites(tx *gateway.Transaction) (s stamp, got writes, err 
 	if read.Type != common.HeaderType_ENDORSER_TRANSACTION {
 		return s, got, ledger.Errorf(ledger.ErrTampered, "it is no call of a chaincode but of type %s", read.Type)
 	}
-	got.public, got.private = make(map[string]change), make(map[string]change)
+	got.public, got.private, got.owned = make(map[string]change), make(map[string]change), make(map[string]string)
 	for _, w := range read.Writes {
-		if w.Chaincode != g.user.Profile.Chaincode || w.Policy {
+		if w.Chaincode != g.user.Profile.Chaincode {
 			return s, got, ledger.Errorf(ledger.ErrTampered, "it writes %q of %s", w.Key, w.Chaincode)
+		}
+		if w.Policy {
+			owner, others, ok := block.Owner(w.Value)
+			if _, twice := got.owned[w.Key]; twice || !ok || !g.members(others) {
+				return s, got, ledger.Errorf(ledger.ErrTampered, "it changes the endorsement policy of %q", w.Key)
+			}
+			got.owned[w.Key] = owner
+			continue
 		}
 		c := change{put, string(w.Value)}
 		if w.Deletes() {
@@ -162,4 +187,10 @@ func (g *Gateway) readWrites(tx *gateway.Transaction) (s stamp, got writes, err 
 		got.private[string(w.KeyHash)] = c
 	}
 	return stamp{time: ledger.FormatTime(read.Time), tx: read.ID}, got, nil
+}
+
+// members reports whether the profile knows all of these members, or names none.
+func (g *Gateway) members(names []string) bool {
+	known := g.user.Profile.Members
+	return len(known) == 0 || !slices.ContainsFunc(names, func(name string) bool { return known[name] == nil })
 }

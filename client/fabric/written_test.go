@@ -12,6 +12,7 @@ import (
 	gwproto "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -55,6 +56,27 @@ func endorsedSets(t *testing.T, kind common.HeaderType, namespace string, public
 	})}
 }
 
+// ownerPolicy needs the owner's peer and that of one of the others.
+func ownerPolicy(t *testing.T, owner string, others ...string) []byte {
+	t.Helper()
+	envelope := &common.SignaturePolicyEnvelope{}
+	signed := func(member string) *common.SignaturePolicy {
+		principal := bytesOf(t, &msp.MSPRole{MspIdentifier: member, Role: msp.MSPRole_PEER})
+		envelope.Identities = append(envelope.Identities, &msp.MSPPrincipal{PrincipalClassification: msp.MSPPrincipal_ROLE, Principal: principal})
+		return &common.SignaturePolicy{Type: &common.SignaturePolicy_SignedBy{SignedBy: int32(len(envelope.Identities) - 1)}}
+	}
+	outOf := func(n int32, rules ...*common.SignaturePolicy) *common.SignaturePolicy {
+		return &common.SignaturePolicy{Type: &common.SignaturePolicy_NOutOf_{NOutOf: &common.SignaturePolicy_NOutOf{N: n, Rules: rules}}}
+	}
+	own := signed(owner)
+	var rest []*common.SignaturePolicy
+	for _, o := range others {
+		rest = append(rest, signed(o))
+	}
+	envelope.Rule = outOf(2, own, outOf(1, rest...))
+	return bytesOf(t, envelope)
+}
+
 // TestVerify plays hospitals' peers that agree on other writes than the client asked for.
 // It does not sign them.
 func TestVerify(t *testing.T) {
@@ -68,7 +90,8 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer gw.Close()
-	g := &Gateway{user: &wallet.User{Profile: &wallet.Profile{Chaincode: "chartseal"}}}
+	g := &Gateway{user: &wallet.User{Profile: &wallet.Profile{Chaincode: "chartseal", Members: map[string][]ledger.CertificateID{
+		"HospitalA": {{}}, "HospitalB": {{}}, "HospitalC": {{}}}}}}
 
 	expect := func(stamp) (w writes) {
 		w.put("record/0a/000001", []byte("value"))
@@ -189,6 +212,33 @@ func TestVerify(t *testing.T) {
 			HashedWrites: hashes.HashedWrites, MetadataWrites: []*kvrwset.KVMetadataWriteHash{{KeyHash: hash.KeyHash}}}), ledger.ErrTampered},
 	} {
 		check(name, tc, expect)
+	}
+
+	// A hospital's own key is given to it, and to nobody else.
+	own := func(stamp) (w writes) {
+		w.put("authority/HospitalA", []byte("value"))
+		w.own("HospitalA", "authority/HospitalA")
+		w.put("searchable", []byte("tx"))
+		return w
+	}
+	announced := list(&kvrwset.KVWrite{Key: "authority/HospitalA", Value: []byte("value")}, &kvrwset.KVWrite{Key: "searchable", Value: []byte("tx")})
+	policies := func(entries ...*kvrwset.KVMetadataWrite) *common.Envelope {
+		return endorsedSets(t, call, "chartseal", &kvrwset.KVRWSet{Writes: announced, MetadataWrites: entries}, ledger.HospitalKeys, &kvrwset.HashedRWSet{})
+	}
+	owned := func(key, owner string, others ...string) *kvrwset.KVMetadataWrite {
+		return &kvrwset.KVMetadataWrite{Key: key, Entries: []*kvrwset.KVMetadataEntry{{Name: "VALIDATION_PARAMETER", Value: ownerPolicy(t, owner, others...)}}}
+	}
+	for name, tc := range map[string]endorsement{
+		"its own":               {policies(owned("authority/HospitalA", "HospitalA", "HospitalB", "HospitalC")), nil},
+		"not given to anyone":   {policies(), ledger.ErrTampered},
+		"given to another":      {policies(owned("authority/HospitalA", "HospitalB", "HospitalA", "HospitalC")), ledger.ErrTampered},
+		"with a stranger":       {policies(owned("authority/HospitalA", "HospitalA", "HospitalX")), ledger.ErrTampered},
+		"another key":           {policies(owned("authority/HospitalB", "HospitalA", "HospitalB")), ledger.ErrTampered},
+		"one more key":          {policies(owned("authority/HospitalA", "HospitalA", "HospitalB"), owned("searchable", "HospitalA", "HospitalB")), ledger.ErrTampered},
+		"twice":                 {policies(owned("authority/HospitalA", "HospitalA", "HospitalB"), owned("authority/HospitalA", "HospitalA", "HospitalC")), ledger.ErrTampered},
+		"no policy of any form": {policies(&kvrwset.KVMetadataWrite{Key: "authority/HospitalA"}), ledger.ErrTampered},
+	} {
+		check(name, tc, own)
 	}
 
 	// Keys that are published already are left out, and no others take their place.

@@ -1,22 +1,31 @@
-// Package trust decides whether a client believes a ledger peer's statements about public
-// keys of attributes, records custodians, scope keys and the channel's members.
+// Package trust decides whether a client believes what the ledger says about public keys
+// of attributes, records custodians, scope keys, the authors of records and the channel's
+// members.
 //
 // A client reads the ledger through the peer of its own hospital. The peer supplies the
 // keys to which the client seals. A lying peer could supply its own keys and read the
-// records. So a [Directory] believes a new statement only after a witness, the peer of
-// another organisation, confirms it. Then it pins the statement. For a pinned statement
-// the own peer is enough, and a peer that contradicts a pin is detected.
+// records. So whoever makes a [Statement] signs it with their enrolment key, and a
+// [Directory] believes it only if the certificate is of the right member and role. The
+// certificate is on the ledger, see [Deposit]; the roots of the members are pinned.
+//
+// A witness, the peer of another organisation, is asked about statements that are new to
+// the client. It guards against old states: a peer that withholds a rotation shows a key
+// that was signed, too.
 //
 // # What it guarantees
 //
-// One lying peer cannot make a client seal to a key or a custodian that is not on the
-// ledger, or index under a scope key that is not on the ledger. A public key never
-// changes under the same version. A version is refused once a newer one has replaced it.
+// No number of lying peers can make a client seal to a key or a custodian that the
+// hospital has not signed, index under a scope key that the scope's owner has not signed,
+// or take another for the author of a record. A public key never changes under the same
+// version. A version is refused once a newer one was seen. A member's changed root is
+// [RootChangedError] until a person accepts it.
 //
 // # What it does not
 //
-// Two peers that tell the same lie are believed. Without witnesses, the client's own peer
-// is believed. A peer can still withhold a newer version.
+// Peers can withhold newer versions: one peer until a witness is asked, and a peer and
+// the witness together. What nobody knows yet is believed at first sight, from two peers:
+// the members' roots that no profile names, the owner of a scope, and scope keys of
+// earlier releases, which are not signed. docs/trust.md has the details.
 package trust
 
 import (

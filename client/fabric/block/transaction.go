@@ -40,8 +40,9 @@ type Write struct {
 	Key       string
 	Value     []byte // nil for a deletion
 
-	// Policy says that it leaves the value and changes the metadata of the key, which
-	// holds its own endorsement policy.
+	// Policy says that it leaves the value of the key and changes its metadata, which
+	// holds its own endorsement policy. Value is that policy, or nil if there is other
+	// metadata.
 	Policy bool
 }
 
@@ -165,7 +166,11 @@ func (tx *Transaction) readPublic(chaincode string, set *kvrwset.KVRWSet) error 
 		tx.Writes = append(tx.Writes, write)
 	}
 	for _, w := range set.GetMetadataWrites() {
-		tx.Writes = append(tx.Writes, Write{Chaincode: chaincode, Key: w.GetKey(), Policy: true})
+		write := Write{Chaincode: chaincode, Key: w.GetKey(), Policy: true}
+		if all := w.GetEntries(); len(all) == 1 && all[0].GetName() == peer.MetaDataKeys_VALIDATION_PARAMETER.String() {
+			write.Value = all[0].GetValue()
+		}
+		tx.Writes = append(tx.Writes, write)
 	}
 	return nil
 }

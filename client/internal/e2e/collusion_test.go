@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/policy"
@@ -160,6 +161,39 @@ func TestTwoLyingPeers(t *testing.T) {
 			t.Logf("refused: %s", r.stderr)
 		}
 	})
+}
+
+// TestTwoPeersOverwrite: the changed peers of two hospitals endorse that keys of a third
+// are overwritten, and a nurse's program submits it. The third hospital would be cut off.
+// Its keys need its own peer's endorsement, so the transaction has no effect.
+func TestTwoPeersOverwrite(t *testing.T) {
+	for _, hospital := range []string{"HospitalB", "HospitalC"} {
+		takeOver(t, hospital, nil)
+	}
+	for _, key := range []string{
+		ledger.AuthorityKey("HospitalA"),
+		ledger.AttributeCurrentKey("HospitalA:role=doctor"),
+		ledger.AttributeVersionKey("HospitalA:role=doctor", 1),
+		ledger.ScopeStateKey("consortium"),
+		ledger.ScopeEpochKey("consortium", 1),
+	} {
+		_, commit, err := raw(t, nurseC, "HospitalC").SubmitAsync(attackPut, gateway.WithArguments(key, "{}"),
+			gateway.WithEndorsingOrganizations("HospitalB", "HospitalC"))
+		if err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		status, err := commit.Status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.Successful {
+			t.Errorf("%s was overwritten by the peers of HospitalB and HospitalC", key)
+		} else {
+			t.Logf("%s: %s", key, status.Code)
+		}
+	}
+	level(t)
+	seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", "HospitalA:role=doctor")
 }
 
 // TestChangedRoot: a member has another root than the doctor's wallet knows. Commands
