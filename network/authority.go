@@ -10,15 +10,15 @@ import (
 // it runs the commands of chartseal as the users authority and custodian.
 
 func (n *Network) authorityProcess(org string) *process {
-	user := n.userDir("authority", org)
+	server := n.org(org, "authority")
 	args := append([]string{"authority", "serve"}, n.authorityFlags(org)...)
 	args = append(args, "--listen", n.address(org, portAuthority),
-		"--tls-cert", user+"/tls-cert.pem", "--tls-key", user+"/tls-key.pem")
+		"--tls-cert", server+"/tls-cert.pem", "--tls-key", server+"/tls-key.pem")
 	return &process{
 		organisation: org, kind: "authority", address: "https://" + n.address(org, portAuthority), ports: []int{n.port(org, portAuthority)},
 		path: n.chartsealProgram(), args: n.chartsealArgs("authority", org, args...), dir: n.org(org, "authority"),
 		ready: func(ctx context.Context) error {
-			config, err := n.adminTLS(org)
+			config, err := n.personTLS(org)
 			if err != nil {
 				return err
 			}

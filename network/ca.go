@@ -2,18 +2,11 @@ package network
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"math/big"
-	"net"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -31,47 +24,52 @@ const (
 
 type object = map[string]any
 
-// configureCA writes the CA's configuration, once, because it holds the registrar's
-// secret, which is good for one enrolment.
+// configureCA writes the CA's configuration. The registrar's secret is good for one
+// enrolment.
 func (n *Network) configureCA(org string) error {
 	home := n.org(org, "ca")
-	config := filepath.Join(home, "fabric-ca-server-config.yaml")
-	if _, err := os.Stat(config); err == nil {
-		return nil
+	secretFile := filepath.Join(home, "registrar", "secret")
+	password, err := os.ReadFile(secretFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		password = []byte(secret())
+		err = writeFile(secretFile, password)
 	}
-	password := secret()
-	if err := writeFile(filepath.Join(home, "registrar", "secret"), []byte(password)); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := operationsCertificate(home); err != nil {
-		return fmt.Errorf("make certificate for operations of %s's CA: %w", org, err)
-	}
+	cert, key := filepath.Join(home, "tls-cert.pem"), filepath.Join(home, "tls-key.pem")
 	tlsca := n.caConfig(tlsCA, org)
 	if err := writeYAML(filepath.Join(home, "tlsca", "fabric-ca-server-config.yaml"), tlsca); err != nil {
 		return err
 	}
 	ca := n.caConfig(enrolmentCA, org)
 	ca["address"], ca["port"] = n.host(org), n.port(org, portCA)
-	ca["tls"] = object{"enabled": true}
+	ca["tls"] = object{"enabled": true, "certfile": cert, "keyfile": key}
 	ca["cafiles"] = []string{"tlsca/fabric-ca-server-config.yaml"}
 	ca["registry"] = object{"maxenrollments": -1, "identities": []object{{
-		"name": "registrar", "pass": password, "type": "client", "maxenrollments": 1,
+		"name": "registrar", "pass": string(password), "type": "client", "maxenrollments": 1,
 		"attrs": object{
 			"hf.Registrar.Roles": "peer,orderer,admin,client", "hf.Registrar.Attributes": "*", "hf.Revoker": true, "hf.GenCRL": true,
 		},
 	}}}
-	// The endpoint can change the log level, so it answers only the launcher.
+	// Fabric CA reads the last two under the names of its Go fields, not under those of
+	// its sample configuration, which it ignores.
 	ca["operations"] = object{"listenAddress": n.address(org, portCAOperations), "tls": object{
-		"enabled": true, "clientAuthRequired": true,
-		"cert": object{"file": filepath.Join(home, "operations-cert.pem")}, "key": object{"file": filepath.Join(home, "operations-key.pem")},
-		"clientRootCAs": object{"files": []string{filepath.Join(home, "operations-cert.pem")}},
+		"enabled": true,
+		"cert":    object{"file": cert}, "key": object{"file": key},
+		"clientCertRequired": true, "clientCACertFiles": []string{n.administrationRoot(org)},
 	}}
 	ca["metrics"] = object{"provider": "disabled"}
-	return writeYAML(config, ca)
+	return writeYAML(filepath.Join(home, "fabric-ca-server-config.yaml"), ca)
 }
 
 // caConfig holds the settings that both CAs of an organisation share.
 func (n *Network) caConfig(name, org string) object {
+	// A person may ask for any profile and for any names in the certificate. So no
+	// profile is one of servers.
+	profile := object{"expiry": "8760h", "usage": map[string][]string{
+		enrolmentCA: {"digital signature"}, tlsCA: {"digital signature", "client auth"},
+	}[name]}
 	return object{
 		"ca": object{"name": name},
 		"db": object{"type": "sqlite3", "datasource": map[string]string{enrolmentCA: "ca.db", tlsCA: "../ca.db"}[name]},
@@ -79,46 +77,11 @@ func (n *Network) caConfig(name, org string) object {
 			"cn": name + "." + org, "keyrequest": object{"algo": "ecdsa", "size": 256},
 			"names": []object{{"O": org}}, "hosts": n.serverHosts(org), "ca": object{"expiry": "87600h", "pathlength": 0},
 		},
-		"signing": object{
-			"default": object{"usage": []string{"digital signature"}, "expiry": "8760h"},
-			"profiles": object{"tls": object{
-				"usage":  []string{"signing", "key encipherment", "server auth", "client auth", "key agreement"},
-				"expiry": "8760h",
-			}},
-		},
-		"crl":    object{"expiry": "24h"},
-		"cfg":    object{"identities": object{"passwordattempts": 10}},
-		"idemix": object{"rhpoolsize": 1}, // unused; the default fills a table for each CA
+		"signing": object{"default": profile, "profiles": object{"tls": profile}},
+		"crl":     object{"expiry": "24h"},
+		"cfg":     object{"identities": object{"passwordattempts": 10}},
+		"idemix":  object{"rhpoolsize": 1}, // unused; the default fills a table for each CA
 	}
-}
-
-// operationsCertificate makes a self-signed certificate and key that only the launcher
-// knows. The CA cannot issue it: its operations endpoint opens before the CA answers.
-func operationsCertificate(dir string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "operations"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IsCA:        true, BasicConstraintsValid: true,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(loopback)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	keyPEM, err := fabricca.EncodeKey(key)
-	if err != nil {
-		return err
-	}
-	if err := writeFile(filepath.Join(dir, "operations-key.pem"), keyPEM); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "operations-cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func (n *Network) caProcess(org string) *process {
@@ -143,7 +106,7 @@ func (n *Network) caProcess(org string) *process {
 // caClient speaks to an organisation's CA. Fabric's own client program would cost a
 // process for each of the seventy or so certificates of a network.
 func (n *Network) caClient(org string) (*fabricca.Client, error) {
-	roots, err := os.ReadFile(n.caRoot(org))
+	roots, err := os.ReadFile(n.tlsRoot(org))
 	if err != nil {
 		return nil, err
 	}

@@ -143,10 +143,10 @@ func (n *Network) commitChaincode(ctx context.Context, sequence int) error {
 }
 
 // configureChaincode writes the connection.json that the external builder gives to an
-// organisation's peer. It holds PEM texts, not paths. The peer shows its own TLS
-// certificate to the chaincode server.
+// organisation's peer. It holds PEM texts, not paths. The peer shows a certificate that
+// serves no other purpose.
 func (n *Network) configureChaincode(org string) error {
-	peer, err := readKeyPair(n.org(org, "peer"), "tls-")
+	peer, err := readKeyPair(n.chaincodeLink(org), "client-")
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,17 @@ func (n *Network) configureChaincode(org string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(n.org(org, "peer", "connection.json"), connection)
+	// A peer that has installed the chaincode before reads its own copies.
+	files, err := filepath.Glob(n.org(org, "peer", "data", "externalbuilder", "builds", "*", "*", "chaincode", "server", "connection.json"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(files, n.org(org, "peer", "connection.json")) {
+		if err := writeFile(file, connection); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeBuilder puts the external builder where the peers look for its three programs.
@@ -200,11 +210,11 @@ func (n *Network) chaincodeProcess(org string) *process {
 			"CHAINCODE_SERVER_ADDRESS=" + n.address(org, portChaincode), "CORE_CHAINCODE_ID_NAME=" + id,
 			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","), "CHARTSEAL_AMENDERS=" + strings.Join(n.topology.Amenders, ","),
 			"CHAINCODE_TLS_CERT=" + filepath.Join(dir, "tls-cert.pem"), "CHAINCODE_TLS_KEY=" + filepath.Join(dir, "tls-key.pem"),
-			"CHAINCODE_TLS_CLIENT_CAS=" + n.tlsRoot(org),
+			"CHAINCODE_TLS_CLIENT_CAS=" + filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
 		},
 		ready: func(ctx context.Context) error {
-			peer := n.org(org, "peer")
-			config, err := clientTLS(n.tlsRoot(org), peer+"/tls-cert.pem", peer+"/tls-key.pem")
+			link := n.chaincodeLink(org)
+			config, err := clientTLS(n.tlsRoot(org), link+"/client-cert.pem", link+"/client-key.pem")
 			if err != nil {
 				return err
 			}

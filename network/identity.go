@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ type identity struct {
 	name       string // enrolment id
 	kind       string // Fabric's node OU: peer, orderer, admin or client
 	attributes map[string]string
-	hosts      []string // names in the TLS certificate of a server; empty for a client
+	server     bool // its TLS certificate is one of a server
 	dir        string
 	msp        bool // also write an MSP directory
 }
@@ -27,9 +28,8 @@ type identity struct {
 // nodes are the identities that the channel needs before it can be made.
 func (n *Network) nodes(org string) []identity {
 	return []identity{
-		{name: "orderer", kind: "orderer", hosts: n.serverHosts(org), dir: n.org(org, "orderer"), msp: true},
-		{name: "peer", kind: "peer", hosts: n.serverHosts(org), dir: n.org(org, "peer"), msp: true},
-		{name: "chaincode", kind: "client", hosts: n.serverHosts(org), dir: n.org(org, "chaincode")},
+		{name: "orderer", kind: "orderer", server: true, dir: n.org(org, "orderer"), msp: true},
+		{name: "peer", kind: "peer", server: true, dir: n.org(org, "peer"), msp: true},
 		{name: "admin", kind: "admin", attributes: map[string]string{"role": "admin"}, dir: n.userDir("admin", org), msp: true},
 	}
 }
@@ -40,7 +40,7 @@ func (n *Network) users(o Organisation) []identity {
 	var all []identity
 	if n.topology.isHospital(o.Name) {
 		all = append(all,
-			identity{name: "authority", kind: "client", attributes: map[string]string{"role": "authority"}, hosts: n.serverHosts(o.Name), dir: n.userDir("authority", o.Name)},
+			identity{name: "authority", kind: "client", attributes: map[string]string{"role": "authority"}, dir: n.userDir("authority", o.Name)},
 			identity{name: "custodian", kind: "client", attributes: map[string]string{"role": "custodian"}, dir: n.userDir("custodian", o.Name)})
 	}
 	for _, user := range sortedKeys(o.Users) {
@@ -124,7 +124,7 @@ func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			tlsPair, err = ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: id.name, Hosts: id.hosts}, string(password))
+			tlsPair, err = n.certifyTLS(ctx, org, ca, id, string(password))
 			return err
 		})
 	if err != nil {
@@ -148,6 +148,19 @@ func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client
 		return err
 	}
 	return os.Remove(secretFile)
+}
+
+// certifyTLS gets the TLS certificate of an identity. Peers and orderers are servers and
+// one another's clients.
+func (n *Network) certifyTLS(ctx context.Context, org string, ca *fabricca.Client, id identity, password string) (fabricca.KeyPair, error) {
+	if !id.server {
+		return ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: id.name}, password)
+	}
+	servers, err := readRoot(n.org(org, "servers"))
+	if err != nil {
+		return fabricca.KeyPair{}, err
+	}
+	return servers.issue(id.name, n.serverHosts(org), serverLifetime, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 }
 
 // writeKeyPair stores a pair as PREFIXcert.pem and PREFIXkey.pem. The certificate comes
@@ -231,8 +244,7 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 // Errors:
 //   - ErrNotFound if there is no such organisation.
 //   - ErrInvalid if a host is neither a name nor an address.
-//   - fabricca.ErrUnavailable if the organisation's CA does not answer.
-func (n *Network) ServerCertificate(ctx context.Context, org string, hosts []string) (fabricca.KeyPair, error) {
+func (n *Network) ServerCertificate(org string, hosts []string) (fabricca.KeyPair, error) {
 	if err := n.checkOrganisation(org); err != nil {
 		return fabricca.KeyPair{}, err
 	}
@@ -241,18 +253,11 @@ func (n *Network) ServerCertificate(ctx context.Context, org string, hosts []str
 			return fabricca.KeyPair{}, mark(ErrInvalid, fmt.Errorf("host %q: want a name such as authority.example, or an IP address", h))
 		}
 	}
-	ca, registrar, err := n.asRegistrar(ctx, org)
+	servers, err := readRoot(n.org(org, "servers"))
 	if err != nil {
-		return fabricca.KeyPair{}, err
+		return fabricca.KeyPair{}, fmt.Errorf("the servers' root of %s: %w", org, err)
 	}
-	name, password := "server-"+secret()[:16], secret()
-	err = ca.Register(ctx, registrar, fabricca.Registration{
-		CA: enrolmentCA, ID: name, Type: "client", Secret: password, Enrolments: 1,
-	})
-	if err != nil {
-		return fabricca.KeyPair{}, fmt.Errorf("register a server of %s: %w", org, err)
-	}
-	return ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: name, Hosts: hosts}, password)
+	return servers.issue("server", hosts, serverLifetime, x509.ExtKeyUsageServerAuth)
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

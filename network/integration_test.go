@@ -116,6 +116,7 @@ func TestConsortium(t *testing.T) {
 		if err := n.Down(ctx); err != nil {
 			t.Fatal(err)
 		}
+		olderRoots(t, n)
 		if left := n.strays(); len(left) > 0 {
 			t.Errorf("down left %v", left)
 		}
@@ -131,6 +132,7 @@ func TestConsortium(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantClosed(t, again)
+		wantSeparateRoots(t, again)
 		if again.state.Ports != n.state.Ports || again.state.ID != n.state.ID {
 			t.Errorf("another network came up: %+v, was %+v", again.state, n.state)
 		}
@@ -190,6 +192,78 @@ func makeOlder(t *testing.T, n *Network) {
 	}
 	if d, err := n.committedDefinition(ctx); err != nil || !d.open() {
 		t.Errorf("the older definition: %+v, %v", d, err)
+	}
+}
+
+// olderRoots gives a stopped network the certificates of an earlier release, in which one
+// root certified servers, people and administrators.
+func olderRoots(t *testing.T, n *Network) {
+	t.Helper()
+	for _, o := range n.topology.Organisations() {
+		servers, err := readRoot(n.org(o.Name, "servers"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range append(n.users(o), identity{name: "admin", dir: n.userDir("admin", o.Name)}) {
+			pair, err := servers.issue(id.name, n.serverHosts(o.Name), time.Hour, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := writeKeyPair(pair, id.dir, "tls-"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pair, err := readKeyPair(n.org(o.Name, "servers"), "ca-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tlsca := filepath.Dir(n.peopleRoot(o.Name))
+		if err := errors.Join(
+			writeFile(n.peopleRoot(o.Name), pair.Certificate), writeFile(filepath.Join(tlsca, "msp", "keystore", "root_sk"), pair.Key),
+			os.Remove(filepath.Join(tlsca, "ca-key.pem")), os.RemoveAll(n.org(o.Name, "servers")),
+			os.RemoveAll(n.administration(o.Name)), os.RemoveAll(n.chaincodeLink(o.Name)),
+			os.Remove(n.org(o.Name, "ca", "tls-cert.pem")), os.Remove(n.org(o.Name, "chaincode", "tls-cert.pem")),
+		); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.state.Settings = 0
+	if err := n.state.write(n.dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantSeparateRoots makes sure that a person's certificate, also one of an earlier
+// release, opens no administration port, and that the TLS CA certifies no server.
+func wantSeparateRoots(t *testing.T, n *Network) {
+	t.Helper()
+	const org = "HospitalA"
+	person, err := n.personTLS(org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, offset := range []int{portPeerOperations, portOrdererAdmin, portOrdererOperations, portCAOperations} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+n.address(org, offset)+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fetch(req, person); err == nil || !strings.Contains(err.Error(), "tls:") {
+			t.Errorf("%s with a person's certificate: %v", portNames[offset], err)
+		}
+	}
+	ca, registrar, err := n.asRegistrar(t.Context(), org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ca.Register(t.Context(), registrar, fabricca.Registration{CA: enrolmentCA, ID: "after", Type: "client", Secret: "s", Enrolments: 1}); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Enroll(t.Context(), fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: "after", Hosts: n.serverHosts(org)}, "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert, err := parseCertificate(pair.Certificate); err != nil || len(cert.ExtKeyUsage) != 1 || cert.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth {
+		t.Errorf("the TLS CA certifies a person for %v, %v", cert.ExtKeyUsage, err)
 	}
 }
 

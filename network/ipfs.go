@@ -3,7 +3,9 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -81,6 +83,10 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 	if err != nil {
 		return err
 	}
+	operator, err := n.operatorToken(org)
+	if err != nil {
+		return err
+	}
 	bootstrap, peering := []string{}, []object{}
 	for _, name := range sortedKeys(peers) {
 		if name == org {
@@ -96,9 +102,10 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 			"API": n.multiaddr(org, portIPFSAPI), "Gateway": []string{},
 			"Swarm": []string{n.multiaddr(org, portIPFSSwarm)},
 		},
-		"API": object{"Authorizations": object{"chartseal": object{
-			"AuthSecret": "bearer:" + token, "AllowedPaths": []string{"/api/v0"},
-		}}},
+		"API": object{"Authorizations": object{
+			"chartseal": object{"AuthSecret": "bearer:" + token, "AllowedPaths": clientCalls},
+			"operator":  object{"AuthSecret": "bearer:" + operator, "AllowedPaths": []string{"/api/v0"}},
+		}},
 		"Bootstrap": bootstrap, "Peering": object{"Peers": peering},
 		"Routing":  object{"Type": "none", "DelegatedRouters": []string{}},
 		"Ipns":     object{"DelegatedPublishers": []string{}},
@@ -124,6 +131,27 @@ func (n *Network) ipfsToken(org string) (string, error) {
 	return strings.TrimSpace(string(token)), err
 }
 
+// clientCalls are the calls of package client/ipfs, for which the token of the wallet is
+// good. It does not collect garbage, change the node's configuration or stop the node.
+var clientCalls = []string{
+	"/api/v0/add", "/api/v0/cat", "/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat", "/api/v0/dag/import",
+	"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update",
+}
+
+// OperatorToken is good for every call of a hospital's node. It is in no wallet.
+func (n *Network) OperatorToken(hospital string) (string, error) { return n.operatorToken(hospital) }
+
+// operatorToken reads the operator's token. Its first use makes it.
+func (n *Network) operatorToken(org string) (string, error) {
+	file := n.org(org, "ipfs", "operator-token")
+	token, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		token = []byte(secret())
+		err = writeFile(file, token)
+	}
+	return string(token), err
+}
+
 // multiaddr is a service's address in IPFS's notation.
 func (n *Network) multiaddr(org string, offset int) string {
 	return fmt.Sprintf("/ip4/%s/tcp/%d", n.host(org), n.port(org, offset))
@@ -136,7 +164,7 @@ func (n *Network) ipfsProcess(org string) *process {
 		path:  filepath.Join(n.state.Servers.Kubo, "ipfs"), args: []string{"daemon"},
 		env: n.ipfsEnvironment(org), dir: n.org(org, "ipfs"),
 		ready: func(ctx context.Context) error {
-			token, err := n.ipfsToken(org)
+			token, err := n.operatorToken(org)
 			if err != nil {
 				return err
 			}

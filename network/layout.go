@@ -9,6 +9,9 @@ import "path/filepath"
 //	chartseal.yaml  wallet/           for the client: profiles and users
 //	orgs/ORG/ca                       the Fabric CA's home, with tlsca/ in it, and the registrar
 //	orgs/ORG/{peer,orderer,chaincode} msp, tls, configuration and data of a node
+//	orgs/ORG/servers                  the root of the servers' TLS certificates, with its key
+//	orgs/ORG/administration           the root and the client of the administration ports
+//	orgs/ORG/peer/chaincode-link      the root and the client of the chaincode server
 //	orgs/ORG/admin/msp                the administrator's MSP directory, for the peer command
 //	orgs/ORG/msp                      the organisation's definition in the channel
 //	orgs/ORG/ipfs                     kubo's repository
@@ -26,14 +29,37 @@ func (n *Network) org(name string, elements ...string) string {
 	return n.path(append([]string{"orgs", name}, elements...)...)
 }
 
-// caRoot is the root certificate of an organisation's enrolment CA, which also signs the
-// CA server's TLS certificate.
+// caRoot is the root certificate of an organisation's enrolment CA. Nobody trusts it for
+// TLS: people choose the names in their enrolment certificates.
 func (n *Network) caRoot(org string) string { return n.org(org, "ca", "ca-cert.pem") }
 
-// tlsRoot is the root certificate of an organisation's TLS CA.
-func (n *Network) tlsRoot(org string) string { return n.org(org, "ca", "tlsca", "ca-cert.pem") }
+// tlsRoot is the root certificate of an organisation's servers.
+func (n *Network) tlsRoot(org string) string { return n.org(org, "servers", "ca-cert.pem") }
 
-// tlsRoots gives the TLS roots of all organisations.
+// peopleRoot is the root certificate of the TLS CA, which certifies people.
+func (n *Network) peopleRoot(org string) string { return n.org(org, "ca", "tlsca", "ca-cert.pem") }
+
+// administration is the directory of the root and the client of the administration ports.
+func (n *Network) administration(org string) string { return n.org(org, "administration") }
+
+func (n *Network) administrationRoot(org string) string {
+	return filepath.Join(n.administration(org), "ca-cert.pem")
+}
+
+// chaincodeLink is the directory of the root and the client of the chaincode server.
+func (n *Network) chaincodeLink(org string) string { return n.org(org, "peer", "chaincode-link") }
+
+// clientRoots gives the roots of everybody who may connect to a peer or an orderer: the
+// servers and the people of all organisations.
+func (n *Network) clientRoots() []string {
+	var files []string
+	for _, o := range n.topology.Organisations() {
+		files = append(files, n.tlsRoot(o.Name), n.peopleRoot(o.Name))
+	}
+	return files
+}
+
+// tlsRoots gives the roots of all organisations' servers.
 func (n *Network) tlsRoots() []string {
 	var files []string
 	for _, o := range n.topology.Organisations() {

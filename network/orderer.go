@@ -12,13 +12,13 @@ import (
 func (n *Network) configureOrderer(org string) error {
 	dir := n.org(org, "orderer")
 	cert, key := filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
-	own := []string{n.tlsRoot(org)}
+	administrators := []string{n.administrationRoot(org)}
 	return n.configureFrom("orderer.yaml", filepath.Join(dir, "orderer.yaml"), object{
 		"General": object{
 			"ListenAddress": n.host(org), "ListenPort": n.port(org, portOrderer),
 			"TLS": object{
 				"Enabled": true, "Certificate": cert, "PrivateKey": key, "RootCAs": n.tlsRoots(),
-				"ClientAuthRequired": true, "ClientRootCAs": n.tlsRoots(),
+				"ClientAuthRequired": true, "ClientRootCAs": n.clientRoots(),
 			},
 			// Without "simple" a restarted BFT orderer never catches up over mutual TLS.
 			"Cluster":     object{"ReplicationPolicy": "simple", "ClientCertificate": cert, "ClientPrivateKey": key},
@@ -27,11 +27,11 @@ func (n *Network) configureOrderer(org string) error {
 		"FileLedger": object{"Location": filepath.Join(dir, "data")},
 		"Consensus":  object{"WALDir": filepath.Join(dir, "data", "wal"), "SnapDir": filepath.Join(dir, "data", "snapshot")},
 		"Operations": object{"ListenAddress": n.address(org, portOrdererOperations), "TLS": object{
-			"Enabled": true, "Certificate": cert, "PrivateKey": key, "ClientAuthRequired": true, "ClientRootCAs": own,
+			"Enabled": true, "Certificate": cert, "PrivateKey": key, "ClientAuthRequired": true, "ClientRootCAs": administrators,
 		}},
 		"Metrics": object{"Provider": "prometheus"},
 		"Admin": object{"ListenAddress": n.address(org, portOrdererAdmin), "TLS": object{
-			"Enabled": true, "Certificate": cert, "PrivateKey": key, "ClientAuthRequired": true, "ClientRootCAs": own,
+			"Enabled": true, "Certificate": cert, "PrivateKey": key, "ClientAuthRequired": true, "ClientRootCAs": administrators,
 		}},
 	})
 }

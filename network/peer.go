@@ -52,7 +52,7 @@ func (n *Network) configurePeer(org string) error {
 			"tls": object{
 				"enabled": true, "clientAuthRequired": true,
 				"cert": object{"file": cert}, "key": object{"file": key}, "rootcert": object{"file": n.allTLSRoots()},
-				"clientRootCAs": object{"files": n.tlsRoots()},
+				"clientRootCAs": object{"files": n.clientRoots()},
 				"clientCert":    object{"file": cert}, "clientKey": object{"file": key},
 			},
 		},
@@ -67,7 +67,7 @@ func (n *Network) configurePeer(org string) error {
 		},
 		"operations": object{"listenAddress": n.address(org, portPeerOperations), "tls": object{
 			"enabled": true, "cert": object{"file": cert}, "key": object{"file": key},
-			"clientAuthRequired": true, "clientRootCAs": object{"files": []string{n.tlsRoot(org)}},
+			"clientAuthRequired": true, "clientRootCAs": object{"files": []string{n.administrationRoot(org)}},
 		}},
 		"metrics": object{"provider": "prometheus"},
 	})
@@ -96,7 +96,7 @@ func (n *Network) peerProcess(org string) *process {
 			if _, err := n.probe(ctx, org, http.MethodGet, n.operationsURL(org, portPeerOperations)+"/healthz"); err != nil {
 				return err
 			}
-			config, err := n.adminTLS(org)
+			config, err := n.personTLS(org)
 			if err != nil {
 				return err
 			}
@@ -182,16 +182,19 @@ func (n *Network) ordererFlagsAt(org, at string) []string {
 	}
 }
 
-// run runs a command to its end, in the network's environment, and gives its output.
+// run runs a command to its end, in the network's environment, and gives its output. The
+// command makes private files only.
 func (n *Network) run(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
-	cmd.Env = n.environment(cmd.Env...)
+	name := filepath.Base(cmd.Path) + " " + commandWords(cmd.Args)
+	cmd.Args = append([]string{"sh", "-c", `umask 077; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path, cmd.Env = "/bin/sh", n.environment(cmd.Env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%s %s: %w: %s", filepath.Base(cmd.Path), commandWords(cmd.Args), err, lastLine(stderr.Bytes()))
+		return nil, fmt.Errorf("%s: %w: %s", name, err, lastLine(stderr.Bytes()))
 	}
 	return stdout.Bytes(), nil
 }

@@ -35,6 +35,26 @@ const (
 	portIPFSSwarm
 )
 
+// portNames name the ports for people.
+var portNames = map[int]string{
+	portPeer: "peer", portPeerChaincode: "peer, for chaincode", portPeerOperations: "peer, operations",
+	portOrderer: "orderer", portOrdererAdmin: "orderer, administration", portOrdererOperations: "orderer, operations",
+	portCA: "CA", portCAOperations: "CA, operations",
+	portChaincode: "chaincode server", portAuthority: "authority",
+	portIPFSAPI: "kubo, RPC", portIPFSSwarm: "kubo, swarm",
+}
+
+// Doors gives the address of every port of an organisation, by the name of the port.
+func (n *Network) Doors(org string) map[string]string {
+	doors := map[string]string{}
+	for _, p := range n.choose([]string{org}, func(s server) bool { return !s.service || n.state.Services }) {
+		for _, port := range p.ports {
+			doors[portNames[port-n.port(org, 0)]] = net.JoinHostPort(n.host(org), strconv.Itoa(port))
+		}
+	}
+	return doors
+}
+
 // Free blocks lie above the ports of common services, and below the range (32768 to
 // 60999) from which Linux takes the local ports of outgoing connections. One of those
 // could sit on a server's port after a restart.

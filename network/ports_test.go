@@ -41,6 +41,17 @@ func TestDefaultPorts(t *testing.T) {
 	if want := 4*9 + 3*3; len(taken) != want {
 		t.Errorf("%d ports, want %d", len(taken), want)
 	}
+	named := 0
+	for _, org := range n.organisations() {
+		doors := n.Doors(org)
+		if _, nameless := doors[""]; nameless {
+			t.Errorf("a port of %s has no name: %v", org, doors)
+		}
+		named += len(doors)
+	}
+	if named != len(taken) {
+		t.Errorf("%d ports have names, want %d", named, len(taken))
+	}
 }
 
 // claims is where networks of this machine claim their ports. Tests claim there too: they

@@ -29,6 +29,13 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err != nil {
 		return err
 	}
+	// Requests to a peer itself, outside the channel, are checked against its own MSP,
+	// which it reads when it starts.
+	for _, node := range []string{"peer", "orderer"} {
+		if err := writeFile(n.org(org, node, "msp", "crls", "crl.pem"), list); err != nil {
+			return err
+		}
+	}
 	err = n.updateChannel(ctx, []string{org}, func(config object) error {
 		for _, group := range []string{"Application", "Orderer"} { // every organisation is in both
 			msp, err := dig(config, "channel_group", "groups", group, "groups", org, "values", "MSP", "value", "config")

@@ -24,6 +24,7 @@ type state struct {
 	Ports     int            `json:"ports"`     // first port of the block
 	Created   bool           `json:"created"`   // the channel works and the chaincode is committed
 	Closed    bool           `json:"closed"`    // people get blocks and wrapped keys from the chaincode only, see close
+	Settings  int            `json:"settings"`  // the release of its servers' settings
 	Services  bool           `json:"services"`  // authorities and replicators belong to it
 	Announced bool           `json:"announced"` // every authority's keys are on the ledger
 	Scopes    []string       `json:"scopes"`    // that exist
@@ -31,6 +32,14 @@ type state struct {
 	Servers   serverBinaries `json:"servers"`   // directories of the server binaries
 	Topology  Topology       `json:"topology"`
 }
+
+// settings is the release of the servers' settings. Up restarts the servers of a network
+// with older ones, which left doors open:
+//
+//	0: people's certificates administered their hospital's servers
+//	1: the administration, the servers and people have TLS roots of their own, and the
+//	   wallet's token for kubo is good for the calls of a client only
+const settings = 1
 
 func readState(dir string) (*state, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))

@@ -4,15 +4,27 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 )
 
-// adminTLS makes the TLS settings of an organisation's administrator towards its own
-// nodes.
+// adminTLS makes the TLS settings of this program towards the administration ports of an
+// organisation's servers. No other certificate is accepted there.
 func (n *Network) adminTLS(org string) (*tls.Config, error) {
+	dir := n.administration(org)
+	config, err := clientTLS(n.tlsRoot(org), dir+"/client-cert.pem", dir+"/client-key.pem")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the network in %s was made by an earlier release: run chartnet up once", n.dir)
+	}
+	return config, err
+}
+
+// personTLS makes the TLS settings of an organisation's administrator as a person.
+func (n *Network) personTLS(org string) (*tls.Config, error) {
 	dir := n.userDir("admin", org)
 	return clientTLS(n.tlsRoot(org), dir+"/tls-cert.pem", dir+"/tls-key.pem")
 }
@@ -66,7 +78,7 @@ func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
 	return body, nil
 }
 
-// probe makes one request to an organisation's own server as its administrator.
+// probe makes one request to an administration port of an organisation.
 func (n *Network) probe(ctx context.Context, org, method, url string) ([]byte, error) {
 	config, err := n.adminTLS(org)
 	if err != nil {

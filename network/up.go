@@ -228,12 +228,12 @@ func (u *bringUp) create(ctx context.Context) error {
 	if err := u.phase(ctx, "chaincode", u.define(1), u.everywhere(u.awaitGossip)); err != nil {
 		return err
 	}
-	u.state.Created, u.state.Closed = true, true
+	u.state.Created, u.state.Closed, u.state.Settings = true, true, settings
 	return u.state.write(u.dir)
 }
 
 func (u *bringUp) startCA(ctx context.Context, org string) error {
-	if err := u.configureCA(org); err != nil {
+	if err := errors.Join(u.makeRoots(org), u.configureCA(org)); err != nil {
 		return err
 	}
 	return u.startAll(ctx, []*process{u.caProcess(org)})
@@ -371,22 +371,31 @@ func (u *bringUp) startIPFS(ctx context.Context) error {
 
 // resume starts what is not running, and enrols users that are new in the topology.
 func (u *bringUp) resume(ctx context.Context) error {
-	if err := u.writeWallet(); err != nil {
-		return err
-	}
-	for _, org := range u.organisations() {
-		if err := u.configureNodes(org); err != nil {
+	if u.state.Settings < settings {
+		if err := u.down(ctx); err != nil {
 			return err
 		}
+	}
+	for _, org := range u.organisations() {
+		if err := errors.Join(u.makeRoots(org), u.configureCA(org), u.configureNodes(org)); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(u.configureIPFS(), u.writeWallet()); err != nil {
+		return err
 	}
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
 	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
-	if err != nil || u.state.Closed {
+	if err == nil && !u.state.Closed {
+		err = u.phase(ctx, "upgrade of an older network", u.close)
+	}
+	if err != nil || u.state.Settings == settings {
 		return err
 	}
-	return u.phase(ctx, "upgrade of an older network", u.close)
+	u.state.Settings = settings
+	return u.state.write(u.dir)
 }
 
 // define makes the chaincode's definition with a sequence number: all organisations

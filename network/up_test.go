@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,20 +50,15 @@ func enrolWithoutCA(t *testing.T, n *Network) {
 		t.Fatal(err)
 	}
 	for _, o := range n.topology.Organisations() {
-		if err := operationsCertificate(n.org(o.Name)); err != nil { // any certificate
+		if err := n.makeRoots(o.Name); err != nil {
 			t.Fatal(err)
 		}
-		root, err := os.ReadFile(n.org(o.Name, "operations-cert.pem"))
+		root, err := os.ReadFile(n.tlsRoot(o.Name)) // any certificate
 		if err != nil {
 			t.Fatal(err)
 		}
-		if block, _ := pem.Decode(root); block == nil {
-			t.Fatal("no certificate")
-		}
-		for _, file := range []string{n.caRoot(o.Name), n.tlsRoot(o.Name)} {
-			if err := writeFile(file, root); err != nil {
-				t.Fatal(err)
-			}
+		if err := writeFile(n.caRoot(o.Name), root); err != nil {
+			t.Fatal(err)
 		}
 		pair := fabricca.KeyPair{Certificate: root, Key: keyPEM}
 		if err := writeKeyPair(pair, n.org(o.Name, "ca", "registrar"), ""); err != nil {

@@ -13,15 +13,14 @@ import (
 // Enrolment puts the users beside them.
 func (n *Network) writeWallet() error {
 	for _, o := range n.topology.Organisations() {
-		for from, to := range map[string]string{n.tlsRoot(o.Name): o.Name + ".pem", n.caRoot(o.Name): o.Name + "-ca.pem"} {
-			data, err := os.ReadFile(from)
-			if err != nil {
-				return err
-			}
-			if err := writeFile(n.path("wallet", "tls", to), data); err != nil {
-				return err
-			}
+		roots, err := os.ReadFile(n.tlsRoot(o.Name))
+		if err != nil {
+			return err
 		}
+		if err := writeFile(n.path("wallet", "tls", o.Name+".pem"), roots); err != nil {
+			return err
+		}
+		os.Remove(n.path("wallet", "tls", o.Name+"-ca.pem")) // of an earlier release
 		profile, err := n.profile(o.Name)
 		if err != nil {
 			return err
@@ -48,7 +47,7 @@ func (n *Network) profile(org string) (object, error) {
 		"index": "now", // on a development network a sealed record should be found at once
 		"peer":  object{"address": n.address(org, portPeer), "serverName": "localhost", "tlsRoots": fmt.Sprintf("tls/%s.pem", org)},
 		"ca": object{
-			"url": n.caURL(org), "name": enrolmentCA, "tlsName": tlsCA, "tlsRoots": fmt.Sprintf("tls/%s-ca.pem", org),
+			"url": n.caURL(org), "name": enrolmentCA, "tlsName": tlsCA, "tlsRoots": fmt.Sprintf("tls/%s.pem", org),
 		},
 	}
 	members := object{}

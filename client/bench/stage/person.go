@@ -53,8 +53,12 @@ func (s *Stage) connect(p *Person) (err error) {
 		return err
 	}
 	s.tidy = append(s.tidy, p.Bare.Close)
-	node := p.User.Profile.IPFS
-	p.Kubo, err = bare.ConnectKubo(node.API, node.Token)
+	// The bare side also collects garbage, which the wallet's token does not allow.
+	token, err := os.ReadFile(filepath.Join(s.Dir, "orgs", p.User.Profile.MSP, "ipfs", "operator-token"))
+	if err != nil {
+		return err
+	}
+	p.Kubo, err = bare.ConnectKubo(p.User.Profile.IPFS.API, string(token))
 	return err
 }
 

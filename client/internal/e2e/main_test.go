@@ -97,7 +97,8 @@ func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	return s
 }
 
-// kubo returns the RPC client of a hospital's IPFS node, without our adapter.
+// kubo returns the RPC client of a hospital's IPFS node as its operator, without our
+// adapter.
 func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	t.Helper()
 	p := profile(t, hospital).IPFS
@@ -109,7 +110,11 @@ func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api.Headers.Set("Authorization", "Bearer "+p.Token)
+	token, err := consortium.OperatorToken(hospital)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Headers.Set("Authorization", "Bearer "+token)
 	return api
 }
 

@@ -120,8 +120,8 @@ func (a *app) certificateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certificate ORG HOST...",
 		Short: "Get a TLS certificate for another server of an organisation",
-		Long: `Certificate gets a TLS certificate from an organisation's CA for a server that chartnet does not run
-itself, such as another attribute authority. It writes tls-cert.pem and tls-key.pem (mode 0600)
+		Long: `Certificate makes a TLS certificate, below the root of an organisation's servers, for a server that
+chartnet does not run itself, such as another attribute authority. It writes tls-cert.pem and tls-key.pem (mode 0600)
 into the directory of -o. HOST is a name or IP address of the server, as its clients write it.`,
 		Example: `  chartnet certificate HospitalA authority.hospital-a.example -o authority
   chartseal authority serve --tls-cert authority/tls-cert.pem --tls-key authority/tls-key.pem ...`,
@@ -129,7 +129,7 @@ into the directory of -o. HOST is a name or IP address of the server, as its cli
 		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
 			cert, key := filepath.Join(output, "tls-cert.pem"), filepath.Join(output, "tls-key.pem")
 			err := createFiles([]string{key, cert}, func() ([][]byte, error) {
-				pair, err := n.ServerCertificate(ctx, args[0], args[1:])
+				pair, err := n.ServerCertificate(args[0], args[1:])
 				return [][]byte{pair.Key, pair.Certificate}, err
 			})
 			if err != nil {
