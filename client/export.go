@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -15,8 +16,12 @@ import (
 type ExportRequest struct {
 	Version  int    // zero means the current one
 	Purpose  string // code of HL7 v3 PurposeOfUse; empty means TREAT
+	MaxSize  int64  // bytes of the payload that are taken; zero means DefaultMaxExport
 	Progress Progress
 }
+
+// DefaultMaxExport bounds an exported payload, in bytes.
+const DefaultMaxExport = 16 << 30
 
 // An Exported describes the files that were handed out.
 type Exported struct {
@@ -40,6 +45,9 @@ type Exported struct {
 //
 // Errors:
 //   - those of [Client.Open] but ErrNotSatisfied.
+//   - ErrInvalid if the payload is larger than r.MaxSize. Nothing is written then.
+//   - ErrTampered if the payload has another size than the ledger says. Nothing is
+//     written then.
 func (c *Client) Export(ctx context.Context, id string, wrapped, payload io.Writer, r ExportRequest) (Exported, error) {
 	e, err := c.export(ctx, id, wrapped, payload, r)
 	if err != nil {
@@ -71,8 +79,14 @@ func (c *Client) export(ctx context.Context, id string, wrapped, payload io.Writ
 		return none, err
 	}
 	defer blob.Close()
+	if v.Size > 0 && blob.Size() != v.Size {
+		return none, ledger.Errorf(ErrTampered, "payload %s has %d bytes, and the ledger says %d", v.CID, blob.Size(), v.Size)
+	}
+	if limit := cmp.Or(r.MaxSize, DefaultMaxExport); blob.Size() > limit {
+		return none, ledger.Errorf(ErrInvalid, "payload %s has %d bytes, more than %d", v.CID, blob.Size(), limit)
+	}
 	counted := &progressWriter{w: payload, name: id, total: blob.Size(), progress: r.Progress}
-	if _, err := io.Copy(counted, blob); err != nil {
+	if _, err := io.Copy(counted, io.LimitReader(blob, blob.Size()+1)); err != nil {
 		return none, err
 	}
 	if counted.done != blob.Size() {

@@ -72,6 +72,14 @@ func TestAuthorization(t *testing.T) {
 		{ledger.RecordGet, everyone, nil, func(string) []any { return []any{[]string{id}} }},
 		{ledger.RecordVersions, everyone, nil, func(string) []any { return []any{[]ledger.VersionName{{ID: id, Version: 1}}} }},
 		{ledger.RecordEnvelope, clinical, nil, func(string) []any { return []any{id, 1, entry.ID} }},
+		{ledger.ReplicaReport, hospital("admin", "authority"), nil, func(msp string) []any {
+			home := "HospitalA"
+			if msp == home {
+				home = "HospitalB"
+			}
+			return []any{ledger.Keeping{Home: home, Refused: 1, Newest: []ledger.Refusal{{CID: testCID, Size: 1, Reason: ledger.RefusedBudget}}}}
+		}},
+		{ledger.ReplicaReports, everyone, nil, func(string) []any { return nil }},
 		{ledger.IndexPut, clinical, indexing(1), func(string) []any { return nil }},
 		{ledger.IndexGet, everyone, nil, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
 		{ledger.IndexSearch, everyone, nil, func(string) []any { return []any{"", []ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},

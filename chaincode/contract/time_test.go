@@ -27,6 +27,7 @@ func TestFalseTimes(t *testing.T) {
 		ledger.RecordCreate:       {doctor, sealing(t, newRecord(2)), nil},
 		ledger.RecordAmend:        {doctor, sealing(t, newRecord(1)), []any{2}},
 		ledger.CertificateDeposit: {nurse, nil, nil},
+		ledger.ReplicaReport:      {keeper, nil, []any{ledger.Keeping{Home: "HospitalB", Newest: []ledger.Refusal{}}}},
 		ledger.IndexPut:           {nurse, indexing(1, 2), nil},
 		ledger.AccessRequest:      {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
 	}

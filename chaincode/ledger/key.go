@@ -22,6 +22,7 @@ import (
 //	scope-epoch/<name>/<epoch>            Scope, write once
 //	scope-retired/<name>/<msp>            Retirement, the latest
 //	certificate/<id>                      DER of an enrolment certificate, always the same
+//	keeping/<home>/<keeper>               Keeping, the last
 //	record/<id>/<version>                 [VersionValue], write once
 //	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
 //	access/<target>/<access id>           [AccessValue], write once
@@ -55,6 +56,7 @@ func IndexKey(msp string, label []byte) string {
 func AuthorityKey(msp string) string        { return "authority/" + esc(msp) }
 func AttributeCurrentKey(n string) string   { return "attribute/" + esc(n) }
 func ScopeStateKey(name string) string      { return "scope/" + esc(name) }
+func KeepingKey(home, keeper string) string { return KeepingPrefix + esc(home) + "/" + esc(keeper) }
 func RecordKey(id string, v int) string     { return fmt.Sprintf("record/%s/%06d", id, v) }
 func EnvelopeKey(id string, v int) string   { return fmt.Sprintf("envelope/%s/%06d", id, v) }
 func ScopeKeyKey(name string, e int) string { return fmt.Sprintf("scope-key/%s/%06d", esc(name), e) }
@@ -92,6 +94,7 @@ const SearchableKey = "searchable"
 const (
 	AuthorityPrefix        = "authority/"
 	AttributeCurrentPrefix = "attribute/"
+	KeepingPrefix          = "keeping/"
 	ScopeStatePrefix       = "scope/"
 	ScopeRetirementPrefix  = "scope-retired/" // of all scopes
 	RecordTimePrefix       = "record-time/"

@@ -44,6 +44,11 @@ const (
 	RecordVersions = "record:Versions" // ([]VersionName) []RecordVersion
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope
 
+	// Submitted by an admin or authority of a hospital, for its replicator.
+	ReplicaReport = "replica:Report" // (Keeping)
+	// Evaluated.
+	ReplicaReports = "replica:Reports" // () []Keeping
+
 	// Submitted by a clinical user or custodian of a hospital.
 	IndexPut = "index:Put" // (), transient: entries
 	// Evaluated. Values are padded base64, and empty for unknown labels.
@@ -69,6 +74,7 @@ const (
 	MaxRecordsPerCall  = 100       // ids in one Get, names in one Versions, targets in one Request
 	MaxEnvelope        = 256 << 10 // bytes of one wrapped key
 	MaxPayload         = 1 << 40   // bytes of one payload
+	MaxRefusals        = 20        // refused payloads named in one Keeping
 	MaxEntriesPerCall  = 4096      // index entries in one Put, labels in one Get
 	MaxKeysPerCall     = 256       // attribute keys in one PublishKeys, Keys or KeyVersions
 	MaxCertificates    = 100       // ids in one certificate:Get

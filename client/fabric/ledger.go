@@ -162,6 +162,25 @@ func (g *Gateway) Certificates(ctx context.Context, ids []ledger.CertificateID) 
 	return all, nil
 }
 
+// ReportKeeping puts on the ledger what the own hospital keeps of another's payloads, see
+// [ledger.ReplicaReport].
+func (g *Gateway) ReportKeeping(ctx context.Context, k ledger.Keeping) error {
+	if k.Newest == nil {
+		k.Newest = []ledger.Refusal{}
+	}
+	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
+		k.Keeper, k.Time = g.MSP(), s.time
+		w.putJSON(ledger.KeepingKey(k.Home, k.Keeper), k)
+		return w
+	}, ledger.ReplicaReport, k)
+	return err
+}
+
+// Keepings returns the last report of each hospital about each other.
+func (g *Gateway) Keepings(ctx context.Context) (all []ledger.Keeping, err error) {
+	return all, g.evaluate(ctx, &all, ledger.ReplicaReports)
+}
+
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {

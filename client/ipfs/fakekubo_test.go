@@ -99,9 +99,11 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "pin/add":
 		k.pin(w, r.Context(), q["arg"], q.Get("name"))
 	case "block/stat":
-		if k.stored(root) == nil {
+		if q.Get("offline") == "true" && k.stored(root) == nil {
 			refuse(w, "not found")
+			return
 		}
+		json.NewEncoder(w).Encode(map[string]any{"Key": root.String(), "Size": len(k.block(r.Context(), root))})
 	case "pin/rm":
 		k.unpin(w, root)
 	case "pin/update":

@@ -86,10 +86,14 @@ const maxRequests = 8
 //
 // Errors:
 //   - ledger.ErrInvalid if the address is not a multiaddress.
+//   - ledger.ErrInvalid if the token would go to another machine without TLS.
 func New(o Options) (*Store, error) {
 	addr, err := multiaddr.NewMultiaddr(o.API)
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
+	}
+	if err := checkToken(addr, o.Token); err != nil {
+		return nil, err
 	}
 	api, err := connect(addr, o.Token, newTransport())
 	if err != nil {

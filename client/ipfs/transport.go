@@ -3,10 +3,13 @@ package ipfs
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/ipfs/kubo/client/rpc"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 const (
@@ -14,9 +17,28 @@ const (
 	streamBuffer = 256 << 10
 )
 
-// connect makes a client of a node's RPC.
+// checkToken refuses to send a token in clear text to another machine.
+func checkToken(node multiaddr.Multiaddr, token string) error {
+	if token == "" {
+		return nil
+	}
+	for _, p := range node.Protocols() {
+		if p.Code == multiaddr.P_HTTPS || p.Code == multiaddr.P_TLS || p.Code == multiaddr.P_UNIX {
+			return nil
+		}
+	}
+	host := node[0].Value()
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return ledger.Errorf(ledger.ErrInvalid, "the token for %s would cross the network in clear text: reach the node through TLS and end its address in /https, or through a tunnel from 127.0.0.1", node)
+}
+
+// connect makes a client of a node's RPC. It follows no redirection, which could lead to
+// another machine.
 func connect(node multiaddr.Multiaddr, token string, t *http.Transport) (*rpc.HttpApi, error) {
-	api, err := rpc.NewApiWithClient(node, &http.Client{Transport: t})
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	api, err := rpc.NewApiWithClient(node, &http.Client{Transport: t, CheckRedirect: stay})
 	if err == nil && token != "" {
 		api.Headers.Set("Authorization", "Bearer "+token)
 	}

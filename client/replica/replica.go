@@ -8,40 +8,52 @@
 // Payloads that no node serves at the moment are tried again, less and less often, and do
 // not delay the others.
 //
+// # Other hospitals' payloads
+//
+// Each payload is fetched up to the size that its author stated on the ledger, and no
+// further. Each other hospital has a budget of bytes. Payloads beyond it are refused, and
+// so are those that are larger than stated, or that no node has served for long while
+// many others wait. The Replicator reports refusals, see [Config.Report]. A refused
+// payload of the budget is tried again when a Replicator starts with a larger one.
+//
+// Requests to the store are shared between hospitals: one that has many payloads, or
+// payloads that nobody serves, leaves room for a request of each other. A hospital with
+// 10,000 payloads that were never tried holds up the Feed until they have been.
+//
 // The package does not find out whether other hospitals hold a copy. It never reads a
-// payload, and could not open one.
+// payload, and could not open one. After a crash it may count a payload twice.
 package replica
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Feed hands the CIDs of the payloads that each transaction registered to handle,
-// oldest transaction first. The first call begins at the first block. Later calls go on
-// after the last transaction for which handle returned nil. A Feed bridges failures of
-// the connection. It ends when ctx ends or handle fails. In package client/fabric,
+// A Feed hands the payloads that each transaction registered to handle, oldest
+// transaction first. The first call begins at the first block. Later calls go on after
+// the last transaction for which handle returned nil. A Feed bridges failures of the
+// connection. It ends when ctx ends or handle fails. In package client/fabric,
 // Gateway.FollowRecords is one, over chaincode events, and FollowBlocks with Payloads
 // another, over blocks.
-type Feed func(ctx context.Context, handle func(ctx context.Context, cids []string) error) error
+type Feed func(ctx context.Context, handle func(ctx context.Context, payloads []ledger.Payload) error) error
 
 // A Pinner is the part of a payload store that the Replicator needs. Package client/ipfs
-// implements it.
+// implements it. It pins nothing that is larger than it was told.
 type Pinner interface {
-	Pin(ctx context.Context, cid string) error
+	// PinWithin pins a payload of at most limit bytes, and returns its size. It stops
+	// fetching a larger one, which is ErrInvalid.
+	PinWithin(ctx context.Context, cid string, limit int64) (size int64, err error)
 
-	// PinAll pins several payloads, which costs less than one by one, and soon gives up
-	// on payloads that do not arrive. It returns the pinned ones, and an error if some
-	// are missing.
-	PinAll(ctx context.Context, cids []string) (pinned []string, err error)
+	// PinAllWithin pins several payloads, each of at most its Size, which costs less than
+	// one by one, and soon gives up on payloads that do not arrive. It returns the pinned
+	// ones, and an error if some are missing or too large.
+	PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned []string, err error)
 }
 
 // A Memory keeps small items between runs. Package client/wallet implements it.
@@ -50,6 +62,9 @@ type Memory interface {
 	Load(name string) ([]byte, error)
 	Store(name string, data []byte) error
 }
+
+// DefaultBudget is the budget of each other hospital, in bytes.
+const DefaultBudget = 50 << 30
 
 // A Config configures a Replicator. Feed, Store and Memory are required.
 //
@@ -61,6 +76,15 @@ type Config struct {
 	Memory Memory       // keeps the queue between runs
 	Log    *slog.Logger // nil means silence
 
+	Own     string           // MSP of the own hospital, which has no budget
+	Budget  int64            // bytes for each other hospital; zero means DefaultBudget
+	Budgets map[string]int64 // bytes for single hospitals, instead of Budget
+
+	// Report publishes what is kept of another hospital's payloads and what is refused.
+	// It is called when a refusal is new, at most once a minute for each hospital. It may
+	// be nil.
+	Report func(ctx context.Context, k ledger.Keeping) error
+
 	Parallel   int           // requests to the store at a time; zero means 16: most wait for the network
 	PinTimeout time.Duration // for one request; zero means 30 min
 	Retry      time.Duration // first pause after a failure, doubled up to 64 times it; zero means 1 s
@@ -71,28 +95,46 @@ type Config struct {
 type Replicator struct {
 	c Config
 
-	mu       sync.Mutex
-	pending  []string         // the queue: payloads that are not pinned yet, oldest first
-	dirty    bool             // pending has changed since it was saved
-	due      time.Time        // when new payloads have lingered long enough
-	retries  map[string]retry // of payloads that failed
-	busy     map[string]bool  // a worker has asked the store for it
-	retrying atomic.Int32     // workers that try again what has failed
-	wake     chan struct{}    // there may be something to do
-	saving   sync.Mutex       // one save at a time, so that an older queue never replaces a newer one
+	mu      sync.Mutex
+	pending []*entry // the queue: payloads that are not pinned yet, oldest first
+	known   map[ledger.Payload]*entry
+	members map[string]*member // by MSP; payloads of old ledgers have none
+	dirty   bool               // the state has changed since it was saved
+	due     time.Time          // when new payloads have lingered long enough
+	pinned  time.Time          // when the store last pinned a payload
+	wake    chan struct{}      // there may be something to do
+	saving  sync.Mutex         // one save at a time, so that an older queue never replaces a newer one
 }
 
-type retry struct {
-	pause time.Duration
-	next  time.Time
+// An entry is a payload in the queue.
+type entry struct {
+	ledger.Payload
+	busy   bool          // the store has been asked for it
+	pause  time.Duration // after the last failure; zero if it was not tried yet
+	next   time.Time     // when it is due again
+	failed time.Time     // for the first time
 }
 
-// pendingName is the item of the Memory that holds the queue, a JSON array of CIDs.
-const pendingName = "replica/pending"
+// A member is what the Replicator knows of a hospital.
+type member struct {
+	Used    int64            `json:"used"` // bytes that are pinned
+	Refused []ledger.Refusal `json:"refused,omitempty"`
+	More    int              `json:"more,omitempty"`  // refused beyond those
+	Bytes   int64            `json:"bytes,omitempty"` // of all that are refused
+
+	reserved          int64 // bytes of requests that run
+	running, retrying int   // requests
+	changed           bool  // a refusal has not been reported yet
+	reported          time.Time
+}
 
 const (
-	maxWaiting = 256 // new payloads in the queue; then the Feed has to wait
-	maxBatch   = 100 // payloads in one request
+	maxWaiting = 10000 // payloads of a member that were never tried; then the Feed has to wait
+	maxFailed  = 10000 // payloads of a member that failed; then the oldest are given up
+	maxRefused = 10000 // refused payloads of a member that are remembered by name
+	maxBatch   = 100   // payloads in one request
+
+	reportPause = time.Minute
 )
 
 // New returns a Replicator that begins with the saved queue.
@@ -119,17 +161,14 @@ func New(c Config) (*Replicator, error) {
 	if c.Linger <= 0 {
 		c.Linger = 250 * time.Millisecond
 	}
-	r := &Replicator{c: c, retries: make(map[string]retry), busy: make(map[string]bool), wake: make(chan struct{}, 1)}
-	data, err := c.Memory.Load(pendingName)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
-		return r, nil
-	case err != nil:
+	if c.Budget <= 0 {
+		c.Budget = DefaultBudget
+	}
+	r := &Replicator{c: c, known: make(map[ledger.Payload]*entry), members: make(map[string]*member), wake: make(chan struct{}, 1)}
+	if err := r.load(); err != nil {
 		return nil, fmt.Errorf("new replicator: %w", err)
 	}
-	if err := json.Unmarshal(data, &r.pending); err != nil {
-		return nil, ledger.Errorf(ledger.ErrInvalid, "new replicator: item %s is damaged: %v", pendingName, err)
-	}
+	r.reconsider()
 	return r, nil
 }
 
@@ -155,9 +194,8 @@ func (r *Replicator) Run(ctx context.Context) error {
 			cancel(err)
 		}
 	})
-	for range r.c.Parallel {
-		group.Go(func() { r.work(ctx) })
-	}
+	group.Go(func() { r.work(ctx) })
+	group.Go(func() { r.keepReporting(ctx) })
 	group.Wait()
 	err := context.Cause(ctx)
 	if caller.Err() != nil && errors.Is(err, context.Cause(caller)) {
@@ -166,44 +204,6 @@ func (r *Replicator) Run(ctx context.Context) error {
 	err = errors.Join(err, r.save())
 	r.c.Log.Info("replicator stopped", "pending", len(r.pending))
 	return err
-}
-
-// keepSaving saves the queue every second if it has changed. After a crash, the payloads
-// of the last second are pinned again, which does no harm.
-func (r *Replicator) keepSaving(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := r.save(); err != nil {
-				return err
-			}
-			r.signal() // a retry may be due
-		}
-	}
-}
-
-func (r *Replicator) save() error {
-	r.saving.Lock()
-	defer r.saving.Unlock()
-	r.mu.Lock()
-	if !r.dirty {
-		r.mu.Unlock()
-		return nil
-	}
-	data, err := json.Marshal(r.pending)
-	r.dirty = false
-	r.mu.Unlock()
-	if err == nil {
-		err = r.c.Memory.Store(pendingName, data)
-	}
-	if err != nil {
-		return fmt.Errorf("save pending payloads: %w", err)
-	}
-	return nil
 }
 
 func (r *Replicator) signal() {

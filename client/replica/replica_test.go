@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,21 +21,29 @@ import (
 // what was handled.
 type chain struct {
 	mu   sync.Mutex
-	txs  [][]string
+	txs  [][]ledger.Payload
 	next int
 }
 
 func (c *chain) add(cids ...string) {
+	var payloads []ledger.Payload
+	for _, cid := range cids {
+		payloads = append(payloads, ledger.Payload{CID: cid, Size: 1, Home: "HospitalA"})
+	}
+	c.register(payloads...)
+}
+
+func (c *chain) register(payloads ...ledger.Payload) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.txs = append(c.txs, cids)
+	c.txs = append(c.txs, payloads)
 }
 
 // feed is a Feed.
-func (c *chain) feed(ctx context.Context, handle func(context.Context, []string) error) error {
+func (c *chain) feed(ctx context.Context, handle func(context.Context, []ledger.Payload) error) error {
 	for {
 		c.mu.Lock()
-		var cids []string
+		var cids []ledger.Payload
 		there := c.next < len(c.txs)
 		if there {
 			cids = c.txs[c.next]
@@ -60,6 +69,7 @@ type store struct {
 	mu      sync.Mutex
 	pinned  map[string]int
 	missing map[string]bool
+	sizes   map[string]int64 // of those that have more than one byte
 
 	together int // most that were pinned at once
 	alone    int // requests for one
@@ -73,12 +83,17 @@ func newStore(missing ...string) *store {
 	return s
 }
 
-func (s *store) Pin(_ context.Context, cid string) error {
+func (s *store) PinWithin(_ context.Context, cid string, limit int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alone++
-	return s.pin(cid)
+	if is := s.size(cid); is > limit {
+		return 0, ledger.ErrInvalid
+	}
+	return s.size(cid), s.pin(cid)
 }
+
+func (s *store) size(cid string) int64 { return max(s.sizes[cid], 1) }
 
 func (s *store) pin(cid string) error {
 	if s.missing[cid] {
@@ -88,15 +103,17 @@ func (s *store) pin(cid string) error {
 	return nil
 }
 
-func (s *store) PinAll(_ context.Context, cids []string) (pinned []string, err error) {
+func (s *store) PinAllWithin(_ context.Context, payloads []ledger.Payload) (pinned []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.together = max(s.together, len(cids))
-	for _, cid := range cids {
-		if perr := s.pin(cid); perr != nil {
+	s.together = max(s.together, len(payloads))
+	for _, p := range payloads {
+		if s.size(p.CID) > p.Size {
+			err = ledger.ErrInvalid
+		} else if perr := s.pin(p.CID); perr != nil {
 			err = perr
 		} else {
-			pinned = append(pinned, cid)
+			pinned = append(pinned, p.CID)
 		}
 	}
 	return pinned, err
@@ -140,6 +157,21 @@ func (m *memory) Store(name string, data []byte) error {
 	return m.fail
 }
 
+// pending gives the CIDs in the saved queue.
+func (m *memory) pending(t *testing.T) (cids []string) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var s state
+	if err := json.Unmarshal(m.items[stateName], &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.Pending {
+		cids = append(cids, p.CID)
+	}
+	return cids
+}
+
 // start runs a replicator until the returned function stops it.
 func start(t *testing.T, c *chain, s Pinner, m *memory) (stop func() error) {
 	t.Helper()
@@ -173,7 +205,7 @@ func TestFollowsAndResumes(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(m.items[pendingName]); got != "[]" {
+	if got := m.pending(t); len(got) != 0 {
 		t.Fatalf("saved as pending: %s", got)
 	}
 	c.add("e")
@@ -185,17 +217,18 @@ func TestFollowsAndResumes(t *testing.T) {
 }
 
 func TestUnreachablePayloadHoldsUpNobody(t *testing.T) {
+	const some = 256
 	c, s, m := &chain{}, newStore("gone"), &memory{}
 	var company []string
 	for i := range 20 {
 		company = append(company, fmt.Sprintf("q%d", i))
 	}
 	c.add(append(company[:10:10], append([]string{"gone"}, company[10:]...)...)...)
-	for i := range maxWaiting - 10 {
+	for i := range some - 10 {
 		c.add(fmt.Sprintf("p%d", i))
 	}
 	stop := start(t, c, s, m)
-	waitFor(t, "the others", func() bool { return len(s.has()) == maxWaiting+10 })
+	waitFor(t, "the others", func() bool { return len(s.has()) == some+10 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +251,11 @@ type slowStore struct {
 	asked, late atomic.Int32 // requests, and those made after their context had ended
 }
 
-func (s *slowStore) Pin(ctx context.Context, _ string) error {
+func (s *slowStore) PinWithin(ctx context.Context, _ string, _ int64) (int64, error) {
+	return 0, s.pin(ctx)
+}
+
+func (s *slowStore) pin(ctx context.Context) error {
 	s.asked.Add(1)
 	if ctx.Err() != nil && s.late.Add(1) > 1000 {
 		return nil // a replicator that does not stop by itself is let go
@@ -227,8 +264,8 @@ func (s *slowStore) Pin(ctx context.Context, _ string) error {
 	return ctx.Err()
 }
 
-func (s *slowStore) PinAll(ctx context.Context, cids []string) ([]string, error) {
-	return nil, s.Pin(ctx, cids[0])
+func (s *slowStore) PinAllWithin(ctx context.Context, _ []ledger.Payload) ([]string, error) {
+	return nil, s.pin(ctx)
 }
 
 // TestStopWhileFetching: a replicator stops at once while payloads are on their way, and
@@ -257,8 +294,8 @@ func TestStopWhileFetching(t *testing.T) {
 				if late := s.late.Load(); late > 0 {
 					t.Errorf("the store was asked %d times after the replicator was told to stop", late)
 				}
-				if got, want := string(m.items[pendingName]), `"`+strings.Join(cids, `","`)+`"`; got != "["+want+"]" {
-					t.Errorf("saved as pending: %s, want [%s]", got, want)
+				if got := m.pending(t); !slices.Equal(got, cids) {
+					t.Errorf("saved as pending: %s, want %s", got, cids)
 				}
 			})
 		})
@@ -276,7 +313,7 @@ func TestKilled(t *testing.T) {
 	handled := c.next
 	c.mu.Unlock()
 	m.mu.Lock()
-	left := m.items[pendingName]
+	left := m.items[stateName]
 	m.mu.Unlock()
 	if handled == 1 && !strings.Contains(string(left), "gone") {
 		t.Fatalf("the transaction counts as handled, and on disk is only %s", left)
@@ -289,7 +326,7 @@ func TestKilled(t *testing.T) {
 func TestFeedFails(t *testing.T) {
 	broken := errors.New("broken")
 	r, err := New(Config{Store: newStore(), Memory: &memory{},
-		Feed: func(context.Context, func(context.Context, []string) error) error { return broken }})
+		Feed: func(context.Context, func(context.Context, []ledger.Payload) error) error { return broken }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +339,7 @@ func TestFeedFails(t *testing.T) {
 // time is what ended.
 func TestFeedGivesUp(t *testing.T) {
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-		r, err := New(Config{Store: newStore(), Memory: &memory{}, Feed: func(context.Context, func(context.Context, []string) error) error { return end }})
+		r, err := New(Config{Store: newStore(), Memory: &memory{}, Feed: func(context.Context, func(context.Context, []ledger.Payload) error) error { return end }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,6 +444,105 @@ func TestNodeAway(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestFairness: a member whose payloads nobody serves takes no request from the others,
+// even if it has more than there are requests.
+func TestFairness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, m := &chain{}, &memory{}
+		s := &stuckStore{store: newStore()}
+		r, err := New(Config{Feed: c.feed, Store: s, Memory: m, Own: "HospitalB", Parallel: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		c.register(ledger.Payload{CID: "c", Size: 1, Home: "HospitalC"}, ledger.Payload{CID: "own", Size: 1, Home: "HospitalB"})
+		time.Sleep(time.Second)
+		for i := range 3000 {
+			c.register(ledger.Payload{CID: fmt.Sprint("stuck", i), Size: 1, Home: "HospitalA"})
+		}
+		time.Sleep(10 * time.Second)
+		for i := range 3 {
+			c.register(ledger.Payload{CID: fmt.Sprint("c", i), Size: 1, Home: "HospitalC"})
+			c.register(ledger.Payload{CID: fmt.Sprint("own", i), Size: 1, Home: "HospitalB"})
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := s.has(); len(got) != 8 {
+			t.Errorf("pinned beside the stuck ones: %v", got)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A stuckStore never answers for payloads with such a name.
+type stuckStore struct{ *store }
+
+func (s *stuckStore) PinWithin(ctx context.Context, cid string, limit int64) (int64, error) {
+	if strings.HasPrefix(cid, "stuck") {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return s.store.PinWithin(ctx, cid, limit)
+}
+
+func (s *stuckStore) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]string, error) {
+	if strings.HasPrefix(payloads[0].CID, "stuck") {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.store.PinAllWithin(ctx, payloads)
+}
+
+// TestBudget: nothing beyond a member's budget is pinned, the own payloads have none, and
+// refusals are reported. A larger budget brings them back.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s, m := &chain{}, newStore(), &memory{}
+		s.sizes = map[string]int64{"lie": 50}
+		c.register(ledger.Payload{CID: "own", Size: 1000, Home: "HospitalB"})
+		c.register(ledger.Payload{CID: "a60", Size: 60, Home: "HospitalA"}, ledger.Payload{CID: "a50", Size: 50, Home: "HospitalA"},
+			ledger.Payload{CID: "lie", Size: 1, Home: "HospitalA"}, ledger.Payload{CID: "a30", Size: 30, Home: "HospitalA"})
+		c.register(ledger.Payload{CID: "old"}) // from a ledger without sizes
+		c.register(ledger.Payload{CID: "c100", Size: 100, Home: "HospitalC"}, ledger.Payload{CID: "c1", Size: 1, Home: "HospitalC"})
+		var reports []ledger.Keeping
+		run := func(budget int64) {
+			t.Helper()
+			r, err := New(Config{Feed: c.feed, Store: s, Memory: m, Own: "HospitalB", Budget: budget, Budgets: map[string]int64{"HospitalC": 101},
+				Report: func(_ context.Context, k ledger.Keeping) error { reports = append(reports, k); return nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- r.Run(ctx) }()
+			time.Sleep(3 * time.Minute)
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		run(100)
+		if got, want := s.has(), []string{"a30", "a60", "c1", "c100", "old", "own"}; !slices.Equal(got, want) {
+			t.Errorf("pinned %v, want %v", got, want)
+		}
+		last := reports[len(reports)-1]
+		if last.Home != "HospitalA" || last.Kept != 90 || last.Budget != 100 || last.Refused != 2 || last.RefusedBytes != 51 ||
+			!slices.Contains(last.Newest, ledger.Refusal{CID: "a50", Size: 50, Reason: ledger.RefusedBudget}) ||
+			!slices.Contains(last.Newest, ledger.Refusal{CID: "lie", Size: 1, Reason: ledger.RefusedSize}) {
+			t.Errorf("reported %+v", reports)
+		}
+		run(200)
+		if last := reports[len(reports)-1]; !slices.Contains(s.has(), "a50") || slices.Contains(s.has(), "lie") || last.Refused != 1 || last.Kept < 90 {
+			t.Errorf("with a larger budget pinned %v, reported %+v", s.has(), last)
 		}
 	})
 }

@@ -16,6 +16,7 @@ type Contents struct {
 	Authorities []ledger.Authority
 	Scopes      []ledger.Scope // each is an epoch that began
 	Retirements []ledger.Retirement
+	Keepings    []ledger.Keeping
 	Entries     []Entry
 
 	Certificates [][]byte `json:",omitempty"` // DER, of people and services that sign
@@ -74,6 +75,9 @@ func (c *Contents) read(key string, value []byte) bool {
 		return ok && add(&c.Retirements, r, key, ledger.ScopeRetiredKey(r.Scope, r.MSP))
 	case "certificate":
 		return add(&c.Certificates, value, key, ledger.CertificateKey(ledger.IDOfCertificate(value)))
+	case "keeping":
+		k, ok := decode[ledger.Keeping](value)
+		return ok && add(&c.Keepings, k, key, ledger.KeepingKey(k.Home, k.Keeper))
 	case "i":
 		return len(value) == ledger.EntryValueSize && add(&c.Entries, Entry{key, value}, key, key)
 	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable":

@@ -36,7 +36,7 @@ func (a *app) exportCommand() *cobra.Command {
 	var (
 		r                 client.ExportRequest
 		envelope, payload string
-		proof             string
+		proof, maxSize    string
 		force             bool
 	)
 	cmd := &cobra.Command{
@@ -67,11 +67,15 @@ docs/verify.md has the commands.
 			if r.Purpose, err = purpose(r.Purpose); err != nil {
 				return err
 			}
+			size, ok := parseSize(maxSize)
+			r.MaxSize = size
 			switch {
 			case envelope == "" || payload == "":
 				return usagef("name both new files, with --envelope and with --payload")
 			case envelope == payload:
 				return usagef("the envelope and the payload need a file each")
+			case maxSize != "" && !ok:
+				return words.WithHint(usagef("--max-size: %q is not a size", maxSize), "write sizes as in 500MiB or 50GiB")
 			case r.Version < 0:
 				return usagef("--version must be at least 1")
 			}
@@ -82,6 +86,7 @@ docs/verify.md has the commands.
 	fs.StringVar(&envelope, "envelope", "", "write the envelope to this new `file` (required)")
 	fs.StringVar(&payload, "payload", "", "write the payload to this new `file` (required)")
 	fs.StringVar(&proof, "proof", "", "write the proof of the author to files in this new `directory`")
+	fs.StringVar(&maxSize, "max-size", "", "refuse a payload that is larger than this `size` (default 16GiB)")
 	fs.BoolVar(&force, "force", false, "replace the files if they exist")
 	fs.StringVar(&r.Purpose, "purpose", "PATRQT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
 	a.addAt(fs)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,23 +13,35 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/replica"
 	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) replicateCommand() *cobra.Command {
 	var parallel int
+	var budgets []string
 	cmd := &cobra.Command{
 		Use:   "replicate",
 		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
 		Long: `Replicate follows the ledger and pins the ciphertext of every record on your hospital's IPFS node, so
 that records survive the failure of any one hospital. It starts at the first block, runs until it is
-stopped, and continues there when it is started again. One replicator is enough for a hospital.`,
+stopped, and continues there when it is started again. One replicator is enough for a hospital.
+
+Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. What goes beyond
+it is refused, and so is a ciphertext that is larger than the ledger says. Refusals are put on the ledger,
+where the other hospital sees them: see 'chartseal replicate status'. After a restart with a larger
+budget, refused records are tried again.`,
+		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB`,
 		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if parallel < 1 {
 				return usagef("--parallel must be at least 1")
+			}
+			all, single, err := parseBudgets(budgets)
+			if err != nil {
+				return err
 			}
 			return a.withSession(func(s *session.Session) error {
 				if s.Blobs == nil {
@@ -36,16 +50,11 @@ stopped, and continues there when it is started again. One replicator is enough 
 				log := a.log()
 				r, err := replica.New(replica.Config{
 					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
-					Feed: func(ctx context.Context, handle func(context.Context, []string) error) error {
+					Own: s.User.Profile.MSP, Budget: all, Budgets: single, Report: s.Ledger.ReportKeeping,
+					Feed: func(ctx context.Context, handle func(context.Context, []ledger.Payload) error) error {
 						return s.Ledger.FollowRecords(ctx, fabric.Following[[]ledger.Payload]{
 							Checkpoint: fabric.CheckpointFile(filepath.Join(s.User.Dir(), "state", "replica", "followed")),
-							Handle: func(ctx context.Context, payloads []ledger.Payload) error {
-								cids := make([]string, len(payloads))
-								for i, p := range payloads {
-									cids[i] = p.CID
-								}
-								return handle(ctx, cids)
-							},
+							Handle:     handle,
 							Interrupted: func(err error, wait time.Duration) {
 								log.Warn("ledger lost, trying again", "error", fmt.Sprint(err), "pause", wait.String())
 							},
@@ -60,5 +69,82 @@ stopped, and continues there when it is started again. One replicator is enough 
 		}),
 	}
 	cmd.Flags().IntVar(&parallel, "parallel", 16, "fetch this many records at a time")
+	cmd.Flags().StringArrayVar(&budgets, "budget", nil, "keep this many bytes for each other hospital, as in `SIZE` or MSPID=SIZE (repeatable, default 50GiB)")
+	cmd.AddCommand(a.replicateStatusCommand())
 	return cmd
+}
+
+func (a *app) replicateStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "List what hospitals refuse to keep for each other",
+		Long: `Status lists what hospitals have put on the ledger about copies that they refuse: whose records they
+are, how many, and why. A hospital that has refused nothing of another says nothing about it.`,
+		Args: takes(0, 0, ""),
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			return a.withLedger(func(s *session.Session) error {
+				all, err := s.Ledger.Keepings(ctx)
+				if err != nil {
+					return err
+				}
+				return a.printKeepings(all)
+			})
+		}),
+	}
+}
+
+func (a *app) printKeepings(all []ledger.Keeping) error {
+	if a.global.json {
+		if all == nil {
+			all = []ledger.Keeping{}
+		}
+		return a.printJSON(all)
+	}
+	if len(all) == 0 {
+		a.note("no hospital has refused a copy")
+		return nil
+	}
+	t := newTable("TIME", "KEEPER", "HOME", "KEPT", "BUDGET", "REFUSED", "SIZE", "LAST CID", "REASON")
+	for _, k := range all {
+		last := ledger.Refusal{CID: "-", Reason: "-"}
+		if n := len(k.Newest); n > 0 {
+			last = k.Newest[n-1]
+		}
+		t.row(shortTime(k.Time), k.Keeper, k.Home, bytesText(k.Kept), bytesText(k.Budget), strconv.Itoa(k.Refused),
+			bytesText(k.RefusedBytes), last.CID, last.Reason)
+	}
+	return a.printTable(t)
+}
+
+// parseBudgets reads budgets, each SIZE for all hospitals or MSPID=SIZE for one.
+func parseBudgets(texts []string) (all int64, single map[string]int64, err error) {
+	single = make(map[string]int64)
+	for _, text := range texts {
+		msp, size, one := strings.Cut(text, "=")
+		if !one {
+			msp, size = "", text
+		}
+		n, ok := parseSize(size)
+		if !ok {
+			return 0, nil, words.WithHint(usagef("--budget: %q is not a size", text), "write sizes as in 500MiB, 50GiB or HospitalB=1TiB")
+		}
+		if one {
+			single[msp] = n
+		} else {
+			all = n
+		}
+	}
+	return all, single, nil
+}
+
+// parseSize reads a number of bytes with a binary unit, such as 50GiB.
+func parseSize(text string) (int64, bool) {
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if number, ok := strings.CutSuffix(text, unit); ok {
+			n, err := strconv.ParseInt(number, 10, 32)
+			return n << (10 * (i + 1)), err == nil && n >= 0
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(text, "B"), 10, 64)
+	return n, err == nil && n >= 0
 }
