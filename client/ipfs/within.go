@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
@@ -32,21 +31,24 @@ func (s *Store) PinWithin(ctx context.Context, id string, limit int64) (int64, e
 	return size, s.Pin(ctx, id)
 }
 
-// PinAllWithin implements replica.Pinner. It gives up on payloads of which nothing has
-// come for 5 s.
+// PinAllWithin implements replica.Pinner. It soon gives up on payloads that do not
+// come.
 //
 // Errors: those of [Store.PinWithin].
 func (s *Store) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]string, error) {
 	var mu sync.Mutex
 	var within []string
 	var errs []error
-	var group errgroup.Group
-	group.SetLimit(maxAtOnce)
+	slots := make(chan struct{}, maxAtOnce)
+	var group sync.WaitGroup
 	for _, p := range payloads {
-		group.Go(func() error {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
 			c, err := parse(p.CID)
 			if err == nil {
-				mctx, cancel := context.WithTimeout(ctx, s.groupIdle)
+				// A large payload has a second for each MiB.
+				mctx, cancel := context.WithTimeout(ctx, s.groupIdle+time.Duration(p.Size>>20)*time.Second)
 				_, err = s.measure(mctx, c, p.Size)
 				cancel()
 			}
@@ -57,7 +59,6 @@ func (s *Store) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]
 			} else {
 				within = append(within, p.CID)
 			}
-			return nil
 		})
 	}
 	group.Wait()
@@ -86,17 +87,38 @@ func (s *Store) measure(ctx context.Context, root cid.Cid, limit int64) (int64, 
 	if top.size() > limit {
 		return 0, tooLarge(root, limit)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(maxRequests)
-	if err := s.measureUnder(ctx, group, top, 0); err != nil {
-		group.Go(func() error { return err })
+	m := &measuring{slots: make(chan struct{}, maxRequests)}
+	m.ctx, m.cancel = context.WithCancelCause(ctx)
+	defer m.cancel(nil)
+	if err := s.measureUnder(m, top, 0); err != nil {
+		m.cancel(err)
 	}
-	return top.size(), group.Wait()
+	m.leaves.Wait()
+	return top.size(), context.Cause(m.ctx)
 }
 
-// measureUnder walks the nodes below n, and asks for the leaves in the group. Each child
+// A measuring asks for leaves at once. The first error ends its ctx.
+type measuring struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	slots  chan struct{}
+	leaves sync.WaitGroup
+}
+
+// add asks for a leaf, once there is a slot.
+func (m *measuring) add(ask func() error) {
+	m.slots <- struct{}{}
+	m.leaves.Go(func() {
+		defer func() { <-m.slots }()
+		if err := ask(); err != nil {
+			m.cancel(err)
+		}
+	})
+}
+
+// measureUnder walks the nodes below n, and asks for the leaves. Each child
 // holds at least one byte of its parent, so the walk is not longer than the payload.
-func (s *Store) measureUnder(ctx context.Context, group *errgroup.Group, n *inner, depth int) error {
+func (s *Store) measureUnder(m *measuring, n *inner, depth int) error {
 	if depth == maxDepth {
 		return ledger.Errorf(ledger.ErrInvalid, "payload %s is not a file: its tree is too deep", n.cid)
 	}
@@ -104,12 +126,12 @@ func (s *Store) measureUnder(ctx context.Context, group *errgroup.Group, n *inne
 	for i, c := range n.children {
 		want := n.ends[i] - start
 		start = n.ends[i]
-		if err := ctx.Err(); err != nil {
+		if err := m.ctx.Err(); err != nil {
 			return err
 		}
 		if c.Type() == cid.Raw {
-			group.Go(func() error {
-				size, err := s.blockSize(ctx, c)
+			m.add(func() error {
+				size, err := s.blockSize(m.ctx, c)
 				if err == nil && size != want {
 					err = ledger.WithKind(wrongSize(c, size, want), ledger.ErrInvalid)
 				}
@@ -117,14 +139,14 @@ func (s *Store) measureUnder(ctx context.Context, group *errgroup.Group, n *inne
 			})
 			continue
 		}
-		child, err := s.innerBlock(ctx, c)
+		child, err := s.innerBlock(m.ctx, c)
 		if err != nil {
 			return err
 		}
 		if child.size() != want {
 			return ledger.WithKind(wrongSize(c, child.size(), want), ledger.ErrInvalid)
 		}
-		if err := s.measureUnder(ctx, group, child, depth+1); err != nil {
+		if err := s.measureUnder(m, child, depth+1); err != nil {
 			return err
 		}
 	}

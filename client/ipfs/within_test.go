@@ -1,0 +1,90 @@
+package ipfs
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// TestPinWithin: a payload is pinned up to its stated size, and nothing of a larger one
+// stays pinned.
+func TestPinWithin(t *testing.T) {
+	k, s := newStore(t)
+	for _, n := range []int{1, 1000, leafSize, leafSize + 1, 3*leafSize + 7} {
+		id, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte{byte(n)}, n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unpin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		before := len(k.pins)
+		if _, err := s.PinWithin(t.Context(), id, int64(n-1)); !errors.Is(err, ledger.ErrInvalid) || len(k.pins) != before {
+			t.Errorf("%d bytes, of which one too many: %v", n, err)
+		}
+		if size, err := s.PinWithin(t.Context(), id, int64(n)); err != nil || size != int64(n) || len(k.pins) != before+1 {
+			t.Errorf("%d bytes: %d, %v", n, size, err)
+		}
+	}
+	if _, err := s.PinWithin(t.Context(), "x", 1); !errors.Is(err, ledger.ErrInvalid) {
+		t.Errorf("no CID: %v", err)
+	}
+}
+
+// TestPinWithinALie: a leaf that is larger than its parent claims is refused before the
+// payload is pinned.
+func TestPinWithinALie(t *testing.T) {
+	k, s := newStore(t)
+	id, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte("lie"), leafSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unpin(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	root, err := cid.Decode(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := k.leaves(root)[2]
+	k.mu.Lock()
+	k.blocks[last] = append(k.blocks[last], 0)
+	k.mu.Unlock()
+	if _, err := s.PinWithin(t.Context(), id, 1<<40); !errors.Is(err, ledger.ErrInvalid) || len(k.pins) != 0 {
+		t.Errorf("%v, %d pins", err, len(k.pins))
+	}
+}
+
+// TestPinAllWithin: the payloads that are not larger than stated are pinned together.
+func TestPinAllWithin(t *testing.T) {
+	k, s := newStore(t)
+	var all []ledger.Payload
+	var want []string
+	for i := range 20 {
+		id, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte{byte(i)}, 100)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unpin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		size := int64(100)
+		if i%4 == 0 {
+			size = 99
+		} else {
+			want = append(want, id)
+		}
+		all = append(all, ledger.Payload{CID: id, Size: size})
+	}
+	before := k.pinAdds
+	pinned, err := s.PinAllWithin(t.Context(), all)
+	slices.Sort(pinned)
+	if slices.Sort(want); !slices.Equal(pinned, want) || !errors.Is(err, ledger.ErrInvalid) || k.pinAdds != before+1 {
+		t.Errorf("pinned %d of %d with %d pins, %v", len(pinned), len(want), k.pinAdds-before, err)
+	}
+}
