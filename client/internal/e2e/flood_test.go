@@ -69,7 +69,7 @@ func TestReplicationFlood(t *testing.T) {
 
 	began := time.Now()
 	for _, who := range []string{doctorB, nurseC, doctorA} {
-		row := seal(t, who, write(t, "true.txt", random(3000)), "--policy", twoDoctors)[0]
+		row := seal(t, who, write(t, "true.txt", random(3000)), "--policy", twoDoctors, "--index", "none")[0]
 		for _, hospital := range members[:3] {
 			awaitPinned(t, row.CID, hospital)
 		}
