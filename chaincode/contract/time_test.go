@@ -32,7 +32,7 @@ func TestFalseTimes(t *testing.T) {
 		ledger.AccessRequest:      {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
 	}
 	reads := []string{getMetadata}
-	for _, contract := range []interface{ GetEvaluateTransactions() []string }{&Record{}, &Authority{}, &Scope{}, &Certificate{}, &Index{}, &Audit{}} {
+	for _, contract := range []interface{ GetEvaluateTransactions() []string }{&Record{}, &Authority{}, &Scope{}, &Certificate{}, &Replica{}, &Index{}, &Audit{}} {
 		reads = append(reads, contract.GetEvaluateTransactions()...)
 	}
 	if len(calls)+len(reads) != len(arity) {

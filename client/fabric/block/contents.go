@@ -16,7 +16,7 @@ type Contents struct {
 	Authorities []ledger.Authority
 	Scopes      []ledger.Scope // each is an epoch that began
 	Retirements []ledger.Retirement
-	Keepings    []ledger.Keeping
+	Keepings    []ledger.Keeping `json:",omitempty"`
 	Entries     []Entry
 
 	Certificates [][]byte `json:",omitempty"` // DER, of people and services that sign
