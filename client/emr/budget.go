@@ -35,7 +35,7 @@ type budget struct {
 	stopped error // the first one that stop gave
 }
 
-func newBudget(stop func() error) *budget { return &budget{left: baseWork, stop: stop} }
+func newBudget(stop func() error, base int) *budget { return &budget{left: int64(base), stop: stop} }
 
 func (w *budget) spend(units int) { w.left -= int64(units) }
 

@@ -53,11 +53,14 @@ import (
 // Errors:
 //   - the error of r, if r fails.
 //   - the error of ctx, once it has ended.
-func Extract(ctx context.Context, r io.Reader) (Document, error) { return extract(ctx, formats, r) }
+func Extract(ctx context.Context, r io.Reader) (Document, error) {
+	return extract(ctx, formats, baseWork, r)
+}
 
-// extract reads a record by the first of a table's candidates that does not decline it.
-func extract(ctx context.Context, table []format, r io.Reader) (Document, error) {
-	work := newBudget(ctx.Err)
+// extract reads a record by the first of a table's candidates that does not decline it. Base
+// is the work that it may cost beside that for its bytes.
+func extract(ctx context.Context, table []format, base int, r io.Reader) (Document, error) {
+	work := newBudget(ctx.Err, base)
 	raw := newInput(r, work)
 	raw.source.gain = workPerByte
 	text := raw

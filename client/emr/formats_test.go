@@ -44,7 +44,7 @@ func TestFormatCanBeAdded(t *testing.T) {
 		"ECG1\nno\n2019-03-14":      "text text/plain\ndate 2019-03-14\ntitle ECG1\n", // declined: the text reader sees all of it
 		"ECG of 2019-03-14":         "text text/plain\ndate 2019-03-14\ntitle ECG of 2019-03-14\n",
 	} {
-		doc, err := extract(t.Context(), table, strings.NewReader(in))
+		doc, err := extract(t.Context(), table, baseWork, strings.NewReader(in))
 		if err != nil || show(doc) != want {
 			t.Errorf("%q: %v\n%s\nwant\n%s", in, err, show(doc), want)
 		}
@@ -54,7 +54,7 @@ func TestFormatCanBeAdded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if doc, err := extract(t.Context(), table, strings.NewReader(in)); err != nil || show(doc) != show(want) {
+		if doc, err := extract(t.Context(), table, baseWork, strings.NewReader(in)); err != nil || show(doc) != show(want) {
 			t.Errorf("%.20q: %v\n%s\nwant\n%s", in, err, show(doc), show(want))
 		}
 	}
@@ -65,7 +65,7 @@ func TestFormatHasALimit(t *testing.T) {
 	short := ecg
 	short.limit = 1 << 20
 	in := "ECG1\n1\n2019-03-14\n" + strings.Repeat("x", 2<<20)
-	doc, err := extract(t.Context(), []format{short}, strings.NewReader(in))
+	doc, err := extract(t.Context(), []format{short}, baseWork, strings.NewReader(in))
 	if want := "ecg application/x-ecg\npatient |1\ndate 2019-03-14\nwarning only the first 1 MiB were read for the index\n"; err != nil || show(doc) != want {
 		t.Errorf("%v\n%s", err, show(doc))
 	}
@@ -95,7 +95,7 @@ func TestXMLFormatCanBeAdded(t *testing.T) {
 		"<a/>":                       "xml text/xml\n",
 		cda:                          "ccda text/xml\n" + cdaFacts,
 	} {
-		if doc, err := extract(t.Context(), table, strings.NewReader(in)); err != nil || show(doc) != want {
+		if doc, err := extract(t.Context(), table, baseWork, strings.NewReader(in)); err != nil || show(doc) != want {
 			t.Errorf("%.20q: %v\n%s\nwant\n%s", in, err, show(doc), want)
 		}
 	}
@@ -113,7 +113,7 @@ func TestFormatsAreComplete(t *testing.T) {
 			t.Errorf("%s recognises nothing at all as its own", f.name)
 		}
 	}
-	work := newBudget(t.Context().Err)
+	work := newBudget(t.Context().Err, baseWork)
 	last := formats[len(formats)-1]
 	if last.recognise(nil) != anyBytes || errors.Is(last.read(newInput(strings.NewReader(""), work), newBuilder("", "", work)), errDeclined) {
 		t.Errorf("%s does not take every record", last.name)

@@ -78,11 +78,11 @@ func processorTime(t *testing.T) time.Duration {
 // Counted work stops extraction, and says so.
 func TestBudget(t *testing.T) {
 	for _, name := range []string{"PDF object streams of keys", "XML attributes", "JSON objects"} {
-		one, err := Extract(t.Context(), hostile[name](64<<20))
+		one, err := extract(t.Context(), formats, budgetSize*3/2, hostile[name](budgetSize))
 		if err != nil || len(one.Incomplete) == 0 || len(one.Warnings) == 0 {
 			t.Errorf("%s: %v, %q, %q", name, err, one.Incomplete, one.Warnings)
 		}
-		two, err := Extract(t.Context(), hostile[name](64<<20))
+		two, err := extract(t.Context(), formats, budgetSize*3/2, hostile[name](budgetSize))
 		if err != nil || show(one) != show(two) {
 			t.Errorf("%s: two extractions differ: %v", name, err)
 		}

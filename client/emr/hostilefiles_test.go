@@ -183,8 +183,8 @@ var hostile = map[string]func(size int) io.Reader{
 	"DICOM wild lengths": func(n int) io.Reader {
 		return fill(dicomHead(explicitLittleEndian), "\x09\x00\x10\x00OB\x00\x00\xf0\xff\xff\xff", n)
 	},
-	"DICOM deflated":       func(int) io.Reader { return dicomBomb("\x09\x00\x10\x00LO\x00\x00", 128<<20) },
-	"DICOM deflated facts": func(int) io.Reader { return dicomBomb("\x08\x00\x80\x00LO\x02\x00ab", 128<<20) },
+	"DICOM deflated":       func(int) io.Reader { return dicomBomb("\x09\x00\x10\x00LO\x00\x00", bombSize) },
+	"DICOM deflated facts": func(int) io.Reader { return dicomBomb("\x08\x00\x80\x00LO\x02\x00ab", bombSize) },
 
 	"text dates":    func(n int) io.Reader { return fill("", "2020-01-01 ", n) },
 	"text lines":    func(n int) io.Reader { return fill("a", "\n", n) },

@@ -9,4 +9,7 @@ const (
 	longSize    = 32 << 20
 	hostileSize = 4 << 20 // enough to show work that grows faster than the size
 	hostileTime = 2 * time.Second
+	bombSize    = 128 << 20
+	budgetSize  = 64 << 20
+	sharedSize  = 1 << 30
 )

@@ -11,4 +11,7 @@ const (
 	longSize    = 1 << 20
 	hostileSize = 256 << 10
 	hostileTime = 30 * time.Second
+	bombSize    = 4 << 20
+	budgetSize  = 4 << 20
+	sharedSize  = 1 << 20 // of the largest shared record that is read
 )

@@ -65,6 +65,9 @@ func TestFHIRAgreesWithDecodedTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(data) > sharedSize {
+			continue
+		}
 		var tree map[string]any
 		if err := json.Unmarshal(data, &tree); err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func FuzzXMLScanner(f *testing.F) {
 			return // texts that are cut, and charsets
 		}
 		var got, want xmlLog
-		s := &xmlScanner{in: bufio.NewReaderSize(strings.NewReader(text), 2*maxValue), work: newBudget(t.Context().Err), events: &got}
+		s := &xmlScanner{in: bufio.NewReaderSize(strings.NewReader(text), 2*maxValue), work: newBudget(t.Context().Err, baseWork), events: &got}
 		err := s.run()
 		d := xml.NewDecoder(strings.NewReader(text))
 		d.Entity = xml.HTMLEntity
