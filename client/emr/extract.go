@@ -57,8 +57,8 @@ func Extract(ctx context.Context, r io.Reader) (Document, error) {
 	return extract(ctx, formats, baseWork, r)
 }
 
-// extract reads a record by the first of a table's candidates that does not decline it. Base
-// is the work that it may cost beside that for its bytes.
+// extract reads a record by the first of a table's candidates that does not decline it.
+// Base is the work that it may cost beside that for its bytes.
 func extract(ctx context.Context, table []format, base int, r io.Reader) (Document, error) {
 	work := newBudget(ctx.Err, base)
 	raw := newInput(r, work)
