@@ -45,7 +45,7 @@ func TestPatchedOrderer(t *testing.T) {
 	}
 	run := func() (output string, err error) {
 		t.Helper()
-		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering",
+		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering|TestRefusedRequest",
 			module+"/internal/bft").CombinedOutput()
 		return string(out), err
 	}
@@ -64,7 +64,7 @@ func TestPatchedOrderer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bft, "controller.go"), controller, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run(); err == nil || !strings.Contains(out, "wedged") {
+	if out, err := run(); err == nil || !strings.Contains(out, "wedged") || !strings.Contains(out, "proposed although") {
 		t.Errorf("without our patch: %v\n%s", err, out)
 	}
 }

@@ -1,6 +1,7 @@
 package bft
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,26 @@ type verifier struct{ api.Verifier }
 
 func (verifier) VerificationSequence() uint64 { return 1 }
 
+// VerifyRequest refuses every request.
+func (verifier) VerifyRequest([]byte) (types.RequestInfo, error) {
+	return types.RequestInfo{}, errors.New("refused")
+}
+
+// A pool counts the requests that it takes.
+type pool struct {
+	RequestPool
+	taken *int
+}
+
+func (p pool) Submit([]byte) error {
+	*p.taken++
+	return nil
+}
+
+type inspector struct{ api.RequestInspector }
+
+func (inspector) RequestID([]byte) types.RequestInfo { return types.RequestInfo{} }
+
 type leaderMonitor struct{ LeaderMonitor }
 
 func (leaderMonitor) ChangeRole(Role, uint64, uint64) {}
@@ -74,5 +95,15 @@ func TestAbortedWhileDelivering(t *testing.T) {
 	case <-app.entered:
 	case <-time.After(5 * time.Second):
 		t.Fatal("wedged: the controller delivers nothing any more")
+	}
+}
+
+// TestRefusedRequest submits a request that followers would refuse. It does not get into
+// the pool, from which the leader would propose it again and again.
+func TestRefusedRequest(t *testing.T) {
+	taken := 0
+	c := &Controller{Logger: quiet{}, Verifier: verifier{}, RequestInspector: inspector{}, RequestPool: pool{taken: &taken}}
+	if err := c.SubmitRequest([]byte("request")); err == nil || taken > 0 {
+		t.Fatalf("proposed although everybody refuses it: %v", err)
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
@@ -95,6 +98,7 @@ var answers = map[byte]answer{'y': yes, 'o': own, '-': no}
 // compares the answers with the table. docs/doors.md shows the same table.
 func TestDoors(t *testing.T) {
 	callers := allCallers(t)
+	seal(t, doctorA, write(t, "event.txt", []byte("a")), "--policy", twoDoctors) // an event of the contract
 	seen := map[string]bool{}
 	for _, o := range consortium.Topology().Organisations() {
 		for port, address := range consortium.Doors(o.Name) {
@@ -334,4 +338,34 @@ func doorsTable() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// TestEnvelopesOfNoBlock: a nurse sends every orderer envelopes of types that no block
+// may hold. The leader used to propose them, and the followers to refuse the proposal,
+// for minutes. The orderers refuse them, and go on.
+func TestEnvelopesOfNoBlock(t *testing.T) {
+	nurse := allCallers(t)[0]
+	for _, o := range consortium.Topology().Organisations() {
+		k := &knocker{t, nurse, t.Context(), o.Name, consortium.Doors(o.Name)["orderer"]}
+		client := orderer.NewAtomicBroadcastClient(k.dial())
+		for _, kind := range []common.HeaderType{common.HeaderType_MESSAGE, common.HeaderType_DELIVER_SEEK_INFO, common.HeaderType_CHAINCODE_PACKAGE} {
+			stream, err := client.Broadcast(k.ctx) // one ends with a refusal
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := stream.Send(k.envelope(kind, []byte("anything"))); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := stream.Recv(); err != nil || answer.Status == common.Status_SUCCESS {
+				t.Errorf("the orderer of %s takes an envelope of type %v: %v, %v", o.Name, kind, answer, err)
+			}
+		}
+	}
+	started := time.Now()
+	for range 3 {
+		seal(t, doctorA, write(t, "note", []byte("x")), "--policy", twoDoctors)
+	}
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("three seals took %v afterwards", took)
+	}
 }

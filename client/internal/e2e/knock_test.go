@@ -444,8 +444,7 @@ func (k *knocker) envelope(kind common.HeaderType, data []byte) *common.Envelope
 }
 
 // broadcast sends an update of the channel's configuration that says nothing. The orderer
-// calls it a bad request, once the sender may write. An envelope of another type than
-// those of blocks would stop the BFT orderers for minutes, see docs/doors.md.
+// calls it a bad request, once the sender may write.
 func broadcast(k *knocker) error {
 	if k.user == nil {
 		return k.handshake()
