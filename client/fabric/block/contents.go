@@ -21,10 +21,15 @@ type Contents struct {
 
 	Certificates [][]byte `json:",omitempty"` // DER, of people and services that sign
 
-	// Other holds the rest: deletions, endorsement policies of single keys, and keys or
-	// values that this version of Chartseal does not know.
+	Owned []Owned `json:",omitempty"` // keys that one hospital owns from now on
+
+	// Other holds the rest: deletions, other endorsement policies of single keys, and
+	// keys or values that this version of Chartseal does not know.
 	Other []Write
 }
+
+// An Owned says that the changes of a key need the endorsement of its owner, see [Owner].
+type Owned struct{ Key, Owner string }
 
 // An Entry is an index entry.
 type Entry struct {
@@ -43,11 +48,19 @@ func (c *Contents) Payloads() []ledger.Payload {
 
 func contentsOf(writes []Write, chaincode string) (c Contents) {
 	for _, w := range writes {
-		if w.Chaincode == chaincode && (w.Deletes() || w.Policy || !c.read(w.Key, w.Value)) {
+		if w.Chaincode == chaincode && (w.Deletes() || !c.readWrite(w)) {
 			c.Other = append(c.Other, w)
 		}
 	}
 	return c
+}
+
+func (c *Contents) readWrite(w Write) bool {
+	if !w.Policy {
+		return c.read(w.Key, w.Value)
+	}
+	owner, _, ok := Owner(w.Value)
+	return ok && add(&c.Owned, Owned{w.Key, owner}, w.Key, w.Key)
 }
 
 // read adds what a key says. It returns false if the key or the value is of another form

@@ -7,6 +7,8 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // A rule builds a part of a policy.
@@ -74,5 +76,25 @@ func TestOwner(t *testing.T) {
 		if owner, _, ok := Owner(bad); ok {
 			t.Errorf("%x is of %q", bad, owner)
 		}
+	}
+}
+
+// TestOwnedContents reads the policy of an owned key as such, and any other as one that
+// this version does not know.
+func TestOwnedContents(t *testing.T) {
+	policy := func(r rule) []byte {
+		envelope := &common.SignaturePolicyEnvelope{}
+		envelope.Rule = r(envelope)
+		b, err := proto.Marshal(envelope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	a, b := signed("HospitalA", msp.MSPRole_PEER), signed("HospitalB", msp.MSPRole_PEER)
+	key := ledger.AuthorityKey("HospitalA")
+	c := contentsOf([]Write{{"chartseal", key, policy(outOf(2, a, outOf(1, b))), true}, {"chartseal", key, policy(a), true}}, "chartseal")
+	if len(c.Owned) != 1 || c.Owned[0] != (Owned{key, "HospitalA"}) || len(c.Other) != 1 {
+		t.Errorf("contents %+v", c)
 	}
 }
