@@ -20,6 +20,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,15 +47,23 @@ var members = []string{"HospitalA", "HospitalB", "HospitalC", "Regulator"}
 
 func newChannel(t testing.TB) *channel {
 	t.Helper()
-	c := &channel{t: t, world: newWorld(), servers: map[string]*Chaincode{}, now: start}
+	return &channel{t: t, world: newWorld(), servers: maps.Clone(servers()), now: start}
+}
+
+// servers are one server of each member. All tests share them: a server keeps nothing
+// between calls, and takes long to make under the race detector.
+var servers = sync.OnceValue(func() map[string]*Chaincode { return newServers(nil) })
+
+func newServers(clock func() time.Time) map[string]*Chaincode {
+	all := map[string]*Chaincode{}
 	for _, m := range members {
-		cc, err := New(Config{MSP: m, Hospitals: members[:3], Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		cc, err := New(Config{MSP: m, Hospitals: members[:3], Clock: clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		if err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
-		c.servers[m] = cc
+		all[m] = cc
 	}
-	return c
+	return all
 }
 
 // person makes the creator bytes of a user, with a certificate like those of Fabric CA.

@@ -38,6 +38,7 @@ func TestFalseTimes(t *testing.T) {
 	if len(calls)+len(reads) != len(arity) {
 		t.Errorf("%d transactions write and %d read, of %d: one that writes is not tried", len(calls), len(reads), len(arity))
 	}
+	clocked := newServers(func() time.Time { return start })
 	for name, call := range calls {
 		c := newChannel(t)
 		c.seal(doctor, 1)
@@ -45,10 +46,7 @@ func TestFalseTimes(t *testing.T) {
 		ok(t, nil, err)
 		_, err = c.submit(custodian, wrapped(t, 1), ledger.ScopeRoll, "consortium", 2)
 		ok(t, nil, err)
-		for _, m := range members {
-			c.servers[m], err = New(Config{MSP: m, Hospitals: members[:3], Clock: func() time.Time { return start }})
-			ok(t, nil, err)
-		}
+		c.servers = clocked
 		for _, off := range []time.Duration{-ledger.MaxClockSkew - time.Second, ledger.MaxClockSkew + time.Second, -48 * time.Hour, 5 * 365 * 24 * time.Hour, -200 * 365 * 24 * time.Hour} {
 			c.now = start.Add(off)
 			s, _, err := c.simulate("HospitalA", call.who, call.transient, name, call.args...)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,7 +45,8 @@ func forged(t *testing.T, id string, version int, content, author string) (ledge
 	if err != nil {
 		t.Fatal(err)
 	}
-	cid, err := store(t, "HospitalA", 0).Put(t.Context(), sealer)
+	var stored bytes.Buffer
+	cid, err := store(t, "HospitalA", 0).Put(t.Context(), io.TeeReader(sealer, &stored))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +61,7 @@ func forged(t *testing.T, id string, version int, content, author string) (ledge
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ledger.NewVersion{ID: id, Version: version, CID: cid, Commitment: hex.EncodeToString(digest.Commitment[:])}, draft
+	return ledger.NewVersion{ID: id, Version: version, CID: cid, Commitment: hex.EncodeToString(digest.Commitment[:]), Size: int64(stored.Len())}, draft
 }
 
 // TestForgedAuthor: a clerk without any attribute key writes in a doctor's name, with a
@@ -115,7 +117,7 @@ func TestForgedAuthor(t *testing.T) {
 	id := make([]byte, ledger.RecordIDSize)
 	rand.Read(id)
 	v, draft = forged(t, hex.EncodeToString(id), 1, "the clerk's", "HospitalA/doctor")
-	records := []ledger.NewRecord{{ID: v.ID, CID: v.CID, Commitment: v.Commitment}}
+	records := []ledger.NewRecord{{ID: v.ID, CID: v.CID, Commitment: v.Commitment, Size: v.Size}}
 	// A signature of the clerk's certificate that verifies nothing passes the chaincode,
 	// which cannot check it.
 	nothing, err := ledger.NewSignature(sign.Certificate(), bytes.Repeat([]byte{1}, 64))
@@ -132,7 +134,7 @@ func TestForgedAuthor(t *testing.T) {
 
 	rand.Read(id)
 	v, draft = forged(t, hex.EncodeToString(id), 1, "the clerk's", "HospitalA/doctor")
-	records[0] = ledger.NewRecord{ID: v.ID, CID: v.CID, Commitment: v.Commitment}
+	records[0] = ledger.NewRecord{ID: v.ID, CID: v.CID, Commitment: v.Commitment, Size: v.Size}
 	if _, err := g.CreateRecords(t.Context(), records, [][]byte{wrap(v, draft)}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
@@ -77,13 +78,14 @@ func TestTwoLyingPeers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lie func(function string, answer []byte) []byte
+	var lie atomic.Pointer[func(function string, answer []byte) []byte] // of both peers
+	tell := func(f func(function string, answer []byte) []byte) { lie.Store(&f) }
 	for _, hospital := range []string{"HospitalA", "HospitalB"} {
 		takeOver(t, hospital, func(function string, answer []byte) []byte {
-			if lie == nil {
-				return answer
+			if f := lie.Load(); f != nil {
+				return (*f)(function, answer)
 			}
-			return lie(function, answer)
+			return answer
 		})
 	}
 	for name, tc := range map[string]struct {
@@ -112,11 +114,11 @@ func TestTwoLyingPeers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wallet := freshWallet(t, doctorA, "HospitalB")
 			file := write(t, "secret.txt", []byte("the secret of the patient"))
-			lie = nil
+			lie.Store(nil)
 			expect(t, exitDone, doctorA, "seal", file, "--policy", key, "--wallet", freshWallet(t, doctorA, "HospitalB"))
-			lie = tc.lie
+			tell(tc.lie)
 			r := chartseal(t, doctorA, "seal", "--json", file, "--policy", key, "--wallet", wallet)
-			lie = nil
+			lie.Store(nil)
 			if r.code == exitTampered {
 				t.Logf("refused: %s", r.stderr)
 				return
@@ -152,8 +154,8 @@ func TestTwoLyingPeers(t *testing.T) {
 			t.Fatal(err)
 		}
 		forged := forgeScopeKey(t)
-		lie = changed(ledger.ScopeKey, func(e map[string]any) { e["data"] = base64.StdEncoding.EncodeToString(forged) })
-		defer func() { lie = nil }()
+		tell(changed(ledger.ScopeKey, func(e map[string]any) { e["data"] = base64.StdEncoding.EncodeToString(forged) }))
+		defer func() { lie.Store(nil) }()
 		r := chartseal(t, doctorA, "search", "anything", "--wallet", wallet)
 		if r.code != exitTampered {
 			t.Errorf("searched under the scope key of an attacker, who learns every word: exit code %d, %s%s", r.code, r.stdout, r.stderr)
