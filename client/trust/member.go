@@ -52,6 +52,14 @@ func (d *Directory) Members(ctx context.Context) ([]authority.MSP, error) {
 		}
 		pinned[i] = pinMember(m, before)
 	}
+	// A member that is not listed keeps its pin. Otherwise peers could leave it out, and
+	// list it again with another root, which would then be believed as a first one.
+	for _, m := range known.Members {
+		if !slices.ContainsFunc(now, func(n authority.MSP) bool { return n.ID == m.MSP }) {
+			m.Gone = true
+			pinned = append(pinned, m)
+		}
+	}
 	text, err := json.Marshal(rememberedMembers{time.Now().UTC(), pinned})
 	if err != nil {
 		return nil, err
@@ -126,11 +134,16 @@ func (d *Directory) recentMembers(ctx context.Context) ([]authority.MSP, error) 
 			return nil, err
 		}
 	}
-	all := make([]authority.MSP, len(known.Members))
-	for i, m := range known.Members {
-		if all[i], err = m.msp(); err != nil {
+	var all []authority.MSP
+	for _, m := range known.Members {
+		if m.Gone {
+			continue
+		}
+		one, err := m.msp()
+		if err != nil {
 			return nil, ledger.Errorf(ledger.ErrInvalid, "the remembered members of the channel cannot be read: %v", err)
 		}
+		all = append(all, one)
 	}
 	return all, nil
 }
@@ -218,6 +231,7 @@ type pinnedMember struct {
 	Former        [][]byte  `json:"former,omitempty"` // roots that were replaced
 	Intermediates [][]byte  `json:"intermediates,omitempty"`
 	CRLs          [][]byte  `json:"crls,omitempty"`
+	Gone          bool      `json:"gone,omitempty"` // no longer listed: vouches for nobody, and keeps its pin
 }
 
 func (r *rememberedMembers) find(msp string) *pinnedMember {

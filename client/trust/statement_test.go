@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/clienttest"
 	"github.com/chartseal/chartseal/client/trust"
@@ -218,6 +220,51 @@ func TestChangedRoot(t *testing.T) {
 	known := &trust.Directory{Ledger: reader, Memory: trust.NewMemory(), Roots: map[string][]ledger.CertificateID{"HospitalA": changed.Known}}
 	if _, err := known.Members(t.Context()); !errors.As(err, &changed) {
 		t.Errorf("other roots than the profile has: %v", err)
+	}
+}
+
+// A leaver is a peer that leaves a member out.
+type leaver struct {
+	*clienttest.Person
+	without string
+}
+
+func (l leaver) ChannelMSPs(ctx context.Context) ([]authority.MSP, error) {
+	all, err := l.Person.ChannelMSPs(ctx)
+	return slices.DeleteFunc(all, func(m authority.MSP) bool { return m.ID == l.without }), err
+}
+
+// TestMemberLeftOut: peers leave a member out of the list, and then list it with a root
+// of their own. It is not believed as a first one.
+func TestMemberLeftOut(t *testing.T) {
+	world := &clienttest.World{}
+	author, reader := world.As("HospitalA", "doctor", "doctor"), world.As("HospitalB", "doctor", "doctor")
+	author.Signer()
+	memory := trust.NewMemory()
+	d := &trust.Directory{Ledger: reader, Memory: memory}
+	if _, err := d.Members(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := statements()["record-version"]
+	signature, err := author.Signer().Sign(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Deposit(t.Context(), author, trust.NewMemory(), author.Signer()); err != nil {
+		t.Fatal(err)
+	}
+	without := &trust.Directory{Ledger: leaver{reader, "HospitalA"}, Memory: memory}
+	if all, err := without.Members(t.Context()); err != nil || slices.ContainsFunc(all, func(m authority.MSP) bool { return m.ID == "HospitalA" }) {
+		t.Fatalf("%v, %v", all, err)
+	}
+	if _, err := without.Verify(t.Context(), st, signature, time.Now()); !errors.Is(err, ledger.ErrTampered) {
+		t.Errorf("a member that left vouches for its people: %v", err)
+	}
+	world.ReplaceRoot("HospitalA")
+	author.Signer()
+	var changed *trust.RootChangedError
+	if _, err := d.Members(t.Context()); !errors.As(err, &changed) {
+		t.Errorf("a member that comes back with another root: %v", err)
 	}
 }
 
