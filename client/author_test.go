@@ -3,6 +3,11 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"io"
 	"strings"
@@ -210,6 +215,33 @@ func TestProof(t *testing.T) {
 		if !strings.Contains(string(e.Proof.Statement), line) {
 			t.Errorf("the statement lacks %q:\n%s", line, e.Proof.Statement)
 		}
+	}
+
+	// The custodian stands for a patient: plain age, and nothing of this package.
+	r, err := age.Decrypt(&wrapped, c.custodian)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(text)
+	statement := sha256.Sum256(bytes.Replace(e.Proof.Statement, []byte("METADATA"), []byte(hex.EncodeToString(digest[:])), 1))
+	block, _ := pem.Decode(e.Proof.Certificate)
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ecdsa.VerifyASN1(certificate.PublicKey.(*ecdsa.PublicKey), statement[:], e.Proof.Signature) {
+		t.Error("the signature does not verify")
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(e.Proof.Roots) {
+		t.Fatal("no roots")
+	}
+	if _, err := certificate.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,17 +1,13 @@
 package client_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"testing"
 
-	"filippo.io/age"
-
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
-	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -152,7 +148,7 @@ func TestPoisonedRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := records[0].Current()
-	data := signedEnvelope(t, insider)
+	data := clienttest.NewEnvelope(t, insider)
 	for version := 2; version <= ledger.MaxVersions; version++ {
 		again := ledger.NewVersion{ID: v.ID, Version: version, CID: v.CID, Commitment: v.Commitment}
 		if _, err := insider.AmendRecord(t.Context(), again, data); err != nil {
@@ -189,27 +185,4 @@ func TestFloodedScopes(t *testing.T) {
 	c.seal(t, "y", "word")
 	search(known, 2)
 	search(c.as(t, "HospitalB", "nurse", "doctor"), 2)
-}
-
-// signedEnvelope returns an age file that nobody can open, with a signature that nobody
-// has checked.
-func signedEnvelope(t *testing.T, author *clienttest.Person) []byte {
-	t.Helper()
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := ledger.NewSignature(author.CertificateID(), make([]byte, 64))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	w, err := age.Encrypt(&out, id.Recipient(), envelope.Signed(signature))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
 }

@@ -38,7 +38,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 	records, envelopes, ids := make([]ledger.NewRecord, len(capsules)), make([][]byte, len(capsules)), make([]string, len(capsules))
 	for i, c := range capsules {
 		records[i], _ = newRecord(t, env.Doctor)
-		envelopes[i], ids[i] = newEnvelope(t, env.Doctor, c), records[i].ID
+		envelopes[i], ids[i] = NewEnvelope(t, env.Doctor, c), records[i].ID
 	}
 	if n := len(ledger.DivideEnvelopes(envelopes).Beginnings); n != 2 {
 		t.Fatalf("%d beginnings, want 2", n)
@@ -83,7 +83,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 
 	// An amendment may have an envelope that begins like an existing one.
 	fresh, _ := newRecord(t, env.Doctor)
-	again := newEnvelope(t, env.Doctor, one)
+	again := NewEnvelope(t, env.Doctor, one)
 	if _, err := env.Doctor.AmendRecord(ctx, ledger.NewVersion{ID: ids[0], Version: 2, CID: fresh.CID, Commitment: fresh.Commitment, Size: 300}, again); err != nil {
 		t.Fatal(err)
 	}
