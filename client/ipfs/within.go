@@ -36,7 +36,7 @@ func (s *Store) PinWithin(ctx context.Context, id string, limit int64) (int64, e
 // come.
 //
 // Errors: those of [Store.PinWithin].
-func (s *Store) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]string, error) {
+func (s *Store) PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned, refused []string, err error) {
 	var mu sync.Mutex
 	var within []string
 	var errs []error
@@ -55,19 +55,22 @@ func (s *Store) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-			} else {
+			switch {
+			case err == nil:
 				within = append(within, p.CID)
+				return
+			case errors.Is(err, ledger.ErrInvalid):
+				refused = append(refused, p.CID)
 			}
+			errs = append(errs, err)
 		})
 	}
 	group.Wait()
 	if len(within) == 0 {
-		return nil, errors.Join(errs...)
+		return nil, refused, errors.Join(errs...)
 	}
-	pinned, err := s.PinAll(ctx, within)
-	return pinned, errors.Join(append(errs, err)...)
+	pinned, err = s.PinAll(ctx, within)
+	return pinned, refused, errors.Join(append(errs, err)...)
 }
 
 // measure makes the node fetch a payload of at most limit bytes, and returns its size.

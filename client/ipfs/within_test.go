@@ -82,7 +82,10 @@ func TestPinAllWithin(t *testing.T) {
 		all = append(all, ledger.Payload{CID: id, Size: size})
 	}
 	before := k.pinAdds
-	pinned, err := s.PinAllWithin(t.Context(), all)
+	pinned, refused, err := s.PinAllWithin(t.Context(), all)
+	if len(refused) != len(all)-len(want) {
+		t.Errorf("refused %d of %d", len(refused), len(all)-len(want))
+	}
 	slices.Sort(pinned)
 	if slices.Sort(want); !slices.Equal(pinned, want) || !errors.Is(err, ledger.ErrInvalid) || k.pinAdds != before+1 {
 		t.Errorf("pinned %d of %d with %d pins, %v", len(pinned), len(want), k.pinAdds-before, err)

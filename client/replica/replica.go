@@ -52,8 +52,8 @@ type Pinner interface {
 
 	// PinAllWithin pins several payloads, each of at most its Size, which costs less than
 	// one by one, and soon gives up on payloads that do not arrive. It returns the pinned
-	// ones, and an error if some are missing or too large.
-	PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned []string, err error)
+	// ones, those that are larger than stated, and an error if any is not pinned.
+	PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned, refused []string, err error)
 }
 
 // A Memory keeps small items between runs. Package client/wallet implements it.

@@ -103,20 +103,20 @@ func (s *store) pin(cid string) error {
 	return nil
 }
 
-func (s *store) PinAllWithin(_ context.Context, payloads []ledger.Payload) (pinned []string, err error) {
+func (s *store) PinAllWithin(_ context.Context, payloads []ledger.Payload) (pinned, refused []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.together = max(s.together, len(payloads))
 	for _, p := range payloads {
 		if s.size(p.CID) > p.Size {
-			err = ledger.ErrInvalid
+			refused, err = append(refused, p.CID), ledger.ErrInvalid
 		} else if perr := s.pin(p.CID); perr != nil {
 			err = perr
 		} else {
 			pinned = append(pinned, p.CID)
 		}
 	}
-	return pinned, err
+	return pinned, refused, err
 }
 
 func (s *store) appear(cid string) {
@@ -264,8 +264,8 @@ func (s *slowStore) pin(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (s *slowStore) PinAllWithin(ctx context.Context, _ []ledger.Payload) ([]string, error) {
-	return nil, s.pin(ctx)
+func (s *slowStore) PinAllWithin(ctx context.Context, _ []ledger.Payload) (pinned, refused []string, err error) {
+	return nil, nil, s.pin(ctx)
 }
 
 // TestStopWhileFetching: a replicator stops at once while payloads are on their way, and
@@ -494,10 +494,10 @@ func (s *stuckStore) PinWithin(ctx context.Context, cid string, limit int64) (in
 	return s.store.PinWithin(ctx, cid, limit)
 }
 
-func (s *stuckStore) PinAllWithin(ctx context.Context, payloads []ledger.Payload) ([]string, error) {
+func (s *stuckStore) PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned, refused []string, err error) {
 	if strings.HasPrefix(payloads[0].CID, "stuck") {
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 	return s.store.PinAllWithin(ctx, payloads)
 }

@@ -109,19 +109,23 @@ func (r *Replicator) pin(ctx context.Context, j *job) {
 	start := time.Now()
 	pinCtx, cancel := context.WithTimeout(ctx, r.c.PinTimeout)
 	defer cancel()
-	var pinned []string
+	var pinned, refused []string
 	var size int64
 	var err error
 	if len(j.entries) == 1 {
-		if size, err = r.c.Store.PinWithin(pinCtx, j.entries[0].CID, j.limit); err == nil {
-			pinned = []string{j.entries[0].CID}
+		only := []string{j.entries[0].CID}
+		switch size, err = r.c.Store.PinWithin(pinCtx, only[0], j.limit); {
+		case err == nil:
+			pinned = only
+		case errors.Is(err, ledger.ErrInvalid):
+			refused = only
 		}
 	} else {
 		payloads := make([]ledger.Payload, len(j.entries))
 		for i, e := range j.entries {
 			payloads[i] = e.Payload
 		}
-		pinned, err = r.c.Store.PinAllWithin(pinCtx, payloads)
+		pinned, refused, err = r.c.Store.PinAllWithin(pinCtx, payloads)
 	}
 
 	r.mu.Lock()
@@ -141,7 +145,7 @@ func (r *Replicator) pin(ctx context.Context, j *job) {
 			m.Used += cmp.Or(e.Size, size)
 			kept++
 		case ctx.Err() != nil:
-		case len(j.entries) == 1 && errors.Is(err, ledger.ErrInvalid):
+		case slices.Contains(refused, e.CID):
 			r.refuse(e, ledger.RefusedSize)
 		default:
 			r.postpone(e, err)
