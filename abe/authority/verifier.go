@@ -49,18 +49,24 @@ func (v *Verifier) Verify(ctx context.Context, cert *x509.Certificate) (*Holder,
 
 // VerifySigner checks the enrolment certificate of a signer, and reads its holder from
 // it. The signer may be an administrator; nodes are refused. A signature made at a known
-// time counts if the certificate was valid then and not yet revoked. The zero time is for
-// statements that stand until they are replaced: they outlive the certificate, but not
-// its revocation.
+// time counts if the certificate was valid then and not yet revoked, by a clock that is
+// off by at most skew. The zero time is for statements that stand until they are
+// replaced: they outlive the certificate, but not its revocation.
 //
 // Errors:
 //   - those of [Verifier.Verify].
-func (v *Verifier) VerifySigner(ctx context.Context, cert *x509.Certificate, signed time.Time) (*Holder, error) {
-	valid := signed
+func (v *Verifier) VerifySigner(ctx context.Context, cert *x509.Certificate, signed time.Time, skew time.Duration) (*Holder, error) {
 	if signed.IsZero() {
-		valid = cert.NotBefore
+		return v.verify(ctx, cert, cert.NotBefore, signed)
 	}
-	return v.verify(ctx, cert, valid, signed)
+	valid := signed
+	switch {
+	case signed.Before(cert.NotBefore) && !signed.Add(skew).Before(cert.NotBefore):
+		valid = cert.NotBefore
+	case signed.After(cert.NotAfter) && !signed.Add(-skew).After(cert.NotAfter):
+		valid = cert.NotAfter
+	}
+	return v.verify(ctx, cert, valid, signed.Add(-skew))
 }
 
 // verify checks a certificate as it was at the time valid. Only revocations up to the

@@ -59,7 +59,7 @@ func (v *verification) signer(ctx context.Context, id ledger.CertificateID) (sig
 	if err != nil {
 		return signer{}, err
 	}
-	holder, err := authority.NewVerifier(v.recentMembers).VerifySigner(ctx, certificate, v.signed)
+	holder, err := authority.NewVerifier(v.recentMembers).VerifySigner(ctx, certificate, v.signed, ledger.MaxClockSkew)
 	var denied *authority.DeniedError
 	if errors.As(err, &denied) {
 		return signer{}, ledger.Errorf(ledger.ErrTampered, "the certificate of the signer %s: %v", certificate.Subject.CommonName, denied)
