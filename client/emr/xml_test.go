@@ -25,11 +25,17 @@ func (l *xmlLog) start(e xml.StartElement) error {
 func (l *xmlLog) text(s string) { l.WriteString(strings.Join(strings.Fields(s), "")) }
 func (l *xmlLog) end()          { l.WriteString("</>") }
 
-var strictDeclaration = regexp.MustCompile(`<![^A-Z\[-]`)
+// What encoding/xml lets pass: a declaration that starts with no capital letter, a colon in
+// the target of an instruction, and an XML declaration that is not the first thing or gives
+// no version.
+var (
+	oddDeclaration = regexp.MustCompile(`<![^A-Z\[-]|<\?[^\s?]*:`)
+	xmlDeclaration = regexp.MustCompile(`^<\?xml\s+version=("1\.[01]"|'1\.[01]')\s*\?>`)
+)
 
 // The scanner takes what encoding/xml takes, and reads the same.
 func FuzzXMLScanner(f *testing.F) {
-	for _, s := range []string{strings.Replace(cda, "\xf6", "o", 1), `<a:b xmlns:a="c" d='&lt;"&#x41;'><!-- - --><![CDATA[<x>]]]]></a:b>`, `<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "<c>">]><a/>`,
+	for _, s := range []string{strings.Replace(cda, "\xf6", "o", 1), `<a:b xmlns:a="c" d='&lt;"&#x41;'><!-- - --><![CDATA[<x>]]]]></a:b>`, `<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "<c>">]><a/>`, `<?xml version="]?>`,
 		`<a>&nbsp;é</a>`, `<a b=c/>`, `<a></b>`, `<a b="<"/>`, `<a`, "<a>\x00</a>", `<a>]]></a>`, `<a><!-- -- --></a>`} {
 		f.Add(s)
 	}
@@ -45,7 +51,7 @@ func FuzzXMLScanner(f *testing.F) {
 		wantErr := readAll(d, &want)
 		switch {
 		case wantErr == nil && (err != nil || got.String() != want.String()):
-			if strings.Count(text, "<?xml") > 1 || strictDeclaration.MatchString(text) {
+			if strings.Contains(xmlDeclaration.ReplaceAllString(text, ""), "<?xml") || oddDeclaration.MatchString(text) {
 				return // malformed here
 			}
 			t.Errorf("%v: %q\nwant %q", err, got.String(), want.String())

@@ -233,7 +233,10 @@ func declared(text, name string) string {
 	if rest == "" || rest[0] != '"' && rest[0] != '\'' {
 		return ""
 	}
-	value, _, _ := strings.Cut(rest[1:], rest[:1])
+	value, _, closed := strings.Cut(rest[1:], rest[:1])
+	if !closed {
+		return ""
+	}
 	return value
 }
 
