@@ -25,9 +25,9 @@ func (l *xmlLog) start(e xml.StartElement) error {
 func (l *xmlLog) text(s string) { l.WriteString(strings.Join(strings.Fields(s), "")) }
 func (l *xmlLog) end()          { l.WriteString("</>") }
 
-// What encoding/xml lets pass: a declaration that starts with no capital letter, a colon in
-// the target of an instruction, and an XML declaration that is not the first thing or gives
-// no version.
+// What encoding/xml lets pass: a declaration that starts with no capital letter, a colon
+// in the target of an instruction, and an XML declaration that is not the first thing or
+// gives no version.
 var (
 	oddDeclaration = regexp.MustCompile(`<![^A-Z\[-]|<\?[^\s?]*:`)
 	xmlDeclaration = regexp.MustCompile(`^<\?xml\s+version=("1\.[01]"|'1\.[01]')\s*\?>`)
