@@ -176,6 +176,32 @@ func TestValuesKeepWhatTheyAreGiven(t *testing.T) {
 	if got, err := ReadVersion(RecordKey(v.ID, v.Version), VersionValue(v)); err != nil || got != v {
 		t.Errorf("got %+v, %v", got, err)
 	}
+	if n := len(VersionValue(v)); n != packedVersionSize+len(v.Author) {
+		t.Errorf("a version takes %d bytes", n)
+	}
+	// Values in JSON: of earlier releases, without a size, and with fields of other
+	// forms.
+	for _, change := range []func(*RecordVersion){
+		func(v *RecordVersion) { v.Size = 0 }, // packed
+		func(v *RecordVersion) { v.CID = "" },
+		func(v *RecordVersion) { v.Tx = "t" },
+		func(v *RecordVersion) { v.Commitment = "F0" + v.Commitment[2:] },
+		func(v *RecordVersion) { v.Time = "2026-03-14T08:00:00Z" },
+		func(v *RecordVersion) { v.Time = "9999-03-14T08:00:00.000000000Z" },
+	} {
+		v := v
+		change(&v)
+		for _, value := range [][]byte{VersionValue(v), mustMarshal(v.stored())} {
+			if got, err := ReadVersion(RecordKey(v.ID, v.Version), value); err != nil || got != v {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		}
+	}
+	for n := range packedVersionSize {
+		if got, err := ReadVersion(RecordKey(v.ID, v.Version), VersionValue(v)[:n]); err == nil {
+			t.Errorf("%d bytes are read as %+v", n, got)
+		}
+	}
 	e := AccessEntry{ID: AccessID(v.Time, v.Tx), Target: ScopeTarget("a"), Actor: "HospitalB/doctor", Purpose: "TREAT", Time: v.Time, Tx: v.Tx}
 	if got, err := ReadAccess(AccessKey(e.Target, e.ID), AccessValue(e)); err != nil || got != e {
 		t.Errorf("got %+v, %v", got, err)
@@ -189,7 +215,7 @@ func TestValuesKeepWhatTheyAreGiven(t *testing.T) {
 		}
 	}
 	if _, err := ReadVersion(RecordKey(v.ID, 1), []byte("{")); err == nil {
-		t.Error("a value that is no JSON")
+		t.Error("a value that is no version")
 	}
 }
 

@@ -8,42 +8,11 @@ import (
 	"strings"
 )
 
-// A storedVersion is the value of a [RecordKey], without what the key has. The home of a
-// version is its author's organisation: nobody else may write it.
-type storedVersion struct {
-	CID        string `json:"cid"`
-	Commitment string `json:"commitment"`
-	Size       int64  `json:"size,omitempty"`
-	Author     string `json:"author"`
-	Time       string `json:"time"`
-	Tx         string `json:"tx"`
-}
-
 // A storedAccess is the value of an [AccessKey], without what the key has: the target and
 // the access id, which has the time and the transaction.
 type storedAccess struct {
 	Actor   string `json:"actor"`
 	Purpose string `json:"purpose"`
-}
-
-// VersionValue gives the value of a version's [RecordKey].
-func VersionValue(v RecordVersion) []byte {
-	return mustMarshal(storedVersion{CID: v.CID, Commitment: v.Commitment, Size: v.Size, Author: v.Author, Time: v.Time, Tx: v.Tx})
-}
-
-// ReadVersion reads a version from its [RecordKey] and [VersionValue]. Any other key or
-// value is an error.
-func ReadVersion(key string, value []byte) (RecordVersion, error) {
-	var s storedVersion
-	id, version, err := ParseRecordKey(key)
-	if err == nil {
-		err = json.Unmarshal(value, &s)
-	}
-	if err != nil {
-		return RecordVersion{}, fmt.Errorf("read %q: %w", key, err)
-	}
-	return RecordVersion{ID: id, Version: version, Home: Organisation(s.Author), CID: s.CID, Commitment: s.Commitment,
-		Size: s.Size, Author: s.Author, Time: s.Time, Tx: s.Tx}, nil
 }
 
 // AccessValue gives the value of an entry's [AccessKey].
