@@ -22,6 +22,7 @@ const (
 	priceMarks   = 2  // a byte in which marks are looked for
 	priceLine    = 6  // a line in which they are
 	priceCharset = 64 // a text that is decoded, besides its bytes
+	priceEscape  = 24 // an escape sequence that chooses a character set
 	priceDeflate = 32 // a byte that is inflated: a block of twelve may have two code tables
 )
 

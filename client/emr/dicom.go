@@ -2,88 +2,106 @@ package emr
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"io"
-	"strings"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
+	"math"
 )
 
-// Transfer syntaxes other than explicit VR little endian.
+// Transfer syntaxes that decide how elements are written. All others write them like
+// explicit VR little endian.
 const (
 	implicitLittleEndian = "1.2.840.10008.1.2"
 	explicitBigEndian    = "1.2.840.10008.1.2.2"
 	deflatedLittleEndian = "1.2.840.10008.1.2.1.99"
+	deflatedReferenced   = "1.2.840.10008.1.2.4.95" // JPIP
 )
 
 // maxInflated bounds the bytes of inflated elements.
 const maxInflated = 64 << 20
-
-const (
-	dicomPreamble   = 128 + len("DICM")
-	undefinedLength = 0xffffffff
-	groupItems      = 0xfffe
-	groupPixels     = 0x7fe0
-	tagItem         = 0xfffee000
-	tagItemEnd      = 0xfffee00d
-	tagSequenceEnd  = 0xfffee0dd
-)
 
 var errDICOM = errors.New("malformed DICOM")
 
 // A dicomReader reads the elements of a DICOM part 10 file (PS3.10, PS3.5) as they stream
 // by, and stops at the pixels.
 //
-// It holds at most maxValue bytes of a value. A library would not do:
-// github.com/suyashkumar/dicom, with which the tests compare it, keeps every element and
-// allocates the length that an element claims, up to 4 GiB.
+// Files are read as they are, not as they should be: without a preamble or a meta group,
+// in another transfer syntax than they name, with wrong value representations, with
+// lengths that are too long. Each element ends at the latest where the sequence around it
+// ends, and reading goes on there.
 //
-// The elements of sequences are read like all others. Only codes depend on the start of
-// an item.
+// A library would not do. github.com/suyashkumar/dicom, with which the tests compare it,
+// keeps every element, allocates the length that an element claims, up to 4 GiB, needs
+// the meta group, and gives up at the first odd element.
 type dicomReader struct {
-	b        *builder
-	in       *bufio.Reader
-	work     *budget
-	order    binary.ByteOrder
-	implicit bool
-	charset  *encoding.Decoder // nil for UTF-8 and ASCII
-
-	at, end int64 // bytes of elements that were read, and where the last sequence ends
-	open    int   // sequences and items without a length that have not ended
-
-	syntax       string
-	id, issuer   string // of the patient
-	code, scheme string // of the current item
+	b       *builder
+	in      *bufio.Reader
+	work    *budget
+	charset *charset
+	at      int64        // bytes of elements that were read
+	frames  []dicomFrame // open data sets and sequences, the innermost last
+	syntax  string
 }
 
-// isDICOM looks for the prefix after the preamble of 128 bytes.
-func isDICOM(head []byte) strength {
-	if len(head) >= dicomPreamble && string(head[dicomPreamble-4:dicomPreamble]) == "DICM" {
-		return signature
+// A dicomFrame is an open data set, which may be an item of a sequence, or an open
+// sequence.
+type dicomFrame struct {
+	kind     dicomFrameKind
+	tag      uint32 // of the sequence
+	end      int64  // where it ends at the latest
+	open     bool   // a delimiter ends it
+	implicit bool
+	order    binary.ByteOrder
+
+	last          uint32 // tag of the last element
+	concept       dicomConcept
+	patientID     string
+	patientIssuer [2]string // name, and universal id
+}
+
+type dicomFrameKind int
+
+const (
+	dicomDataSet dicomFrameKind = iota
+	dicomSequence
+	dicomFragments // of pixels
+)
+
+func (d *dicomReader) frame() *dicomFrame { return &d.frames[len(d.frames)-1] }
+
+// push opens a frame within the current one.
+func (d *dicomReader) push(f dicomFrame) error {
+	if len(d.frames) >= maxDepth {
+		return errDeep
 	}
-	return unlike
+	d.work.spend(priceNesting)
+	d.frames = append(d.frames, f)
+	return nil
+}
+
+// pop closes the innermost frame.
+func (d *dicomReader) pop() {
+	f := d.frame()
+	d.frames = d.frames[:len(d.frames)-1]
+	d.flush(f)
 }
 
 func readDICOM(in *input, b *builder) error {
-	d := &dicomReader{b: b, in: in.Reader, work: in.work, order: binary.LittleEndian}
+	d := &dicomReader{b: b, in: in.Reader, work: in.work}
+	head, _ := in.Peek(headSize)
+	start, _ := dicomStart(head)
+	in.Discard(start)
 	err := d.run()
-	d.flushPatient()
-	if err == io.EOF {
-		return nil
+	for len(d.frames) > 0 {
+		d.pop()
 	}
-	return err
+	return ignoreEOF(err)
 }
 
 func (d *dicomReader) run() error {
-	if _, err := d.in.Discard(dicomPreamble); err != nil {
-		return errDICOM
-	}
+	d.frames = append(d.frames, dicomFrame{end: math.MaxInt64, order: binary.LittleEndian})
 	// The file meta group is always explicit VR little endian.
 	for {
 		head, err := d.in.Peek(2)
@@ -91,17 +109,10 @@ func (d *dicomReader) run() error {
 			break
 		}
 		if _, err := d.element(); err != nil {
-			return errDICOM
+			return err
 		}
 	}
-	switch d.syntax {
-	case implicitLittleEndian:
-		d.implicit = true
-	case explicitBigEndian:
-		d.order = binary.BigEndian
-	case deflatedLittleEndian:
-		inflated := newInput(flate.NewReader(&deflated{d.in, d.work}), d.work).limit(maxInflated)
-		d.in = inflated.Reader
+	if inflated := d.chooseSyntax(); inflated != nil {
 		defer func() {
 			if inflated.source.more {
 				d.b.partial("only the first %d MiB of the inflated elements were read for the index", maxInflated>>20)
@@ -109,17 +120,54 @@ func (d *dicomReader) run() error {
 		}()
 	}
 	for {
+		for len(d.frames) > 1 && d.at >= d.frame().end {
+			d.pop()
+		}
 		if _, err := d.in.Peek(1); err == io.EOF {
-			if d.at < d.end || d.open > 0 {
+			if len(d.frames) > 1 {
 				return errDICOM // a sequence is cut off between two elements
 			}
 			return nil
 		}
-		pixels, err := d.element()
-		if pixels || err != nil {
+		if pixels, err := d.element(); pixels || err != nil {
 			return err
 		}
 	}
+}
+
+// chooseSyntax finds out how the data set is written. Its first element tells, rather
+// than the transfer syntax that the file names. It returns the inflated elements, if
+// those of the file are deflated.
+func (d *dicomReader) chooseSyntax() *input {
+	f := d.frame()
+	f.implicit, f.order = d.syntax == implicitLittleEndian, binary.LittleEndian
+	if d.syntax == explicitBigEndian {
+		f.order = binary.BigEndian
+	}
+	head, _ := d.in.Peek(headSize)
+	implicit, order, ok := dataSetStart(head)
+	named := d.syntax == deflatedLittleEndian || d.syntax == deflatedReferenced
+	if !ok && (named || len(head) >= 8 && inflates(head)) {
+		inflated := newInput(flate.NewReader(&deflated{d.in, d.work}), d.work).limit(maxInflated)
+		d.in = inflated.Reader
+		head, _ := d.in.Peek(headSize)
+		if implicit, order, ok := dataSetStart(head); ok {
+			f.implicit, f.order = implicit, order
+		}
+		return inflated
+	}
+	if ok {
+		f.implicit, f.order = implicit, order
+	}
+	return nil
+}
+
+// inflates reports whether bytes inflate to the start of a data set.
+func inflates(head []byte) bool {
+	out := make([]byte, 64)
+	n, _ := io.ReadFull(flate.NewReader(bytes.NewReader(head)), out)
+	_, _, ok := dataSetStart(out[:n])
+	return ok
 }
 
 // element reads one element. It reports true when the pixels begin.
@@ -129,40 +177,57 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		return false, errDICOM
 	}
 	d.work.spend(priceField)
-	d.nest(tag, vr, length)
+	if tag>>16 == groupItems {
+		return false, d.delimiter(tag, length)
+	}
+	if d.frame().kind != dicomDataSet { // an item or the end is due
+		if f := d.frame(); !f.open {
+			d.b.partial("DICOM: a sequence holds something else than items: the rest of it was not read")
+			return false, d.skip(uint32(min(f.end-d.at, math.MaxUint32)))
+		}
+		for d.frame().kind != dicomDataSet {
+			d.pop() // its end is missing
+		}
+	}
+	f := d.frame()
+	if tag > tagIssuerSequence {
+		d.flushPatient(f) // before other identifiers
+	}
+	if room := f.end - d.at; length != undefinedLength && int64(length) > room {
+		d.b.partial("DICOM: an element is longer than the sequence around it")
+		length = uint32(max(0, room))
+	}
+	f.last = tag
+	end := int64(math.MaxInt64)
+	if length != undefinedLength {
+		end = d.at + int64(length)
+	}
+	inside := dicomFrame{kind: dicomSequence, tag: tag, end: min(end, f.end), open: length == undefinedLength, implicit: f.implicit, order: f.order}
 	switch {
-	case tag>>16 == groupItems:
-		if tag == tagItem {
-			d.code, d.scheme = "", ""
-		}
-		return false, nil // the item's elements follow
-	case tag>>16 == groupPixels:
-		if length == undefinedLength || length > 64<<10 {
-			if d.open > 0 || d.at < d.end {
-				d.b.unread("DICOM: the pixels of a sequence end the reading")
-			}
-			return true, nil
-		}
-		return false, d.skip(length) // an icon
+	case tag>>16 == groupPixels && len(d.frames) == 1 && (length == undefinedLength || length > 64<<10):
+		return true, nil
 	case tag == tagEncrypted:
 		d.b.partial("DICOM: encrypted attributes were not read")
 		if length == undefinedLength {
-			return false, nil
+			return false, d.push(inside)
 		}
 		return false, d.skip(length)
 	case vr == "SQ":
-		return false, nil
+		return false, d.push(inside)
 	case length == undefinedLength:
-		if vr == "UN" {
-			return false, errDICOM // a sequence in another transfer syntax: not read
+		switch {
+		case vr == "UN": // the sequence is in implicit VR little endian (PS3.5 6.2.2)
+			inside.implicit, inside.order = true, binary.LittleEndian
+		case tag>>16 == groupPixels || vr == "OB" || vr == "OW":
+			inside.kind = dicomFragments
 		}
-		return false, nil // implicit VR: only sequences have no length
-	case d.implicit && d.startsItem(length):
-		return false, nil
-	case vr == "UN" && tag>>16%2 == 0 && d.startsItem(length):
-		d.b.unread("DICOM: a sequence of unknown representation was not read")
-	}
-	if !wantedDICOM[tag] {
+		return false, d.push(inside)
+	case f.implicit && d.startsItem(length, f.order):
+		return false, d.push(inside)
+	case (vr == "UN" || vr == "OB") && d.startsItem(length, binary.LittleEndian):
+		inside.implicit, inside.order = true, binary.LittleEndian
+		return false, d.push(inside)
+	case !wantedDICOM[tag]:
 		return false, d.skip(length)
 	}
 	value := make([]byte, min(length, maxValue))
@@ -171,21 +236,47 @@ func (d *dicomReader) element() (pixels bool, err error) {
 	}
 	d.at += int64(len(value))
 	d.work.spend(priceFact + 3*len(value))
-	d.value(tag, d.decode(value))
+	d.value(f, tag, value)
 	return false, d.skip(length - uint32(len(value)))
 }
 
-// nest follows where sequences and items end.
-func (d *dicomReader) nest(tag uint32, vr string, length uint32) {
-	starts := tag == tagItem || tag>>16 != groupItems && (vr == "SQ" || d.implicit && length != undefinedLength && d.startsItem(length))
-	switch {
-	case tag == tagItemEnd || tag == tagSequenceEnd:
-		d.open--
-	case length == undefinedLength && tag>>16 != groupPixels:
-		d.open++
-	case starts:
-		d.end = max(d.end, d.at+int64(length))
+// delimiter takes the start or the end of an item, or the end of a sequence. Ends of
+// frames that are not open are ignored.
+func (d *dicomReader) delimiter(tag, length uint32) error {
+	switch tag {
+	case tagItem:
+		if f := d.frame(); f.kind == dicomDataSet && f.open && len(d.frames) > 1 {
+			d.pop() // its end is missing
+		}
+		f := d.frame()
+		switch {
+		case f.kind == dicomFragments:
+			return d.skip(uint32(min(int64(length), f.end-d.at)))
+		case f.kind == dicomDataSet:
+			return nil // its elements are read as if they were not in an item
+		}
+		end := f.end
+		if length != undefinedLength {
+			end = min(end, d.at+int64(length))
+		}
+		item := dicomFrame{tag: f.tag, end: end, open: length == undefinedLength, implicit: f.implicit, order: f.order}
+		if head, _ := d.in.Peek(8); len(head) == 8 {
+			item.implicit = itemIsImplicit(head, f, end-d.at)
+		}
+		return d.push(item)
+	case tagItemEnd:
+		if f := d.frame(); f.kind == dicomDataSet && f.open {
+			d.pop()
+		}
+	case tagSequenceEnd:
+		if f := d.frame(); f.kind == dicomDataSet && f.open { // the end of its last item is missing
+			d.pop()
+		}
+		if f := d.frame(); f.kind != dicomDataSet && f.open {
+			d.pop()
+		}
 	}
+	return nil
 }
 
 // header reads tag, value representation ("" when implicit) and length.
@@ -195,182 +286,108 @@ func (d *dicomReader) header() (tag uint32, vr string, length uint32, err error)
 		return
 	}
 	d.at += int64(len(h))
-	tag = uint32(d.order.Uint16(h[:]))<<16 | uint32(d.order.Uint16(h[2:]))
-	if d.implicit || tag>>16 == groupItems {
-		return tag, "", d.order.Uint32(h[4:]), nil
+	f := d.frame()
+	tag = dicomTag(h[:], f.order)
+	if f.implicit || tag>>16 == groupItems {
+		return tag, "", f.order.Uint32(h[4:]), nil
 	}
 	vr = string(h[4:6])
-	switch vr {
-	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
+	short, reserved := uint32(f.order.Uint16(h[6:])), f.order.Uint16(h[6:])
+	switch {
+	case longVR[vr] && (reserved == 0 || !d.fits(short, tag)):
 		var l [4]byte
 		_, err = io.ReadFull(d.in, l[:])
 		d.at += int64(len(l))
-		return tag, vr, d.order.Uint32(l[:]), err
+		return tag, vr, f.order.Uint32(l[:]), err
+	case longVR[vr] || shortVR[vr]:
+		return tag, vr, short, nil
 	}
-	if vr[0] < 'A' || vr[0] > 'Z' || vr[1] < 'A' || vr[1] > 'Z' {
-		return tag, vr, 0, errDICOM
+	// No value representation: the element is implicit, or has an unknown one.
+	if length = f.order.Uint32(h[4:]); d.fits(length, tag) || length == undefinedLength {
+		return tag, "", length, nil
 	}
-	return tag, vr, uint32(d.order.Uint16(h[6:])), nil
+	if d.fits(short, tag) {
+		return tag, "", short, nil
+	}
+	if reserved == 0 {
+		if l, err := d.in.Peek(4); err == nil && d.fits(f.order.Uint32(l)+4, tag) {
+			d.in.Discard(4)
+			d.at += 4
+			return tag, "", f.order.Uint32(l), nil
+		}
+	}
+	if isVR(vr) { // of a later edition, perhaps
+		return tag, vr, short, nil
+	}
+	if room := f.end - d.at; len(d.frames) > 1 && room < math.MaxUint32 { // nothing is known but where the sequence ends
+		d.b.partial("DICOM: an element of a sequence is malformed: the rest of it was not read")
+		return tag, "", uint32(room), nil
+	}
+	return tag, vr, 0, errDICOM
 }
 
-// startsItem reports whether a value of implicit representation is a sequence.
-func (d *dicomReader) startsItem(length uint32) bool {
+// fits reports whether another element, or the end of the current frame, follows after a
+// number of bytes.
+func (d *dicomReader) fits(length, tag uint32) bool {
+	f := d.frame()
+	room := f.end - d.at
+	if int64(length) > room || length > inputSize-8 {
+		return false
+	}
+	if int64(length) == room {
+		return true
+	}
+	head, err := d.in.Peek(int(length) + 8)
+	if len(head) == int(length) {
+		return err == io.EOF
+	}
+	if len(head) < int(length)+8 {
+		return false
+	}
+	head = head[length:]
+	next := dicomTag(head, f.order)
+	return next>>16 == groupItems || next > tag && (f.implicit || isVR(string(head[4:6])) || tag>>16 == next>>16)
+}
+
+// startsItem reports whether a value is a sequence, though it does not say so: an item is
+// at its start, and an element that is no longer than the item.
+func (d *dicomReader) startsItem(length uint32, order binary.ByteOrder) bool {
 	if length < 8 {
 		return false
 	}
-	head, err := d.in.Peek(4)
-	return err == nil && uint32(d.order.Uint16(head))<<16|uint32(d.order.Uint16(head[2:])) == tagItem
+	head, _ := d.in.Peek(min(int(length), 16))
+	if len(head) < 8 || dicomTag(head, order) != tagItem {
+		return false
+	}
+	room := int64(length) - 8
+	switch item := order.Uint32(head[4:]); {
+	case item == undefinedLength:
+	case int64(item) > room:
+		return false
+	case item == 0:
+		return true
+	default:
+		room = int64(item)
+	}
+	if len(head) < 16 {
+		return false
+	}
+	first := head[8:]
+	if dicomTag(first, order)>>16 == groupItems {
+		return true
+	}
+	l := order.Uint32(first[4:])
+	return isVR(string(first[4:6])) || l == undefinedLength || int64(l)+8 <= room
 }
 
 func (d *dicomReader) skip(n uint32) error {
-	if _, err := d.in.Discard(int(n)); err != nil {
-		return errDICOM
-	}
-	d.at += int64(n)
-	return nil
-}
-
-const (
-	tagTransferSyntax = 0x00020010
-	tagCharset        = 0x00080005
-	tagCodeValue      = 0x00080100
-	tagCodeScheme     = 0x00080102
-	tagPatientID      = 0x00100020
-	tagIssuer         = 0x00100021
-	tagBirthDate      = 0x00100030
-	tagOtherIDs       = 0x00101000
-	tagModality       = 0x00080060
-	tagModalities     = 0x00080061
-	tagInstitution    = 0x00080080
-	tagDepartment     = 0x00081040
-	tagEncrypted      = 0x04000500 // encrypted attributes
-
-	tagConfidentiality           = 0x00401008 // confidentiality code
-	tagConfidentialityConstraint = 0x00403001 // on the patient's data
-)
-
-var (
-	dicomDates = set[uint32](0x00080012, 0x00080020, 0x00080021, 0x00080022, 0x00080023, 0x0008002a, 0x0040a032, 0x0040a030, 0x0040a121, 0x0040a120,
-		0x00400244, 0x00400250, 0x00400002, 0x300a0006, 0x30060008)
-	dicomAuthors = set[uint32](0x00081048, 0x00081050, 0x00081060, 0x0040a075)
-	dicomTitles  = set[uint32](0x00081030, 0x0008103e, 0x00420010, 0x00181030, 0x300a0003, 0x300a0002)
-
-	wantedDICOM = union(dicomDates, dicomAuthors, dicomTitles, set[uint32](tagTransferSyntax, tagCharset, tagCodeValue, tagCodeScheme,
-		tagPatientID, tagIssuer, tagBirthDate, tagOtherIDs, tagModality, tagModalities, tagInstitution, tagDepartment, tagConfidentiality, tagConfidentialityConstraint))
-)
-
-func union(sets ...map[uint32]bool) map[uint32]bool {
-	m := make(map[uint32]bool)
-	for _, s := range sets {
-		for t := range s {
-			m[t] = true
+	for n > 0 {
+		part := int(min(n, 1<<30))
+		if _, err := d.in.Discard(part); err != nil {
+			return errDICOM
 		}
-	}
-	return m
-}
-
-func (d *dicomReader) value(tag uint32, v string) {
-	switch {
-	case tag == tagTransferSyntax:
-		d.syntax = v
-	case tag == tagCharset:
-		d.charset = dicomCharset(v)
-	case tag == tagCodeValue:
-		d.code = v
-		d.flushCode()
-	case tag == tagCodeScheme:
-		d.scheme = v
-		d.flushCode()
-	case tag == tagPatientID:
-		d.flushPatient()
-		d.id = v
-	case tag == tagIssuer:
-		d.issuer = v
-	case tag == tagOtherIDs:
-		for id := range strings.SplitSeq(v, `\`) {
-			d.b.patient("", id)
-		}
-	case tag == tagBirthDate:
-		d.b.born(v)
-	case tag == tagModality || tag == tagModalities:
-		for m := range strings.SplitSeq(v, `\`) {
-			if m = kindPart(m); m != "" {
-				d.b.modality(m)
-				if d.b.doc.Kind == "dicom" {
-					d.b.doc.Kind += ":" + m
-				}
-			}
-		}
-	case tag == tagInstitution:
-		d.b.organisation(v)
-	case tag == tagDepartment:
-		d.b.department(v)
-	case tag == tagConfidentiality || tag == tagConfidentialityConstraint:
-		for label := range strings.SplitSeq(v, `\`) {
-			d.b.confidentiality(label)
-		}
-	case dicomDates[tag]:
-		for date := range strings.SplitSeq(v, `\`) {
-			d.b.date(date)
-		}
-	case dicomAuthors[tag]:
-		for name := range strings.SplitSeq(v, `\`) {
-			d.b.author(personName(name))
-		}
-	case dicomTitles[tag]:
-		d.b.title(v)
-	}
-}
-
-func (d *dicomReader) flushCode() {
-	if d.code != "" && d.scheme != "" {
-		d.b.code(d.scheme, d.code)
-		d.code, d.scheme = "", ""
-	}
-}
-
-func (d *dicomReader) flushPatient() {
-	d.b.patient(d.issuer, d.id)
-	d.id, d.issuer = "", ""
-}
-
-// personName turns "DOE^JANE^^DR=..." into "JANE DOE".
-func personName(pn string) string {
-	pn, _, _ = strings.Cut(pn, "=")
-	parts := append(strings.Split(pn, "^"), "", "")
-	return parts[1] + " " + parts[0]
-}
-
-// decode turns a value into text and drops its padding.
-func (d *dicomReader) decode(value []byte) string {
-	if d.charset != nil {
-		d.work.spend(priceCharset)
-		if s, err := d.charset.Bytes(value); err == nil {
-			value = s
-		}
-	}
-	return strings.Trim(strings.ToValidUTF8(string(value), ""), " \x00")
-}
-
-// dicomCharset returns the decoder of a character set of PS3.3 C.12.1.1.2, nil for an
-// unknown one. Escapes between several sets are not followed. Identifiers, codes and
-// dates are ASCII in all of them.
-func dicomCharset(v string) *encoding.Decoder {
-	for name := range strings.SplitSeq(v, `\`) {
-		name = strings.TrimSpace(name)
-		if e, ok := dicomCharsets[name]; ok {
-			return e.NewDecoder()
-		}
-		if e, ok := dicomCharsets[strings.Replace(name, "ISO 2022 IR", "ISO_IR", 1)]; ok {
-			return e.NewDecoder()
-		}
+		d.at += int64(part)
+		n -= uint32(part)
 	}
 	return nil
-}
-
-var dicomCharsets = map[string]encoding.Encoding{
-	"ISO_IR 100": charmap.ISO8859_1, "ISO_IR 101": charmap.ISO8859_2, "ISO_IR 109": charmap.ISO8859_3, "ISO_IR 110": charmap.ISO8859_4,
-	"ISO_IR 144": charmap.ISO8859_5, "ISO_IR 127": charmap.ISO8859_6, "ISO_IR 126": charmap.ISO8859_7, "ISO_IR 138": charmap.ISO8859_8,
-	"ISO_IR 148": charmap.ISO8859_9, "ISO_IR 203": charmap.ISO8859_15, "ISO_IR 166": charmap.Windows874, "ISO_IR 13": japanese.ShiftJIS,
-	"GB18030": simplifiedchinese.GB18030, "GBK": simplifiedchinese.GBK, "ISO 2022 IR 149": korean.EUCKR, "ISO 2022 IR 87": japanese.ISO2022JP,
 }

@@ -106,6 +106,8 @@ code SRT|P5-09024
 code SCT|22298006
 date 2019-03-14
 author GREGORY HOUSE
+author x
+author y
 org Klinik München
 title Thorax
 modality CT

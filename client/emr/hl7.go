@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/chartseal/chartseal/client/index"
-	"golang.org/x/text/encoding"
 )
 
 // isHL7 looks for the header of a message, file or batch: MSH, FHS or BHS, the field
@@ -51,12 +50,12 @@ var hl7Authors = map[string][]int{"PV1": {7, 17}, "OBR": {16, 32}, "TXA": {5, 9}
 
 type hl7Reader struct {
 	b       *builder
-	header  bool              // a message header was read
-	charset encoding.Encoding // of MSH-18; nil for none or an unknown one
-	known   map[string]bool   // cache of isKnown
-	cut     []int             // fields of the current segment that were cut
-	long    bool              // the current segment was cut
-	expects map[string]int    // segments that must still come, by name
+	header  bool            // a message header was read
+	charset *charset        // of MSH-18; nil for none or an unknown one
+	known   map[string]bool // cache of isKnown
+	cut     []int           // fields of the current segment that were cut
+	long    bool            // the current segment was cut
+	expects map[string]int  // segments that must still come, by name
 
 	fields, repetitions []string // of split and of repeats
 

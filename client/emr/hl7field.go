@@ -114,15 +114,34 @@ func (h *hl7Reader) unescape(s string) string {
 		case code == "E":
 			out.WriteByte(h.escape)
 		case strings.HasPrefix(code, "X"):
-			for i := 1; i+1 < len(code); i += 2 {
-				if n, err := strconv.ParseUint(code[i:i+2], 16, 8); err == nil {
-					out.WriteByte(byte(n))
-				}
-			}
+			var text []byte
+			text, after = h.hexBytes(code, after)
+			out.WriteString(h.charset.text(text, ""))
 		default: // formatting
 			out.WriteByte(' ')
 		}
 		s = after
 	}
 	return out.String()
+}
+
+// hexBytes returns the bytes of an escape such as \XC3\, and of those that follow it at
+// once: together they may be a character.
+func (h *hl7Reader) hexBytes(code, after string) ([]byte, string) {
+	var out []byte
+	for {
+		for i := 1; i+1 < len(code); i += 2 {
+			if n, err := strconv.ParseUint(code[i:i+2], 16, 8); err == nil {
+				out = append(out, byte(n))
+			}
+		}
+		if len(after) < 2 || after[0] != h.escape || after[1] != 'X' || len(out) > maxValue {
+			return out, after
+		}
+		next, rest, ok := cutByte(after[1:], h.escape)
+		if !ok {
+			return out, after
+		}
+		code, after = next, rest
+	}
 }

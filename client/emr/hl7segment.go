@@ -3,12 +3,8 @@ package emr
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/ianaindex"
 )
 
 const (
@@ -73,47 +69,55 @@ func bufferedSegment(in *bufio.Reader) ([]byte, bool) {
 	return bytes.TrimLeft(text[:end], segmentSpace), true
 }
 
-// decode turns a segment into text. A segment that is not UTF-8 has the character set
-// that the message names. Without a name it is Latin-1, which most such senders mean.
+// decode turns a segment into text. Its character sets are those of MSH-18: the first one
+// for all bytes, the others after escapes of ISO 2022 or HL7.
 func (h *hl7Reader) decode(b []byte) string {
-	if len(b) > 3 && string(b[:3]) == "MSH" {
+	if len(b) > 8 && string(b[:3]) == "MSH" {
 		h.charset = nil
 		h.b.work.spend(priceCharset)
+		repetition, escape := b[5], b[6]
 		if fields := bytes.SplitN(b, b[3:4], 19); len(fields) > 17 {
-			h.charset = hl7Charset(string(fields[17]))
+			h.charset = newCharset(strings.Split(string(fields[17]), string(rune(repetition))))
 		}
+		b = escapedSets(b, escape)
+	} else {
+		b = escapedSets(b, h.escape)
 	}
-	if utf8.Valid(b) {
+	if isASCII(b) {
 		return string(b)
 	}
-	charset := h.charset
-	if charset == nil {
-		charset = charmap.ISO8859_1
-	}
-	h.b.work.spend(priceCharset + 2*len(b))
-	s, err := charset.NewDecoder().Bytes(b)
-	if err != nil {
-		return strings.ToValidUTF8(string(b), "")
-	}
-	return string(s)
+	h.b.work.spend(priceCharset + 2*len(b) + priceEscape*bytes.Count(b, []byte{0x1b}))
+	return h.charset.text(b, "")
 }
 
-// hl7Charset returns a character set by its name in HL7 table 0211, or by its IANA name,
-// which some senders write. It returns nil for an unknown name. The first repetition
-// counts.
-func hl7Charset(name string) encoding.Encoding {
-	name = strings.ToUpper(strings.TrimSpace(name))
-	if i := strings.IndexAny(name, "~^"); i >= 0 {
-		name = name[:i]
+// escapedSets replaces the escapes of HL7 that choose a character set, such as \C2842\ and
+// \M2442\, by the escape sequences of ISO 2022 that they stand for.
+func escapedSets(b []byte, escape byte) []byte {
+	if escape <= ' ' || !bytes.Contains(b, []byte{escape, 'C'}) && !bytes.Contains(b, []byte{escape, 'M'}) {
+		return b
 	}
-	if part, ok := strings.CutPrefix(name, "8859/"); ok {
-		name = "ISO-8859-" + part
-	} else if iana, ok := map[string]string{"GB 18030-2000": "GB18030", "BIG-5": "BIG5", "KS X 1001": "EUC-KR"}[name]; ok {
-		name = iana
+	var out []byte
+	for {
+		i := bytes.IndexByte(b, escape)
+		if i < 0 || i+1 == len(b) {
+			return append(out, b...)
+		}
+		out, b = append(out, b[:i]...), b[i:]
+		end := 0
+		if b[1] == 'C' || b[1] == 'M' {
+			if end = bytes.IndexByte(b[1:min(len(b), 10)], escape) + 1; end > 0 {
+				var set [3]byte
+				if n, err := hex.Decode(set[:], b[2:end]); err == nil && n >= 2 {
+					out = append(append(out, 0x1b), set[:n]...)
+				} else {
+					end = 0
+				}
+			}
+		}
+		if end == 0 {
+			out, b = append(out, escape), b[1:]
+		} else {
+			b = b[end+1:]
+		}
 	}
-	charset, err := ianaindex.IANA.Encoding(name)
-	if err != nil || strings.HasPrefix(name, "UTF-") { // a name of UTF-8 is wrong here
-		return nil
-	}
-	return charset
 }
