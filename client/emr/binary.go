@@ -21,7 +21,7 @@ func readBinary(in *input, b *builder) error {
 	}
 	b.doc.MediaType, _, _ = strings.Cut(mimetype.Detect(head).String(), ";")
 	if archives[b.doc.MediaType] {
-		b.unread("an archive, or compressed: its contents were not read")
+		b.partial("an archive, or compressed: its contents were not read; an import reads them")
 	}
 	begin, _ := in.Peek(inputSize)
 	b.findMarks(begin)

@@ -1,6 +1,9 @@
 package emr
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 const (
 	tagTransferSyntax = 0x00020010
@@ -59,8 +62,9 @@ func (d *dicomReader) value(f *dicomFrame, tag uint32, raw []byte) {
 		delimiters = `\^=`
 	}
 	if !isASCII(raw) {
-		d.work.spend(priceCharset + priceEscape*strings.Count(string(raw), "\x1b"))
+		d.work.spend(priceCharset + priceEscape*bytes.Count(raw, []byte{0x1b}))
 	}
+	d.work.spend(priceER7 * bytes.Count(raw, []byte{'\\'}))
 	v := strings.Trim(d.charset.text(raw, delimiters), " \x00")
 	switch {
 	case tag == tagTransferSyntax:

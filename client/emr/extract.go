@@ -39,6 +39,7 @@ package emr
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -63,10 +64,18 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 	work := newBudget(ctx.Err, base)
 	raw := newInput(r, work)
 	raw.source.gain = workPerByte
+	record, packed := raw, isGzip(raw.head())
+	if packed {
+		raw = unzipped(raw, work)
+	}
 	text := raw
-	// A byte order mark shows the encoding of a text format.
-	if head := raw.head(); hasBOM(head) {
-		text = newInput(transform.NewReader(raw, unicodetext.BOMOverride(transform.Nop)), work)
+	// A byte order mark shows the encoding of a text format, or the bytes do.
+	if head := raw.head(); !isSigned(table, head) {
+		if hasBOM(head) {
+			text = newInput(transform.NewReader(raw, unicodetext.BOMOverride(transform.Nop)), work)
+		} else if utf16 := unmarkedUTF16(head); utf16 != nil {
+			text = newInput(transform.NewReader(raw, utf16.NewDecoder()), work)
+		}
 	}
 	for _, f := range candidates(table, raw.head(), text.head()) {
 		in := text
@@ -80,14 +89,33 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 			continue
 		}
 		b.incomplete(f.name, in, err)
-		if raw.err() != nil {
+		if packed {
+			b.doc.MediaType = "application/gzip"
+			if raw.source.more || raw.err() != nil {
+				b.partial("gzip: malformed, cut off or longer than %d MiB: the rest was not read", maxInflated>>20)
+			}
+		}
+		if record.err() != nil {
 			b.partial("the record could not be read to the end")
 		}
-		return b.doc, raw.err()
+		return b.doc, record.err()
 	}
 	panic("emr: no format takes every record") // the last one of the table does
 }
 
-func hasBOM(b []byte) bool {
-	return bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) || bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff"))
+// isGzip looks for the signature of a compressed record, which is read as what is in it.
+func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b\x08")) }
+
+// unzipped returns the content of a compressed record. Malformed ones end early.
+func unzipped(in *input, work *budget) *input {
+	z, err := gzip.NewReader(&deflated{in.Reader, work})
+	if err != nil {
+		return newInput(broken{err}, work)
+	}
+	return newInput(z, work).limit(maxInflated)
 }
+
+// broken is a reader that fails.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }

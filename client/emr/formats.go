@@ -42,6 +42,10 @@ var formats = []format{
 	{"DICOM", "application/dicom", "dicom", 0, true, isDICOM, readDICOM},
 	{"PDF", "application/pdf", "pdf", 0, true, isPDF, readPDF},
 	{"HL7 v2", "x-application/hl7-v2+er7", "hl7v2", 0, false, isHL7, readHL7},
+	{"RTF", "application/rtf", "rtf", maxText, false, isRTF, readRTF},
+	{"HTML", "text/html", "html", maxText, false, isHTML, readHTML},
+	{"SMART health card", "application/smart-health-card", "smart-health-card", maxText, false, isHealthCard, readHealthCard},
+	{"X12", "application/edi-x12", "x12", 0, false, isX12, readX12},
 	{"JSON", "application/json", "json", 0, false, isJSON, readJSON},
 	{"XML", "text/xml", "xml", 0, false, isXML, readXML(xmlFormats)},
 	{"text", "text/plain", "text", maxText, false, isText, readText},
@@ -72,6 +76,11 @@ func candidates(table []format, raw, text []byte) []format {
 		out[i] = c.format
 	}
 	return out
+}
+
+// isSigned reports whether bytes, before any decoding, have the signature of a format.
+func isSigned(table []format, raw []byte) bool {
+	return slices.ContainsFunc(table, func(f format) bool { return f.raw && f.recognise(raw) == signature })
 }
 
 // trimHead drops what may stand before a structured text: white space, and the frame of

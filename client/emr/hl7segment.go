@@ -72,6 +72,9 @@ func bufferedSegment(in *bufio.Reader) ([]byte, bool) {
 // decode turns a segment into text. Its character sets are those of MSH-18: the first one
 // for all bytes, the others after escapes of ISO 2022 or HL7.
 func (h *hl7Reader) decode(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
 	if len(b) > 8 && string(b[:3]) == "MSH" {
 		h.charset = nil
 		h.b.work.spend(priceCharset)
@@ -90,10 +93,10 @@ func (h *hl7Reader) decode(b []byte) string {
 	return h.charset.text(b, "")
 }
 
-// escapedSets replaces the escapes of HL7 that choose a character set, such as \C2842\ and
-// \M2442\, by the escape sequences of ISO 2022 that they stand for.
+// escapedSets replaces the escapes of HL7 that choose a character set, such as \C2842\
+// and \M2442\, by the escape sequences of ISO 2022 that they stand for.
 func escapedSets(b []byte, escape byte) []byte {
-	if escape <= ' ' || !bytes.Contains(b, []byte{escape, 'C'}) && !bytes.Contains(b, []byte{escape, 'M'}) {
+	if escape <= ' ' || bytes.IndexByte(b, escape) < 0 || !bytes.Contains(b, []byte{escape, 'C'}) && !bytes.Contains(b, []byte{escape, 'M'}) {
 		return b
 	}
 	var out []byte

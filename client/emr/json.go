@@ -11,8 +11,12 @@ import (
 
 var isJSON = startsWith("{[")
 
-// readJSON reads FHIR. Other JSON yields no facts.
+// readJSON reads FHIR. Other JSON yields no facts. A note that begins with a bracket is
+// no JSON.
 func readJSON(in *input, b *builder) error {
+	if begin, _ := in.Peek(inputSize); !beginsJSON(begin) {
+		return errDeclined
+	}
 	w := &fhirWalker{b: b}
 	s := &jsonScanner{in: in.Reader, events: w, work: in.work}
 	err := s.run()

@@ -40,7 +40,13 @@ func isPDF(head []byte) strength {
 	return unlike
 }
 
+// readPDF declines a text in which the mark of a PDF is only mentioned: it begins no
+// line, and there are no objects.
 func readPDF(in *input, b *builder) error {
+	begin, _ := in.Peek(inputSize)
+	if i := bytes.Index(begin, []byte("%PDF-")); i > 0 && isText(begin[:i]) == plainText && strings.IndexByte(" \t\r\n", begin[i-1]) < 1 && !bytes.Contains(begin, []byte(" obj")) {
+		return errDeclined
+	}
 	p := &pdfReader{b: b, work: in.work}
 	buf := make([]byte, 0, pdfWindow)
 	for {
@@ -73,7 +79,7 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 		}
 		at += i
 		p.work.spend(2)
-		if at+1 < len(buf) && strings.IndexByte("PCMET", buf[at+1]) < 0 { // most names
+		if at+1 < len(buf) && strings.IndexByte("PCMETA", buf[at+1]) < 0 { // most names
 			continue
 		}
 		switch name := buf[at:]; {
@@ -86,8 +92,14 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 				done = end
 			}
 		case !file:
-		case bytes.HasPrefix(name, []byte("/Encrypt")):
-			p.encrypted = true
+		case isPDFKey(name, "/Encrypt"):
+			// The trailer has it, or a stream in its place. Elsewhere it is a word.
+			if dict, _ := p.dictAround(buf, max(0, at-pdfDict), at); dict != nil {
+				for _, key := range []string{"Root", "Info", "Size"} {
+					_, trailer := dict[key]
+					p.encrypted = p.encrypted || trailer
+				}
+			}
 		default:
 			if n := pdfObjectStream(name); n > 0 {
 				p.objectStream(buf[at+n:])
@@ -97,14 +109,19 @@ func (p *pdfReader) scan(buf []byte, file bool) {
 }
 
 // isPDFInfoKey reports whether a text begins with a key of the information dictionary
-// that hardly any other dictionary has.
+// that few other dictionaries have.
 func isPDFInfoKey(b []byte) bool {
-	for _, key := range []string{"/Producer", "/Creator", "/CreationDate", "/ModDate"} {
-		if len(b) >= len(key) && string(b[:len(key)]) == key {
-			return len(b) == len(key) || !isWordByte(b[len(key)])
+	for _, key := range []string{"/Producer", "/Creator", "/CreationDate", "/ModDate", "/Title", "/Author"} {
+		if isPDFKey(b, key) {
+			return true
 		}
 	}
 	return false
+}
+
+// isPDFKey reports whether a text begins with a name.
+func isPDFKey(b []byte, key string) bool {
+	return len(b) >= len(key) && string(b[:len(key)]) == key && (len(b) == len(key) || !isWordByte(b[len(key)]))
 }
 
 func isWordByte(c byte) bool {
@@ -250,14 +267,16 @@ func xmpText(list string) func([]byte) string {
 }
 
 // info takes facts from the information dictionary. Dictionaries of annotations, file
-// attachments and layers have dates and creators too; other keys tell them apart.
+// attachments, layers, outlines and structures have dates, creators and titles too; other
+// keys tell them apart.
 func (p *pdfReader) info(dict map[string]string) {
-	for _, key := range []string{"Type", "Subtype", "Size", "CheckSum", "F", "EF", "Rect"} {
+	for _, key := range []string{"Type", "Subtype", "Size", "CheckSum", "F", "EF", "Rect", "Parent", "Dest", "A", "SE", "Next", "Prev", "S", "K", "P"} {
 		if _, ok := dict[key]; ok {
 			return
 		}
 	}
 	p.b.title(dict["Title"])
+	p.b.title(dict["Subject"])
 	p.b.author(dict["Author"])
 	p.b.date(strings.TrimPrefix(dict["CreationDate"], "D:"))
 	p.b.date(strings.TrimPrefix(dict["ModDate"], "D:"))

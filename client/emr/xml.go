@@ -1,8 +1,11 @@
 package emr
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/xml"
 	"errors"
+	"slices"
 )
 
 // An xmlFormat is a line of the table of document types in XML: how a type is recognised
@@ -28,9 +31,12 @@ type xmlWalker interface {
 var isXML = startsWith("<")
 
 // readXML returns a reader for the document types of a table. Other documents yield no
-// facts.
+// facts. It declines what does not parse and is of none of the types.
 func readXML(table []xmlFormat) func(*input, *builder) error {
 	return func(in *input, b *builder) error {
+		if begin, _ := in.Peek(inputSize); !beginsXML(begin, table, in.work) {
+			return errDeclined
+		}
 		begin := in.head()
 		x := &xmlReader{table: table, b: b}
 		s := &xmlScanner{in: in.Reader, work: in.work, events: x}
@@ -58,10 +64,14 @@ type xmlReader struct {
 
 func (x *xmlReader) start(e xml.StartElement) error {
 	if x.depth++; x.depth == 1 {
+		w := x.of(e.Name)
 		if x.walker != nil {
-			x.b.unread("more than one document")
+			x.b.partial("XML: more than one document or root element")
 		}
-		if x.walker = x.of(e.Name); x.walker == nil {
+		switch {
+		case w != nil:
+			x.walker = w
+		case x.walker == nil:
 			return errOtherXML
 		}
 	}
@@ -88,6 +98,41 @@ func (x *xmlReader) end() {
 	x.depth--
 	x.walker.end()
 }
+
+// beginsXML reports whether a text is XML: it has the root of a known type, or is all
+// well-formed. A long one need only have a root. One that is cut off in its root passes.
+func beginsXML(begin []byte, table []xmlFormat, work *budget) bool {
+	p := &xmlProbe{table: table}
+	s := &xmlScanner{in: bufio.NewReaderSize(bytes.NewReader(begin), len(begin)+16), work: work, events: p}
+	err := s.run()
+	if p.roots > 0 {
+		return err == nil || err == errKnownXML || len(begin) == inputSize || work.spent()
+	}
+	rest, _ := s.in.Peek(s.in.Buffered())
+	return nameLength(rest) == len(rest) // cut off in the root, perhaps
+}
+
+var errKnownXML = errors.New("a document type that the table has")
+
+// An xmlProbe looks at the roots of a text.
+type xmlProbe struct {
+	table []xmlFormat
+	depth int
+	roots int
+}
+
+func (p *xmlProbe) start(e xml.StartElement) error {
+	if p.depth++; p.depth == 1 {
+		p.roots++
+		if slices.ContainsFunc(p.table, func(f xmlFormat) bool { return f.recognise(e.Name) }) {
+			return errKnownXML
+		}
+	}
+	return nil
+}
+
+func (p *xmlProbe) text(string) {}
+func (p *xmlProbe) end()        { p.depth-- }
 
 func attr(e xml.StartElement, name string) (string, bool) {
 	for _, a := range e.Attr {
