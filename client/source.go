@@ -42,12 +42,13 @@ func (s Source) check() error {
 }
 
 // FileSource is the file at path. Its Check refuses a path that is missing, unreadable or
-// not a regular file.
+// not a regular file. A file that changes while it is read is refused with ErrInvalid at
+// its end: nothing is registered then.
 func FileSource(path string) Source {
 	s := Source{
 		Name: filepath.Base(path),
 		Size: -1,
-		Open: func() (io.ReadCloser, error) { return os.Open(path) },
+		Open: func() (io.ReadCloser, error) { return openSteady(path) },
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		s.Size = info.Size()
@@ -74,6 +75,41 @@ func checkFile(path string) error {
 	}
 	return f.Close()
 }
+
+// A steadyFile fails at its end if the file has changed since it was opened.
+type steadyFile struct {
+	file   *os.File
+	path   string
+	opened fs.FileInfo
+	read   int64
+}
+
+func openSteady(path string) (*steadyFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &steadyFile{f, path, info, 0}, nil
+}
+
+func (s *steadyFile) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	s.read += int64(n)
+	if err == io.EOF && s.opened.Mode().IsRegular() {
+		now, statErr := s.file.Stat()
+		if statErr != nil || now.Size() != s.read || s.read != s.opened.Size() || !now.ModTime().Equal(s.opened.ModTime()) {
+			err = ledger.Errorf(ErrInvalid, "%s changed while it was read: seal it again when it is left alone", s.path)
+		}
+	}
+	return n, err
+}
+
+func (s *steadyFile) Close() error { return s.file.Close() }
 
 // ReaderSource is the content of r, which may be of any length and may be standard input.
 // The Client does not close r.

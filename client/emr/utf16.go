@@ -48,3 +48,15 @@ func isText16(b []byte, order binary.ByteOrder) bool {
 	}
 	return ascii*16 >= len(units)
 }
+
+// UTF16 returns the encoding of a text in UTF-16, by its first bytes. The decoder drops
+// the byte order mark. It returns nil for other records.
+func UTF16(head []byte) encoding.Encoding {
+	switch {
+	case isSigned(formats, head) || isGzip(head):
+		return nil
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return unicodetext.UTF16(unicodetext.LittleEndian, unicodetext.UseBOM)
+	}
+	return unmarkedUTF16(head)
+}

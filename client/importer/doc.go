@@ -1,5 +1,6 @@
 // Package importer seals many records at once: a directory tree, or a bulk export with
-// one FHIR resource per line.
+// one FHIR resource per line. It reads the files in ZIP and tar archives and under gzip
+// and bzip2 as if they were files of the tree.
 //
 // Most callers open a [Journal], read [Rules], and call [Job.Run]. [Job.Plan] shows what
 // Run would do, without sealing anything.
@@ -27,6 +28,11 @@
 // Memory is bounded. A record is a section of a file and is never held whole. The marks
 // of a million lines take about half a megabyte, those of a million files about 50.
 //
+// An archive has at most 131,072 files of at most 1 GiB each, and 16 GiB in all; up to
+// eight archives and compressions stand in each other. No name in an archive is ever a
+// path on disk. A file of more than 1 MiB is unpacked to a temporary file without a name,
+// which is gone with the process.
+//
 // # Shared encryption
 //
 // A batch has one policy and is registered in one transaction. The client encrypts to a
@@ -36,6 +42,9 @@
 // therefore work record by record.
 //
 // # Limits
+//
+// Where a bulk export or a bundle to be split is in UTF-16, its records are sealed in
+// UTF-8.
 //
 // A killed run may leave payloads pinned that no record points to, at most those of the
 // batches that it was sealing. They are ciphertext whose keys nobody has.

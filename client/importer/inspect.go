@@ -41,8 +41,8 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	if _, err = io.Copy(io.Discard, content); err != nil { // the rest, for the digest
 		return err
 	}
-	if now, err := in.Stat(); err != nil || i.changed(now) {
-		return errors.Join(errChanged, err)
+	if err := in.unchanged(&i.file); err != nil {
+		return err
 	}
 	h.Sum(i.sum[:0])
 	i.id = recordID(secret, i.key(), i.sum)
@@ -85,7 +85,7 @@ func (a *attempt) failed() error {
 
 // source returns the item as a source for Seal.
 func (a *attempt) source() client.Source {
-	name := path.Base(a.name)
+	name := path.Base(a.unpackedName())
 	if a.part > 0 {
 		name += "#" + strconv.Itoa(a.part)
 	}
@@ -105,7 +105,7 @@ func (a *attempt) source() client.Source {
 // A verifiedReader reads an item and compares its digest with that of the inspection.
 type verifiedReader struct {
 	a  *attempt
-	in *os.File
+	in *content
 	r  io.Reader
 	h  hash.Hash
 }

@@ -80,7 +80,8 @@ const (
 //   - the error of Report, of Flush or of the file system.
 //   - the error of ctx, once it has ended.
 func (j *Job) Run(ctx context.Context) (Summary, error) {
-	r := &run{Job: j, started: time.Now(), broken: make(map[*Rule]error)}
+	r := &run{Job: j, started: time.Now(), broken: make(map[*Rule]error), unpacker: newUnpacker()}
+	defer r.unpacker.close()
 	err := j.check()
 	if err == nil {
 		err = r.sameLedger(ctx)
@@ -121,6 +122,7 @@ type run struct {
 	sum    Summary
 	broken map[*Rule]error // rules that fail for every record
 
+	unpacker  *unpacker
 	unflushed int // index entries since the last flush
 }
 
@@ -145,7 +147,7 @@ func (r *run) all(ctx context.Context) error {
 	found, ready, batches := make(chan *item, 64), make(chan *item, 64), make(chan []*item)
 	g.Go(func() error {
 		defer close(found)
-		w := walker{split: r.Split, skip: r.skip, item: func(i *item) error {
+		w := walker{split: r.Split, unpacker: r.unpacker, skip: r.skip, item: func(i *item) error {
 			if r.Journal.has(i) {
 				r.count(func(s *Summary) { s.Before++; s.Read += i.section.length })
 				return nil
@@ -246,7 +248,7 @@ func intoBatches(ctx context.Context, ready <-chan *item, batches chan<- []*item
 func (j *Job) Plan(ctx context.Context) (Summary, error) {
 	r := &run{Job: j, started: time.Now()}
 	secret := make([]byte, 32)
-	w := walker{split: j.Split, skip: r.skip, item: func(i *item) error {
+	w := walker{split: j.Split, unpacker: newUnpacker(), skip: r.skip, item: func(i *item) error {
 		if err := i.inspect(ctx, j.Rules, secret); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -261,6 +263,7 @@ func (j *Job) Plan(ctx context.Context) (Summary, error) {
 		row.Kind = kind
 		return r.tell(row, func(s *Summary) { s.Sealed++; s.Bytes += i.section.length; s.Read += i.section.length })
 	}}
+	defer w.unpacker.close()
 	err := w.walk(ctx, j.Source)
 	r.sum.rate(time.Since(r.started))
 	return r.sum, err

@@ -29,7 +29,8 @@ import (
 type Header struct {
 	Format string `json:"format"`
 	Actor  string `json:"actor"`
-	Source string `json:"source"` // absolute path
+	Source string `json:"source"`          // absolute path
+	Place  string `json:"place,omitempty"` // of the source on its file system, which a move does not change
 	Split  bool   `json:"split"`
 	Begun  string `json:"begun"`
 	Secret []byte `json:"secret"`
@@ -44,6 +45,7 @@ const journalFormat = "chartseal/import/v1"
 //	{header as JSON} CRC
 //	done MARK MASK CRC         parts of a file are registered; MASK has a bit for each of 64
 //	record ID CRC              the last record that was registered, to recognise the ledger
+//	source "PATH" CRC          the source was moved there
 //
 // A mark is a keyed hash of a file's path, size and time of change, and of the number of
 // a group of 64 parts. A file that has changed has other marks and is read again.
@@ -66,6 +68,7 @@ type mark [12]byte
 //
 // Errors:
 //   - client.ErrInvalid if the file is no journal, or has another actor, source or split.
+//     A source that was moved is the same one.
 //   - client.ErrUnavailable if another process has it open.
 //   - errors of the file system.
 func OpenJournal(path string, h Header) (*Journal, error) {
@@ -132,6 +135,12 @@ func (j *Journal) load(h Header) error {
 	if !j.Resumed {
 		return j.begin(h)
 	}
+	if j.Header.Source != h.Source && movedTo(j.Header, h) {
+		j.Header.Source = h.Source
+		if _, err := j.f.Write(withSum(nil, "source "+strconv.Quote(h.Source))); err != nil {
+			return err
+		}
+	}
 	for _, d := range []struct{ what, had, wants string }{
 		{"of", j.Header.Actor, h.Actor}, {"of", j.Header.Source, h.Source},
 		{"with --split", strconv.FormatBool(j.Header.Split), strconv.FormatBool(h.Split)},
@@ -154,13 +163,17 @@ func (j *Journal) read(text string) {
 		}
 	case len(f) == 2 && f[0] == "record":
 		j.Last = f[1]
+	case len(f) > 1 && f[0] == "source":
+		if path, err := strconv.Unquote(strings.TrimPrefix(text, "source ")); err == nil {
+			j.Header.Source = path
+		}
 	}
 }
 
 // begin writes and syncs the header of a new journal, before anything depends on its
 // secret.
 func (j *Journal) begin(h Header) error {
-	h.Format, h.Begun, h.Secret = journalFormat, time.Now().UTC().Format(time.RFC3339), make([]byte, sha256.Size)
+	h.Format, h.Begun, h.Secret, h.Place = journalFormat, time.Now().UTC().Format(time.RFC3339), make([]byte, sha256.Size), placeOf(h.Source)
 	rand.Read(h.Secret)
 	j.Header = h
 	text, err := json.Marshal(h)

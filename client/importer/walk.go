@@ -14,25 +14,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/emr"
 )
-
-// A file is a file of the source, as it was when the walk found it.
-type file struct {
-	path string // to open it
-	name string // path below the source, with slashes; its own name if it is the source
-	info fs.FileInfo
-}
 
 // An item is a future record: a file, or a part of one.
 type item struct {
 	file
 	part    int // from 1; 0 for a whole file
 	section section
-	bundle  *emr.Document // that it is an entry of, without the entries; nil for none
+	bundle  *emr.Document // or batch that it is an entry of, without the entries; nil for none
 
 	// Set by inspect.
 	rule *Rule
@@ -41,42 +33,16 @@ type item struct {
 	sum  [32]byte
 }
 
-var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
-
-// open opens the file that the walk found. If another file has its name now, such as a
-// link or a pipe, it fails with errChanged.
-func (f *file) open() (*os.File, error) {
-	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return nil, errChanged
-	}
-	if err != nil {
-		return nil, err
-	}
-	info, err := in.Stat()
-	if err == nil && (!os.SameFile(info, f.info) || f.changed(info)) {
-		err = errChanged
-	}
-	if err != nil {
-		in.Close()
-		return nil, err
-	}
-	return in, nil
-}
-
-func (f *file) changed(now fs.FileInfo) bool {
-	return now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime())
-}
-
 // dirChunk is the number of directory entries in memory at a time: a directory may have
 // millions.
 const dirChunk = 4096
 
 // A walker finds items. An error of one of its functions ends the walk.
 type walker struct {
-	split bool
-	item  func(*item) error
-	skip  func(name string, reason error, failed bool) error // for a file that is not imported; failed tells an error from a file that is no record
+	split    bool
+	unpacker *unpacker
+	item     func(*item) error
+	skip     func(name string, reason error, failed bool) error // for a file that is not imported; failed tells an error from a file that is no record
 }
 
 // walk finds the items of root, which is a directory or a file.
@@ -93,7 +59,7 @@ func (w *walker) walk(ctx context.Context, root string) error {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return err
 	}
-	return w.file(ctx, file{path: root, name: filepath.Base(root), info: info})
+	return w.file(ctx, file{path: root, name: filepath.Base(root), info: info, unpacker: w.unpacker})
 }
 
 func (w *walker) directory(ctx context.Context, dir, name string) error {
@@ -138,7 +104,7 @@ func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry) erro
 	if err != nil {
 		return w.skip(name, err, true)
 	}
-	return w.file(ctx, file{path: at, name: name, info: info})
+	return w.file(ctx, file{path: at, name: name, info: info, unpacker: w.unpacker})
 }
 
 // file finds the items of a file.
@@ -151,27 +117,74 @@ func (w *walker) file(ctx context.Context, f file) error {
 		return w.skip(f.name, err, true)
 	}
 	defer in.Close()
-	content := &contextReaderAt{ctx, in}
-	bulk, err := isBulk(f.name, content)
+	if unpacked, err := w.unpack(ctx, f, in); unpacked {
+		return err
+	}
+	text, in2, err := w.asUTF8(f, in)
 	if err != nil {
 		return w.unreadable(ctx, f, err)
 	}
+	if in2 != in {
+		defer in2.Close()
+	}
+	content := &contextReaderAt{ctx, in2}
+	bulk, err := isBulk(text.unpackedName(), content)
+	if err != nil {
+		return w.unreadable(ctx, f, err)
+	}
+	all := section{0, in2.size}
 	if bulk {
-		return w.parts(ctx, f, in, func(each partFunc) error {
-			return lines(io.NewSectionReader(content, 0, f.info.Size()), func(line section) error { return w.line(ctx, f, content, line, each) })
+		return w.parts(ctx, text, in2, func(each partFunc) error {
+			return lines(io.NewSectionReader(content, 0, all.length), func(line section) error { return w.line(ctx, text, content, line, each) })
 		})
 	}
-	all := section{0, f.info.Size()}
 	if w.split {
-		bundle, err := bundleItself(ctx, io.NewSectionReader(content, 0, all.length))
+		bundle, split, err := w.takeApart(ctx, text, content, all)
 		if err != nil {
 			return w.unreadable(ctx, f, err)
 		}
 		if bundle != nil {
-			return w.parts(ctx, f, in, func(each partFunc) error { return w.entries(f, content, all, bundle, each) })
+			return w.parts(ctx, text, in2, func(each partFunc) error { return split(bundle, each) })
 		}
 	}
-	return w.item(&item{file: f, section: all})
+	return w.item(&item{file: f, section: section{0, in.size}})
+}
+
+// asUTF8 returns a text in UTF-16 as one in UTF-8, and other files as they are. Lines and
+// entries of a text are found in UTF-8.
+func (w *walker) asUTF8(f file, in *content) (file, *content, error) {
+	head := make([]byte, 512)
+	n, err := in.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return f, in, err
+	}
+	if utf16Of(head[:n]) == nil || len(f.steps) >= maxSteps {
+		return f, in, nil
+	}
+	text := f.in(step{how: inUTF16}, f.name)
+	out, err := text.open()
+	if err != nil {
+		return f, in, err
+	}
+	return text, out, nil
+}
+
+// takeApart tells how a FHIR bundle or a batch of HL7 v2 is split, and what it says of
+// itself. The document is nil for other files.
+func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all section) (*emr.Document, func(*emr.Document, partFunc) error, error) {
+	head := make([]byte, 64)
+	n, err := in.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return nil, nil, err
+	}
+	if isMessages(head[:n]) {
+		batch, err := batchItself(ctx, io.NewSectionReader(in, 0, all.length))
+		return batch, func(batch *emr.Document, each partFunc) error {
+			return messages(io.NewSectionReader(in, 0, all.length), new(bytes.Buffer), func(s section) error { return each(s, batch) })
+		}, err
+	}
+	bundle, err := bundleItself(ctx, io.NewSectionReader(in, 0, all.length))
+	return bundle, func(bundle *emr.Document, each partFunc) error { return w.entries(f, in, all, bundle, each) }, err
 }
 
 // unreadable skips a file, unless the walk was told to stop.
@@ -186,7 +199,7 @@ func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 type partFunc func(s section, bundle *emr.Document) error
 
 // parts numbers the parts that split finds.
-func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each partFunc) error) error {
+func (w *walker) parts(ctx context.Context, f file, in *content, split func(each partFunc) error) error {
 	n := 0
 	var stop error
 	err := split(func(s section, bundle *emr.Document) error {
@@ -202,7 +215,7 @@ func (w *walker) parts(ctx context.Context, f file, in *os.File, split func(each
 	if err != nil {
 		return w.unreadable(ctx, f, fmt.Errorf("after %d records: %w", n, err))
 	}
-	if now, err := in.Stat(); err != nil || f.changed(now) {
+	if in.unchanged(&f) != nil {
 		return w.skip(f.name, fmt.Errorf("after %d records: %w", n, errChanged), true)
 	}
 	return nil

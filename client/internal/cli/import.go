@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 
@@ -39,7 +42,8 @@ const maxJobs = 32
 var importHelp = `Import seals every file below a directory, or every line of a bulk export (NDJSON, one FHIR resource
 on each line), with up to ` + fmt.Sprint(ledger.MaxNewRecords) + ` records in a transaction. You can stop or kill it at any moment. The
 same command then continues: it loses nothing and seals nothing twice. Run later, it seals the new
-records. With --split it takes FHIR bundles apart into their resources.
+records. With --split it takes FHIR bundles apart into their resources, and files and batches of HL7 v2
+into their messages. It unpacks archives (ZIP, tar, gzip, bzip2), and each file in them is a record.
 
 Import reports each record that it cannot seal, with a reason, and continues with the others; the exit
 code is then 1. With --report FILE it writes a line of JSON for every record: its file, record id and
@@ -97,7 +101,7 @@ func (a *app) importCommand() *cobra.Command {
 	fs.StringVarP(&f.policy, "policy", "p", "", "the policy, as `TEXT`, of all records, or of those that no rule matches")
 	fs.StringVar(&f.scope, "scope", "", "search domain, where a rule names none (default \"consortium\", or from the configuration)")
 	fs.BoolVar(&f.noIndex, "no-index", false, "write no index entries, where a rule names no scope")
-	fs.BoolVar(&f.split, "split", false, "take FHIR bundles (JSON) apart into their resources")
+	fs.BoolVar(&f.split, "split", false, "take FHIR bundles (JSON) apart into their resources, and HL7 v2 batches into messages")
 	fs.IntVar(&f.jobs, "jobs", 8, "`number` of records to read and seal at a time")
 	fs.StringVar(&f.job, "job", "", "keep what is done in this `file` (default: one in the wallet for each directory or file)")
 	fs.StringVar(&f.report, "report", "", "append a line of JSON for every record to a `file`")
@@ -190,11 +194,14 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 	limitMemory()
 	parallel := max(1, f.jobs/importer.InFlight)
 	return a.session(session.Options{Parallel: parallel}, func(s *session.Session) (err error) {
-		path := f.job
+		path, header := f.job, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split}
 		if path == "" {
 			path = journalPath(s.User.Dir(), job.Source)
+			if _, statErr := os.Stat(path); errors.Is(statErr, fs.ErrNotExist) {
+				path = cmp.Or(importer.FindMoved(filepath.Dir(path), header), path)
+			}
 		}
-		job.Journal, err = importer.OpenJournal(path, importer.Header{Actor: s.Ledger.Actor(), Source: job.Source, Split: job.Split})
+		job.Journal, err = importer.OpenJournal(path, header)
 		if errors.Is(err, client.ErrUnavailable) {
 			return words.WithHint(err, "wait until the other import has ended; the same command then seals the rest")
 		}
