@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -14,9 +13,9 @@ import (
 )
 
 // givenFacts reads the facts that the caller states for every record. A keyword is a
-// plain word or phrase, or names a field as a query does: icd10:I21.4, snomed:...,
-// loinc:..., rxnorm:..., cvx:..., code:SYSTEM|X, date:2019-03-14, born:..., patient:ID,
-// author:..., org:..., modality:....
+// plain word or phrase, or names a field as a query does: icd10:I21.4, snomed:..., any
+// other code system, code:SYSTEM|X, refuted:icd10:..., date:2019-03-14, born:...,
+// patient:ID, author:..., org:..., modality:....
 func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 	f := index.Facts{Kind: kind}
 	for what, text := range map[string]string{"kind": kind, "patient identifier": patient} {
@@ -41,8 +40,6 @@ func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 			continue
 		}
 		switch field = strings.ToLower(field); field {
-		case index.ICD10, index.SNOMED, index.LOINC, index.RxNorm, index.CVX:
-			f.Codes = append(f.Codes, index.Code{System: field, Code: value})
 		case "code":
 			system, code, found := strings.Cut(value, "|")
 			if !found {
@@ -70,7 +67,7 @@ func givenFacts(kind, patient string, keywords []string) (index.Facts, error) {
 		case "word":
 			f.Keywords = append(f.Keywords, value)
 		default:
-			f.Keywords = append(f.Keywords, k)
+			f.AddKeyword(k)
 		}
 	}
 	return f, nil
@@ -103,20 +100,7 @@ func identifier(text string) index.Identifier {
 
 // mergeFacts joins the facts that the caller states with those found in the record, in
 // this order.
-func mergeFacts(given, found index.Facts) index.Facts {
-	return index.Facts{
-		Kind:          cmp.Or(given.Kind, found.Kind),
-		Patients:      slices.Concat(given.Patients, found.Patients),
-		Codes:         slices.Concat(given.Codes, found.Codes),
-		Dates:         slices.Concat(given.Dates, found.Dates),
-		Born:          slices.Concat(given.Born, found.Born),
-		Authors:       slices.Concat(given.Authors, found.Authors),
-		Organisations: slices.Concat(given.Organisations, found.Organisations),
-		Titles:        slices.Concat(given.Titles, found.Titles),
-		Modalities:    slices.Concat(given.Modalities, found.Modalities),
-		Keywords:      slices.Concat(given.Keywords, found.Keywords),
-	}
-}
+func mergeFacts(given, found index.Facts) index.Facts { return given.Join(found) }
 
 // metadata is the part of an envelope that describes the record.
 func metadata(f index.Facts) (envelope.Metadata, error) {
@@ -138,8 +122,14 @@ func describe(m *envelope.Metadata, f index.Facts) {
 	}
 	slices.Sort(m.Dates)
 	m.Dates = slices.Compact(m.Dates)
-	for _, c := range f.Codes {
-		m.Codes = append(m.Codes, index.Prefix(c.System)+":"+c.Code)
+	for _, s := range f.AllStatements() {
+		for _, i := range s.Codes {
+			code := index.Prefix(f.Codes[i].System) + ":" + f.Codes[i].Code
+			if !s.Context.Plain() {
+				code = string(s.Context) + ":" + code
+			}
+			m.Codes = append(m.Codes, code)
+		}
 	}
 	slices.Sort(m.Codes)
 	m.Codes = slices.Compact(m.Codes)

@@ -66,7 +66,7 @@ func (b *builder) confidentiality(label string) {
 	case len(label) > 1 && len(label) < 4 || len(label) == 1 && code != label:
 		b.unread("a confidentiality is none of the codes U, L, M, N, R, V") // R at least, perhaps V
 	}
-	b.text(listConfidentiality, &b.doc.Confidentiality, code)
+	b.put(listConfidentiality, &b.doc.Confidentiality, code)
 }
 
 // confidentialityOf takes a label of a code system. In HL7 v2, U is usual control.

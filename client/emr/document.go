@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,10 @@ type Document struct {
 	Departments     []string // in which the record was made; not indexed
 	Titles          []string
 	Modalities      []string
-	Confidentiality []string // HL7 v3 Confidentiality codes: N, R, V, ...
+	Periods         []index.Period
+	Texts           []string          // of codes, or in place of them
+	Statements      []index.Statement // none if all facts go together
+	Confidentiality []string          // HL7 v3 Confidentiality codes: N, R, V, ...
 
 	// Warnings tell people which part could not be read, and why. They name no patient
 	// and quote no content.
@@ -41,6 +45,7 @@ func (d Document) Facts() index.Facts {
 	return index.Facts{
 		Kind: d.Kind, Patients: d.Patients, Born: d.Born, Codes: d.Codes, Dates: d.Dates,
 		Authors: d.Authors, Organisations: d.Organisations, Titles: d.Titles, Modalities: d.Modalities,
+		Periods: d.Periods, Texts: d.Texts, Statements: d.Statements,
 	}
 }
 
@@ -56,21 +61,39 @@ const (
 // A builder collects the facts and warnings of a record, each value once. Values are
 // cleaned on the way, and empty ones dropped.
 type builder struct {
-	doc  Document
-	work *budget
-	seen map[fact]bool
+	doc   Document
+	work  *budget
+	seen  map[fact]int // positions in their lists
+	days  map[dated]int
+	codes map[[2]string]int // the same for codes and texts that need no cleaning
+	texts map[string]int
+
 	full map[string]bool
 	held int // bytes of all values
+
+	people      people
+	statements  []statement // that are open, the innermost last
+	said        []said
+	saidBy      map[string]int
+	saidKey     []byte
+	stated      int   // facts in said
+	recordDates []int // outside statements
 }
 
-// A fact is a value, or a date, of a list. Identifiers and codes also have a system.
-type fact struct {
-	list, system, value string
-	date                index.Date
+// A fact is a value of a list. Identifiers and codes also have a system.
+type fact struct{ list, system, value string }
+
+// A dated fact is a date of a list, or a period.
+type dated struct {
+	list       string
+	date, last index.Date
 }
 
 func newBuilder(mediaType, kind string, work *budget) *builder {
-	return &builder{doc: Document{MediaType: mediaType, Kind: kind}, work: work, seen: make(map[fact]bool), full: make(map[string]bool)}
+	return &builder{
+		doc: Document{MediaType: mediaType, Kind: kind}, work: work, full: make(map[string]bool),
+		seen: make(map[fact]int), days: make(map[dated]int), codes: make(map[[2]string]int), texts: make(map[string]int),
+	}
 }
 
 // discard drops all facts and warnings. What was incomplete stays so.
@@ -134,31 +157,59 @@ func isLabel(list string) bool {
 	return list == listCodes || list == listOrganisations || list == listDepartments || list == listConfidentiality
 }
 
-// isNew reports whether a value of a list is new and still fits.
-func (b *builder) isNew(f fact, length int) bool {
+// place returns the position of a value in its list of a length. A new value that fits
+// has the next one, and the caller appends it.
+func (b *builder) place(f fact, length int) (at int, isNew, ok bool) {
 	b.work.spend(priceFact)
-	if length >= maxEach && b.full[f.list] || b.seen[f] {
-		return false
+	if at, ok := b.seen[f]; ok {
+		return at, false, true
 	}
-	size := len(f.system) + len(f.value)
-	if length >= maxEach || b.held+size > maxFacts {
-		if !b.full[f.list] {
-			b.full[f.list] = true
-			switch {
-			case length < maxEach:
-				b.warn("more than %d MiB of facts: the rest is not indexed", maxFacts>>20)
-			default:
-				b.warn("more than %d %s: the rest is not indexed", maxEach, f.list)
-			}
-			if isLabel(f.list) {
-				b.unread("more %s than are read", f.list)
-			}
+	if !b.fits(f.list, len(f.system)+len(f.value), length) {
+		return 0, false, false
+	}
+	b.seen[f] = length
+	return length, true, true
+}
+
+// placeDay does the same for dates.
+func (b *builder) placeDay(d dated, length int) (at int, isNew, ok bool) {
+	b.work.spend(priceFact)
+	if at, ok := b.days[d]; ok {
+		return at, false, true
+	}
+	if !b.fits(d.list, 0, length) {
+		return 0, false, false
+	}
+	b.days[d] = length
+	return length, true, true
+}
+
+// fits reports whether a list takes one more value.
+func (b *builder) fits(list string, size, length int) bool {
+	if length < maxEach && b.held+size <= maxFacts {
+		b.held += size
+		return true
+	}
+	if !b.full[list] {
+		b.full[list] = true
+		switch {
+		case length < maxEach:
+			b.warn("more than %d MiB of facts: the rest is not indexed", maxFacts>>20)
+		default:
+			b.warn("more than %d %s: the rest is not indexed", maxEach, list)
 		}
-		return false
+		if isLabel(list) {
+			b.unread("more %s than are read", list)
+		}
 	}
-	b.held += size
-	b.seen[f] = true
-	return true
+	return false
+}
+
+func (b *builder) warnOnce(what, format string, args ...any) {
+	if !b.full[what] {
+		b.full[what] = true
+		b.warn(format, args...)
+	}
 }
 
 // clean cleans a value of a list and copies it: it may be a part of a long text.
@@ -169,44 +220,121 @@ func (b *builder) clean(list, s string) string {
 	return clean(s)
 }
 
-func (b *builder) patient(system, value string) {
-	f := fact{list: "patient identifiers", system: clean(system), value: clean(value)}
-	if f.value != "" && b.isNew(f, len(b.doc.Patients)) {
-		b.doc.Patients = append(b.doc.Patients, index.Identifier{System: f.system, Value: f.value})
+// code takes a code of the open statement. Units of measure are left out: each value has
+// one.
+//
+// It returns the position of the code in the document, or -1.
+func (b *builder) code(system, code string) int {
+	raw := [2]string{system, code}
+	if at, ok := b.codes[raw]; ok { // most are repeated
+		b.work.spend(priceFact)
+		b.stateCode(at)
+		return at
 	}
+	f := fact{list: listCodes, system: b.clean(listCodes, system), value: b.clean(listCodes, code)}
+	if f.value == "" || isUnit(system) {
+		return -1
+	}
+	at, isNew, ok := b.place(f, len(b.doc.Codes))
+	if isNew {
+		b.doc.Codes = append(b.doc.Codes, index.Code{System: f.system, Code: f.value})
+		if f.system == system && f.value == code {
+			b.codes[[2]string{f.system, f.value}] = at
+		}
+	}
+	if !ok {
+		return -1
+	}
+	b.stateCode(at)
+	return at
 }
 
-func (b *builder) code(system, code string) {
-	f := fact{list: listCodes, system: b.clean(listCodes, system), value: b.clean(listCodes, code)}
+// isUnit reports whether a code system is that of units of measure.
+func isUnit(system string) bool {
+	if len(system) < 4 || len(system) > 64 || !strings.ContainsRune("gGmM8/", rune(system[len(system)-1])) {
+		return false
+	}
+	return index.Prefix(system) == index.UCUM
+}
+
+// words takes a text of the open statement: of a code, or in place of one.
+func (b *builder) words(text string) {
+	if at, ok := b.texts[text]; ok {
+		b.work.spend(priceFact)
+		b.stateText(at)
+		return
+	}
+	f := fact{list: "texts", value: clean(text)}
 	if f.value == "" {
 		return
 	}
-	if b.isNew(f, len(b.doc.Codes)) {
-		b.doc.Codes = append(b.doc.Codes, index.Code{System: f.system, Code: f.value})
+	at, isNew, ok := b.place(f, len(b.doc.Texts))
+	if isNew {
+		b.doc.Texts = append(b.doc.Texts, f.value)
+		if f.value == text {
+			b.texts[f.value] = at
+		}
+	}
+	if ok {
+		b.stateText(at)
 	}
 }
 
+// date takes a clinical date of the open statement.
 func (b *builder) date(s string) {
-	if d, ok := index.ParseDate(s); ok && b.isNew(fact{list: "dates", date: d}, len(b.doc.Dates)) {
+	if d, ok := index.ParseDate(s); ok {
+		b.dateOf(d)
+	}
+}
+
+func (b *builder) dateOf(d index.Date) {
+	at, isNew, ok := b.placeDay(dated{list: "dates", date: d}, len(b.doc.Dates))
+	if isNew {
 		b.doc.Dates = append(b.doc.Dates, d)
+	}
+	if ok {
+		b.stateDate(at)
+	}
+}
+
+// period takes a clinical period of the open statement, and its ends as dates. One of
+// them may be empty.
+func (b *builder) period(from, to string) {
+	b.date(from)
+	b.date(to)
+	first, ok := index.ParseDate(from)
+	last, also := index.ParseDate(to)
+	if !ok || !also || first.First() >= last.Last() || first == last {
+		return
+	}
+	at, isNew, ok := b.placeDay(dated{"periods", first, last}, len(b.doc.Periods))
+	if isNew {
+		b.doc.Periods = append(b.doc.Periods, index.Period{From: first, To: last})
+	}
+	if s := b.now(); ok && s != nil {
+		s.periods = appendOnce(s.periods, cmp.Compare, at)
 	}
 }
 
 func (b *builder) born(s string) {
-	if d, ok := index.ParseDate(s); ok && b.isNew(fact{list: "dates of birth", date: d}, len(b.doc.Born)) {
-		b.doc.Born = append(b.doc.Born, d)
+	if d, ok := index.ParseDate(s); ok {
+		if _, isNew, _ := b.placeDay(dated{list: "dates of birth", date: d}, len(b.doc.Born)); isNew {
+			b.doc.Born = append(b.doc.Born, d)
+		}
 	}
 }
 
-func (b *builder) author(s string)       { b.text("authors", &b.doc.Authors, s) }
-func (b *builder) organisation(s string) { b.text(listOrganisations, &b.doc.Organisations, s) }
-func (b *builder) department(s string)   { b.text(listDepartments, &b.doc.Departments, s) }
-func (b *builder) title(s string)        { b.text("titles", &b.doc.Titles, s) }
-func (b *builder) modality(s string)     { b.text("modalities", &b.doc.Modalities, s) }
+func (b *builder) author(s string)       { b.put("authors", &b.doc.Authors, s) }
+func (b *builder) organisation(s string) { b.put(listOrganisations, &b.doc.Organisations, s) }
+func (b *builder) department(s string)   { b.put(listDepartments, &b.doc.Departments, s) }
+func (b *builder) title(s string)        { b.put("titles", &b.doc.Titles, s) }
+func (b *builder) modality(s string)     { b.put("modalities", &b.doc.Modalities, s) }
 
-func (b *builder) text(list string, to *[]string, s string) {
-	if s = b.clean(list, s); s != "" && b.isNew(fact{list: list, value: s}, len(*to)) {
-		*to = append(*to, s)
+func (b *builder) put(list string, to *[]string, s string) {
+	if s = b.clean(list, s); s != "" {
+		if _, isNew, _ := b.place(fact{list: list, value: s}, len(*to)); isNew {
+			*to = append(*to, s)
+		}
 	}
 }
 

@@ -98,6 +98,7 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 		if record.err() != nil {
 			b.partial("the record could not be read to the end")
 		}
+		b.finish()
 		return b.doc, record.err()
 	}
 	panic("emr: no format takes every record") // the last one of the table does

@@ -66,6 +66,7 @@ const observation = `{
 
 const observationFacts = `code http://terminology.hl7.org/CodeSystem/v3-Confidentiality|R
 code http://loinc.org|8480-6
+code |orphan
 date 2019-03-14
 date 2019
 author Dr Jane Smith
@@ -155,8 +156,8 @@ func TestExtract(t *testing.T) {
 		"FHIR":               {observation, fhirHead + observationFacts},
 		"FHIR with BOM":      {"\xef\xbb\xbf\r\n\t " + observation, fhirHead + observationFacts},
 		"FHIR in UTF-16":     {utf16le(observation), fhirHead + observationFacts},
-		"FHIR patient":       {patient, "fhir:Patient application/fhir+json\n" + patientFacts + "date 2011-05-06\norg General Hospital\n"},
-		"FHIR bundle":        {bundle, "fhir:Bundle application/fhir+json\n" + strings.Replace(patientFacts, "born", "patient |p%31\nborn", 1) + strings.Replace(strings.Replace(observationFacts, "date", "date 2011-05-06\ndate", 1), "confid", "org General Hospital\nconfid", 1)},
+		"FHIR patient":       {patient, "fhir:Patient application/fhir+json\n" + patientFacts + "org General Hospital\n"},
+		"FHIR bundle":        {bundle, "fhir:Bundle application/fhir+json\n" + strings.Replace(patientFacts, "born", "patient |p%31\nborn", 1) + strings.Replace(observationFacts, "confid", "org General Hospital\nconfid", 1)},
 		"NDJSON":             {`{"resourceType":"Basic","subject":{"reference":"Patient/1"}}` + "\n" + `{"resourceType":"Basic","subject":{"reference":"urn:uuid:2"}}` + "\n", "fhir:ndjson application/fhir+ndjson\npatient |1\npatient |2\n"},
 		"array of FHIR":      {`[{"resourceType":"Basic","patient":{"type":"Patient","identifier":{"system":"s","value":"7"}}}]`, "fhir:ndjson application/fhir+ndjson\npatient s|7\n"},
 		"FHIR cut off":       {observation[:strings.Index(observation, `"issued"`)], fhirHead + strings.Replace(observationFacts, "date 2019\n", "", 1) + "warning JSON: malformed or cut off: the rest was not read\n"},

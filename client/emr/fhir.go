@@ -7,15 +7,20 @@ import (
 	"github.com/chartseal/chartseal/client/index"
 )
 
-// A fhirWalker takes facts from FHIR as elements stream by. It does not know the
-// definitions of the resources: the names of the members tell FHIR's data types.
+// A fhirWalker takes facts from FHIR as elements stream by. It hardly knows the
+// definitions of the resources: the names of the members tell FHIR's data types, in all
+// its releases. Every resource is a statement.
 type fhirWalker struct {
 	b      *builder
+	xml    bool
 	frames []fhirFrame
 	kind   string // resource type of the first resource
 	listed bool   // resources stand in an array at the top
 
 	resources bool // there is a resource, perhaps deep in other JSON
+	serial    int  // of the last resource that is not contained in another
+	scope     int  // of local references: the serial of the open one
+	names     fhirNames
 }
 
 // A fhirFrame is an open object or array. Its members come in any order, so those that
@@ -23,9 +28,32 @@ type fhirWalker struct {
 type fhirFrame struct {
 	key         string // own, or that of the array it is in
 	array       bool
+	statement   bool // opened one: it is a resource, or a part that is judged alone
+	resource    bool // stands where a resource is due
+	contained   bool
+	admin       bool // administrative: its dates and texts are not clinical
+	twice       bool // system or code is there twice, and differs
 	members     [memberCount]string
 	identifiers []index.Identifier // of children named identifier
-	twice       bool               // system or code is there twice, and differs
+	given       []string           // of a name
+	*fhirResource
+}
+
+// A fhirResource is what a resource keeps until it ends, besides its members. The frames
+// within share it.
+type fhirResource struct {
+	outer     *fhirResource
+	key       string // of a resource within, for the entry that holds it
+	kind      string // its type
+	person    string // key of its patient
+	weak      string // the same, by a reference that need not be its subject
+	human     string // name of a person
+	links     []string
+	uses      []string
+	narrative string
+	said      bool // it has a code or a text
+	absent    bool // an observation that its finding is absent
+	findings  []int
 }
 
 // A member is a string of an object that is judged together with its other members.
@@ -44,22 +72,114 @@ const (
 	fhirDescription
 	fhirName
 	fhirBirthDate
+	fhirStatus
+	fhirIntent
+	fhirText
+	fhirStart
+	fhirEnd
+	fhirURL
+	fhirFullURL
+	fhirFamily
+	fhirValueDate
 	memberCount = iota
 )
 
-var members = map[string]member{
-	"resourceType": fhirResourceType, "id": fhirID, "system": fhirSystem, "code": fhirCode, "value": fhirValue, "reference": fhirReference,
-	"type": fhirReferenceType, "display": fhirDisplay, "title": fhirTitle, "description": fhirDescription, "name": fhirName,
-	"birthDate": fhirBirthDate,
+// memberOf returns the member of a key.
+func memberOf(key string) (member, bool) {
+	switch key {
+	case "resourceType":
+		return fhirResourceType, true
+	case "id":
+		return fhirID, true
+	case "system":
+		return fhirSystem, true
+	case "code":
+		return fhirCode, true
+	case "value":
+		return fhirValue, true
+	case "reference":
+		return fhirReference, true
+	case "type":
+		return fhirReferenceType, true
+	case "display":
+		return fhirDisplay, true
+	case "title":
+		return fhirTitle, true
+	case "description":
+		return fhirDescription, true
+	case "name":
+		return fhirName, true
+	case "birthDate":
+		return fhirBirthDate, true
+	case "status", "lifecycleStatus", "taken":
+		return fhirStatus, true
+	case "intent":
+		return fhirIntent, true
+	case "text":
+		return fhirText, true
+	case "start":
+		return fhirStart, true
+	case "end":
+		return fhirEnd, true
+	case "url":
+		return fhirURL, true
+	case "fullUrl":
+		return fhirFullURL, true
+	case "family":
+		return fhirFamily, true
+	case "valueDateTime", "valueDate", "valueInstant":
+		return fhirValueDate, true
+	}
+	return 0, false
 }
 
 const maxIdentifiers = 64 // of one resource
 
+// administrative are elements whose dates and texts are about the record or about names,
+// not about what happened.
+var administrative = set("meta", "name", "address", "telecom", "contact", "identifier", "qualification", "photo", "maidenName", "implicitRules")
+
 func (w *fhirWalker) begin(key string, array bool) {
-	if key == "" && len(w.frames) > 0 {
-		key = w.frames[len(w.frames)-1].key
+	n := len(w.frames)
+	f := fhirFrame{key: key, array: array}
+	if n > 0 {
+		outer := &w.frames[n-1]
+		if key == "" {
+			f.key = outer.key
+		}
+		f.admin = outer.admin || administrative[f.key]
+		f.fhirResource = outer.fhirResource
 	}
-	w.frames = append(w.frames, fhirFrame{key: key, array: array})
+	if !array {
+		switch {
+		case w.xml:
+			f.resource = isResourceName(f.key)
+		default:
+			f.resource = n == 0 || n == 1 && w.frames[0].array || f.key == "resource" || f.key == "contained"
+		}
+		if f.resource {
+			w.beginResource(&f)
+		} else if part, context := statementPart(f.key); part && n > 0 {
+			f.statement = true
+			w.b.open()
+			w.b.inContext(context)
+			f.fhirResource = &fhirResource{outer: f.fhirResource}
+		}
+	}
+	w.frames = append(w.frames, f)
+}
+
+func (w *fhirWalker) beginResource(f *fhirFrame) {
+	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-2) && !f.contained; i-- {
+		f.contained = w.frames[i].key == "contained"
+	}
+	if f.contained = f.contained || f.key == "contained"; !f.contained {
+		w.serial++
+		w.scope = w.serial
+	}
+	f.statement, f.admin = true, false
+	f.fhirResource = &fhirResource{outer: f.fhirResource}
+	w.b.open()
 }
 
 func (w *fhirWalker) scalar(key, text string) {
@@ -71,20 +191,20 @@ func (w *fhirWalker) scalar(key, text string) {
 		w.b.confidentiality(text)
 	}
 	if f.array {
-		if isFHIRDate(f.key, text) { // such as Timing.event
+		switch {
+		case f.key == "given":
+			w.given(len(w.frames)-2, text)
+		case !f.admin && isFHIRDate(f.key, text): // such as Timing.event
 			w.b.date(text)
 		}
 		return
 	}
-	m, ok := members[key]
+	m, ok := memberOf(key)
 	switch {
 	case key == "confidentiality": // of a Composition
 		w.b.confidentiality(text)
 	case !ok:
-		// lastUpdated is administrative.
-		if key != "lastUpdated" && isFHIRDate(key, text) {
-			w.b.date(text)
-		}
+		w.other(f, key, text)
 	case m == fhirResourceType:
 		w.resources = true
 		text = kindPart(text)
@@ -93,16 +213,54 @@ func (w *fhirWalker) scalar(key, text string) {
 		if w.kind == "" && (len(w.frames) == 1 || len(w.frames) == 2 && w.frames[0].array) {
 			w.kind, w.listed = text, len(w.frames) == 2
 		}
+		if !f.resource && !f.statement { // such as the outcome of a request
+			f.resource = true
+			w.beginResource(f)
+		}
 		fallthrough
 	default:
 		f.twice = f.twice || (m == fhirSystem || m == fhirCode) && f.members[m] != "" && f.members[m] != text
 		f.members[m] = text
+		if m == fhirURL && f.key != "" && !f.statement && isRuledOut(f.key, text) {
+			f.statement = true
+			w.b.open()
+			w.b.inContext(index.Refuted)
+			f.fhirResource = &fhirResource{outer: f.fhirResource}
+		}
 	}
 }
 
-func (w *fhirWalker) bare(key string) {
-	if len(w.frames) > 0 && w.isSecurity(key) {
+// other takes a string that is judged alone.
+func (w *fhirWalker) other(f *fhirFrame, key, text string) {
+	switch {
+	case key == "div" && f.key == "text":
+		f.narrative = text
+	case key == "given": // in XML
+		w.given(len(w.frames)-1, text)
+	case f.statement && w.flag(key, text):
+	case f.statement && (key == "verificationStatus" || key == "clinicalStatus"):
+		w.b.inContext(statusContext(key, text))
+	case key == "valueBoolean" && text == "false" && f.statement:
+		f.absent = true
+	case key != "lastUpdated" && key != "timestamp" && !f.admin && isFHIRDate(key, text):
+		w.b.date(text)
+	}
+}
+
+func (w *fhirWalker) bare(key string, is byte) {
+	if len(w.frames) == 0 {
+		return
+	}
+	if w.isSecurity(key) {
 		w.b.confidentiality("")
+	}
+	if f := &w.frames[len(w.frames)-1]; f.statement && !f.array && (is == 't' || is == 'f') {
+		switch {
+		case is == 't':
+			w.flag(key, "true")
+		case key == "valueBoolean":
+			f.absent = true
+		}
 	}
 }
 
@@ -145,18 +303,44 @@ func (w *fhirWalker) end() {
 		w.b.unread("a code or its system is there twice")
 	}
 	w.security(f)
+	w.times(f)
 	switch {
 	case f.members[fhirResourceType] != "":
 		w.resource(f)
 	case f.key == "identifier" && f.members[fhirValue] != "":
 		w.adopt([]index.Identifier{{System: f.members[fhirSystem], Value: f.members[fhirValue]}})
-	case f.members[fhirSystem] != "" && f.members[fhirCode] != "":
+	case f.members[fhirCode] != "" && (f.members[fhirSystem] != "" || f.key == "coding" || f.key == "valueCoding"):
 		w.coding(f)
+	case f.key == "name" && f.members[fhirFamily]+f.members[fhirText]+strings.Join(f.given, "") != "":
+		w.human(f)
 	default:
 		w.reference(f)
+		w.concept(f)
 	}
 	if f.members[fhirResourceType] == "" && f.key == "attachment" {
 		w.b.title(f.members[fhirTitle])
+	}
+	if f.statement {
+		w.judge(f)
+		w.b.close()
+		if !f.resource && f.outer != nil {
+			f.outer.said = f.outer.said || f.said
+		}
+	}
+	w.entry(f)
+}
+
+// times takes the dates that need their neighbours.
+func (w *fhirWalker) times(f fhirFrame) {
+	start, end, value := f.members[fhirStart], f.members[fhirEnd], f.members[fhirValueDate]
+	if f.admin || start+end+value == "" {
+		return
+	}
+	if isFHIRDate("start", start) || isFHIRDate("end", end) {
+		w.b.period(start, end)
+	}
+	if value != "" && !strings.HasSuffix(f.members[fhirURL], "birthTime") && isFHIRDate("valueDate", value) {
+		w.b.date(value)
 	}
 }
 
@@ -178,28 +362,45 @@ func (w *fhirWalker) resource(f fhirFrame) {
 	w.b.title(f.members[fhirTitle])
 	switch f.members[fhirResourceType] {
 	case "Patient":
-		w.patient(f.members[fhirID], f.identifiers)
 		w.b.born(f.members[fhirBirthDate])
 	case "Organization":
 		w.b.organisation(f.members[fhirName])
 	case "DocumentReference", "DocumentManifest":
 		w.b.title(f.members[fhirDescription])
 	}
+	w.whose(f)
+	if !f.said && f.narrative != "" {
+		w.b.words(stripTags(f.narrative))
+	}
 }
 
 func (w *fhirWalker) coding(f fhirFrame) {
-	system, code := f.members[fhirSystem], f.members[fhirCode]
-	if system == "http://unitsofmeasure.org" {
-		return // a quantity's unit
-	}
-	w.b.code(system, code)
+	at := w.b.code(f.members[fhirSystem], f.members[fhirCode])
 	if w.in("serviceType") || w.in("specialty") {
 		w.b.department(f.members[fhirDisplay])
 	}
 	if f.key == "modality" {
-		w.b.modality(code)
+		w.b.modality(f.members[fhirCode])
 	}
+	if f.admin || f.fhirResource == nil {
+		return
+	}
+	w.b.words(f.members[fhirDisplay])
+	w.codingContext(f, at)
 }
+
+// concept takes the text of a CodeableConcept.
+func (w *fhirWalker) concept(f fhirFrame) {
+	text := f.members[fhirText]
+	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
+		return
+	}
+	f.said = f.said || w.in("code")
+	w.b.words(text)
+}
+
+// noConcepts are elements whose text is longer than that of a code.
+var noConcepts = set("note", "item", "dosageInstruction", "dosage", "comment", "annotation", "page", "text", "answer", "question", "relationship")
 
 // security takes a coding of confidentiality, wherever it is. In an element for security
 // labels, the code suffices. Labels of other systems, such as obligations, are no
@@ -223,47 +424,18 @@ func (w *fhirWalker) in(name string) bool {
 	return false
 }
 
-// reference takes an object that refers to a patient, an author or an organisation.
-func (w *fhirWalker) reference(f fhirFrame) {
-	if patient, ok := patientReference(f); ok {
-		w.patient(patient, f.identifiers)
-		return
-	}
-	switch f.key {
-	case "author", "performer", "recorder", "asserter", "requester", "informationSource", "attester", "actor", "individual", "provider", "practitioner":
-		w.b.author(f.members[fhirDisplay])
-	case "custodian", "managingOrganization", "serviceProvider", "organization", "insurer":
-		w.b.organisation(f.members[fhirDisplay])
-	}
-}
-
-func (w *fhirWalker) patient(id string, identifiers []index.Identifier) {
-	w.b.patient("", id)
-	for _, other := range identifiers {
-		w.b.patient(other.System, other.Value)
-	}
-}
-
-// patientReference returns the id in a reference to a patient: "Patient/1",
-// "https://host/fhir/Patient/1/_history/2", or "urn:uuid:1" in an element that refers to
-// patients.
-func patientReference(f fhirFrame) (patient string, ok bool) {
-	ref, _, _ := strings.Cut(f.members[fhirReference], "/_history/")
-	if i := strings.LastIndex(ref, "Patient/"); i == 0 || i > 0 && ref[i-1] == '/' {
-		return ref[i+len("Patient/"):], true
-	}
-	if f.members[fhirReferenceType] == "Patient" {
-		return strings.TrimPrefix(ref, "urn:uuid:"), true
-	}
-	if f.members[fhirReferenceType] != "" {
-		return "", false
-	}
-	switch f.key {
-	case "patient", "subject", "beneficiary", "for":
-		if id, ok := strings.CutPrefix(ref, "urn:uuid:"); ok {
-			return id, true
+// stripTags returns the text of a narrative.
+func stripTags(div string) string {
+	var out strings.Builder
+	for {
+		text, rest, ok := strings.Cut(div, "<")
+		out.WriteString(text)
+		out.WriteByte(' ')
+		if !ok {
+			return out.String()
 		}
-		return "", f.key == "patient" && len(f.identifiers) > 0
+		if _, div, ok = strings.Cut(rest, ">"); !ok {
+			return out.String()
+		}
 	}
-	return "", false
 }

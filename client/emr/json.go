@@ -23,6 +23,7 @@ func readJSON(in *input, b *builder) error {
 	for len(w.frames) > 0 { // elements that were open where the input broke off
 		w.end()
 	}
+	w.finish()
 	switch {
 	case w.kind == "":
 		if w.resources || len(b.doc.Codes)+len(b.doc.Confidentiality) > 0 {
@@ -45,7 +46,7 @@ type jsonEvents interface {
 	begin(key string, array bool)
 	end()
 	scalar(key, value string) // a string
-	bare(key string)          // a number, true, false or null
+	bare(key string, is byte) // a number, true, false or null, by its first byte
 }
 
 // jsonScanner reads JSON without holding it: a string of a gigabyte costs no more than
@@ -110,7 +111,7 @@ func (s *jsonScanner) run() error {
 			if err := s.bare(); err != nil {
 				return err
 			}
-			s.events.bare(key)
+			s.events.bare(key, c)
 		default:
 			return errJSON
 		}

@@ -77,20 +77,21 @@ func TestFHIRAgreesWithDecodedTree(t *testing.T) {
 			t.Fatal(err)
 		}
 		codes, patients := make(map[[2]string]bool), make(map[string]bool)
-		var walk func(v any)
-		walk = func(v any) {
+		var walk func(key string, contained bool, v any)
+		walk = func(key string, contained bool, v any) {
 			switch v := v.(type) {
 			case []any:
 				for _, x := range v {
-					walk(x)
+					walk(key, contained, x)
 				}
 			case map[string]any:
 				system, _ := v["system"].(string)
 				code, _ := v["code"].(string)
-				if _, resource := v["resourceType"]; !resource && system != "" && code != "" && system != "http://unitsofmeasure.org" {
+				coding := system != "" || key == "coding" || key == "valueCoding"
+				if _, resource := v["resourceType"]; !resource && coding && code != "" && system != "http://unitsofmeasure.org" {
 					codes[[2]string{clean(system), clean(code)}] = true
 				}
-				if v["resourceType"] == "Patient" {
+				if v["resourceType"] == "Patient" && !contained {
 					if id, ok := v["id"].(string); ok {
 						patients[id] = true
 					}
@@ -99,12 +100,12 @@ func TestFHIRAgreesWithDecodedTree(t *testing.T) {
 					id, _, _ := strings.Cut(strings.TrimPrefix(ref, "Patient/"), "/")
 					patients[id] = true
 				}
-				for _, x := range v {
-					walk(x)
+				for k, x := range v {
+					walk(k, contained || k == "contained", x)
 				}
 			}
 		}
-		walk(tree)
+		walk("", false, tree)
 		got := make(map[[2]string]bool)
 		for _, c := range doc.Codes {
 			got[[2]string{c.System, c.Code}] = true

@@ -48,6 +48,9 @@ func readXML(table []xmlFormat) func(*input, *builder) error {
 		for range s.open { // elements that were open where the input broke off
 			x.end()
 		}
+		if w, ok := x.walker.(interface{ finish() }); ok {
+			w.finish()
+		}
 		return err
 	}
 }

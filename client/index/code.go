@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	_ "embed"
 	"regexp"
 	"slices"
@@ -8,105 +9,130 @@ import (
 	"sync"
 )
 
-// Prefixes of code systems in terms. All other systems share [OtherCode].
-const (
-	ICD10     = "icd10"
-	SNOMED    = "snomed"
-	LOINC     = "loinc"
-	RxNorm    = "rxnorm"
-	CVX       = "cvx"
-	OtherCode = "code"
-)
-
-// A Code is a code of a code system.
-type Code struct {
-	System string // URI, OID, or the short name in HL7 v2 or DICOM
-	Code   string
-}
-
-// systems maps normalised names of code systems to their prefixes: FHIR URIs, OIDs, HL7
-// v2 table 0396, DICOM designators.
-var systems = map[string]string{
-	"http://hl7.org/fhir/sid/icd-10": ICD10, "http://hl7.org/fhir/sid/icd-10-cm": ICD10, "2.16.840.1.113883.6.3": ICD10,
-	"2.16.840.1.113883.6.90": ICD10, "i10": ICD10, "i10c": ICD10, "icd10": ICD10, "icd-10": ICD10, "icd10cm": ICD10, "icd-10-cm": ICD10,
-
-	"http://snomed.info/sct": SNOMED, "2.16.840.1.113883.6.96": SNOMED, "sct": SNOMED, "sct2": SNOMED, "snomed": SNOMED,
-	"snomed-ct": SNOMED, "snomed ct": SNOMED, "snomedct": SNOMED,
-
-	"http://loinc.org": LOINC, "2.16.840.1.113883.6.1": LOINC, "ln": LOINC, "loinc": LOINC,
-
-	"http://www.nlm.nih.gov/research/umls/rxnorm": RxNorm, "2.16.840.1.113883.6.88": RxNorm, "rxnorm": RxNorm, "rxn": RxNorm,
-
-	"http://hl7.org/fhir/sid/cvx": CVX, "2.16.840.1.113883.12.292": CVX, "2.16.840.1.113883.6.59": CVX, "cvx": CVX,
-}
-
-// Prefix returns the prefix of a code system: [ICD10], [SNOMED], [LOINC], [RxNorm], [CVX]
-// or [OtherCode].
-func Prefix(system string) string {
-	system = normaliseSystem(system)
-	if p, ok := systems[system]; ok {
-		return p
-	}
-	// SNOMED CT editions and versions extend its URI: http://snomed.info/sct/731000124108
-	if strings.HasPrefix(system, "http://snomed.info/sct/") {
-		return SNOMED
-	}
-	return OtherCode
-}
-
-// normaliseSystem makes different names of one system equal. It folds case, drops
-// "urn:oid:", a "|version" and a slash at the end, and turns "https" into "http".
-func normaliseSystem(system string) string {
-	s := normalise(system)
-	s, _, _ = strings.Cut(s, "|")
-	s = strings.TrimPrefix(s, "urn:oid:")
-	if rest, ok := strings.CutPrefix(s, "https://"); ok {
-		s = "http://" + rest
-	}
-	return strings.TrimRight(s, "/ ")
-}
-
-// codeTerms returns the terms of a code and of its ancestors, itself first.
+// codeTerms returns the terms of a code and of its ancestors, itself first. A text with
+// two codes, such as a dagger and an asterisk, gives those of both.
 func codeTerms(c Code) []Term {
 	prefix := Prefix(c.System)
-	code := normaliseCode(prefix, c.Code)
-	if code == "" {
-		return nil
-	}
-	out := []Term{Term(prefix + ":" + code)}
-	switch prefix {
-	case ICD10:
-		for _, a := range icd10Ancestors(code) {
+	var out []Term
+	for _, code := range split(prefix, c.Code) {
+		out = append(out, Term(prefix+":"+code))
+		for _, a := range ancestors(prefix, code) {
 			out = append(out, Term(prefix+":"+a))
 		}
-	case OtherCode:
-		if system := normaliseSystem(c.System); system != "" {
+		system := normaliseSystem(c.System)
+		switch {
+		case prefix == OtherCode && system != "":
 			out = append(out, Term(prefix+":"+system+"|"+code))
+		case prefix != OtherCode && !isFirst(system): // as before the system had a prefix
+			out = append(out, Term(OtherCode+":"+strings.ToUpper(normalise(c.Code))))
 		}
 	}
-	return out
+	return unique(out)
 }
 
-// codeTerm returns the term of a code in a query: CODE or, for [OtherCode], SYSTEM|CODE.
-func codeTerm(prefix, text string) Term {
+// isFirst reports whether a system had a prefix from the beginning, or is one.
+func isFirst(system string) bool {
+	return firstSystems[system] || strings.HasPrefix(system, "http://snomed.info/sct/") || slices.Contains(CodePrefixes, system)
+}
+
+// codeQuery returns the terms of a code in a query: CODE or, for [OtherCode],
+// SYSTEM|CODE. A record with the code has at least one of them.
+func codeQuery(prefix, text string) []Term {
 	if prefix == OtherCode {
 		if system, code, ok := cutLast(text, "|"); ok && normaliseSystem(system) != "" {
-			if code = normaliseCode(prefix, code); code == "" {
-				return ""
+			other := strings.ToUpper(normalise(code))
+			if other == "" {
+				return nil
 			}
-			// The system may have a prefix of its own.
-			if p := Prefix(system); p != OtherCode {
-				return codeTerm(p, code)
+			p, name := Prefix(system), normaliseSystem(system)
+			own := Term(prefix + ":" + name + "|" + other)
+			switch {
+			case p == OtherCode:
+				return []Term{own}
+			case isFirst(name):
+				return codeQuery(p, code)
 			}
-			return Term(prefix + ":" + normaliseSystem(system) + "|" + code)
+			return append(codeQuery(p, code), own) // older entries have this
 		}
 		text = strings.TrimPrefix(text, "|")
 	}
 	code := normaliseCode(prefix, text)
 	if code == "" {
-		return ""
+		return nil
 	}
-	return Term(prefix + ":" + code)
+	return []Term{Term(prefix + ":" + code)}
+}
+
+// maxCodes bounds the codes in one text.
+const maxCodes = 16
+
+// split returns the normalised codes in a text: usually one. Several are two ICD-10 codes
+// such as E10.30† H36.0*, a cluster of ICD-11, and the focus concepts of an expression of
+// SNOMED CT.
+func split(prefix, text string) []string {
+	code := normaliseCode(prefix, text)
+	if code == "" {
+		return nil
+	}
+	var parts []string
+	switch prefix {
+	case ICD10:
+		for _, part := range strings.FieldsFunc(strings.ToUpper(normalise(text)), func(r rune) bool { return strings.ContainsRune(" ,;/+&†*!", r) }) {
+			part = normaliseICD10(part)
+			if !isICD10(part) {
+				return []string{code}
+			}
+			parts = append(parts, part)
+		}
+	case ICD11:
+		parts = strings.FieldsFunc(code, func(r rune) bool { return r == '/' || r == '&' })
+		parts = append([]string{code}, parts...)
+	case SNOMED:
+		parts = focusConcepts(code)
+	}
+	if len(parts) == 0 {
+		return []string{code}
+	}
+	return unique(parts[:min(len(parts), maxCodes)])
+}
+
+// focusConcepts returns the concepts before the refinement of an expression of SNOMED CT,
+// such as 64572001 |disease| : 363698007 = 39057004.
+func focusConcepts(code string) []string {
+	if strings.Trim(code, "0123456789") == "" {
+		return nil
+	}
+	var out []string
+	depth, term := 0, false
+	number := ""
+	flush := func() {
+		if len(number) >= 6 && len(number) <= 18 {
+			out = append(out, number)
+		}
+		number = ""
+	}
+	for _, r := range code {
+		if r >= '0' && r <= '9' && !term && depth == 0 {
+			number += string(r)
+			continue
+		}
+		flush()
+		switch {
+		case r == '|':
+			term = !term
+		case term:
+		case r == '(' || r == '{':
+			depth++
+		case r == ')' || r == '}':
+			depth--
+		case r == ':' && depth == 0:
+			return out
+		case !strings.ContainsRune(" +=<", r) && depth == 0: // no expression
+			return nil
+		}
+	}
+	flush()
+	return out
 }
 
 func normaliseCode(prefix, code string) string {
@@ -114,12 +140,81 @@ func normaliseCode(prefix, code string) string {
 	switch prefix {
 	case ICD10:
 		return normaliseICD10(code)
+	case ICD9:
+		return normaliseICD9(code)
+	case OPS, ATC, ICPC:
+		return strings.TrimRight(code, ".-*")
 	case CVX:
 		if len(code) == 1 {
 			return "0" + code
 		}
 	}
 	return code
+}
+
+var icd9Code = regexp.MustCompile(`^(E[0-9]{3}|V[0-9]{2}|[0-9]{3})[0-9]{1,2}$`)
+
+// normaliseICD9 puts the dot of a diagnosis in its place. A procedure has two digits
+// before it, and is known by its dot only.
+func normaliseICD9(code string) string {
+	if m := icd9Code.FindStringSubmatch(code); m != nil {
+		return m[1] + "." + code[len(m[1]):]
+	}
+	return strings.TrimRight(code, ".-*")
+}
+
+// ancestors returns the codes that contain a normalised code, as far as the code says it.
+func ancestors(prefix, code string) []string {
+	switch prefix {
+	case ICD10:
+		return icd10Ancestors(code)
+	case ICD9, ICDO:
+		if i := strings.IndexAny(code, "./"); i > 0 {
+			return shorter(code, i)
+		}
+	case ICD11:
+		if icd11Code.MatchString(code) {
+			return append(shorter(code, 4), code[:3], code[:2], code[:1])
+		}
+	case OPS:
+		if opsCode.MatchString(code) {
+			return append(shorter(code, 3), code[:1])
+		}
+	case ATC:
+		if atcCode.MatchString(code) {
+			var out []string
+			for _, n := range []int{5, 4, 3, 1} {
+				if n < len(code) {
+					out = append(out, code[:n])
+				}
+			}
+			return out
+		}
+	case ICPC:
+		if icpcCode.MatchString(code) {
+			return append(shorter(code, 3), code[:1])
+		}
+	}
+	return nil
+}
+
+var (
+	icd11Code = regexp.MustCompile(`^[0-9A-HJ-NP-XZ][A-HJ-NP-Z][0-9][0-9A-HJ-NP-Z](\.[0-9A-HJ-NP-Z]{1,2})?$`)
+	opsCode   = regexp.MustCompile(`^[1-9]-[0-9]{2}[0-9A-Z]?(\.[0-9A-Z]{1,2})?$`)
+	atcCode   = regexp.MustCompile(`^[A-Z]([0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?)?$`)
+	icpcCode  = regexp.MustCompile(`^[A-Z][0-9]{2}(\.[0-9]{1,3})?$`)
+)
+
+// shorter returns the beginnings of a code that are shorter by one character each, down
+// to n, without those that end in a dot.
+func shorter(code string, n int) []string {
+	var out []string
+	for i := len(code) - 1; i >= n; i-- {
+		if c := code[i-1]; c != '.' && c != '/' {
+			out = append(out, code[:i])
+		}
+	}
+	return out
 }
 
 var (
@@ -131,6 +226,9 @@ var (
 // daggers and asterisks. A block such as I20-I25 stays a block. Other text is unchanged.
 func normaliseICD10(code string) string {
 	if icd10Block.MatchString(code) {
+		if code[:3] == code[len(code)-3:] {
+			return code[:3]
+		}
 		return code[:3] + "-" + code[len(code)-3:]
 	}
 	bare := strings.ReplaceAll(strings.TrimRight(code, "-.*+†! "), ".", "")
@@ -176,22 +274,95 @@ func icd10Ancestors(code string) []string {
 		out = append(out, normaliseICD10(bare[:n]))
 	}
 	category := bare[:3]
-	runs := icd10Runs()
-	i, _ := slices.BinarySearchFunc(runs, category, func(r icd10Run, c string) int { return strings.Compare(r.last, c) })
-	if i == len(runs) {
-		return out
-	}
-	ancestors := runs[i].ancestors
-	if category < runs[i].first { // a category that this release lacks: only its chapter is certain
-		ancestors = ancestors[len(ancestors)-1:]
-		if first, _, _ := strings.Cut(ancestors[0], "-"); category < first {
-			return out
-		}
-	}
-	for _, a := range ancestors {
-		if a != category {
+	cm := icd10CM(category)
+	for _, a := range slices.Concat(icd10WHO(category), cm) {
+		if a != category && (slices.Index(out, a) < 0) && !(len(cm) > 0 && a == cm[len(cm)-1]) {
 			out = append(out, a)
 		}
 	}
+	if len(cm) > 0 {
+		out = append(out, cm[len(cm)-1]) // the chapter
+	}
 	return out
+}
+
+// icd10CM returns the blocks and the chapter of a category in ICD-10-CM.
+func icd10CM(category string) []string {
+	runs := icd10Runs()
+	i, _ := slices.BinarySearchFunc(runs, category, func(r icd10Run, c string) int { return strings.Compare(r.last, c) })
+	if i == len(runs) {
+		return nil
+	}
+	all := runs[i].ancestors
+	if category < runs[i].first { // a category that this release lacks: only its chapter is certain
+		all = all[len(all)-1:]
+		if first, _, _ := strings.Cut(all[0], "-"); category < first {
+			return nil
+		}
+	}
+	return all
+}
+
+//go:embed icd10who.txt
+var icd10WHOText string
+
+// icd10WHOBlocks are the blocks and chapters of WHO's editions.
+var icd10WHOBlocks = sync.OnceValue(func() []string {
+	var out []string
+	for line := range strings.Lines(icd10WHOText) {
+		if !strings.HasPrefix(line, "#") {
+			out = append(out, strings.Fields(line)...)
+		}
+	}
+	return out
+})
+
+// icd10WHO returns the blocks and chapters of a category in WHO's editions.
+func icd10WHO(category string) []string {
+	if category[2] > '9' { // only ICD-10-CM has letters there
+		return nil
+	}
+	var out []string
+	for _, block := range icd10WHOBlocks() {
+		if block[:3] <= category && category <= block[4:] {
+			out = append(out, block)
+		}
+	}
+	return out
+}
+
+// isICD10 reports whether a normalised text is a code of ICD-10.
+func isICD10(code string) bool { return icd10Code.MatchString(strings.ReplaceAll(code, ".", "")) }
+
+// icd10Blocks returns all blocks and chapters of the editions.
+var icd10Blocks = sync.OnceValue(func() map[string]bool {
+	all := make(map[string]bool)
+	for _, block := range icd10WHOBlocks() {
+		all[block] = true
+	}
+	for _, run := range icd10Runs() {
+		for _, a := range run.ancestors {
+			all[a] = true
+		}
+	}
+	return all
+})
+
+// nearICD10Blocks returns blocks and chapters that share a category with a range, those
+// with the nearest ends first.
+func nearICD10Blocks(block string) []string {
+	first, last := block[:3], block[4:]
+	var near []string
+	for b := range icd10Blocks() {
+		if len(b) == 7 && b[:3] <= last && first <= b[4:] {
+			near = append(near, b)
+		}
+	}
+	distance := func(b string) int {
+		number := func(s string) int { return int(s[0])*100 + int(s[1]-'0')*10 + int(s[2]-'0') }
+		abs := func(n int) int { return max(n, -n) }
+		return abs(number(b[:3])-number(first)) + abs(number(b[4:])-number(last))
+	}
+	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), strings.Compare(a, b)) })
+	return near[:min(len(near), 4)]
 }

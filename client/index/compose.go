@@ -8,55 +8,173 @@ import (
 // maxMonths bounds the months of a range that composed terms answer.
 const maxMonths = 24
 
-// A composed node answers a patient and a code, or a code and a range of whole months,
-// from composed terms.
+// A composed node answers a patient and a code, or a code and a range of dates, from
+// composed terms: they must be of one statement. A record that has an overflow term has
+// too many of them, and matches if it has both facts anywhere.
 type composed struct {
 	direct   []Term // of records that have both
-	overflow Term   // of records that have the first, and may have the other
+	overflow []Term // of records that have the first, and may have the other
 	other    *leaf  // checked for the records of overflow
 }
 
-func (*composed) bounded() bool                { return true }
-func (c *composed) leaves(out []*leaf) []*leaf { return append(out, c.other) }
-func (c *composed) offset() int                { return c.other.at }
-func (c *composed) write(b *strings.Builder)   { c.other.write(b) }
+func (*composed) bounded() bool              { return true }
+func (*composed) leaves(out []*leaf) []*leaf { return out }
+func (c *composed) offset() int              { return c.other.at }
+func (c *composed) write(b *strings.Builder) { c.other.write(b) }
 
-// compose replaces pairs of large terms by their composed terms. These are read after the
-// terms that are already complete and before all others.
-func compose(read []sized, checked []node) ([]sized, []node) {
-	var out []sized
-	used := make(map[node]bool)
-	for _, a := range read {
-		patient, ok := a.node.(*leaf)
-		if !ok || patient.field != "patient" || used[a.node] {
-			continue
+// newPair returns the node for a code of a patient.
+func newPair(patient, code *leaf) *composed {
+	c := &composed{other: code}
+	for _, p := range patient.terms {
+		c.overflow = append(c.overflow, pairTerm(p, overflow))
+		for _, t := range code.terms {
+			c.direct = append(c.direct, pairTerm(p, t))
 		}
-		for _, b := range read {
-			code, ok := b.node.(*leaf)
-			if ok && !used[a.node] && !used[b.node] && isCode(code) && !(a.Complete && b.Complete) {
-				used[a.node], used[b.node] = true, true
-				p, c := patient.terms[0], code.terms[0]
-				out = append(out, sized{node: &composed{[]Term{pairTerm(p, c)}, pairTerm(p, overflow), code}})
+	}
+	return c
+}
+
+// newDated returns the node for a code in the months of a range. It returns nil for a
+// range of more than maxMonths, which is compared with all dates of a record.
+func newDated(code, date *leaf) *composed {
+	touched := monthsTouched(date.first, date.last, maxMonths)
+	if len(touched) == 0 {
+		return nil
+	}
+	c := &composed{other: date}
+	for _, t := range code.terms {
+		c.overflow = append(c.overflow, monthTerm(t, overflow))
+		for _, m := range touched {
+			c.direct = append(c.direct, monthTerm(t, m))
+		}
+	}
+	return c
+}
+
+// wholeMonths reports whether a range begins and ends with a month.
+func wholeMonths(date *leaf) bool {
+	return date.first.Time().Day() == 1 && (date.last+1).Time().Day() == 1
+}
+
+// A monthCheck is the condition that a code is of one of the months. A posting decides it
+// if it shows that all dates of the record are in the range.
+type monthCheck struct {
+	*composed
+	date *leaf
+}
+
+// A bindings is what an "and" asks of the codes beside it and below it.
+type bindings struct{ patients, dates []*leaf }
+
+// of returns the bindings of the direct children of an "and".
+func (b bindings) of(children []node) bindings {
+	out := bindings{slices.Clone(b.patients), slices.Clone(b.dates)}
+	for _, c := range children {
+		switch n := c.(type) {
+		case *leaf:
+			switch n.field {
+			case "patient":
+				out.patients = append(out.patients, n)
+			case "date":
+				out.dates = append(out.dates, n)
+			}
+		case *orNode: // one of several patients
+			any := &leaf{at: n.offset(), field: "patient"}
+			for _, c := range n.children {
+				l, ok := c.(*leaf)
+				if !ok || l.field != "patient" {
+					any = nil
+					break
+				}
+				any.terms = append(any.terms, l.terms...)
+			}
+			if any != nil {
+				out.patients = append(out.patients, any)
 			}
 		}
 	}
-	for _, b := range read {
-		code, ok := b.node.(*leaf)
-		if !ok || used[b.node] || b.Complete || !isCode(code) {
+	return out
+}
+
+// bind replaces the codes under a node by composed nodes.
+func (b bindings) bind(n node) node {
+	if len(b.patients)+len(b.dates) == 0 {
+		return n
+	}
+	switch n := n.(type) {
+	case *leaf:
+		if !n.code {
+			return n
+		}
+		var parts []node
+		for _, p := range b.patients {
+			parts = append(parts, newPair(p, n))
+		}
+		for _, d := range b.dates {
+			if c := newDated(n, d); c != nil {
+				parts = append(parts, c)
+			}
+		}
+		switch len(parts) {
+		case 0:
+			return n
+		case 1:
+			return parts[0]
+		}
+		return &andNode{parts}
+	case *orNode:
+		return &orNode{b.bindAll(n.children)}
+	case *andNode:
+		return &andNode{b.of(n.children).bindAll(n.children)}
+	case *notNode: // that it lacks the code, at whatever time
+		return &notNode{n.at, bindings{patients: b.patients}.bind(n.child)}
+	}
+	return n
+}
+
+func (b bindings) bindAll(nodes []node) []node {
+	out := make([]node, len(nodes))
+	for i, n := range nodes {
+		out[i] = b.bind(n)
+	}
+	return out
+}
+
+// compose replaces the codes among the drivers of an "and", and the patients and dates
+// beside them, by composed nodes. These are read after the terms that are already
+// complete and before all others. Codes and patients that are both complete stay, and
+// their pairs are read last, if any record is left.
+func (b bindings) compose(read []sized, checked []node) ([]sized, []node) {
+	var out, late []sized
+	used := make(map[node]bool)
+	complete := make(map[node]bool)
+	for _, s := range read {
+		complete[s.node] = s.Complete
+	}
+	var months []node
+	for _, s := range read {
+		code, ok := s.node.(*leaf)
+		if !ok || !code.code {
 			continue
 		}
-		for _, n := range checked {
-			date, ok := n.(*leaf)
-			if !ok || used[n] || used[b.node] || date.field != "date" {
+		for _, p := range b.patients {
+			pair := sized{node: newPair(p, code)}
+			if s.Complete && complete[p] {
+				late = append(late, pair)
 				continue
 			}
-			if whole := months(date.first, date.last, maxMonths); whole != nil {
-				used[n], used[b.node] = true, true
-				c := &composed{overflow: monthTerm(code.terms[0], overflow), other: date}
-				for _, m := range whole {
-					c.direct = append(c.direct, monthTerm(code.terms[0], m))
-				}
+			used[code], used[p] = true, true
+			out = append(out, pair)
+		}
+		for _, d := range b.dates {
+			c := newDated(code, d)
+			switch {
+			case c == nil:
+			case !s.Complete && wholeMonths(d):
+				used[code], used[d] = true, true
 				out = append(out, sized{node: c})
+			default:
+				months = append(months, &monthCheck{c, d})
 			}
 		}
 	}
@@ -66,50 +184,48 @@ func compose(read []sized, checked []node) ([]sized, []node) {
 		}
 	}
 	slices.SortStableFunc(out, compareSizes)
-	return out, slices.DeleteFunc(checked, func(n node) bool { return used[n] })
+	checked = slices.DeleteFunc(checked, func(n node) bool { return used[n] })
+	return append(out, late...), append(checked, months...)
 }
 
-func isCode(l *leaf) bool {
-	switch l.field {
-	case ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode:
-		return true
+// composedSet returns the records of a composed node.
+func (e *evaluator) composedSet(c *composed) (set, error) {
+	if s, ok := e.pairs[c]; ok {
+		return s, nil
 	}
-	return false
-}
-
-func (e *evaluator) evalComposed(c *composed) (set, error) {
-	hits, err := e.src.All(e.ctx, append(slices.Clone(c.direct), c.overflow))
+	hits, err := e.src.All(e.ctx, slices.Concat(c.direct, c.overflow))
 	if err != nil {
 		return nil, err
 	}
-	overflowed := make(set)
-	for _, h := range hits[len(hits)-1] {
-		overflowed.add(h)
-	}
-	out, err := e.filterOverflow(overflowed, c.other)
-	if err != nil {
-		return nil, err
-	}
-	for _, direct := range hits[:len(hits)-1] {
+	out := make(set)
+	for _, direct := range hits[:len(c.direct)] {
 		for _, h := range direct {
 			out.add(h)
 		}
 	}
+	for _, overflowed := range hits[len(c.direct):] {
+		for _, h := range overflowed {
+			if _, ok := out[h.key()]; ok {
+				continue
+			}
+			ok, err := e.match(c.other, h)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out.add(h)
+			}
+		}
+	}
+	e.pairs[c] = out
 	return out, nil
 }
 
-// filterOverflow checks the other leaf, which is read only if some record makes it
-// needed.
-func (e *evaluator) filterOverflow(overflowed set, other *leaf) (set, error) {
-	out := make(set)
-	for k, h := range overflowed {
-		ok, err := e.match(other, h)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out[k] = h
-		}
+func (e *evaluator) matchMonth(m *monthCheck, h Hit) (bool, error) {
+	if v := m.date.check(h); v != unsure {
+		return v == yes, nil
 	}
-	return out, nil
+	found, err := e.composedSet(m.composed)
+	_, ok := found[h.key()]
+	return ok, err
 }

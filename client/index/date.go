@@ -149,27 +149,3 @@ func cover(field string, first, last Day) []Term {
 	}
 	return out
 }
-
-// months returns the periods of the month terms that together cover the days from first
-// to last: the months, and the whole years for dates that have only a year. It returns
-// nil for a range that is not whole months, or has more than limit of them.
-func months(first, last Day, limit int) []string {
-	t := first.Time()
-	if t.Day() != 1 || (last+1).Time().Day() != 1 || last < first || int(last-first) > 31*limit {
-		return nil
-	}
-	var out []string
-	for y, m := t.Year(), int(t.Month()); civil(y, m, 1) <= last; m++ {
-		if m == 13 {
-			y, m = y+1, 1
-			if civil(y, m, 1) > last {
-				break
-			}
-		}
-		if m == 1 && civil(y, 12, 31) <= last {
-			out = append(out, Date{y, 0, 0}.String())
-		}
-		out = append(out, Date{y, m, 0}.String())
-	}
-	return out
-}

@@ -12,8 +12,8 @@ import (
 //
 //   - A condition that a posting can decide (home, kind, and a date range that contains
 //     all or none of the record's days) is not read beside another term.
-//   - A patient and a code that are not both small are answered by their composed term.
-//     So are a code and whole months.
+//   - A patient and a code must be of one statement, which their composed term tells. It
+//     is read instead of terms that are not small. So are a code and its months.
 //   - The smallest term is read first. Reading stops when no record is left.
 //
 // The cost of reading a term grows with its own postings, and never with the index.
@@ -21,7 +21,7 @@ import (
 // Errors:
 //   - the error of src.
 func (q *Query) Evaluate(ctx context.Context, src Source) ([]Hit, error) {
-	e := &evaluator{ctx: ctx, src: src, sets: make(map[*leaf]set)}
+	e := &evaluator{ctx: ctx, src: src, sets: make(map[*leaf]set), pairs: make(map[*composed]set)}
 	found, err := e.eval(q.root)
 	if err != nil {
 		return nil, err
@@ -44,9 +44,10 @@ func (s set) add(h Hit) {
 }
 
 type evaluator struct {
-	ctx  context.Context // of one Evaluate
-	src  Source
-	sets map[*leaf]set
+	ctx   context.Context // of one Evaluate
+	src   Source
+	sets  map[*leaf]set
+	pairs map[*composed]set
 }
 
 // read reads leaves that were not read before, all in the same round trips.
@@ -70,7 +71,9 @@ func (e *evaluator) read(leaves ...*leaf) error {
 		s := make(set)
 		for range l.terms {
 			for _, h := range hits[0] {
-				s.add(h)
+				if l.field != "date" || l.check(h) != no { // a month of a period may be of others
+					s.add(h)
+				}
 			}
 			hits = hits[1:]
 		}
@@ -86,7 +89,7 @@ func (e *evaluator) eval(n node) (set, error) {
 		err := e.read(n)
 		return e.sets[n], err
 	case *composed:
-		return e.evalComposed(n)
+		return e.composedSet(n)
 	case *orNode:
 		return e.evalOr(n)
 	case *andNode:
@@ -190,6 +193,12 @@ func (e *evaluator) filter(found set, conditions []node) (set, error) {
 // match reports whether the record of a hit meets a condition, bounded or not.
 func (e *evaluator) match(n node, h Hit) (bool, error) {
 	switch n := n.(type) {
+	case *composed:
+		found, err := e.composedSet(n)
+		_, ok := found[h.key()]
+		return ok, err
+	case *monthCheck:
+		return e.matchMonth(n, h)
 	case *homeNode:
 		return normalise(h.Home) == n.name, nil
 	case *notNode:
@@ -234,8 +243,12 @@ type sized struct {
 // Conditions are checked on the records that the drivers leave.
 func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	var read, checked []node
+	bound := bindings{}.of(n.children)
 	for _, c := range n.children {
 		l, ok := c.(*leaf)
+		if !ok {
+			c = bound.bind(c)
+		}
 		switch {
 		case !c.bounded():
 			conditions = append(conditions, c)
@@ -259,7 +272,7 @@ func (e *evaluator) plan(n *andNode) (drivers, conditions []node, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sizes, checked = compose(sizes, checked)
+	sizes, checked = bound.compose(sizes, checked)
 	for _, s := range sizes {
 		drivers = append(drivers, s.node)
 	}

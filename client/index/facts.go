@@ -12,18 +12,38 @@ type Facts struct {
 	Patients      []Identifier `json:",omitempty"`
 	Codes         []Code       `json:",omitempty"`
 	Dates         []Date       `json:",omitempty"` // of events, not of birth
+	Periods       []Period     `json:",omitempty"` // their ends are among Dates as well
 	Born          []Date       `json:",omitempty"`
 	Authors       []string     `json:",omitempty"`
 	Organisations []string     `json:",omitempty"`
 	Titles        []string     `json:",omitempty"`
+	Texts         []string     `json:",omitempty"` // of codes, or in place of them
 	Modalities    []string     `json:",omitempty"`
 	Keywords      []string     `json:",omitempty"` // given by a person
+
+	// Statements tell which of the patients, codes and dates belong together, and how
+	// they are meant. None are needed where all belong to all.
+	Statements []Statement `json:",omitempty"`
 }
 
 // AddKeyword adds a keyword that a person gives: free words, or a code, date or patient
 // as a query writes it. "icd10:I21.4" is indexed like a code of the record, with its
 // ancestors.
+//
+// "refuted:icd10:I21.4" is a statement of its own, see [Context].
 func (f *Facts) AddKeyword(text string) {
+	if context, rest := cutContext(text); context != "" && rest != "" {
+		var one Facts
+		one.AddKeyword(rest)
+		if len(one.Codes) > 0 {
+			one.Statements = []Statement{{Context: context, Codes: []int{0}}}
+		} else if len(one.Keywords) > 0 {
+			one.Texts, one.Keywords = one.Keywords, nil
+			one.Statements = []Statement{{Context: context, Texts: []int{0}}}
+		}
+		*f = f.Join(one)
+		return
+	}
 	field, value, ok := strings.Cut(strings.TrimSpace(text), ":")
 	field = strings.ToLower(strings.TrimSpace(field))
 	if alias, known := fieldAliases[field]; known {
@@ -39,7 +59,7 @@ func (f *Facts) AddKeyword(text string) {
 		f.Codes = append(f.Codes, Code{System: system, Code: rest})
 	case field == OtherCode:
 		f.Codes = append(f.Codes, Code{Code: value})
-	case slices.Contains([]string{ICD10, SNOMED, LOINC, RxNorm, CVX}, field):
+	case slices.Contains(CodePrefixes, field):
 		f.Codes = append(f.Codes, Code{System: field, Code: value})
 	case field == "patient":
 		f.Patients = append(f.Patients, Identifier{System: system, Value: rest})
@@ -55,7 +75,9 @@ func (f *Facts) AddKeyword(text string) {
 // Bounds on the terms of one record.
 const (
 	MaxTerms    = 8192 // without composed terms
+	MaxTexts    = 2048 // terms of texts, among these
 	MaxComposed = 512  // pairs of patient and code, and also months of codes; an overflow term replaces more
+	MaxPairs    = 8192 // pairs of a record that tells several patients apart
 )
 
 // An Expansion holds all terms of a record.
@@ -63,7 +85,12 @@ type Expansion struct {
 	Terms   []Term // each once
 	Facts   int    // with at least one term
 	Pairs   int    // composed terms among Terms
-	Dropped int    // terms over [MaxTerms], by which the record will not be found
+	Dropped int    // terms over [MaxTerms] or [MaxTexts], by which the record will not be found
+
+	// Mixed tells that the record has more than [MaxPairs] pairs of a patient and a code.
+	// A query for a patient and a code then finds it although the code is another
+	// patient's.
+	Mixed bool
 }
 
 // Amplification returns the number of terms per fact.
@@ -77,7 +104,8 @@ func (e Expansion) Amplification() float64 {
 // An expander collects terms, each once, up to MaxTerms.
 type expander struct {
 	Expansion
-	seen map[Term]bool // true for the terms in Terms, false for dropped ones
+	seen  map[Term]bool // true for the terms in Terms, false for dropped ones
+	texts int           // terms of texts among Terms
 }
 
 func (x *expander) add(terms ...Term) {
@@ -95,6 +123,23 @@ func (x *expander) add(terms ...Term) {
 	}
 }
 
+// text adds the terms of a text, up to MaxTexts in all.
+func (x *expander) text(terms []Term) {
+	if len(terms) > 0 {
+		x.Facts++
+	}
+	for _, t := range terms {
+		if _, known := x.seen[t]; !known && x.texts >= MaxTexts {
+			x.seen[t] = false
+			x.Dropped++
+			continue
+		}
+		before := len(x.Terms)
+		x.add(t)
+		x.texts += len(x.Terms) - before
+	}
+}
+
 func (x *expander) fact(terms ...Term) {
 	if len(terms) > 0 && terms[0] != "" {
 		x.Facts++
@@ -106,24 +151,18 @@ func (x *expander) fact(terms ...Term) {
 func (f Facts) Expand() Expansion {
 	x := &expander{seen: make(map[Term]bool)}
 	x.fact(kindTerms(f.Kind)...)
-
-	var patients, codes []Term
-	for _, id := range f.Patients {
-		terms := patientTerms(id)
-		x.fact(terms...)
-		patients = append(patients, terms...)
+	people := make([][]Term, len(f.Patients))
+	for i, id := range f.Patients {
+		people[i] = patientTerms(id)
+		x.fact(people[i]...)
 	}
-	for _, c := range unique(f.Codes) {
-		terms := codeTerms(c)
-		x.fact(terms...)
-		codes = append(codes, terms...)
+	links := newLinks(f)
+	statements := f.AllStatements()
+	for _, s := range statements {
+		links.add(x, s)
 	}
-	var dated []string
 	for _, d := range unique(f.Dates) {
 		x.fact(dateTerms("date", d)...)
-		if d.valid() {
-			dated = append(dated, Date{d.Year, d.Month, 0}.String()) // the year alone when that is all there is
-		}
 	}
 	for _, d := range f.Born {
 		x.fact(dateTerms("born", d)...)
@@ -140,34 +179,16 @@ func (f Facts) Expand() Expansion {
 	for _, m := range f.Modalities {
 		x.fact(textTerm("modality", m))
 	}
-	dropped := func(t Term) bool { return !x.seen[t] }
-	x.compose(slices.DeleteFunc(unique(patients), dropped), slices.DeleteFunc(unique(codes), dropped), unique(dated))
-	return x.Expansion
-}
-
-// compose adds the composed terms. For each patient it adds all pairs or an overflow
-// term, and for each code of a record with dates all months or an overflow term. That
-// makes queries exact. So composed terms do not count against MaxTerms; MaxComposed or
-// the number of their parts bounds them.
-func (x *expander) compose(patients, codes []Term, months []string) {
-	addComposed(x, patients, codes, pairTerm)
-	addComposed(x, codes, months, monthTerm)
-}
-
-// addComposed adds the term of each combination. The parts are unique, so all are new.
-func addComposed[T ~string](x *expander, firsts []Term, seconds []T, term func(Term, T) Term) {
-	if len(seconds) == 0 {
-		return
-	}
-	if len(firsts)*len(seconds) > MaxComposed {
-		seconds = []T{overflow}
-	}
-	for _, first := range firsts {
-		for _, second := range seconds {
-			x.Terms = append(x.Terms, term(first, second))
-			x.Pairs++
+	for _, s := range statements {
+		for _, i := range s.Texts {
+			x.text(s.Context.terms(textTerms("word", f.Texts[i])))
 		}
 	}
+	for _, p := range unique(f.Periods) {
+		x.period(p)
+	}
+	links.compose(x, people)
+	return x.Expansion
 }
 
 // Days returns the first and the last clinical day, [NoDay] if there is none.

@@ -83,7 +83,7 @@ func words(text string) []string {
 	}
 	inWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
 	for _, piece := range strings.Fields(text) { // one by one, as normalise cuts long text
-		for _, field := range strings.Fields(normalise(piece)) {
+		for _, field := range strings.Fields(foldMarks(normalise(piece))) {
 			add(strings.TrimFunc(field, func(r rune) bool { return !inWord(r) }))
 			for _, part := range strings.FieldsFunc(field, func(r rune) bool { return !inWord(r) }) {
 				add(part)
@@ -92,3 +92,42 @@ func words(text string) []string {
 	}
 	return out
 }
+
+// foldMarks makes the forms of apostrophes and hyphens one: ' and -.
+func foldMarks(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	return markFolder.Replace(s)
+}
+
+var markFolder = strings.NewReplacer("\u2019", "'", "\u2018", "'", "\u02bc", "'", "\u201b", "'", "\u2032", "'", "\u00b4", "'", "\uff07", "'",
+	"\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2212", "-", "\ufe63", "-", "\uff0d", "-")
+
+// withoutMarks returns a normalised text without the diacritical marks of Latin, Greek
+// and Cyrillic letters. Other scripts keep theirs, which make other letters.
+func withoutMarks(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	var out strings.Builder
+	base := rune(0)
+	for _, r := range norm.NFD.String(s) {
+		if unicode.Is(unicode.Mn, r) {
+			if unicode.In(base, unicode.Latin, unicode.Greek, unicode.Cyrillic) {
+				continue
+			}
+		} else {
+			base = r
+		}
+		if plain, ok := strokes[r]; ok {
+			out.WriteString(plain)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return norm.NFC.String(out.String())
+}
+
+// strokes are Latin letters with a stroke or joined, which have no mark of their own.
+var strokes = map[rune]string{'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'ħ': "h", 'ı': "i", 'æ': "ae", 'œ': "oe", 'þ': "th"}

@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -144,11 +145,13 @@ func (p *parser) word(at int) (t token, end int, err error) {
 	}
 	t.value = p.text[t.from:end]
 	if end < len(p.text) && p.text[end] == '"' {
-		if t.value != "" {
+		inner := t.value // such as icd10: after a context
+		if context, _ := cutContext(t.field + ":"); inner != "" && (context == "" || !strings.HasSuffix(inner, ":")) {
 			return t, end, p.fail(end, "quote the whole value", "a quote inside a word")
 		}
 		t.quoted = true
 		t.value, end, err = p.quotedText(end)
+		t.value = inner + t.value
 		return t, end, err
 	}
 	if strings.HasPrefix(p.text[at:], ":") {
@@ -284,13 +287,16 @@ func (p *parser) primary() (node, error) {
 }
 
 // fieldNames lists the fields in the order of [Query]'s documentation.
-var fieldNames = []string{ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode, "date", "born", "patient", "kind", "modality", "author", "org", "home", "word"}
+var fieldNames = slices.Concat(CodePrefixes, []string{OtherCode, "date", "born", "patient", "kind", "modality", "author", "org", "home", "word"})
 
 var fieldAliases = map[string]string{
 	"organisation": "org", "organization": "org", "keyword": "word", "icd": ICD10, "icd-10": ICD10, "birthdate": "born", "hospital": "home",
 }
 
 func (p *parser) leaf(t token) (node, error) {
+	if context, _ := cutContext(t.field + ":"); context != "" {
+		return p.inContext(context, t)
+	}
 	field := t.field
 	if alias, ok := fieldAliases[field]; ok {
 		field = alias
@@ -299,7 +305,8 @@ func (p *parser) leaf(t token) (node, error) {
 		field = "word"
 	}
 	if !slices.Contains(fieldNames, field) {
-		return nil, p.fail(t.at, fmt.Sprintf("fields are %s; to search for the text itself, quote it", strings.Join(fieldNames, ", ")),
+		return nil, p.fail(t.at, fmt.Sprintf("fields are %s, and %s before one of a code; to search for the text itself, quote it",
+			strings.Join(fieldNames, ", "), contextNames()),
 			"unknown field '%s'", squeezeControls(t.field))
 	}
 	if normalise(t.value) == "" {
@@ -311,7 +318,7 @@ func (p *parser) leaf(t token) (node, error) {
 		return &homeNode{t.at, normalise(t.value)}, nil
 	case "date", "born":
 		return l, p.period(l, t)
-	case ICD10, SNOMED, LOINC, RxNorm, CVX, OtherCode:
+	case OtherCode:
 		return l, p.code(l, t)
 	case "patient":
 		l.terms = []Term{patientTerm(t.value)}
@@ -319,7 +326,10 @@ func (p *parser) leaf(t token) (node, error) {
 		l.terms = kindQuery(t.value)
 		l.check = checkKind(l.terms)
 	default:
-		l.terms = []Term{textTerm(field, t.value)}
+		if slices.Contains(CodePrefixes, field) {
+			return l, p.code(l, t)
+		}
+		l.terms = textQuery(field, t.value)
 	}
 	if l.terms[0] == "" {
 		return nil, p.fail(t.from, "", "nothing to search for")
@@ -328,19 +338,92 @@ func (p *parser) leaf(t token) (node, error) {
 	return l, nil
 }
 
+func contextNames() string {
+	var names []string
+	for _, c := range Contexts {
+		names = append(names, string(c)+":")
+	}
+	return strings.Join(names, " ")
+}
+
+// inContext parses the value after a context: a code with its field, or a word.
+func (p *parser) inContext(c Context, t token) (node, error) {
+	inner := token{at: t.at, from: t.from, value: t.value, quoted: t.quoted}
+	if field, rest, ok := strings.Cut(t.value, ":"); ok {
+		field = strings.ToLower(field)
+		switch {
+		case field == "word" || field == "keyword" || isCodeField(field):
+			inner.field, inner.value, inner.from = field, rest, t.from+len(field)+1
+		case !t.quoted:
+			return nil, p.fail(t.from, fmt.Sprintf("such as %s:icd10:I21.4 or %s:embolism", c, c), "'%s:' goes before a code or a word", c)
+		}
+	}
+	n, err := p.leaf(inner)
+	if err != nil {
+		return nil, err
+	}
+	l := n.(*leaf)
+	for i, term := range l.terms {
+		l.terms[i] = Term(c) + ":" + term
+	}
+	l.text, l.field = l.field+":"+l.text, string(c)
+	return l, nil
+}
+
+func isCodeField(field string) bool {
+	if alias, ok := fieldAliases[field]; ok {
+		field = alias
+	}
+	return field == OtherCode || slices.Contains(CodePrefixes, field)
+}
+
 func (p *parser) code(l *leaf, t token) error {
 	value := t.value
-	if stem, ok := strings.CutSuffix(value, "*"); ok {
-		if l.field != ICD10 {
-			return p.fail(t.from+len(stem), "only icd10 codes say what they are part of", "'%s:' knows no prefixes", l.field)
-		}
+	if stem, ok := strings.CutSuffix(value, "*"); ok && stem != "" {
 		value = stem
+		if !hierarchical[l.field] {
+			return p.fail(t.from+len(stem), "only "+hierarchicalNames+" codes say what they are part of", "'%s:' knows no prefixes", l.field)
+		}
 	}
-	term := codeTerm(l.field, value)
-	if term == "" {
+	if l.field == ICD10 {
+		if err := p.icd10(value, t); err != nil {
+			return err
+		}
+	}
+	terms := codeQuery(l.field, value)
+	if len(terms) == 0 {
 		return p.fail(t.from, "", "nothing to search for")
 	}
-	l.terms = []Term{term}
-	l.field, l.text, _ = strings.Cut(string(term), ":")
+	l.terms, l.code = terms, true
+	l.field, l.text, _ = strings.Cut(string(terms[0]), ":")
 	return nil
 }
+
+// hierarchical are the systems whose codes contain their ancestors.
+var hierarchical = map[string]bool{ICD10: true, ICD11: true, ICD9: true, ICDO: true, OPS: true, ATC: true, ICPC: true}
+
+const hierarchicalNames = "icd10, icd11, icd9, icdo, ops, atc and icpc"
+
+// icd10 refuses what no edition of ICD-10 has, and would find nothing.
+func (p *parser) icd10(value string, t token) error {
+	code := normaliseCode(ICD10, value)
+	switch {
+	case icd10Block.MatchString(code):
+		if code[:3] != code[4:] && !icd10Blocks()[code] {
+			hint := "search for codes and join them by 'or'"
+			if near := nearICD10Blocks(code); len(near) > 0 {
+				hint = "blocks and chapters near it: " + strings.Join(near, ", ")
+			}
+			return p.fail(t.from, hint, "no edition of ICD-10 has the block %s", code)
+		}
+	case len(code) < 3 && icd10Start.MatchString(code):
+		hint := "a code has at least three characters, such as icd10:I21"
+		if near := nearICD10Blocks((code + "00")[:3] + "-" + (code + "99")[:3]); len(near) > 0 {
+			hint = "search for a category such as icd10:I21, or a block or chapter: " + strings.Join(near, ", ")
+		}
+		return p.fail(t.from, hint, "'%s' is only the beginning of ICD-10 categories", code)
+	}
+	return nil
+}
+
+var icd10Start = regexp.MustCompile(`^[A-Z][0-9]?$`)

@@ -34,6 +34,7 @@ func (p *parser) period(l *leaf, t token) error {
 	l.terms = cover(l.field, l.first, l.last)
 	l.text = t.value
 	if l.field == "date" {
+		l.terms = append(l.terms, duringTerms(l.first, l.last)...)
 		l.check = checkDate(l.first, l.last)
 	}
 	return nil

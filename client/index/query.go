@@ -20,9 +20,15 @@ import (
 // Fields:
 //
 //	icd10:I21.4  icd10:I20-I25           a code and all codes below it; I21* means I21
-//	snomed: loinc: rxnorm: cvx:          a code
+//	icd11: icd9: icdo: ops: atc: icpc:   the same
+//	snomed: loinc: rxnorm: cvx: ndc:     a code
+//	icd10pcs: cpt: ucum:                 a code
 //	code:X  code:SYSTEM|X                a code of any other system
-//	date:2019  date:2019-03-14           the record has a date within that period
+//	refuted:icd10:I21.4  error:          a code or word that the record says otherwise than
+//	not-done: family: planned:           of the patient and as a fact, see [Context]
+//	suspected: historic:                 the same, and plain terms find these too
+//	date:2019  date:2019-03-14           the record has a date within that period, or a
+//	                                     period that overlaps it
 //	date:2019-03..2020-06  date:2019..   or within the range, ends included
 //	born:                                the same for the patient's date of birth
 //	patient:ID  patient:SYSTEM|ID        an identifier of the patient
@@ -31,12 +37,18 @@ import (
 //	modality:CT  author:"jane smith"     as written in the record
 //	author:smith  org:                   the same
 //	home:HospitalA                       the home hospital of the record
-//	word:X, or just X                    a keyword
+//	word:X, or just X                    a keyword, a word of a title, or of the text of a
+//	                                     code
 //
-// A quoted phrase of several words is found where it was given as one keyword or title.
+// A quoted phrase of several words is found where it is a whole keyword, title or text of
+// a code.
 //
-// "and" applies to the record: it has the code and the date, in any two places. A query
-// needs a term to search for: one with nothing but "not" and "home:" is refused.
+// "and" applies to the record: it has the word and the date, in any two places. But a
+// code beside a patient must be that patient's, and a code beside dates must be of a
+// statement with a date in one of these months. A range of more than 24 months, and a
+// code that a record has in very many months, are compared with all dates of the record.
+//
+// A query needs a term to search for: one with nothing but "not" and "home:" is refused.
 type Query struct {
 	root node
 }
@@ -117,6 +129,7 @@ type leaf struct {
 	check func(Hit) verdict
 
 	first, last Day // the range of a date
+	code        bool
 }
 
 type verdict int

@@ -39,14 +39,36 @@ func textTerm(field, text string) Term {
 	return Term(field + ":" + v)
 }
 
-// textTerms returns the term of the whole text and those of its words.
+// textTerms returns the terms by which a text is found: the whole text and its words, with
+// the diacritical marks that they have, and without.
 func textTerms(field, text string) []Term {
 	var out []Term
-	if t := textTerm(field, text); t != "" {
-		out = append(out, t)
+	add := func(s string) {
+		if s == "" {
+			return
+		}
+		out = append(out, Term(field+":"+s))
+		if plain := withoutMarks(s); plain != s {
+			out = append(out, Term(field+":"+plain))
+		}
 	}
+	add(foldMarks(normalise(text)))
 	for _, w := range words(text) {
-		out = append(out, Term(field+":"+w))
+		add(w)
+	}
+	return out
+}
+
+// textQuery returns the terms of a text in a query: as [textTerms] writes it, and as
+// older entries of an index have it.
+func textQuery(field, text string) []Term {
+	old := normalise(text)
+	if old == "" {
+		return []Term{""}
+	}
+	out := []Term{Term(field + ":" + foldMarks(old))}
+	if folded := out[0]; Term(field+":"+old) != folded {
+		out = append(out, Term(field+":"+old))
 	}
 	return out
 }

@@ -68,9 +68,9 @@ func TestCodeTerms(t *testing.T) {
 	}{
 		{"http://hl7.org/fhir/sid/icd-10-cm", "I21.4", "icd10:I21.4 icd10:I21 icd10:I20-I25 icd10:I00-I99"},
 		{"2.16.840.1.113883.6.90", "i214", "icd10:I21.4 icd10:I21 icd10:I20-I25 icd10:I00-I99"},
-		{"urn:oid:2.16.840.1.113883.6.3", "S72.001A", "icd10:S72.001A icd10:S72.001 icd10:S72.00 icd10:S72.0 icd10:S72 icd10:S70-S79 icd10:S00-T88"},
+		{"urn:oid:2.16.840.1.113883.6.3", "S72.001A", "icd10:S72.001A icd10:S72.001 icd10:S72.00 icd10:S72.0 icd10:S72 icd10:S00-T98 icd10:S70-S79 icd10:S00-T88"},
 		{"I10", "C7A.00", "icd10:C7A.00 icd10:C7A.0 icd10:C7A icd10:C00-C96 icd10:C00-D49"},
-		{"I10", "C79.1", "icd10:C79.1 icd10:C79 icd10:C76-C80 icd10:C00-C96 icd10:C00-D49"},
+		{"I10", "C79.1", "icd10:C79.1 icd10:C79 icd10:C00-D48 icd10:C00-C97 icd10:C76-C80 icd10:C00-C96 icd10:C00-D49"},
 		{"http://snomed.info/sct", " 44054006 ", "snomed:44054006"},
 		{"http://snomed.info/sct/731000124108", "44054006", "snomed:44054006"},
 		{"http://loinc.org/", "8480-6", "loinc:8480-6"},

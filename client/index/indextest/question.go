@@ -3,8 +3,8 @@
 // right answer to each. A search has to find exactly that.
 //
 // The scan shares the extraction (package emr) and the names of code systems with the
-// index. It uses neither the index's terms nor its composed terms nor its planner: it
-// compares the facts of the documents.
+// index. It uses neither the index's terms nor its planner: it compares the facts of the
+// documents. Of the composed terms it only asks which of them overflow.
 package indextest
 
 import (
@@ -22,7 +22,14 @@ import (
 type Question struct {
 	Query   string
 	Matches func(emr.Document) bool
+
+	// What a statement says, for questions of one term.
+	code    func(index.Code) bool
+	patient func(index.Identifier) bool
+	date    *dateRange
 }
+
+type dateRange struct{ first, last index.Day }
 
 // Answer returns the sorted ids of the documents that match.
 func (q Question) Answer(docs map[string]emr.Document) []string {
@@ -120,15 +127,27 @@ func (a *asker) code() Question {
 		if a.random.IntN(2) == 0 && len(want) > 3 {
 			want = want[:3]
 		}
-		return Question{field + ":" + want, func(d emr.Document) bool {
-			return slices.ContainsFunc(d.Codes, func(c index.Code) bool {
-				return index.Prefix(c.System) == index.ICD10 && strings.HasPrefix(withoutDots(c.Code), want)
-			})
-		}}
+		return codeQuestion(field+":"+want, func(c index.Code) bool {
+			return index.Prefix(c.System) == index.ICD10 && strings.HasPrefix(withoutDots(c.Code), want)
+		})
 	}
-	return Question{fmt.Sprintf("%s:%q", field, c.Code), func(d emr.Document) bool {
-		return slices.ContainsFunc(d.Codes, func(o index.Code) bool { return index.Prefix(o.System) == field && withoutDots(o.Code) == want })
+	return codeQuestion(fmt.Sprintf("%s:%q", field, c.Code), func(o index.Code) bool {
+		return index.Prefix(o.System) == field && withoutDots(o.Code) == want
+	})
+}
+
+func codeQuestion(query string, is func(index.Code) bool) Question {
+	return Question{Query: query, code: is, Matches: func(d emr.Document) bool {
+		return says(d, is, func(index.Statement) bool { return true })
 	}}
+}
+
+// says reports whether a document has a plain statement with a code that meets a
+// condition.
+func says(d emr.Document, is func(index.Code) bool, condition func(index.Statement) bool) bool {
+	return slices.ContainsFunc(d.Facts().AllStatements(), func(s index.Statement) bool {
+		return s.Context.Plain() && slices.ContainsFunc(s.Codes, func(i int) bool { return is(d.Codes[i]) }) && condition(s)
+	})
 }
 
 // withoutDots removes the dots of a code, which some systems write and others do not.
@@ -136,8 +155,9 @@ func withoutDots(code string) string { return strings.ToUpper(strings.ReplaceAll
 
 func (a *asker) patient() Question {
 	want := pick(a.random, a.patients, "nobody")
-	return Question{fmt.Sprintf("patient:%q", want), func(d emr.Document) bool {
-		return slices.ContainsFunc(d.Patients, func(p index.Identifier) bool { return strings.EqualFold(p.Value, want) })
+	is := func(p index.Identifier) bool { return strings.EqualFold(p.Value, want) }
+	return Question{Query: fmt.Sprintf("patient:%q", want), patient: is, Matches: func(d emr.Document) bool {
+		return slices.ContainsFunc(d.Patients, is)
 	}}
 }
 
@@ -166,24 +186,73 @@ func (a *asker) date() Question {
 	if from != to {
 		query += ".." + to.String()
 	}
-	return Question{query, func(d emr.Document) bool {
-		return slices.ContainsFunc(d.Dates, func(x index.Date) bool { return x.First() >= from.First() && x.Last() <= to.Last() })
+	r := dateRange{from.First(), to.Last()}
+	return Question{Query: query, date: &r, Matches: func(d emr.Document) bool {
+		return slices.ContainsFunc(d.Dates, func(x index.Date) bool { return x.First() >= r.first && x.Last() <= r.last }) ||
+			slices.ContainsFunc(d.Periods, func(p index.Period) bool { return p.From.First() <= r.last && p.To.Last() >= r.first })
 	}}
 }
 
 func (a *asker) kind() Question {
 	want := pick(a.random, a.kinds, "text")
-	return Question{fmt.Sprintf("kind:%q", want), func(d emr.Document) bool { return strings.EqualFold(d.Kind, want) }}
+	return Question{Query: fmt.Sprintf("kind:%q", want), Matches: func(d emr.Document) bool { return strings.EqualFold(d.Kind, want) }}
 }
 
 func and(a, b Question) Question {
-	return Question{"(" + a.Query + " and " + b.Query + ")", func(d emr.Document) bool { return a.Matches(d) && b.Matches(d) }}
+	q := Question{Query: "(" + a.Query + " and " + b.Query + ")", Matches: func(d emr.Document) bool { return a.Matches(d) && b.Matches(d) }}
+	both := q.Matches
+	switch {
+	case a.patient != nil && b.code != nil:
+		q.Matches = func(d emr.Document) bool { return both(d) && says(d, b.code, ofPatient(d, a.patient)) }
+	case a.code != nil && b.date != nil:
+		q.Matches = func(d emr.Document) bool {
+			return both(d) && (crowded(d, a.Query) || says(d, a.code, func(s index.Statement) bool { return b.date.has(d, s) }))
+		}
+	}
+	return q
+}
+
+// ofPatient returns the condition that a statement is of a patient.
+func ofPatient(d emr.Document, is func(index.Identifier) bool) func(index.Statement) bool {
+	return func(s index.Statement) bool {
+		return s.Patients == nil || slices.ContainsFunc(s.Patients, func(i int) bool { return is(d.Patients[i]) })
+	}
+}
+
+// crowded reports whether a document has a code in more months than are told apart.
+func crowded(d emr.Document, query string) bool {
+	return slices.Contains(d.Facts().Expand().Terms, "month:"+index.MustParseQuery(query).Terms()[0]+"\x1f*")
+}
+
+// has reports whether a statement has a date in one of the months of a range.
+func (r dateRange) has(d emr.Document, s index.Statement) bool {
+	if r.last-r.first > 24*31 {
+		return true
+	}
+	first := index.Date{Year: r.first.Time().Year(), Month: int(r.first.Time().Month())}.First()
+	last := index.Date{Year: r.last.Time().Year(), Month: int(r.last.Time().Month())}.Last()
+	dates := s.Dates
+	if dates == nil {
+		for i := range d.Dates {
+			dates = append(dates, i)
+		}
+	}
+	return slices.ContainsFunc(dates, func(i int) bool {
+		x := d.Dates[i]
+		if x.Month == 0 { // all of the year has to be in the range
+			return r.first <= x.First() && x.Last() <= r.last
+		}
+		return first <= x.First() && x.Last() <= last
+	}) || slices.ContainsFunc(s.Periods, func(i int) bool {
+		p := d.Periods[i]
+		return p.From.First() <= last && p.To.Last() >= first
+	})
 }
 
 func or(a, b Question) Question {
-	return Question{"(" + a.Query + " or " + b.Query + ")", func(d emr.Document) bool { return a.Matches(d) || b.Matches(d) }}
+	return Question{Query: "(" + a.Query + " or " + b.Query + ")", Matches: func(d emr.Document) bool { return a.Matches(d) || b.Matches(d) }}
 }
 
 func not(a Question) Question {
-	return Question{"not " + a.Query, func(d emr.Document) bool { return !a.Matches(d) }}
+	return Question{Query: "not " + a.Query, Matches: func(d emr.Document) bool { return !a.Matches(d) }}
 }

@@ -1,0 +1,222 @@
+package emr
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// people are the persons of a record, as a forest: keys of one person have one root.
+type people struct {
+	parent []int
+	keys   map[string]int
+	owners map[int]int // of identifiers, by position in the document
+	others []int       // who are no patients
+	uses   map[int][]int
+}
+
+func (p *people) root(i int) int {
+	for p.parent[i] != i {
+		p.parent[i] = p.parent[p.parent[i]]
+		i = p.parent[i]
+	}
+	return i
+}
+
+func (p *people) join(x, y int) {
+	x, y = p.root(x), p.root(y)
+	p.parent[max(x, y)] = min(x, y)
+}
+
+// person returns the person of a key, a new one for a new key.
+func (b *builder) person(key string) int {
+	b.work.spend(priceFact)
+	key = key[:min(len(key), maxValue)]
+	p := &b.people
+	if i, ok := p.keys[key]; ok {
+		return p.root(i)
+	}
+	if len(p.parent) >= maxPersons {
+		b.warnOnce("persons", "more than %d persons: the rest is not told apart", maxPersons)
+		return p.root(maxPersons - 1)
+	}
+	if p.keys == nil {
+		p.keys, p.owners = make(map[string]int), make(map[int]int)
+	}
+	i := len(p.parent)
+	p.parent = append(p.parent, i)
+	p.keys[strings.Clone(key)] = i
+	return i
+}
+
+// samePerson says that two keys name one person.
+func (b *builder) samePerson(key, other string) { b.people.join(b.person(key), b.person(other)) }
+
+// noPatient says that a person is no patient. It has no identifiers then.
+func (b *builder) noPatient(key string) { b.people.others = append(b.people.others, b.person(key)) }
+
+// patient gives an identifier to the patient of a record that has one only.
+func (b *builder) patient(system, value string) { b.identify("", system, value) }
+
+// identify gives a person an identifier.
+func (b *builder) identify(key, system, value string) {
+	f := fact{list: "patient identifiers", system: clean(system), value: clean(value)}
+	if f.value == "" {
+		return
+	}
+	x := b.person(key)
+	at, isNew, ok := b.place(f, len(b.doc.Patients))
+	if isNew {
+		b.doc.Patients = append(b.doc.Patients, index.Identifier{System: f.system, Value: f.value})
+	}
+	if !ok {
+		return
+	}
+	if owner, taken := b.people.owners[at]; taken {
+		b.people.join(x, owner)
+		return
+	}
+	b.people.owners[at] = x
+}
+
+// uses says that a statement of a person uses what another statement describes, such as a
+// medication, whose person is then a key of its own. It is said of all who use it.
+func (b *builder) uses(key, thing string) {
+	x, y := b.person(key), b.person(thing)
+	p := &b.people
+	if p.uses == nil {
+		p.uses = make(map[int][]int)
+	}
+	if users := p.uses[y]; len(users) < 64 && !slices.Contains(users, x) {
+		p.uses[y] = append(users, x)
+	}
+}
+
+// dropOthers removes the identifiers of those who are no patients.
+func (b *builder) dropOthers() {
+	if len(b.people.others) == 0 {
+		return
+	}
+	other := make(map[int]bool)
+	for _, i := range b.people.others {
+		other[b.people.root(i)] = true
+	}
+	var patients []index.Identifier
+	owners := make(map[int]int)
+	for i, id := range b.doc.Patients {
+		owner := b.people.root(b.people.owners[i])
+		if other[owner] {
+			continue
+		}
+		owners[len(patients)] = owner
+		patients = append(patients, id)
+	}
+	b.doc.Patients, b.people.owners = patients, owners
+}
+
+// identifiers returns the positions of each person's identifiers, and whether there are
+// several persons.
+func (b *builder) identifiers() (ids map[int][]int, several bool) {
+	out := make(map[int][]int)
+	for i := range b.doc.Patients {
+		if owner, ok := b.people.owners[i]; ok {
+			root := b.people.root(owner)
+			out[root] = append(out[root], i)
+		}
+	}
+	several = len(out) > 1
+	users := make(map[int][]int)
+	for thing, all := range b.people.uses {
+		for _, u := range all {
+			users[thing] = append(users[thing], out[b.people.root(u)]...)
+		}
+	}
+	for thing, ids := range users {
+		if len(out[thing]) == 0 {
+			slices.Sort(ids)
+			out[thing] = slices.Compact(ids)
+		}
+	}
+	return out, several
+}
+
+// finish closes what is open, and makes the document's statements.
+func (b *builder) finish() {
+	for len(b.statements) > 0 {
+		b.close()
+	}
+	b.dropOthers()
+	ids, several := b.identifiers()
+	if !several && b.alike() {
+		return
+	}
+	dates := make(map[int][]int) // of each person
+	for i := range b.said {
+		s := &b.said[i]
+		slices.Sort(s.codes)
+		slices.Sort(s.texts)
+		s.codes, s.texts = slices.Compact(s.codes), slices.Compact(s.texts)
+		if s.person != nobody {
+			s.person = b.people.root(s.person)
+		}
+		if len(ids[s.person]) == 0 {
+			s.person = nobody
+		}
+		dates[s.person] = append(dates[s.person], s.dates...)
+	}
+	loose := index.Statement{} // patients and dates without codes, which go with none
+	for _, s := range b.said {
+		st := index.Statement{Context: s.context, Codes: s.codes, Texts: s.texts, Periods: s.periods}
+		if several {
+			st.Patients = append([]int{}, ids[s.person]...)
+		}
+		if len(s.codes)+len(s.texts) == 0 {
+			loose.Dates = append(loose.Dates, s.dates...)
+			loose.Periods = append(loose.Periods, s.periods...)
+			continue
+		}
+		switch {
+		case len(s.dates)+len(s.periods) > 0:
+			st.Dates = append(append([]int{}, s.dates...), b.recordDates...)
+		case several: // it was at one of the times of its patient
+			st.Dates = append(append([]int{}, dates[s.person]...), b.recordDates...)
+			slices.Sort(st.Dates)
+			st.Dates = slices.Compact(st.Dates)
+		}
+		b.doc.Statements = append(b.doc.Statements, st)
+	}
+	if several {
+		loose.Patients = []int{}
+		for i := range b.doc.Patients {
+			loose.Patients = append(loose.Patients, i)
+		}
+	}
+	slices.Sort(loose.Dates)
+	loose.Dates = slices.DeleteFunc(slices.Compact(loose.Dates), func(d int) bool { return slices.Contains(b.recordDates, d) })
+	if len(loose.Patients)+len(loose.Dates)+len(loose.Periods) > 0 {
+		if loose.Dates == nil {
+			loose.Dates = []int{}
+		}
+		b.doc.Statements = append(b.doc.Statements, loose)
+	}
+}
+
+// alike reports whether all statements are plain, and of the same dates: then all facts
+// of the record go together.
+func (b *builder) alike() bool {
+	dates := -1
+	for i, s := range b.said {
+		switch {
+		case s.context != "":
+			return false
+		case len(s.dates)+len(s.periods) == 0 && len(s.codes)+len(s.texts) > 0:
+			// it goes with all dates
+		case dates < 0:
+			dates = i
+		case !slices.Equal(s.dates, b.said[dates].dates) || !slices.Equal(s.periods, b.said[dates].periods):
+			return false
+		}
+	}
+	return true
+}
