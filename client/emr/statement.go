@@ -12,8 +12,8 @@ import (
 // # Statements
 //
 // A reader opens a statement where the record begins to say something about one patient
-// at one time (a FHIR resource, a CDA entry, an HL7 v2 order with its results), and closes
-// it where that ends:
+// at one time (a FHIR resource, a CDA entry, an HL7 v2 order with its results), and
+// closes it where that ends:
 //
 //	b.open()
 //	b.inContext(index.Refuted)       // at any time before close; else it is plain

@@ -9,8 +9,8 @@ import (
 // statement: the patient has it, or it was done.
 //
 // A term of a plain statement is "icd10:I21.4". In another context it is
-// "refuted:icd10:I21.4", and the plain term is there only if the context is plain too, see
-// [Context.Plain].
+// "refuted:icd10:I21.4", and the plain term is there only if the context is plain too,
+// see [Context.Plain].
 type Context string
 
 // The contexts, by the words of FHIR's fields. They are fields of queries.

@@ -39,8 +39,8 @@ func textTerm(field, text string) Term {
 	return Term(field + ":" + v)
 }
 
-// textTerms returns the terms by which a text is found: the whole text and its words, with
-// the diacritical marks that they have, and without.
+// textTerms returns the terms by which a text is found: the whole text and its words,
+// with the diacritical marks that they have, and without.
 func textTerms(field, text string) []Term {
 	var out []Term
 	add := func(s string) {
