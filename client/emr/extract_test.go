@@ -122,9 +122,11 @@ const oru = "MSH|^~\\&|LAB|St \\T\\ Mary|EHR|X|20190314103000+0100||ORU^R01^ORU_
 	"OBX|2|ED|PDF^report^L||^application^pdf^Base64^QUJD\r"
 
 const oruFacts = `patient 1.2.3|10006579
+patient ADT|10006579
 patient LOCAL|777
 patient |ext1
 patient |123121234
+patient SS|123121234
 born 1924-10-10
 code LN|26464-8
 code LN|30180-4
@@ -133,7 +135,6 @@ code I10|I21.4
 code SCT|22298006
 code I9C|250.00
 code L|PDF
-date 2019-03-14
 date 2008-01-01
 date 2019-03-13
 date 2019-03-12
@@ -180,7 +181,7 @@ func TestExtract(t *testing.T) {
 		"HL7 v2 batch":       {"FHS|^~\\&|a|b\rBHS|^~\\&|a\r" + oru + strings.ReplaceAll(oru, "ORU^R01", "ADT^A01"), "hl7v2:ORU^R01 x-application/hl7-v2+er7\n" + oruFacts},
 		"HL7 v2 other marks": {strings.NewReplacer("|", "#", "^", "*").Replace(oru), "hl7v2:ORU^R01 x-application/hl7-v2+er7\n" + oruFacts},
 		"HL7 v2 few marks": {"MSH|^~|LAS|LAB|||20190314||ORU^R01|1|P|2.3\rPID|1||MRLA7^^^CLAS A\rDG1|1||I21.4^LASA^I10\r",
-			"hl7v2:ORU^R01 x-application/hl7-v2+er7\npatient CLAS A|MRLA7\ncode I10|I21.4\ndate 2019-03-14\norg LAB\n"},
+			"hl7v2:ORU^R01 x-application/hl7-v2+er7\npatient CLAS A|MRLA7\ncode I10|I21.4\norg LAB\n"},
 		"HL7 v2 Latin-2": {"MSH|^~\\&||Dvo\xf8\xe1k|||||ORU^R01|1|P|2.3||||||8859/2\rOBR|1|||||||||||||||1^\xe8ern\xfd^Ji\xf8\xed\r",
 			"hl7v2:ORU^R01 x-application/hl7-v2+er7\nauthor Jiří černý\norg Dvořák\n"},
 		"HL7 v2 mislabelled": {"MSH|^~\\&||Dvořák|||||ORU^R01|1|P|2.3||||||8859/2\r",

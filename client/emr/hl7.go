@@ -1,8 +1,6 @@
 package emr
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 
 	"github.com/chartseal/chartseal/client/index"
@@ -31,23 +29,6 @@ func isPunctuation(c byte) bool {
 	return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
 }
 
-// hl7Dates are the fields that hold a date, by segment.
-var hl7Dates = map[string][]int{
-	"MSH": {7}, "EVN": {2, 6}, "PV1": {44, 45}, "PV2": {8, 9}, "OBR": {7, 8, 14, 22}, "OBX": {14, 19}, "DG1": {5}, "PR1": {5},
-	"RXA": {3, 4}, "RXD": {3}, "RXG": {5}, "TXA": {4, 6, 7, 8}, "SPM": {17, 18}, "ORC": {9, 15}, "TQ1": {7, 8}, "AL1": {6}, "IAM": {11},
-	"FT1": {4, 5}, "ACC": {1}, "SCH": {11}, "AIS": {4}, "PRB": {2, 7, 8}, "GOL": {2},
-}
-
-// hl7Codes are the fields whose codes are taken, of any system. Codes of systems with a
-// prefix of their own are taken from every field.
-var hl7Codes = map[string][]int{
-	"OBR": {4, 44}, "OBX": {3}, "DG1": {3}, "AL1": {3}, "PR1": {3}, "RXA": {5}, "RXE": {2}, "RXO": {1}, "RXD": {2}, "RXG": {4}, "IAM": {3},
-	"FT1": {7, 19, 25}, "SPM": {4}, "PRB": {3}, "GOL": {3}, "TXA": {2}, "PV2": {3},
-}
-
-// hl7Authors are the fields with a person (XCN) who is responsible for the content.
-var hl7Authors = map[string][]int{"PV1": {7, 17}, "OBR": {16, 32}, "TXA": {5, 9}, "ORC": {12}, "RXA": {10}}
-
 type hl7Reader struct {
 	b       *builder
 	header  bool            // a message header was read
@@ -57,7 +38,14 @@ type hl7Reader struct {
 	long    bool            // the current segment was cut
 	expects map[string]int  // segments that must still come, by name
 
-	fields, repetitions []string // of split and of repeats
+	fields, repetitions, components []string // of split, of repeats and of coded
+
+	messages, patients int    // of the file, and of the message
+	person             string // key of the patient
+	event              string // of the message
+	inMessage, inOrder bool
+	order              hl7Order
+	appointment        index.Context
 
 	// Separators. Those that the header does not define are spaces.
 	fieldSep, componentSep, repetitionSep, escape, subcomponentSep byte
@@ -73,6 +61,7 @@ func readHL7(in *input, b *builder) error {
 			break
 		}
 	}
+	h.endMessage()
 	if !h.header {
 		b.partial("HL7 v2: no message header could be read")
 	}
@@ -123,43 +112,125 @@ func (h *hl7Reader) segment(text string, last bool) {
 	}
 	h.cutFields(name, field)
 	h.expect(name, field)
-	if labels := hl7Confidentialities[name]; last && len(labels) > 0 && (header || len(fields) <= labels[0]+1) {
+	if label := hl7LabelField(name); last && label > 0 && (header || len(fields) <= label+1) {
 		h.b.unread("HL7 v2: the last segment may be cut off")
 	}
-	for _, n := range hl7Dates[name] {
-		for _, rep := range h.repeats(field(n)) {
-			h.b.date(h.part(rep, 0))
-		}
-	}
-	for _, n := range hl7Authors[name] {
-		for _, rep := range h.repeats(field(n)) {
-			// XCN: id, family, given
-			h.b.author(strings.TrimSpace(h.part(rep, 2) + " " + h.part(rep, 1)))
-		}
-	}
-	h.codes(name, fields)
-	for _, n := range hl7Confidentialities[name] {
-		for _, rep := range h.repeats(field(n)) {
-			h.confidentiality(rep)
-		}
-	}
-	switch name {
-	case "MSH":
+	h.statement(name, fields, field)
+}
+
+// statement takes the facts of a segment, as the statement that it is or belongs to.
+func (h *hl7Reader) statement(name string, fields []string, field func(int) string) {
+	switch {
+	case name == "MSH":
+		h.newMessage(h.part(field(9), 1))
 		h.messageHeader(field)
-	case "PID":
-		h.patient(field)
-	case "PV1": // assigned location, hospital service
-		h.b.department(h.part(field(3), 0))
-		h.b.department(h.part(field(10), 0))
-	case "OBX":
-		h.observation(field)
-	case "PD1": // protection indicator
-		h.protected(field(12))
-	case "PV2": // visit protection indicator
-		h.protected(field(22))
-	case "ARV":
+	case isHL7Header(name) || name == "BTS" || name == "FTS":
+		h.endMessage()
+	case name == "PID":
+		h.newPatient()
+	case hl7Orders[name]:
+		h.newOrder(name)
+	case name == "ARV":
 		h.accessRestriction(field)
 	}
+	table := hl7Table[name]
+	if hl7Statements[name] {
+		h.b.open()
+		h.b.inContext(h.context(name, field))
+		h.facts(name, table, field, func(hl7Use) bool { return true })
+		h.codes(name, table, fields, field)
+		h.close()
+		return
+	}
+	// The dates of an order are those of all its segments. Its context is not.
+	h.facts(name, table, field, func(u hl7Use) bool { return u != hl7Text })
+	h.b.open()
+	h.b.inContext(h.context(name, field))
+	h.facts(name, table, field, func(u hl7Use) bool { return u == hl7Text })
+	h.codes(name, table, fields, field)
+	h.b.close()
+}
+
+// facts takes fields other than codes.
+func (h *hl7Reader) facts(name string, table []hl7Field, field func(int) string, takes func(hl7Use) bool) {
+	for _, f := range table {
+		text := field(f.number)
+		if text == "" || !takes(f.use) {
+			continue
+		}
+		switch f.use {
+		case hl7Code, hl7Value, hl7Context:
+			continue
+		}
+		if f.use == hl7Label && name == "ARV" { // see accessRestriction
+			if f.number == 3 {
+				continue
+			}
+		}
+		for _, rep := range h.repeats(text) {
+			h.fact(name, f, rep, field)
+		}
+	}
+}
+
+func (h *hl7Reader) fact(name string, f hl7Field, rep string, field func(int) string) {
+	switch f.use {
+	case hl7Identifier:
+		h.identifier(name, f.number, rep)
+	case hl7Born:
+		h.b.born(h.part(rep, 0))
+	case hl7From:
+		h.b.period(h.part(rep, 0), h.part(field(f.to), 0))
+	case hl7Range: // and hl7Timing
+		first := 0
+		if f.kind == timingKind {
+			first = 3
+		}
+		h.b.period(h.part(rep, first), h.part(rep, first+1))
+	case hl7Date: // and hl7Died
+		if f.kind == deathKind {
+			h.b.open()
+			defer h.close()
+		}
+		h.b.date(h.part(rep, 0))
+	case hl7Text:
+		h.b.words(h.part(rep, 0))
+	case hl7Title:
+		h.b.title(h.part(rep, 0))
+	case hl7Person: // and hl7Interpreter
+		if f.kind == interpreterKind {
+			h.interpreter(rep)
+			return
+		}
+		h.b.author(strings.TrimSpace(h.part(rep, 2) + " " + h.part(rep, 1))) // XCN: id, family, given
+	case hl7Organisation:
+		h.b.organisation(h.part(rep, 0))
+	case hl7Department:
+		h.b.department(h.part(rep, 0))
+	case hl7Label: // and hl7Protection
+		if f.kind == protectionKind {
+			h.protected(rep)
+			return
+		}
+		h.confidentiality(rep)
+	}
+}
+
+// interpreter reads a NDL: id & family & given, then the times of the work.
+func (h *hl7Reader) interpreter(rep string) {
+	name := h.raw(rep, 0)
+	part := func(n int) string {
+		rest := name
+		for ; n > 0; n-- {
+			_, rest, _ = cutByte(rest, h.subcomponentSep)
+		}
+		return h.value(rest)
+	}
+	if h.subcomponentSep > ' ' && strings.IndexByte(name, h.subcomponentSep) >= 0 {
+		h.b.author(strings.TrimSpace(part(2) + " " + part(1)))
+		return
+	}
+	h.b.author(strings.TrimSpace(h.part(rep, 2) + " " + h.part(rep, 1))) // as a XCN, which many send
 }
 
 // isSegmentName accepts a capital letter and two more or digits.
@@ -173,7 +244,6 @@ func isSegmentName(s string) bool {
 }
 
 func (h *hl7Reader) messageHeader(field func(int) string) {
-	h.b.organisation(h.part(field(4), 0))
 	if h.header {
 		return // the first message of a batch gives the kind
 	}
@@ -186,78 +256,161 @@ func (h *hl7Reader) messageHeader(field func(int) string) {
 	}
 }
 
-// patient reads PID-2, 3 and 4 (external, internal and alternate identifiers), 7 (birth)
-// and 19 (social security number).
-func (h *hl7Reader) patient(field func(int) string) {
-	for _, n := range []int{3, 2, 4} {
-		for _, rep := range h.repeats(field(n)) {
-			h.b.patient(h.authority(h.raw(rep, 3)), h.part(rep, 0))
-		}
+// identifier reads a CX: id, check digit, scheme, assigning authority, type. Both halves
+// of the authority count. Without one its type does, such as MR, SS or NI. PID-19 is the
+// number of social security.
+func (h *hl7Reader) identifier(name string, number int, rep string) {
+	id := h.part(rep, 0)
+	if id == "" {
+		return
 	}
-	h.b.patient("", h.part(field(19), 0))
-	h.b.born(h.part(field(7), 0))
+	space, universal := h.authority(h.raw(rep, 3))
+	if space == "" && universal == "" {
+		space = h.part(rep, 4)
+	}
+	if universal != "" {
+		h.b.identify(h.person, universal, id)
+	}
+	if space != "" || universal == "" {
+		h.b.identify(h.person, space, id)
+	}
+	if name == "PID" && number == 19 {
+		h.b.identify(h.person, "SS", id)
+	}
 }
 
-// authority reads an HD: namespace & universal id & type of the universal id. It prefers
-// the universal id.
-func (h *hl7Reader) authority(hd string) string {
+// authority reads an HD: namespace & universal id & type of the universal id.
+func (h *hl7Reader) authority(hd string) (namespace, universal string) {
 	if h.subcomponentSep <= ' ' {
-		return h.unescape(hd)
+		return h.unescape(hd), ""
 	}
 	namespace, rest, _ := cutByte(hd, h.subcomponentSep)
-	id, _, _ := cutByte(rest, h.subcomponentSep)
-	return h.unescape(cmp.Or(id, namespace))
+	universal, _, _ = cutByte(rest, h.subcomponentSep)
+	return h.unescape(namespace), h.unescape(universal)
 }
 
-// observation reads OBX-5 if OBX-2 makes it a code or a date.
-func (h *hl7Reader) observation(field func(int) string) {
-	switch h.part(field(2), 0) {
-	case "CE", "CWE", "CNE", "CF":
-		for _, rep := range h.repeats(field(5)) {
-			h.coded(rep, true)
-		}
-	case "DT", "TS", "DTM":
-		for _, rep := range h.repeats(field(5)) {
-			h.b.date(h.part(rep, 0))
-		}
+// codes takes the codes of a segment.
+func (h *hl7Reader) codes(name string, table []hl7Field, fields []string, field func(int) string) {
+	beside := ""
+	if name == "DG1" || name == "PR1" { // the system of the next field, in old versions
+		beside = h.part(field(2), 0)
 	}
-}
-
-func (h *hl7Reader) codes(name string, fields []string) {
-	coded := hl7Codes[name]
+	var findings []int
 	for n, f := range fields {
-		all := slices.Contains(coded, n)
-		if !all {
-			_, f, _ := cutByte(f, h.componentSep)
-			if strings.IndexByte(f, h.componentSep) < 0 { // no system
-				continue
+		use := hl7Use("")
+		for _, t := range table {
+			if t.number == n && (t.use == hl7Code || t.use == hl7Value) {
+				use = t.use
 			}
 		}
-		for _, rep := range h.repeats(f) {
-			h.coded(rep, all)
+		switch use {
+		case hl7Value:
+			h.observation(f, field, findings)
+			continue
+		case hl7Code:
+			for _, rep := range h.repeats(f) {
+				if n == 3 {
+					at, system := h.coded(rep, true, beside)
+					if name == "OBX" && at >= 0 && index.Prefix(system) != index.LOINC { // a LOINC code names the question
+						findings = append(findings, at)
+					}
+					continue
+				}
+				h.coded(rep, true, "")
+			}
+			continue
 		}
+		h.triples(f)
 	}
 }
 
-// coded reads a CE or CWE: code, text, system, and the same again for an alternate code.
-// Unless all is set, only codes of known systems are taken: elsewhere the third component
-// may be a given name.
-func (h *hl7Reader) coded(rep string, all bool) {
-	for alternate := range 2 {
-		var code, system string
-		code, rep, _ = cutByte(rep, h.componentSep)
-		_, rep, _ = cutByte(rep, h.componentSep)
-		system, rep, _ = cutByte(rep, h.componentSep)
-		code, system = h.value(code), h.value(system)
-		if labels := labelSystemOf(system); labels != otherSystem {
+// observation reads OBX-5 if OBX-2 makes it a code or a date. A finding that is absent is
+// refuted.
+func (h *hl7Reader) observation(text string, field func(int) string, findings []int) {
+	switch h.part(field(2), 0) {
+	case "CE", "CWE", "CNE", "CF":
+		for _, rep := range h.repeats(text) {
+			h.coded(rep, true, "")
+			if isAbsent(h.part(rep, 0)) {
+				for _, at := range findings {
+					h.b.restate(at, index.Refuted)
+				}
+			}
+		}
+	case "DT", "TS", "DTM":
+		for _, rep := range h.repeats(text) {
+			h.b.date(h.part(rep, 0))
+		}
+	default:
+		h.triples(text)
+	}
+}
+
+// triples takes the codes of known systems from a field of any type: it has three
+// components.
+func (h *hl7Reader) triples(text string) {
+	_, rest, _ := cutByte(text, h.componentSep)
+	if strings.IndexByte(rest, h.componentSep) < 0 {
+		return
+	}
+	for _, rep := range h.repeats(text) {
+		h.coded(rep, false, "")
+	}
+}
+
+// triplets are the places of code, text, system and its OID in a CWE. A CE has the first
+// two.
+var triplets = [3][4]int{{0, 1, 2, 13}, {3, 4, 5, 16}, {9, 10, 11, 19}}
+
+// coded reads a CE or CWE. Unless all is set, only codes of known systems are taken:
+// elsewhere the third component may be a given name. A code without a system has the one
+// beside it, if any.
+//
+// It returns the position of the first code, or -1, and its system.
+func (h *hl7Reader) coded(rep string, all bool, beside string) (first int, of string) {
+	first = -1
+	h.components = appendSplit(h.components[:0], rep, h.componentSep, 24)
+	component := func(n int) string {
+		if n < len(h.components) {
+			return h.value(h.components[n])
+		}
+		return ""
+	}
+	for _, t := range triplets {
+		if t[0] >= len(h.components) {
+			break
+		}
+		code, text := component(t[0]), component(t[1])
+		system, oid := component(t[2]), component(t[3])
+		if code != "" && system == "" && oid == "" {
+			system = beside
+		}
+		if labels := max(labelSystemOf(system), labelSystemOf(oid)); labels != otherSystem {
 			h.b.confidentialityOf(labels, code)
 		}
-		if code != "" && (h.isKnown(system) || all && system != "") {
-			h.b.code(system, code)
-		} else if all && alternate == 0 && code != "" && system == "" {
-			h.b.code("", code)
+		if oid != "" && !h.isKnown(system) && (system == "" || h.isKnown(oid)) {
+			system = oid
+		}
+		if all && text != "" {
+			h.b.words(text)
+		}
+		if code == "" || !h.isKnown(system) && !(all && (system != "" || t[0] == 0)) {
+			continue
+		}
+		if isCertainty(system) {
+			h.b.inContext(certainty(strings.ToUpper(code)))
+			continue
+		}
+		code, certain := germanCertainty(system, code)
+		h.b.inContext(certain)
+		if at := h.b.code(system, code); at >= 0 && first < 0 {
+			first, of = at, system
 		}
 	}
+	if all {
+		h.b.words(component(8)) // original text
+	}
+	return first, of
 }
 
 // isKnown reports whether a code system has a prefix of its own.

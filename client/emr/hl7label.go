@@ -5,8 +5,15 @@ import (
 	"strings"
 )
 
-// hl7Confidentialities are the fields that label a message, an order or a document.
-var hl7Confidentialities = map[string][]int{"MSH": {26}, "FHS": {15}, "BHS": {15}, "TXA": {18}, "ORC": {28}, "OM1": {30}, "ARV": {7}}
+// hl7LabelField returns the field that labels a message, an order or a document, or 0.
+func hl7LabelField(segment string) int {
+	for _, f := range hl7Table[segment] {
+		if f.use == hl7Label && f.kind == plainKind && (segment != "ARV" || f.number == 7) {
+			return f.number
+		}
+	}
+	return 0
+}
 
 // confidentiality takes a label as text, or as a coded element.
 func (h *hl7Reader) confidentiality(rep string) {
