@@ -66,6 +66,26 @@ func Renew(ctx context.Context, u *wallet.User) (wallet.Credentials, error) {
 	})
 }
 
+// ClockAhead tells how far this computer's clock is ahead of that of the CA, to about a
+// second. It is negative if the clock is behind. The CA's certificate need not be valid
+// by either clock.
+//
+// Errors:
+//   - ErrDenied if the server is not the profile's CA.
+//   - ErrInvalid if the profile names no CA.
+//   - ErrUnavailable if the CA does not answer.
+func ClockAhead(ctx context.Context, ca *wallet.CA) (time.Duration, error) {
+	c, err := newCA(ca)
+	if err != nil {
+		return 0, err
+	}
+	at, err := c.Clock(ctx)
+	if err != nil {
+		return 0, caError(err)
+	}
+	return time.Since(at), nil
+}
+
 func signingIdentity(der []byte, key crypto.PrivateKey) (fabricca.Identity, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {

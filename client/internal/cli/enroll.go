@@ -43,6 +43,7 @@ authenticated by the present ones.`,
 			if name == "" {
 				return usagef("chartseal enroll needs one NAME@ORG")
 			}
+			a.settings.User = name
 			w, err := a.openWallet()
 			if err != nil {
 				return err

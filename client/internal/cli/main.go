@@ -75,6 +75,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) && !errors.Is(err, client.ErrUnknownOutcome) {
 		err = errInterrupted
 	}
+	err = a.clockHint(ctx, err)
 	if !a.global.json && asksForJSON(args) { // the flags could not be parsed
 		a.global.json = true
 	}
