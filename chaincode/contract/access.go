@@ -3,6 +3,7 @@ package contract
 import (
 	"encoding/base64"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
@@ -146,17 +147,26 @@ func (ctx *Context) wrappedKey(key string) ([]byte, error) {
 	return whole, err
 }
 
+// notHere is what a peer says when it has the hash of private data, from the block, and
+// not yet the data. Fabric has no code for it.
+const notHere = "private data matching public hash version is not available"
+
 // privateData reads a wrapped key or a shared beginning. A peer can have the hash of a
-// value, from the block, before the value arrives from another hospital's peer. Its
-// answer is then ErrUnavailable and not ErrNotFound.
+// value before the value arrives from another hospital's peer. Its answer is then
+// ErrUnavailable and not ErrNotFound.
 func (ctx *Context) privateData(key string) ([]byte, error) {
 	data, err := ctx.GetStub().GetPrivateData(ledger.HospitalKeys, key)
-	if err == nil && len(data) > 0 {
+	switch {
+	case err != nil && !strings.Contains(err.Error(), notHere):
+		return nil, broken("read private data", err)
+	case err == nil && len(data) > 0:
 		return data, nil
-	}
-	if err == nil {
-		var there bool
-		if there, err = ctx.hasPrivate(key); err == nil && !there {
+	case err == nil:
+		there, err := ctx.hasPrivate(key)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
 			return nil, refuse(ledger.ErrNotFound, "no wrapped key %s", key)
 		}
 	}

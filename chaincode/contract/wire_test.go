@@ -92,6 +92,14 @@ func TestPeerFails(t *testing.T) {
 	_, err := c.endorse("HospitalA", s)
 	refused(t, ledger.ErrUnavailable, nil, err)
 
+	// Private data that cannot be read is not called missing.
+	ctx := new(Context)
+	ctx.SetStub(s)
+	_, err = ctx.privateData(ledger.EnvelopeKey(recordID(1), 1))
+	if !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), "disk on fire") {
+		t.Errorf("got %v", err)
+	}
+
 	c.world.state[ledger.RecordKey(recordID(1), 1)] = cell{[]byte("{"), 1}
 	_, err = c.evaluate("HospitalA", nil, ledger.RecordGet, []string{recordID(1)})
 	refused(t, ledger.ErrUnavailable, nil, err)

@@ -216,6 +216,9 @@ func (s *stub) PutPrivateData(collection, key string, value []byte) error {
 }
 
 func (s *stub) GetPrivateData(collection, key string) ([]byte, error) {
+	if s.fail != nil {
+		return nil, s.fail
+	}
 	at := collection + "\x00" + key
 	c := s.world.private[at]
 	if c.version != s.world.hashes[at] {
