@@ -14,16 +14,17 @@ const (
 // Prices of steps that cost far more than the bytes they read. Four bytes cost one unit
 // when they are read.
 const (
-	priceField   = 12 // a JSON value, an XML attribute, a DICOM element
-	priceER7     = 3  // an HL7 field; a repetition costs four
-	priceNesting = 16 // a JSON object or array
-	priceToken   = 40 // an XML tag, text or comment, an HL7 segment
-	priceFact    = 32 // a value that is cleaned and looked up
-	priceMarks   = 2  // a byte in which marks are looked for
-	priceLine    = 6  // a line in which they are
-	priceCharset = 64 // a text that is decoded, besides its bytes
-	priceEscape  = 24 // an escape sequence that chooses a character set
-	priceDeflate = 32 // a byte that is inflated: a block of twelve may have two code tables
+	priceField   = 12   // a JSON value, an XML attribute, a DICOM element
+	priceER7     = 3    // an HL7 field; a repetition costs four
+	priceNesting = 16   // a JSON object or array
+	priceToken   = 40   // an XML tag, text or comment, an HL7 segment
+	priceFact    = 32   // a value that is cleaned and looked up
+	priceMarks   = 2    // a byte in which marks are looked for
+	priceLine    = 6    // a line in which they are
+	priceCharset = 64   // a text that is decoded, besides its bytes
+	priceEscape  = 24   // an escape sequence that chooses a character set
+	priceSystem  = 1000 // a code system that is looked up
+	priceDeflate = 32   // a byte that is inflated: a block of twelve may have two code tables
 )
 
 var errBudget = errors.New("too much work")

@@ -65,11 +65,12 @@ type builder struct {
 	work  *budget
 	seen  map[fact]int // positions in their lists
 	days  map[dated]int
-	codes map[[2]string]int // the same for codes and texts that need no cleaning
+	codes map[[2]string]int
 	texts map[string]int
 
-	full map[string]bool
-	held int // bytes of all values
+	prefixes map[string]string // of code systems
+	full     map[string]bool
+	held     int // bytes of all values
 
 	people      people
 	statements  []statement // that are open, the innermost last
@@ -86,14 +87,13 @@ type fact struct{ list, system, value string }
 // A dated fact is a date of a list, or a period.
 type dated struct {
 	list       string
-	date, last index.Date
+	date, last uint32
 }
 
+func pack(d index.Date) uint32 { return uint32(d.Year)<<16 | uint32(d.Month)<<8 | uint32(d.Day) }
+
 func newBuilder(mediaType, kind string, work *budget) *builder {
-	return &builder{
-		doc: Document{MediaType: mediaType, Kind: kind}, work: work, full: make(map[string]bool),
-		seen: make(map[fact]int), days: make(map[dated]int), codes: make(map[[2]string]int), texts: make(map[string]int),
-	}
+	return &builder{doc: Document{MediaType: mediaType, Kind: kind}, work: work, full: make(map[string]bool), seen: make(map[fact]int)}
 }
 
 // discard drops all facts and warnings. What was incomplete stays so.
@@ -180,6 +180,9 @@ func (b *builder) placeDay(d dated, length int) (at int, isNew, ok bool) {
 	if !b.fits(d.list, 0, length) {
 		return 0, false, false
 	}
+	if b.days == nil {
+		b.days = make(map[dated]int)
+	}
 	b.days[d] = length
 	return length, true, true
 }
@@ -225,59 +228,83 @@ func (b *builder) clean(list, s string) string {
 //
 // It returns the position of the code in the document, or -1.
 func (b *builder) code(system, code string) int {
-	raw := [2]string{system, code}
-	if at, ok := b.codes[raw]; ok { // most are repeated
-		b.work.spend(priceFact)
-		b.stateCode(at)
-		return at
-	}
-	f := fact{list: listCodes, system: b.clean(listCodes, system), value: b.clean(listCodes, code)}
-	if f.value == "" || isUnit(system) {
-		return -1
-	}
-	at, isNew, ok := b.place(f, len(b.doc.Codes))
-	if isNew {
-		b.doc.Codes = append(b.doc.Codes, index.Code{System: f.system, Code: f.value})
-		if f.system == system && f.value == code {
-			b.codes[[2]string{f.system, f.value}] = at
+	at, ok := b.codes[[2]string{system, code}]
+	if !ok {
+		if at, ok = b.newCode(system, code); !ok {
+			return -1
 		}
 	}
-	if !ok {
-		return -1
-	}
+	b.work.spend(priceFact)
 	b.stateCode(at)
 	return at
 }
 
-// isUnit reports whether a code system is that of units of measure.
-func isUnit(system string) bool {
-	if len(system) < 4 || len(system) > 64 || !strings.ContainsRune("gGmM8/", rune(system[len(system)-1])) {
-		return false
+// newCode places a code that is not among the clean ones.
+func (b *builder) newCode(system, code string) (at int, ok bool) {
+	if b.prefix(system) == index.UCUM {
+		return 0, false
 	}
-	return index.Prefix(system) == index.UCUM
+	system, code = b.clean(listCodes, system), b.clean(listCodes, code)
+	if code == "" {
+		return 0, false
+	}
+	if at, ok := b.codes[[2]string{system, code}]; ok {
+		return at, true
+	}
+	if !b.fits(listCodes, len(system)+len(code), len(b.doc.Codes)) {
+		return 0, false
+	}
+	if b.codes == nil {
+		b.codes = make(map[[2]string]int)
+	}
+	b.codes[[2]string{system, code}] = len(b.doc.Codes)
+	b.doc.Codes = append(b.doc.Codes, index.Code{System: system, Code: code})
+	return len(b.doc.Codes) - 1, true
+}
+
+// prefix returns the prefix of a code system, see [index.Prefix].
+func (b *builder) prefix(system string) string {
+	p, ok := b.prefixes[system]
+	if !ok {
+		b.work.spend(priceSystem)
+		p = index.Prefix(system)
+		if b.prefixes == nil {
+			b.prefixes = make(map[string]string)
+		}
+		if len(b.prefixes) > 1000 {
+			clear(b.prefixes)
+		}
+		if len(system) <= maxValue {
+			b.prefixes[strings.Clone(system)] = p
+		}
+	}
+	return p
 }
 
 // words takes a text of the open statement: of a code, or in place of one.
 func (b *builder) words(text string) {
-	if at, ok := b.texts[text]; ok {
-		b.work.spend(priceFact)
-		b.stateText(at)
+	if text == "" {
 		return
 	}
-	f := fact{list: "texts", value: clean(text)}
-	if f.value == "" {
-		return
-	}
-	at, isNew, ok := b.place(f, len(b.doc.Texts))
-	if isNew {
-		b.doc.Texts = append(b.doc.Texts, f.value)
-		if f.value == text {
-			b.texts[f.value] = at
+	b.work.spend(priceFact)
+	at, ok := b.texts[text]
+	if !ok {
+		if text = clean(text); text == "" {
+			return
+		}
+		if at, ok = b.texts[text]; !ok {
+			if !b.fits("texts", len(text), len(b.doc.Texts)) {
+				return
+			}
+			if b.texts == nil {
+				b.texts = make(map[string]int)
+			}
+			at = len(b.doc.Texts)
+			b.texts[text] = at
+			b.doc.Texts = append(b.doc.Texts, text)
 		}
 	}
-	if ok {
-		b.stateText(at)
-	}
+	b.stateText(at)
 }
 
 // date takes a clinical date of the open statement.
@@ -288,7 +315,7 @@ func (b *builder) date(s string) {
 }
 
 func (b *builder) dateOf(d index.Date) {
-	at, isNew, ok := b.placeDay(dated{list: "dates", date: d}, len(b.doc.Dates))
+	at, isNew, ok := b.placeDay(dated{list: "dates", date: pack(d)}, len(b.doc.Dates))
 	if isNew {
 		b.doc.Dates = append(b.doc.Dates, d)
 	}
@@ -307,7 +334,7 @@ func (b *builder) period(from, to string) {
 	if !ok || !also || first.First() >= last.Last() || first == last {
 		return
 	}
-	at, isNew, ok := b.placeDay(dated{"periods", first, last}, len(b.doc.Periods))
+	at, isNew, ok := b.placeDay(dated{"periods", pack(first), pack(last)}, len(b.doc.Periods))
 	if isNew {
 		b.doc.Periods = append(b.doc.Periods, index.Period{From: first, To: last})
 	}
@@ -318,7 +345,7 @@ func (b *builder) period(from, to string) {
 
 func (b *builder) born(s string) {
 	if d, ok := index.ParseDate(s); ok {
-		if _, isNew, _ := b.placeDay(dated{list: "dates of birth", date: d}, len(b.doc.Born)); isNew {
+		if _, isNew, _ := b.placeDay(dated{list: "dates of birth", date: pack(d)}, len(b.doc.Born)); isNew {
 			b.doc.Born = append(b.doc.Born, d)
 		}
 	}

@@ -63,6 +63,7 @@ func Extract(ctx context.Context, r io.Reader) (Document, error) {
 func extract(ctx context.Context, table []format, base int, r io.Reader) (Document, error) {
 	work := newBudget(ctx.Err, base)
 	raw := newInput(r, work)
+	defer raw.release()
 	raw.source.gain = workPerByte
 	record, packed := raw, isGzip(raw.head())
 	if packed {

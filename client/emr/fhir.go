@@ -2,6 +2,7 @@ package emr
 
 import (
 	"cmp"
+	"math/bits"
 	"strings"
 
 	"github.com/chartseal/chartseal/client/index"
@@ -21,6 +22,8 @@ type fhirWalker struct {
 	serial    int  // of the last resource that is not contained in another
 	scope     int  // of local references: the serial of the open one
 	names     fhirNames
+	unused    []*fhirResource
+	last      string // the id in the last reference to a patient
 }
 
 // A fhirFrame is an open object or array. Its members come in any order, so those that
@@ -34,9 +37,19 @@ type fhirFrame struct {
 	admin       bool // administrative: its dates and texts are not clinical
 	twice       bool // system or code is there twice, and differs
 	members     [memberCount]string
+	has         uint32             // the members that are set
 	identifiers []index.Identifier // of children named identifier
 	given       []string           // of a name
 	*fhirResource
+}
+
+// clear makes a frame new. Only what was set costs time.
+func (f *fhirFrame) clear() {
+	for set := f.has; set != 0; set &= set - 1 {
+		f.members[bits.TrailingZeros32(set)] = ""
+	}
+	f.has, f.identifiers, f.given, f.fhirResource = 0, nil, nil, nil
+	f.statement, f.resource, f.contained, f.admin, f.twice = false, false, false, false, false
 }
 
 // A fhirResource is what a resource keeps until it ends, besides its members. The frames
@@ -54,6 +67,18 @@ type fhirResource struct {
 	said      bool // it has a code or a text
 	absent    bool // an observation that its finding is absent
 	findings  []int
+}
+
+// newResource returns one within another, nil outside all.
+func (w *fhirWalker) newResource(outer *fhirResource) *fhirResource {
+	n := len(w.unused)
+	if n == 0 {
+		return &fhirResource{outer: outer}
+	}
+	r := w.unused[n-1]
+	w.unused = w.unused[:n-1]
+	*r = fhirResource{outer: outer, links: r.links[:0], uses: r.uses[:0], findings: r.findings[:0]}
+	return r
 }
 
 // A member is a string of an object that is judged together with its other members.
@@ -135,19 +160,32 @@ func memberOf(key string) (member, bool) {
 
 const maxIdentifiers = 64 // of one resource
 
-// administrative are elements whose dates and texts are about the record or about names,
-// not about what happened.
-var administrative = set("meta", "name", "address", "telecom", "contact", "identifier", "qualification", "photo", "maidenName", "implicitRules")
+// isAdministrative tells elements whose dates and texts are about the record or about
+// names, not about what happened.
+func isAdministrative(key string) bool {
+	switch key {
+	case "meta", "name", "address", "telecom", "contact", "identifier", "qualification", "photo":
+		return true
+	}
+	return false
+}
 
 func (w *fhirWalker) begin(key string, array bool) {
 	n := len(w.frames)
-	f := fhirFrame{key: key, array: array}
+	if n < cap(w.frames) {
+		w.frames = w.frames[:n+1]
+		w.frames[n].clear()
+	} else {
+		w.frames = append(w.frames, fhirFrame{})
+	}
+	f := &w.frames[n]
+	f.key, f.array = key, array
 	if n > 0 {
 		outer := &w.frames[n-1]
 		if key == "" {
 			f.key = outer.key
 		}
-		f.admin = outer.admin || administrative[f.key]
+		f.admin = outer.admin || isAdministrative(f.key)
 		f.fhirResource = outer.fhirResource
 	}
 	if !array {
@@ -158,19 +196,18 @@ func (w *fhirWalker) begin(key string, array bool) {
 			f.resource = n == 0 || n == 1 && w.frames[0].array || f.key == "resource" || f.key == "contained"
 		}
 		if f.resource {
-			w.beginResource(&f)
+			w.beginResource(f)
 		} else if part, context := statementPart(f.key); part && n > 0 {
 			f.statement = true
 			w.b.open()
 			w.b.inContext(context)
-			f.fhirResource = &fhirResource{outer: f.fhirResource}
+			f.fhirResource = w.newResource(f.fhirResource)
 		}
 	}
-	w.frames = append(w.frames, f)
 }
 
 func (w *fhirWalker) beginResource(f *fhirFrame) {
-	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-2) && !f.contained; i-- {
+	for i := len(w.frames) - 2; i >= max(0, len(w.frames)-3) && !f.contained; i-- {
 		f.contained = w.frames[i].key == "contained"
 	}
 	if f.contained = f.contained || f.key == "contained"; !f.contained {
@@ -178,7 +215,7 @@ func (w *fhirWalker) beginResource(f *fhirFrame) {
 		w.scope = w.serial
 	}
 	f.statement, f.admin = true, false
-	f.fhirResource = &fhirResource{outer: f.fhirResource}
+	f.fhirResource = w.newResource(f.fhirResource)
 	w.b.open()
 }
 
@@ -221,11 +258,12 @@ func (w *fhirWalker) scalar(key, text string) {
 	default:
 		f.twice = f.twice || (m == fhirSystem || m == fhirCode) && f.members[m] != "" && f.members[m] != text
 		f.members[m] = text
+		f.has |= 1 << m
 		if m == fhirURL && f.key != "" && !f.statement && isRuledOut(f.key, text) {
 			f.statement = true
 			w.b.open()
 			w.b.inContext(index.Refuted)
-			f.fhirResource = &fhirResource{outer: f.fhirResource}
+			f.fhirResource = w.newResource(f.fhirResource)
 		}
 	}
 }
@@ -291,7 +329,7 @@ func isFHIRDate(key, value string) bool {
 }
 
 func (w *fhirWalker) end() {
-	f := w.frames[len(w.frames)-1]
+	f := &w.frames[len(w.frames)-1] // it stays until the next begin
 	w.frames = w.frames[:len(w.frames)-1]
 	if f.array {
 		if f.key == "identifier" { // hand the array's children on to the object
@@ -302,7 +340,9 @@ func (w *fhirWalker) end() {
 	if f.twice {
 		w.b.unread("a code or its system is there twice")
 	}
-	w.security(f)
+	if f.members[fhirSystem] != "" || f.members[fhirCode] != "" || f.key == "security" {
+		w.security(f)
+	}
 	w.times(f)
 	switch {
 	case f.members[fhirResourceType] != "":
@@ -326,12 +366,15 @@ func (w *fhirWalker) end() {
 		if !f.resource && f.outer != nil {
 			f.outer.said = f.outer.said || f.said
 		}
+		outer := f.outer
+		w.unused = append(w.unused, f.fhirResource)
+		f.fhirResource = outer
 	}
 	w.entry(f)
 }
 
 // times takes the dates that need their neighbours.
-func (w *fhirWalker) times(f fhirFrame) {
+func (w *fhirWalker) times(f *fhirFrame) {
 	start, end, value := f.members[fhirStart], f.members[fhirEnd], f.members[fhirValueDate]
 	if f.admin || start+end+value == "" {
 		return
@@ -358,7 +401,7 @@ func (w *fhirWalker) adopt(ids []index.Identifier) {
 	parent.identifiers = append(parent.identifiers, ids[:min(len(ids), maxIdentifiers-len(parent.identifiers))]...)
 }
 
-func (w *fhirWalker) resource(f fhirFrame) {
+func (w *fhirWalker) resource(f *fhirFrame) {
 	w.b.title(f.members[fhirTitle])
 	switch f.members[fhirResourceType] {
 	case "Patient":
@@ -374,7 +417,7 @@ func (w *fhirWalker) resource(f fhirFrame) {
 	}
 }
 
-func (w *fhirWalker) coding(f fhirFrame) {
+func (w *fhirWalker) coding(f *fhirFrame) {
 	at := w.b.code(f.members[fhirSystem], f.members[fhirCode])
 	if w.in("serviceType") || w.in("specialty") {
 		w.b.department(f.members[fhirDisplay])
@@ -390,7 +433,7 @@ func (w *fhirWalker) coding(f fhirFrame) {
 }
 
 // concept takes the text of a CodeableConcept.
-func (w *fhirWalker) concept(f fhirFrame) {
+func (w *fhirWalker) concept(f *fhirFrame) {
 	text := f.members[fhirText]
 	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
 		return
@@ -405,7 +448,7 @@ var noConcepts = set("note", "item", "dosageInstruction", "dosage", "comment", "
 // security takes a coding of confidentiality, wherever it is. In an element for security
 // labels, the code suffices. Labels of other systems, such as obligations, are no
 // confidentiality.
-func (w *fhirWalker) security(f fhirFrame) {
+func (w *fhirWalker) security(f *fhirFrame) {
 	system, code := labelSystemOf(f.members[fhirSystem]), f.members[fhirCode]
 	label := f.key == "security" && w.in("meta") || f.key == "coding" && w.in("securityLabel")
 	if system != otherSystem || label && (f.members[fhirSystem] == "" || isConfidentialityCode(code)) {

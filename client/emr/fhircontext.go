@@ -44,7 +44,10 @@ func (w *fhirWalker) flag(key, value string) bool {
 
 // statusContext returns the context of a status by its code.
 func statusContext(element, code string) index.Context {
-	switch strings.ToLower(code) {
+	if len(code) > 32 {
+		return ""
+	}
+	switch code {
 	case "entered-in-error", "error":
 		return index.Error
 	case "refuted":
@@ -76,7 +79,7 @@ var noActs = set("Bundle", "Parameters", "Composition", "DocumentReference", "Do
 	"PlanDefinition", "ActivityDefinition", "CapabilityStatement", "NamingSystem", "SearchParameter", "OperationDefinition", "ImplementationGuide")
 
 // judge sets the context of a statement that ends.
-func (w *fhirWalker) judge(f fhirFrame) {
+func (w *fhirWalker) judge(f *fhirFrame) {
 	kind := f.members[fhirResourceType]
 	if f.resource && kind == "" {
 		return
@@ -116,21 +119,21 @@ func (w *fhirWalker) judge(f fhirFrame) {
 }
 
 // codingContext takes what a coding of a certain element tells about its statement.
-func (w *fhirWalker) codingContext(f fhirFrame, at int) {
+func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 	code := f.members[fhirCode]
 	switch {
 	case w.in("verificationStatus"):
 		w.b.inContext(statusContext("verificationStatus", code))
 	case w.in("clinicalStatus"):
 		w.b.inContext(statusContext("clinicalStatus", code))
-	case strings.Contains(f.members[fhirSystem], "icherheit") || strings.Contains(f.members[fhirSystem], "ICHERHEIT"):
+	case len(code) == 1 && strings.HasSuffix(strings.ToLower(f.members[fhirSystem]), "diagnosesicherheit"):
 		w.b.inContext(certainty(code))
 		return
 	case w.in("valueCodeableConcept"):
 		f.absent = f.absent || isAbsent(code)
 	case w.in("code"):
 		f.said = true
-		if at >= 0 && index.Prefix(f.members[fhirSystem]) != index.LOINC && len(f.findings) < maxIdentifiers {
+		if at >= 0 && w.b.prefix(f.members[fhirSystem]) != index.LOINC && len(f.findings) < maxIdentifiers {
 			f.findings = append(f.findings, at) // a LOINC code names the question, which was asked
 		}
 	default:

@@ -12,7 +12,7 @@ import (
 var subjects = set("patient", "subject", "beneficiary", "for", "individual")
 
 // reference takes an object that refers to a patient, an author or an organisation.
-func (w *fhirWalker) reference(f fhirFrame) {
+func (w *fhirWalker) reference(f *fhirFrame) {
 	ref := f.members[fhirReference]
 	if key, id, ok := w.patientReference(f); ok {
 		w.patient(key, id, f.identifiers)
@@ -64,8 +64,9 @@ func (w *fhirWalker) local(ref string) string { return "\x00" + strconv.Itoa(w.s
 
 // patient gives a person the id in a reference, and identifiers.
 func (w *fhirWalker) patient(key, id string, identifiers []index.Identifier) {
-	if id != "" {
+	if id != "" && (id != w.last || id != key) { // mostly the same one again
 		w.b.identify(key, "", id)
+		w.last = id
 	}
 	for _, other := range identifiers {
 		w.b.identify(key, other.System, other.Value)
@@ -79,8 +80,12 @@ func (w *fhirWalker) patient(key, id string, identifiers []index.Identifier) {
 //   - "Patient?identifier=SYSTEM|VALUE", which has the identifier instead.
 //   - "urn:uuid:1" and "#local", in an element that names patients.
 //   - an identifier alone, in such an element.
-func (w *fhirWalker) patientReference(f fhirFrame) (key, id string, ok bool) {
-	ref, _, _ := strings.Cut(f.members[fhirReference], "/_history/")
+func (w *fhirWalker) patientReference(f *fhirFrame) (key, id string, ok bool) {
+	ref := f.members[fhirReference]
+	if ref == "" && len(f.identifiers) == 0 {
+		return "", "", false
+	}
+	ref, _, _ = strings.Cut(ref, "/_history/")
 	if i := strings.LastIndex(ref, "Patient/"); i == 0 || i > 0 && ref[i-1] == '/' {
 		id = ref[i+len("Patient/"):]
 		return id, id, true
@@ -136,9 +141,12 @@ func (w *fhirWalker) conditional(query string) (key, id string, ok bool) {
 }
 
 // whose tells whose statement a resource is.
-func (w *fhirWalker) whose(f fhirFrame) {
+func (w *fhirWalker) whose(f *fhirFrame) {
 	kind, id := f.members[fhirResourceType], f.members[fhirID]
-	own := "\x00" + kind + "/" + id
+	own := ""
+	if used[kind] || f.human != "" {
+		own = "\x00" + kind + "/" + id
+	}
 	switch {
 	case kind == "Patient" && f.contained: // its id is local
 		own = w.local("#" + id)
@@ -148,7 +156,7 @@ func (w *fhirWalker) whose(f fhirFrame) {
 			own = "\x00@" + strconv.Itoa(w.serial)
 		}
 		w.patient(own, id, f.identifiers)
-	case f.contained:
+	case f.contained && own != "":
 		own = w.local("#" + id)
 	}
 	switch {
@@ -190,7 +198,7 @@ func (w *fhirWalker) whose(f fhirFrame) {
 var used = set("Medication", "Substance", "Specimen", "Device", "BiologicallyDerivedProduct", "NutritionProduct")
 
 // entry joins the resource of a Bundle's entry with the entry's full URL.
-func (w *fhirWalker) entry(f fhirFrame) {
+func (w *fhirWalker) entry(f *fhirFrame) {
 	full := f.members[fhirFullURL]
 	if f.key != "entry" || full == "" || f.fhirResource == nil || f.key == "" {
 		return
@@ -226,7 +234,7 @@ func (w *fhirWalker) given(frame int, name string) {
 }
 
 // human takes the first name of a person who may be an author.
-func (w *fhirWalker) human(f fhirFrame) {
+func (w *fhirWalker) human(f *fhirFrame) {
 	if f.fhirResource == nil || f.human != "" {
 		return
 	}

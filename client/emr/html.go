@@ -14,7 +14,11 @@ import (
 // isHTML looks for the root element or the document type, after comments and an XML
 // declaration.
 func isHTML(head []byte) strength {
-	start := bytes.ToLower(trimHead(head))
+	start := trimHead(head)
+	if len(start) == 0 || start[0] != '<' {
+		return unlike
+	}
+	start = bytes.ToLower(start[:min(len(start), 1024)])
 	for _, prefix := range []string{"<!doctype html", "<html>", "<html ", "<html\n", "<html\r"} {
 		if bytes.HasPrefix(start, []byte(prefix)) {
 			return signature

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"sync"
 )
 
 const (
@@ -23,7 +24,19 @@ type input struct {
 
 func newInput(r io.Reader, work *budget) *input {
 	source := &bounded{r: r, max: math.MaxInt64, work: work}
-	return &input{bufio.NewReaderSize(source, inputSize), source, work}
+	buffered := buffers.Get().(*bufio.Reader)
+	buffered.Reset(source)
+	return &input{buffered, source, work}
+}
+
+// buffers are those of inputs that were released: most records are shorter than one.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, inputSize) }}
+
+// release ends the use of an input. No part of its buffer may be in use then.
+func (in *input) release() {
+	in.Reader.Reset(nil)
+	buffers.Put(in.Reader)
+	in.Reader = nil
 }
 
 // limit ends the input after that many bytes. Zero sets no limit.

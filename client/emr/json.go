@@ -2,6 +2,7 @@ package emr
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
@@ -17,7 +18,7 @@ func readJSON(in *input, b *builder) error {
 	if begin, _ := in.Peek(inputSize); !beginsJSON(begin) {
 		return errDeclined
 	}
-	w := &fhirWalker{b: b}
+	w := &fhirWalker{b: b, frames: make([]fhirFrame, 0, 12)}
 	s := &jsonScanner{in: in.Reader, events: w, work: in.work}
 	err := s.run()
 	for len(w.frames) > 0 { // elements that were open where the input broke off
@@ -58,6 +59,7 @@ type jsonScanner struct {
 	events jsonEvents
 	arrays []bool // open containers: array or object
 	values int    // complete top-level values
+	shared [256]string
 }
 
 // run reads top-level values, separated by white space, to the end of the input.
@@ -128,10 +130,32 @@ func (s *jsonScanner) inArray() bool { return s.arrays[len(s.arrays)-1] }
 func (s *jsonScanner) next() (byte, error) {
 	for {
 		c, err := s.in.ReadByte()
-		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' && c != 0x1e {
+		if err != nil || !isJSONSpace(c) {
 			return c, err
 		}
+		rest, _ := s.in.Peek(s.in.Buffered())
+		n := 0
+		for n < len(rest) && isJSONSpace(rest[n]) {
+			n++
+		}
+		s.in.Discard(n)
 	}
+}
+
+func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x1e }
+
+// share returns a text as a string, the same one for a text that was there before: keys
+// and code systems are repeated all the time.
+func (s *jsonScanner) share(text []byte) string {
+	n := len(text)
+	if n == 0 || n > 64 {
+		return string(text)
+	}
+	slot := &s.shared[(uint(n)*31+uint(text[0])*7+uint(text[n/2])*13+uint(text[n-1])*17)%uint(len(s.shared))]
+	if *slot != string(text) {
+		*slot = string(text)
+	}
+	return *slot
 }
 
 // bare skips the rest of a number, true, false or null.
@@ -160,10 +184,13 @@ func (s *jsonScanner) text() (string, error) {
 				return "", errJSON
 			}
 		}
-		plain, _ := s.in.Peek(s.in.Buffered())
-		n := 0
-		for n < len(plain) && plain[n] != '"' && plain[n] != '\\' {
-			n++
+		plain, _ := s.in.Peek(min(s.in.Buffered(), 512)) // not more: escapes may be many
+		n := bytes.IndexByte(plain, '"')
+		if n < 0 {
+			n = len(plain)
+		}
+		if escape := bytes.IndexByte(plain[:n], '\\'); escape >= 0 {
+			n = escape
 		}
 		part := plain[:min(n, max(0, maxValue-len(out)))]
 		if n == len(plain) {
@@ -172,10 +199,10 @@ func (s *jsonScanner) text() (string, error) {
 			continue
 		}
 		if plain[n] == '"' {
-			text := string(part)
 			if len(out) > 0 {
-				text = string(append(out, part...))
+				part = append(out, part...)
 			}
+			text := s.share(part)
 			s.in.Discard(n + 1)
 			return text, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Prefixes of code systems in terms. All other systems share [OtherCode].
@@ -125,7 +126,30 @@ var systemNames = []struct {
 
 // Prefix returns the prefix of a code system, one of [CodePrefixes] or [OtherCode].
 func Prefix(system string) string {
-	system = normaliseSystem(system)
+	known.RLock()
+	prefix, ok := known.prefixes[system]
+	known.RUnlock()
+	if ok {
+		return prefix
+	}
+	prefix = prefixOf(normaliseSystem(system))
+	known.Lock()
+	defer known.Unlock()
+	if len(known.prefixes) < maxKnown && len(system) <= maxValue {
+		known.prefixes[strings.Clone(system)] = prefix
+	}
+	return prefix
+}
+
+// known remembers the systems that were looked up first. There are few.
+var known = struct {
+	sync.RWMutex
+	prefixes map[string]string
+}{prefixes: make(map[string]string)}
+
+const maxKnown = 1000
+
+func prefixOf(system string) string {
 	if system == "" {
 		return OtherCode
 	}
