@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -239,22 +240,32 @@ func (m *Match) coded(codes []index.Code) bool {
 	})
 }
 
-// A codePrefix is a prefix of the codes of one system.
-type codePrefix struct{ system, code string }
+// A codePrefix is a code as a query asks for it, or the beginning of a code of a system
+// that has no hierarchy.
+type codePrefix struct {
+	pattern      index.CodePattern
+	system, code string
+}
 
 func parseCodePrefix(text string) (codePrefix, error) {
 	system, code, ok := strings.Cut(text, ":")
 	system = strings.ToLower(strings.TrimSpace(system))
-	known := []string{index.ICD10, index.SNOMED, index.LOINC, index.RxNorm, index.CVX}
-	if !ok || plainCode(code) == "" || !slices.Contains(known, system) {
+	if !ok || plainCode(code) == "" || !slices.Contains(index.CodePrefixes, system) {
 		return codePrefix{}, ledger.Errorf(ledger.ErrInvalid, "match: code %q is not the beginning of a code such as icd10:F or snomed:44054006 (systems: %s)",
-			text, strings.Join(known, ", "))
+			text, strings.Join(index.CodePrefixes, ", "))
 	}
-	return codePrefix{system, plainCode(code)}, nil
+	pattern, err := index.ParseCodePattern(system + ":" + strconv.Quote(strings.TrimSpace(code)))
+	var at *index.QueryError
+	if errors.As(err, &at) {
+		return codePrefix{}, ledger.Errorf(ledger.ErrInvalid, "match: code %q: %s; %s", text, at.Message, at.Hint)
+	}
+	return codePrefix{pattern, system, plainCode(code)}, err
 }
 
+// matches reports whether a record with the code matches, whatever the record says of it:
+// a diagnosis that was ruled out is as confidential as others.
 func (p codePrefix) matches(c index.Code) bool {
-	return index.Prefix(c.System) == p.system && strings.HasPrefix(plainCode(c.Code), p.code)
+	return p.pattern.Matches(c) || index.Prefix(c.System) == p.system && strings.HasPrefix(plainCode(c.Code), p.code)
 }
 
 // plainCode makes codes with and without dots comparable.

@@ -366,3 +366,70 @@ func nearICD10Blocks(block string) []string {
 	slices.SortFunc(near, func(a, b string) int { return cmp.Or(cmp.Compare(distance(a), distance(b)), strings.Compare(a, b)) })
 	return near[:min(len(near), 4)]
 }
+
+// icd10Prefix returns the terms of all categories that begin with a letter, or a letter
+// and a digit: of blocks and chapters, and of the categories that these leave.
+func icd10Prefix(stem string) []Term {
+	var blocks []string
+	for b := range icd10Blocks() {
+		if len(b) == 7 && strings.HasPrefix(b, stem) && strings.HasPrefix(b[4:], stem) {
+			blocks = append(blocks, b)
+		}
+	}
+	slices.SortFunc(blocks, func(a, b string) int { return cmp.Or(strings.Compare(a[:3], b[:3]), strings.Compare(b[4:], a[4:])) }) // the longest first
+	var out []Term
+	category := func(n int) string {
+		if len(stem) == 2 {
+			return stem + string(rune('0'+n))
+		}
+		return stem + string(rune('0'+n/10)) + string(rune('0'+n%10))
+	}
+	last := 9
+	if len(stem) == 1 {
+		last = 99
+	}
+	for n := 0; n <= last; n++ {
+		at := category(n)
+		i := slices.IndexFunc(blocks, func(b string) bool { return b[:3] == at })
+		if i < 0 {
+			if len(stem) == 2 || len(icd10WHO(at))+len(icd10CM(at)) > 0 {
+				out = append(out, Term(ICD10+":"+at))
+			}
+			continue
+		}
+		out = append(out, Term(ICD10+":"+blocks[i]))
+		for n < last && category(n) < blocks[i][4:] {
+			n++
+		}
+	}
+	for _, run := range icd10Runs() { // categories of ICD-10-CM with a letter
+		if c := run.first; c[2] > '9' && strings.HasPrefix(c, stem) {
+			out = append(out, Term(ICD10+":"+c))
+		}
+	}
+	return unique(out)
+}
+
+// A CodePattern is a code as a query asks for it, with all codes below it.
+type CodePattern struct{ leaf *leaf }
+
+// ParseCodePattern parses a code with its system, such as icd10:F or snomed:44054006.
+//
+// Errors:
+//   - [*QueryError] if the text is no code of a query.
+func ParseCodePattern(text string) (CodePattern, error) {
+	q, err := ParseQuery(text)
+	if err != nil {
+		return CodePattern{}, err
+	}
+	l, ok := q.root.(*leaf)
+	if !ok || !l.code {
+		return CodePattern{}, (&parser{text: text}).fail(0, "such as icd10:F or snomed:44054006", "not a code")
+	}
+	return CodePattern{l}, nil
+}
+
+// Matches reports whether a query for the pattern finds a record with the code.
+func (p CodePattern) Matches(c Code) bool {
+	return slices.ContainsFunc(codeTerms(c), func(t Term) bool { return slices.Contains(p.leaf.terms, t) })
+}

@@ -108,7 +108,7 @@ var systemNames = []struct {
 	prefix string
 }{
 	{regexp.MustCompile(`^(icd|i)10pcs[0-9]*$`), ICD10PCS},
-	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|diagnos[ei]s|codes?)*(20[0-9]{2}|v?[0-9]{1,2})?(full|syst)?$`), ICD10},
+	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|de|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|diagnos[ei]s|codes?)*(20[0-9]{2}|v?[0-9]{1,2})?(full|syst)?$`), ICD10},
 	{regexp.MustCompile(`^(who)?icd11(mms)?[a-z]{0,2}[0-9]*$`), ICD11},
 	{regexp.MustCompile(`^(icd|i)9(cm|c|cmdx|cmpx|dx|diagnosis|cmdiagnosis|cmprocedures?)?(20[0-9]{2}|v?[0-9]{1,2})?$`), ICD9},
 	{regexp.MustCompile(`^icdo([123](v?[0-9]+)?)?(topography|morphology|de)?$`), ICDO},

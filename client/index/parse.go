@@ -385,17 +385,25 @@ func (p *parser) code(l *leaf, t token) error {
 			return p.fail(t.from+len(stem), "only "+hierarchicalNames+" codes say what they are part of", "'%s:' knows no prefixes", l.field)
 		}
 	}
-	if l.field == ICD10 {
-		if err := p.icd10(value, t); err != nil {
-			return err
+	var terms []Term
+	if stem := strings.ToUpper(normalise(value)); l.field == ICD10 && icd10Start.MatchString(stem) {
+		terms = icd10Prefix(stem)
+		l.text = stem
+	} else {
+		if l.field == ICD10 {
+			if err := p.icd10Block(value, t); err != nil {
+				return err
+			}
+		}
+		terms = codeQuery(l.field, value)
+		if len(terms) > 0 {
+			l.field, l.text, _ = strings.Cut(string(terms[0]), ":")
 		}
 	}
-	terms := codeQuery(l.field, value)
 	if len(terms) == 0 {
 		return p.fail(t.from, "", "nothing to search for")
 	}
 	l.terms, l.code = terms, true
-	l.field, l.text, _ = strings.Cut(string(terms[0]), ":")
 	return nil
 }
 
@@ -404,26 +412,18 @@ var hierarchical = map[string]bool{ICD10: true, ICD11: true, ICD9: true, ICDO: t
 
 const hierarchicalNames = "icd10, icd11, icd9, icdo, ops, atc and icpc"
 
-// icd10 refuses what no edition of ICD-10 has, and would find nothing.
-func (p *parser) icd10(value string, t token) error {
+// icd10Block refuses a block or range that no edition of ICD-10 has.
+func (p *parser) icd10Block(value string, t token) error {
 	code := normaliseCode(ICD10, value)
-	switch {
-	case icd10Block.MatchString(code):
-		if code[:3] != code[4:] && !icd10Blocks()[code] {
-			hint := "search for codes and join them by 'or'"
-			if near := nearICD10Blocks(code); len(near) > 0 {
-				hint = "blocks and chapters near it: " + strings.Join(near, ", ")
-			}
-			return p.fail(t.from, hint, "no edition of ICD-10 has the block %s", code)
-		}
-	case len(code) < 3 && icd10Start.MatchString(code):
-		hint := "a code has at least three characters, such as icd10:I21"
-		if near := nearICD10Blocks((code + "00")[:3] + "-" + (code + "99")[:3]); len(near) > 0 {
-			hint = "search for a category such as icd10:I21, or a block or chapter: " + strings.Join(near, ", ")
-		}
-		return p.fail(t.from, hint, "'%s' is only the beginning of ICD-10 categories", code)
+	if !icd10Block.MatchString(code) || icd10Blocks()[code] {
+		return nil
 	}
-	return nil
+	hint := "search for codes and join them by 'or'"
+	if near := nearICD10Blocks(code); len(near) > 0 {
+		hint = "blocks and chapters near it: " + strings.Join(near, ", ")
+	}
+	return p.fail(t.from, hint, "no edition of ICD-10 has the block %s", code)
 }
 
+// icd10Start is the beginning of a category.
 var icd10Start = regexp.MustCompile(`^[A-Z][0-9]?$`)
