@@ -31,12 +31,12 @@ func isPunctuation(c byte) bool {
 
 type hl7Reader struct {
 	b       *builder
-	header  bool            // a message header was read
-	charset *charset        // of MSH-18; nil for none or an unknown one
-	known   map[string]bool // cache of isKnown
-	cut     []int           // fields of the current segment that were cut
-	long    bool            // the current segment was cut
-	expects map[string]int  // segments that must still come, by name
+	header  bool              // a message header was read
+	charset *charset          // of MSH-18; nil for none or an unknown one
+	known   map[string]string // cache of the prefixes of code systems
+	cut     []int             // fields of the current segment that were cut
+	long    bool              // the current segment was cut
+	expects map[string]int    // segments that must still come, by name
 
 	fields, repetitions, components []string // of split, of repeats and of coded
 
@@ -311,7 +311,7 @@ func (h *hl7Reader) codes(name string, table []hl7Field, fields []string, field 
 			for _, rep := range h.repeats(f) {
 				if n == 3 {
 					at, system := h.coded(rep, true, beside)
-					if name == "OBX" && at >= 0 && index.Prefix(system) != index.LOINC { // a LOINC code names the question
+					if name == "OBX" && at >= 0 && h.prefix(system) != index.LOINC { // a LOINC code names the question
 						findings = append(findings, at)
 					}
 					continue
@@ -415,18 +415,19 @@ func (h *hl7Reader) coded(rep string, all bool, beside string) (first int, of st
 
 // isKnown reports whether a code system has a prefix of its own.
 func (h *hl7Reader) isKnown(system string) bool {
-	if system == "" {
-		return false
-	}
-	known, ok := h.known[system]
+	return system != "" && h.prefix(system) != index.OtherCode
+}
+
+func (h *hl7Reader) prefix(system string) string {
+	p, ok := h.known[system]
 	if !ok {
-		known = index.Prefix(system) != index.OtherCode
+		p = index.Prefix(system)
 		if h.known == nil || len(h.known) > 1000 {
-			h.known = make(map[string]bool)
+			h.known = make(map[string]string)
 		}
 		if len(system) <= maxValue {
-			h.known[strings.Clone(system)] = known
+			h.known[strings.Clone(system)] = p
 		}
 	}
-	return known
+	return p
 }

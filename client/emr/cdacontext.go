@@ -1,0 +1,176 @@
+package emr
+
+import (
+	"github.com/chartseal/chartseal/client/index"
+)
+
+// A cdaAct is an act that is open.
+type cdaAct struct {
+	depth     int
+	kind      string        // name of its element
+	inherited index.Context // from the acts around it, or from the section
+	context   index.Context
+	negated   bool
+	problem   bool  // a diagnosis or complaint
+	concern   bool  // that a problem or allergy is followed up
+	status    bool  // an observation that tells the status of the one around it
+	findings  []int // codes that name what was observed, by position in the document
+}
+
+// begin opens the statement of an act.
+func (w *cdaWalker) begin(local string, a cdaAttributes) {
+	act := cdaAct{depth: len(w.path), kind: local}
+	if n := len(w.acts); n == 0 {
+		act.inherited = w.section.context
+	} else if w.parent() == "entryRelationship" && w.relationship == "RSON" { // a reason is not meant as what it is one for
+		act.inherited = w.section.context
+	} else {
+		act.inherited = w.acts[n-1].inherited.Over(w.acts[n-1].context)
+	}
+	w.b.open()
+	if w.parent() == "entryRelationship" && w.relationship == "RSON" {
+		w.b.subject("")
+	}
+	act.negated = a.negation == "true"
+	if act.negated {
+		act.context = index.NotDone
+		if local == "observation" || local == "act" || local == "organizer" {
+			act.context = index.Refuted
+		}
+	}
+	switch a.mood {
+	case "INT", "RQO", "PRMS", "ARQ", "APT":
+		// A medication in a list of them is meant to be taken, and mostly is.
+		if w.section.plan || local != "substanceAdministration" && local != "supply" {
+			act.context = act.context.Over(index.Planned)
+		}
+	case "PRP", "GOL", "SLOT":
+		act.context = act.context.Over(index.Planned)
+	}
+	w.acts = append(w.acts, act)
+}
+
+func (w *cdaWalker) act() *cdaAct {
+	if len(w.acts) == 0 {
+		return nil
+	}
+	return &w.acts[len(w.acts)-1]
+}
+
+// finishAct closes the statement of the innermost act.
+func (w *cdaWalker) finishAct() {
+	act := w.act()
+	w.b.inContext(act.inherited.Over(act.context))
+	w.b.close()
+	w.acts = w.acts[:len(w.acts)-1]
+}
+
+// qualify adds a context to the innermost act.
+func (w *cdaWalker) qualify(c index.Context) {
+	if act := w.act(); act != nil && c != "" {
+		act.context = act.context.Over(c)
+	}
+}
+
+// judge takes elements that tell how an act, or the acts of a section, are meant.
+func (w *cdaWalker) judge(local string, a cdaAttributes) {
+	switch local {
+	case "code":
+		if w.parent() == "section" {
+			w.section.context, w.section.plan = sectionContext(a.code)
+		}
+	case "templateId":
+		w.template(a.root)
+	case "statusCode":
+		act := w.act()
+		if act == nil || act.depth != len(w.path)-1 {
+			return
+		}
+		switch a.code {
+		case "cancelled":
+			w.qualify(index.NotDone)
+		case "nullified":
+			w.qualify(index.Error)
+		case "completed":
+			if act.concern {
+				w.qualify(index.Historic)
+			}
+		}
+	case "uncertaintyCode":
+		if a.code == "UN" {
+			w.qualify(index.Suspected)
+		}
+	case "relatedSubject": // somebody else is meant
+		w.qualify(index.Family)
+	}
+}
+
+// template takes the type of an act in C-CDA.
+func (w *cdaWalker) template(root string) {
+	act := w.act()
+	if act == nil || act.depth != len(w.path)-1 {
+		return
+	}
+	switch root {
+	case "2.16.840.1.113883.10.20.22.4.3", "2.16.840.1.113883.10.20.22.4.30":
+		act.concern = true
+	case "2.16.840.1.113883.10.20.22.4.4":
+		act.problem = true
+	case "2.16.840.1.113883.10.20.22.4.45", "2.16.840.1.113883.10.20.22.4.46", "2.16.840.1.113883.10.20.22.4.47":
+		w.qualify(index.Family)
+	}
+}
+
+// sectionContext returns the context of the entries of a section by its code of LOINC,
+// and whether it is of what is to be done.
+func sectionContext(code string) (c index.Context, plan bool) {
+	switch code {
+	case "10157-6": // family history
+		return index.Family, false
+	case "11348-0": // history of past illness
+		return index.Historic, false
+	case "18776-5": // plan of treatment
+		return "", true
+	}
+	return "", false
+}
+
+// ended notes the end of the time of an act. A problem that has one is over.
+func (w *cdaWalker) ended(high string) {
+	act := w.act()
+	if act == nil || !act.problem || act.depth != len(w.path)-1 {
+		return
+	}
+	if _, ok := index.ParseDate(high); ok {
+		w.qualify(index.Historic)
+	}
+}
+
+// finding takes a code of an act: what was observed, and whether it was absent; or the
+// status of the act around it.
+func (w *cdaWalker) finding(local, system, code string, at int) {
+	act := w.act()
+	if act == nil || act.depth != len(w.path)-1 {
+		return
+	}
+	switch local {
+	case "code":
+		act.status = code == "33999-4"
+		if act.kind == "observation" && at >= 0 && index.Prefix(system) != index.LOINC && len(act.findings) < maxIdentifiers {
+			act.findings = append(act.findings, at)
+		}
+	case "value":
+		if isAbsent(code) {
+			for _, f := range act.findings {
+				w.b.restate(f, index.Refuted)
+			}
+		}
+		if act.status && len(w.acts) > 1 {
+			switch code {
+			case "413322009", "73425007", "277022003": // resolved, inactive, in remission
+				outer := &w.acts[len(w.acts)-2]
+				outer.context = outer.context.Over(index.Historic)
+			}
+		}
+	}
+}
