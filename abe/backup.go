@@ -15,23 +15,33 @@ import (
 // key at rest: 2^17, OWASP's recommendation for scrypt, about a third of a second.
 const ScryptWorkFactor = 17
 
-// masterFile is the plaintext of a master key at rest.
+// masterFile is the plaintext of a master key at rest. The history of a replaced secret
+// stands in files of masterKindReplaced only, which earlier releases refuse.
 type masterFile struct {
-	Kind      string `json:"kind"`
-	Authority string `json:"authority"`
-	Secret    []byte `json:"secret"`
+	Kind      string   `json:"kind"`
+	Authority string   `json:"authority"`
+	Secret    []byte   `json:"secret"`
+	History   *history `json:"history,omitempty"`
 }
 
-const masterKind = "chartseal/abe/master-key/v1"
+const (
+	masterKind         = "chartseal/abe/master-key/v1"
+	masterKindReplaced = "chartseal/abe/master-key/v2"
+)
 
 // SealMaster encrypts a master key to age recipients. The result is an armored age file,
-// small enough to print. For a passphrase, use [PassphraseRecipient], which age allows as
+// small enough to print unless the secret of an authority with many attributes was
+// replaced. For a passphrase, use [PassphraseRecipient], which age allows as
 // the only recipient.
 func SealMaster(m *MasterKey, to ...age.Recipient) ([]byte, error) {
 	if err := m.usable(); err != nil {
 		return nil, fmt.Errorf("seal master key: %w", err)
 	}
-	plain, err := json.Marshal(masterFile{masterKind, m.authority, m.secret[:]})
+	f := masterFile{Kind: masterKind, Authority: m.authority, Secret: m.secret[:]}
+	if !m.history.empty() {
+		f.Kind, f.History = masterKindReplaced, &m.history
+	}
+	plain, err := json.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("seal master key: %w", err)
 	}
@@ -52,11 +62,21 @@ func OpenMaster(sealed []byte, with ...age.Identity) (*MasterKey, error) {
 	}
 	defer clear(plain)
 	var f masterFile
-	if err := json.Unmarshal(plain, &f); err != nil || f.Kind != masterKind || len(f.Secret) != masterSize {
+	err = json.Unmarshal(plain, &f)
+	replaced := f.Kind == masterKindReplaced
+	if err != nil || f.Kind != masterKind && !replaced || replaced != (f.History != nil && !f.History.empty()) || len(f.Secret) != masterSize {
 		return nil, malformed("master key: not a master key file")
 	}
 	defer clear(f.Secret)
-	return NewMasterKey(f.Authority, bytes.NewReader(f.Secret))
+	m, err := NewMasterKey(f.Authority, bytes.NewReader(f.Secret))
+	if err == nil && replaced {
+		m.history = *f.History
+		err = m.history.check(m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // PassphraseRecipient seals under a passphrase, with [ScryptWorkFactor].
@@ -99,7 +119,7 @@ func sealArmored(plain []byte, to []age.Recipient) ([]byte, error) {
 
 // openArmored decrypts an armored age file. The caller clears the result.
 func openArmored(sealed []byte, what string, with []age.Identity) ([]byte, error) {
-	const most = 64 << 10
+	const most = 16 << 20 // names of 10,000 attributes that were replaced several times
 	if len(sealed) > most {
 		return nil, malformed("%s: longer than %d bytes", what, most)
 	}

@@ -104,6 +104,61 @@ func TestOldBackups(t *testing.T) {
 	if m, err := CombineMaster(shares); err != nil || m.secret != want.secret {
 		t.Errorf("shares: %v", err)
 	}
+
+	want = frozenReplacement(t, want)
+	if *update {
+		writeReplaced(t, want, id, path)
+	}
+	if m, err := OpenMaster(read("replaced.age"), id); err != nil || !reflect.DeepEqual(m, want) {
+		t.Errorf("replaced master key: %v", err)
+	}
+	shares = nil
+	for _, name := range []string{"replaced-share-1.age", "replaced-share-3.age"} {
+		s, err := OpenShare(read(name), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares = append(shares, s)
+	}
+	if m, err := CombineMaster(shares); err != nil || !reflect.DeepEqual(m, want) {
+		t.Errorf("shares of a replaced master key: %v", err)
+	}
+}
+
+// frozenReplacement replaces a master key after two versions, and after a third one of a
+// stranger.
+func frozenReplacement(t *testing.T, m *MasterKey) *MasterKey {
+	t.Helper()
+	const attribute = "HospitalA:role=doctor"
+	next, err := m.Replace(bytes.NewReader(bytes.Repeat([]byte{0x43}, masterSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var published []*PublicKey
+	for version := 1; version <= 2; version++ {
+		key, err := m.PublicKey(attribute, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		published = append(published, key)
+	}
+	if n, err := next.Assign(attribute, append(published, nil)); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	next.Finish()
+	return next
+}
+
+func writeReplaced(t *testing.T, m *MasterKey, id *age.X25519Identity, path func(string) string) {
+	shares, err := SplitMaster(m, 2, 3, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeNew(t, path, map[string]func() ([]byte, error){
+		"replaced.age":         func() ([]byte, error) { return SealMaster(m, id.Recipient()) },
+		"replaced-share-1.age": func() ([]byte, error) { return SealShare(shares[0], id.Recipient()) },
+		"replaced-share-3.age": func() ([]byte, error) { return SealShare(shares[2], id.Recipient()) },
+	})
 }
 
 func writeBackups(t *testing.T, m *MasterKey, id *age.X25519Identity, path func(string) string) {
@@ -115,12 +170,17 @@ func writeBackups(t *testing.T, m *MasterKey, id *age.X25519Identity, path func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, seal := range map[string]func() ([]byte, error){
+	writeNew(t, path, map[string]func() ([]byte, error){
 		"master.age":            func() ([]byte, error) { return SealMaster(m, id.Recipient()) },
 		"master-passphrase.age": func() ([]byte, error) { return SealMaster(m, passphrase) },
 		"share-1.age":           func() ([]byte, error) { return SealShare(shares[0], id.Recipient()) },
 		"share-3.age":           func() ([]byte, error) { return SealShare(shares[2], id.Recipient()) },
-	} {
+	})
+}
+
+// writeNew writes the files that do not exist.
+func writeNew(t *testing.T, path func(string) string, files map[string]func() ([]byte, error)) {
+	for name, seal := range files {
 		if _, err := os.Stat(path(name)); err == nil {
 			continue
 		}

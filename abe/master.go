@@ -18,11 +18,13 @@ const masterSize = 32
 // A MasterKey is the whole secret of one authority: 32 random bytes, from which the
 // exponents α and y of every version of every attribute are derived. So one backup is
 // good for ever, a key made again is the same key, and a rotation is the next version
-// number. A master key can make every key of its authority. It is safe for concurrent use
-// until [MasterKey.Destroy].
+// number. After a replacement ([MasterKey.Replace]) it also holds the secrets before, for
+// the versions that they made. A master key can make every key of its authority. It is
+// safe for concurrent use until [MasterKey.Destroy].
 type MasterKey struct {
 	authority string
 	secret    [masterSize]byte
+	history   history
 	destroyed bool
 }
 
@@ -56,10 +58,11 @@ func (m *MasterKey) String() string { return "master key of " + m.authority }
 // GoString does not show the secret either.
 func (m *MasterKey) GoString() string { return m.String() }
 
-// Destroy overwrites the secret. Later uses fail.
+// Destroy overwrites the secrets. Later uses fail.
 func (m *MasterKey) Destroy() {
 	m.destroyed = true
 	clear(m.secret[:])
+	m.history.wipe()
 }
 
 // own parses the name of an attribute and refuses those of other authorities.
@@ -74,12 +77,22 @@ func (m *MasterKey) own(attribute string) (policy.Attribute, error) {
 	return a, nil
 }
 
-// exponents derives α and y of a version of an attribute, in one suite.
+// exponents derives α and y of a version of an attribute, in one suite, from the secret
+// that makes this version.
 func (m *MasterKey) exponents(s pairing.Suite, attribute string, version int) (policy.Attribute, pairing.Exponents, error) {
 	a, err := m.own(attribute)
-	if err == nil {
-		err = m.usable()
+	if err != nil {
+		return a, pairing.Exponents{}, err
 	}
+	by := m.made(a.String(), version)
+	if by == foreign {
+		return a, pairing.Exponents{}, fmt.Errorf("attribute %s: version %d: %w", a, version, errForeign)
+	}
+	return m.exponentsFrom(s, m.secretAt(by), a, version)
+}
+
+func (m *MasterKey) exponentsFrom(s pairing.Suite, secret []byte, a policy.Attribute, version int) (policy.Attribute, pairing.Exponents, error) {
+	err := m.usable()
 	if err == nil && (version < 1 || version > maxVersion) {
 		err = fmt.Errorf("attribute %s: version %d: want 1 or more", a, version)
 	}
@@ -91,7 +104,7 @@ func (m *MasterKey) exponents(s pairing.Suite, attribute string, version int) (p
 		info = string(binary.BigEndian.AppendUint32([]byte(info), uint32(version)))
 		var b []byte
 		if err == nil {
-			b, err = hkdf.Key(sha256.New, m.secret[:], nil, info, s.Parameters().SizeExponent)
+			b, err = hkdf.Key(sha256.New, secret, nil, info, s.Parameters().SizeExponent)
 		}
 		return b
 	}
@@ -110,14 +123,19 @@ func (m *MasterKey) PublicKey(attribute string, version int) (*PublicKey, error)
 	if err != nil {
 		return nil, fmt.Errorf("public key: %w", err)
 	}
+	return newPublicKey(s, a, e, version), nil
+}
+
+// newPublicKey makes a public key and wipes its exponents.
+func newPublicKey(s pairing.Suite, a policy.Attribute, e pairing.Exponents, version int) *PublicKey {
 	defer e.Wipe()
 	egg, gy := s.PublicKey(e)
-	return &PublicKey{suite: s, attribute: a, version: version, egg: egg, gy: gy, tables: new(tables)}, nil
+	return &PublicKey{suite: s, attribute: a, version: version, egg: egg, gy: gy, tables: new(tables)}
 }
 
 // Issue makes the key of gid for a version of one of the authority's attributes, the same
 // one every time. The caller decides whether gid may have it (package authority does,
-// from a verified certificate).
+// from a verified certificate). It fails for a [MasterKey.Foreign] version.
 func (m *MasterKey) Issue(gid, attribute string, version int) (*UserKey, error) {
 	keys, err := m.IssueAll(gid, []KeyVersion{{attribute, version}})
 	if err != nil {

@@ -31,12 +31,16 @@ type MasterShare struct {
 	index      int
 	value      []byte   // scalar
 	commitment [][]byte // threshold elements, compressed
+	history    []byte   // sealed under the secret; nil if it was never replaced
 }
 
 // MaxShares bounds n.
 const MaxShares = 64
 
-const shareKind = "chartseal/abe/master-share/v1"
+const (
+	shareKind         = "chartseal/abe/master-share/v1"
+	shareKindReplaced = "chartseal/abe/master-share/v2" // with a history
+)
 
 type shareFile struct {
 	Kind       string   `json:"kind"`
@@ -45,6 +49,7 @@ type shareFile struct {
 	Index      int      `json:"index"`
 	Value      []byte   `json:"value"`
 	Commitment [][]byte `json:"commitment"`
+	History    []byte   `json:"history,omitempty"`
 }
 
 var shareGroup = group.P384
@@ -75,13 +80,17 @@ func SplitMaster(m *MasterKey, k, n int, random io.Reader) ([]*MasterShare, erro
 		}
 		commitment = append(commitment, b)
 	}
+	history, err := m.sealHistory()
+	if err != nil {
+		return nil, fmt.Errorf("split master key: %w", err)
+	}
 	var out []*MasterShare
 	for i, s := range sharing.Share(uint(n)) {
 		value, err := s.Value.MarshalBinary()
 		if err != nil {
 			return nil, fmt.Errorf("split master key: %w", err)
 		}
-		out = append(out, &MasterShare{m.authority, k, i + 1, value, commitment})
+		out = append(out, &MasterShare{m.authority, k, i + 1, value, commitment, history})
 	}
 	return out, nil
 }
@@ -103,7 +112,8 @@ func CombineMaster(shares []*MasterShare) (*MasterKey, error) {
 	seen := map[int]bool{}
 	var parts []secretsharing.Share
 	for _, s := range shares {
-		if s.authority != first.authority || s.threshold != first.threshold || !slices.EqualFunc(s.commitment, first.commitment, bytes.Equal) {
+		if s.authority != first.authority || s.threshold != first.threshold || !slices.EqualFunc(s.commitment, first.commitment, bytes.Equal) ||
+			!bytes.Equal(s.history, first.history) {
 			return fail("%w: %s is not of the same split as %s", ErrTampered, s, first)
 		}
 		part, err := s.part()
@@ -131,7 +141,14 @@ func CombineMaster(shares []*MasterShare) (*MasterKey, error) {
 	if bytes.Count(wide[:padding], []byte{0}) != padding {
 		return fail("%w: the shares are not of a master key", ErrTampered)
 	}
-	return NewMasterKey(first.authority, bytes.NewReader(wide[padding:]))
+	m, err := NewMasterKey(first.authority, bytes.NewReader(wide[padding:]))
+	if err == nil {
+		err = m.openHistory(first.history)
+	}
+	if err != nil {
+		return fail("%w", err)
+	}
+	return m, nil
 }
 
 // part checks the share against its commitment.
@@ -167,7 +184,11 @@ func (s *MasterShare) GoString() string { return s.String() }
 
 // SealShare encrypts a share, usually to one custodian: an armored age file.
 func SealShare(s *MasterShare, to ...age.Recipient) ([]byte, error) {
-	plain, err := json.Marshal(shareFile{shareKind, s.authority, s.threshold, s.index, s.value, s.commitment})
+	kind := shareKind
+	if s.history != nil {
+		kind = shareKindReplaced
+	}
+	plain, err := json.Marshal(shareFile{kind, s.authority, s.threshold, s.index, s.value, s.commitment, s.history})
 	if err != nil {
 		return nil, fmt.Errorf("seal share: %w", err)
 	}
@@ -185,9 +206,10 @@ func OpenShare(sealed []byte, with ...age.Identity) (*MasterShare, error) {
 	}
 	defer clear(plain)
 	var f shareFile
-	if err := json.Unmarshal(plain, &f); err != nil || f.Kind != shareKind || f.Index < 1 || f.Index > MaxShares ||
+	if err := json.Unmarshal(plain, &f); err != nil || f.Kind != shareKind && f.Kind != shareKindReplaced ||
+		(f.Kind == shareKindReplaced) != (len(f.History) > 0) || f.Index < 1 || f.Index > MaxShares ||
 		f.Threshold < 2 || f.Threshold > MaxShares || len(f.Commitment) != f.Threshold {
 		return nil, malformed("share: not a share of a master key")
 	}
-	return &MasterShare{f.Authority, f.Threshold, f.Index, f.Value, f.Commitment}, nil
+	return &MasterShare{f.Authority, f.Threshold, f.Index, f.Value, f.Commitment, f.History}, nil
 }

@@ -222,7 +222,10 @@ func (s *Server) issue(r *http.Request, asked KeysRequest) (*KeysResponse, error
 		return nil, fmt.Errorf("%w: published versions: %v", ErrUnavailable, err)
 	}
 	response := &KeysResponse{Authority: s.config.Master.Authority(), GID: holder.GID(), Keys: []IssuedKey{}}
-	keys, err := s.config.Master.IssueAll(holder.GID(), asked.wanted(names, versions))
+	wanted := slices.DeleteFunc(asked.wanted(names, versions), func(k abe.KeyVersion) bool {
+		return s.config.Master.Foreign(k.Attribute, k.Version)
+	})
+	keys, err := s.config.Master.IssueAll(holder.GID(), wanted)
 	if err != nil {
 		return nil, err
 	}

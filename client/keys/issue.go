@@ -53,7 +53,9 @@ func Issue(ctx context.Context, l Catalog, members func(context.Context) ([]auth
 	var wanted []abe.KeyVersion
 	for _, name := range names {
 		for v := max(1, versions[name]-each+1); v <= versions[name]; v++ {
-			wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
+			if !master.Foreign(name, v) {
+				wanted = append(wanted, abe.KeyVersion{Attribute: name, Version: v})
+			}
 		}
 	}
 	issued, err := master.IssueAll(holder.GID(), wanted)

@@ -1,6 +1,6 @@
 // Package keys moves attribute keys from authorities to people, over the ledger. An
-// authority publishes its public keys ([Publish]) and its address ([Announce]), and
-// replaces keys ([Rotate]). A person asks all authorities for attribute keys
+// authority publishes its public keys ([Publish]) and its address ([Announce]), rotates
+// keys ([Rotate]), and replaces a stolen master secret ([Replace]). A person asks all authorities for attribute keys
 // ([Requester]), or gets them as a file ([Issue], [Parse]).
 //
 // An authority signs its public keys and its address with its enrolment key. A person
@@ -43,7 +43,7 @@ func Publish(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey
 			there = append(there, name)
 			continue
 		}
-		key, err := publicKey(master, name, 1)
+		key, err := newKey(master, name, 1)
 		if err != nil {
 			return nil, fmt.Errorf("publish keys: %w", err)
 		}
@@ -94,6 +94,15 @@ func made(master *abe.MasterKey, p ledger.AttributeKey) error {
 		return ledger.Errorf(ledger.ErrTampered, "the ledger's key of %s version %d was not made by this master key", p.Name, p.Version)
 	}
 	return nil
+}
+
+// newKey makes the public key of a version that is not published yet. A peer that hides
+// the newest versions must not get one published anew that a replaced secret made.
+func newKey(master *abe.MasterKey, name string, version int) (ledger.AttributeKey, error) {
+	if master.Past(name, version) {
+		return ledger.AttributeKey{}, ledger.Errorf(ledger.ErrTampered, "the peer tells of no version %d of %s, which was published before the master secret was replaced", version, name)
+	}
+	return publicKey(master, name, version)
 }
 
 func publicKey(master *abe.MasterKey, name string, version int) (ledger.AttributeKey, error) {

@@ -45,14 +45,27 @@ func Rotate(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey,
 	if err != nil {
 		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
-	var next []ledger.AttributeKey
+	var versions []ledger.AttributeName
 	for _, name := range names {
 		if current[name] == 0 {
 			return nil, ledger.Errorf(ledger.ErrNotFound, "rotate keys: %s has not published %s", master.Authority(), name)
 		}
-		key, err := publicKey(master, name, current[name]+1)
+		versions = append(versions, ledger.AttributeName{Name: name, Version: current[name]})
+	}
+	if rotated, err = publishNext(ctx, l, by, master, versions); err != nil {
+		return rotated, fmt.Errorf("rotate keys: %w", err)
+	}
+	return rotated, nil
+}
+
+// publishNext publishes the versions after the given ones, and returns those that it
+// published.
+func publishNext(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey, current []ledger.AttributeName) (published []ledger.AttributeName, err error) {
+	var next []ledger.AttributeKey
+	for _, a := range current {
+		key, err := newKey(master, a.Name, a.Version+1)
 		if err != nil {
-			return nil, fmt.Errorf("rotate keys: %w", err)
+			return nil, err
 		}
 		next = append(next, key)
 	}
@@ -62,11 +75,11 @@ func Rotate(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey,
 			err = l.PublishKeys(ctx, batch)
 		}
 		if err != nil {
-			return rotated, fmt.Errorf("rotate keys: %w", err)
+			return published, err
 		}
 		for _, k := range batch {
-			rotated = append(rotated, ledger.AttributeName{Name: k.Name, Version: k.Version})
+			published = append(published, ledger.AttributeName{Name: k.Name, Version: k.Version})
 		}
 	}
-	return rotated, nil
+	return published, nil
 }

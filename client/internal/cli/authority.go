@@ -9,14 +9,13 @@ import (
 
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/internal/words"
 	"github.com/chartseal/chartseal/client/session"
 )
 
 func (a *app) authorityCommand() *cobra.Command {
 	return parentCommand("authority", "Run a hospital's attribute authority", sectionHospital,
 		a.authorityInitCommand(), a.authorityPublishCommand(), a.authorityServeCommand(), a.authorityIssueCommand(),
-		a.authorityRotateCommand(), a.authorityRulesCommand(),
+		a.authorityRotateCommand(), a.authorityReplaceCommand(), a.authorityRulesCommand(),
 		a.authorityBackupCommand(), a.authorityRestoreCommand(), a.authoritySplitCommand(), a.authorityCombineCommand())
 }
 
@@ -64,6 +63,9 @@ func (a *app) withMaster(f authorityFlags, do func(master) error) error {
 		return err
 	}
 	defer m.Destroy()
+	if m.Unfinished() {
+		a.warn("the replacement of the master secret of %s is not finished: run 'chartseal authority replace' again", m.Authority())
+	}
 	return do(m)
 }
 
@@ -185,12 +187,8 @@ func (a *app) printAuthority(msp, dir string, created bool) error {
 // openMaster opens the master secret of an authority's directory, which must be MSP's.
 func (a *app) openMaster(f authorityFlags, msp string) (master, error) {
 	d := authorityDir{f.dir}
-	exists, err := d.exists()
-	if err != nil {
+	if err := d.require(); err != nil {
 		return nil, err
-	}
-	if !exists {
-		return nil, words.WithHint(ledger.Errorf(ledger.ErrNotFound, "there is no master secret in %s", f.dir), "make one with 'chartseal authority init'")
 	}
 	with, err := a.opening(f.lock)
 	if err != nil {

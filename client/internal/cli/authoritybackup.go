@@ -24,8 +24,9 @@ func (a *app) authorityBackupCommand() *cobra.Command {
 		Use:   "backup --dir DIR -o FILE",
 		Short: "Write a copy of the master secret that restores the authority",
 		Long: `Backup writes the master secret, encrypted, to a text file that is small enough to print. It writes
-the rules, which are not secret, beside it as FILE.rules.yaml. One backup stays good for ever, as
-all keys and all later versions follow from the master secret.
+the rules, which are not secret, beside it as FILE.rules.yaml. One backup stays good until 'authority
+replace', as all keys and all later versions follow from the master secret. A backup made after that
+holds the new secret and the old ones.
 
 Backup seals the file to the age keys named with --recipient, such as a custodian's, or under the
 passphrase in --backup-passphrase-file. Without either it uses the passphrase of the master secret.`,

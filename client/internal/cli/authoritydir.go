@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"filippo.io/age"
 	"go.yaml.in/yaml/v3"
@@ -38,6 +39,15 @@ func (d authorityDir) exists() (bool, error) {
 	return err == nil, err
 }
 
+// require fails if there is no master secret.
+func (d authorityDir) require() error {
+	exists, err := d.exists()
+	if err == nil && !exists {
+		err = words.WithHint(ledger.Errorf(ledger.ErrNotFound, "there is no master secret in %s", d.path), "make one with 'chartseal authority init'")
+	}
+	return err
+}
+
 // create seals a master secret into the directory. It never replaces an existing one.
 func (d authorityDir) create(m master, to []age.Recipient) error {
 	sealed, err := abe.SealMaster(m, to...)
@@ -49,7 +59,7 @@ func (d authorityDir) create(m master, to []age.Recipient) error {
 	}
 	err = put(d.masterPath(), sealed, false)
 	if errors.Is(err, ledger.ErrExists) {
-		return words.WithHint(err, "chartseal never replaces a master secret; to make a new one, move the old one away first")
+		return words.WithHint(err, "to replace a master secret that was stolen, use 'chartseal authority replace'")
 	}
 	return err
 }
@@ -61,6 +71,28 @@ func (d authorityDir) open(l lock, with []age.Identity) (master, error) {
 	}
 	m, err := abe.OpenMaster(sealed, with...)
 	return m, opened(err, d.masterPath(), l)
+}
+
+// replace seals a master secret into the directory, in place of the one that is there.
+func (d authorityDir) replace(m master, to []age.Recipient) error {
+	sealed, err := abe.SealMaster(m, to...)
+	if err != nil {
+		return usage(err)
+	}
+	return put(d.masterPath(), sealed, true)
+}
+
+// lock keeps a second replacement out until unlock is called or the process ends.
+func (d authorityDir) lock() (unlock func() error, err error) {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, ledger.Errorf(ledger.ErrUnavailable, "another process replaces the master secret in %s: %v", d.path, err)
+	}
+	return f.Close, nil
 }
 
 // putRules replaces the rules if new ones are given. Otherwise it writes the default

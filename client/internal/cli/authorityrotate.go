@@ -59,7 +59,7 @@ sealed to it; 'chartseal policy explain RECORD' tells them so.`,
 // masterHint is for commands that compare a master secret with the ledger's public keys.
 func masterHint(err error, dir string) error {
 	if errors.Is(err, ledger.ErrTampered) {
-		return words.WithHint(err, "is %s the directory of this authority? 'chartseal authority restore' makes it again from a backup", dir)
+		return words.WithHint(err, "is %s the directory of this authority? 'chartseal authority restore' makes it again from a backup; if somebody else published the key, use 'chartseal authority replace'", dir)
 	}
 	return err
 }

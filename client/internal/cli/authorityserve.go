@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,8 +54,8 @@ and decides by the rule file. It logs the person and the names and versions of t
 never a key. A repeated request gets the same keys. A person may send --limit-burst requests at
 once, and one every --limit-every after that.
 
-Attributes published or rotated while it runs count at once. After a change of the rules, restart
-it.`,
+Attributes published or rotated while it runs count at once, and so does a replaced master secret.
+After a change of the rules, restart it.`,
 		Args: takes(0, 0, ""),
 		RunE: a.runUntilStopped(f.checked(func(ctx context.Context, _ []string) error {
 			if limit.Every <= 0 || limit.Burst <= 0 {
@@ -66,24 +68,39 @@ it.`,
 			if err != nil {
 				return words.WithHint(fmt.Errorf("TLS certificate of the server: %w", err), "name its PEM files with --tls-cert and --tls-key")
 			}
+			opened, err := os.Stat(authorityDir{f.dir}.masterPath())
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 			return a.withAuthority(f, func(s *session.Session, m master) error {
 				rules, err := f.rules(s.User.Profile.MSP)
 				if err != nil {
 					return err
 				}
-				handler, err := authority.NewServer(authority.Config{
-					Master: m, Mapping: rules, Verifier: authority.NewVerifier(s.Members),
-					Versions: keys.Issuable(s.Ledger, m), Log: a.log(), Limit: limit,
-				})
+				log, verifier := a.log(), authority.NewVerifier(s.Members)
+				handler := func(m master) (*authority.Server, error) {
+					return authority.NewServer(authority.Config{
+						Master: m, Mapping: rules, Verifier: verifier, Versions: keys.Issuable(s.Ledger, m), Log: log, Limit: limit,
+					})
+				}
+				first, err := handler(m)
 				if err != nil {
 					return err
 				}
+				server := first.HTTP(listen, certificate)
+				server.Handler = &reloader{path: authorityDir{f.dir}.masterPath(), log: log, opened: opened, now: first, make: func() (http.Handler, error) {
+					m, err := a.reopen(f, s.User.Profile.MSP)
+					if err != nil {
+						return nil, err
+					}
+					return handler(m)
+				}}
 				by, err := signing(s)
 				if err != nil {
 					return err
 				}
 				done := a.signPublished(ctx, s, by, m)
-				err = a.serve(ctx, handler.HTTP(listen, certificate))
+				err = a.serve(ctx, server)
 				<-done
 				return err
 			})

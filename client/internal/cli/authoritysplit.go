@@ -30,7 +30,8 @@ about it (Shamir secret sharing). Combine detects a share that is damaged or bel
 split (Feldman commitments).
 
 Split puts the rules, which are not secret, beside the shares. The authority works as before. When a
-custodian changes, split again and have the old shares destroyed: old and new shares do not combine.`,
+custodian changes, or after 'authority replace', split again and have the old shares destroyed: old
+and new shares do not combine.`,
 		Example: `  chartseal --user authority@HospitalA authority split --dir authority --identity authority.txt --threshold 2 \
     --recipient age1aaa... --recipient age1bbb... --recipient age1ccc... -o shares`,
 		Args: takes(0, 0, ""),

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A reloader serves requests with the master secret in a file. It opens the file again
+// when 'authority replace' has written another one.
+type reloader struct {
+	path string
+	make func() (http.Handler, error) // opens the file
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	opened fs.FileInfo
+	now    http.Handler
+}
+
+func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	r.handler().ServeHTTP(w, request)
+}
+
+func (r *reloader) handler() http.Handler {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	there, err := os.Stat(r.path)
+	if err != nil || r.opened != nil && os.SameFile(r.opened, there) && r.opened.ModTime().Equal(there.ModTime()) {
+		return r.now
+	}
+	r.opened = there // one attempt: opening a file under a passphrase is slow
+	fresh, err := r.make()
+	if err != nil {
+		r.log.Warn("the master secret was replaced, and does not open: restart the server with what opens it", "error", err)
+		return r.now
+	}
+	r.log.Info("the master secret was replaced")
+	r.now = fresh
+	return fresh
+}
+
+// reopen opens the master secret again, without asking a person.
+func (a *app) reopen(f authorityFlags, msp string) (master, error) {
+	if !f.lock.given() && os.Getenv(f.lock.env) == "" {
+		return nil, ledger.Errorf(ledger.ErrDenied, "its passphrase came from a terminal")
+	}
+	return a.openMaster(f, msp)
+}
