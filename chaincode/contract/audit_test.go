@@ -91,6 +91,38 @@ func TestAuditRecords(t *testing.T) {
 	}
 }
 
+// TestAuditRecordsOfAuthor: everybody may list what they have sealed themselves, and
+// nothing else.
+func TestAuditRecordsOfAuthor(t *testing.T) {
+	c, auditor := busy(t)
+	c.seal(person(t, "HospitalA", "other", "doctor"), 50)
+	all := c.records(auditor, ledger.RecordQuery{}).Versions
+	name := all[0].Author
+	msp, id, _ := strings.Cut(name, "/")
+	who := person(t, msp, id, "doctor")
+	var got, want []ledger.RecordVersion
+	for _, v := range all {
+		if v.Author == name {
+			want = append(want, v)
+		}
+	}
+	q := ledger.RecordQuery{Author: name, PageSize: 2}
+	for more := true; more; more = q.Bookmark != "" {
+		page := c.records(who, q)
+		got, q.Bookmark = append(got, page.Versions...), page.Bookmark
+	}
+	if len(want) == len(all) || !slices.Equal(got, want) {
+		t.Errorf("got %d of %d versions, want %d", len(got), len(all), len(want))
+	}
+	if again := c.records(auditor, ledger.RecordQuery{Author: name}).Versions; !slices.Equal(again, want) {
+		t.Errorf("an auditor got %d, want %d", len(again), len(want))
+	}
+	for _, bad := range []ledger.RecordQuery{{}, {Author: "HospitalC/somebody"}, {Record: all[0].ID}} {
+		_, err := c.evaluate("HospitalA", who, ledger.AuditRecords, bad)
+		refused(t, ledger.ErrDenied, nil, err)
+	}
+}
+
 // The versions of one transaction are one row in the order of time. A page may end within
 // it.
 func TestAuditRecordsOfOneTransaction(t *testing.T) {

@@ -279,11 +279,13 @@ type AccessEntry struct {
 	Tx      string `json:"tx"`
 }
 
-// A RecordQuery selects record versions for an auditor, oldest first.
+// A RecordQuery selects record versions for an auditor, or for their author, oldest
+// first.
 type RecordQuery struct {
 	Record   string `json:"record" metadata:"record,optional"`
-	Since    string `json:"since" metadata:"since,optional"` // inclusive, see [FormatTime]
-	Until    string `json:"until" metadata:"until,optional"` // exclusive
+	Author   string `json:"author,omitempty" metadata:"author,optional"` // an actor, see [Actor]
+	Since    string `json:"since" metadata:"since,optional"`             // inclusive, see [FormatTime]
+	Until    string `json:"until" metadata:"until,optional"`             // exclusive
 	PageSize int    `json:"pageSize" metadata:"pageSize,optional"`
 	Bookmark string `json:"bookmark" metadata:"bookmark,optional"`
 }

@@ -319,10 +319,14 @@ func (p *Person) PutEntries(ctx context.Context, entries []index.Entry) error {
 
 // AuditRecords implements client.Ledger. It returns all rows on one page.
 func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out ledger.RecordPage, err error) {
-	err = p.evaluate(ctx, ledger.AuditRecords, auditing, func() error {
+	roles := auditing
+	if q.Author == p.Actor() {
+		roles = ""
+	}
+	err = p.evaluate(ctx, ledger.AuditRecords, roles, func() error {
 		for id, versions := range p.w.records {
 			for _, v := range versions {
-				if (q.Record == "" || q.Record == id) && within(v.Time, q.Since, q.Until) {
+				if (q.Author == "" || q.Author == v.Author) && (q.Record == "" || q.Record == id) && within(v.Time, q.Since, q.Until) {
 					out.Versions = append(out.Versions, v)
 				}
 			}

@@ -343,4 +343,10 @@ func ledgerAudit(t *testing.T, env LedgerEnv) {
 	}
 	_, err = env.Doctor.AuditRecords(ctx, ledger.RecordQuery{})
 	wantError(t, "a doctor audits", err, client.ErrDenied)
+	own, err := env.Doctor.AuditRecords(ctx, ledger.RecordQuery{Record: v.ID, Author: env.Doctor.Actor()})
+	if err != nil || len(own.Versions) != 1 || own.Versions[0] != v {
+		t.Errorf("a doctor's own records %+v, %v", own, err)
+	}
+	_, err = env.Doctor.AuditRecords(ctx, ledger.RecordQuery{Author: env.Auditor.Actor()})
+	wantError(t, "a doctor lists the records of another", err, client.ErrDenied)
 }
