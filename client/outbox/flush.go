@@ -45,7 +45,7 @@ const parallel = 4
 // box.
 //
 // Errors:
-//   - ledger.ErrInvalid if the log is damaged, or of another version.
+//   - ledger.ErrInvalid if the log is of another version, or was damaged meanwhile.
 //   - the errors of the Flush's Writer and Records, joined, as they are.
 //   - the error of ctx, once it has ended.
 //   - errors of the file system.

@@ -187,8 +187,8 @@ func (s *state) read(b []byte) (torn bool, err error) {
 		whole := n + frameExtra
 		if whole > len(b) || crc32.Checksum(b[:whole-4], castagnoli) != binary.BigEndian.Uint32(b[whole-4:]) {
 			// Every frame is synced before the next is written, so only the last one can
-			// be torn, its length included.
-			if n > maxFrame || whole >= len(b) || len(bytes.Trim(b, "\x00")) == 0 {
+			// be torn, its length included. No frame follows it.
+			if (n > maxFrame || whole >= len(b) || len(bytes.Trim(b, "\x00")) == 0) && !hasFrame(b[1:]) {
 				return true, nil
 			}
 			return false, damaged("a frame at %d does not match its checksum", s.end)
@@ -200,6 +200,17 @@ func (s *state) read(b []byte) (torn bool, err error) {
 		b = b[whole:]
 	}
 	return false, nil
+}
+
+// hasFrame reports whether a whole frame stands anywhere in b.
+func hasFrame(b []byte) bool {
+	for ; len(b) >= frameExtra+16; b = b[1:] {
+		whole := int(binary.BigEndian.Uint32(b)) + frameExtra
+		if whole >= frameExtra+16 && whole <= len(b) && crc32.Checksum(b[:whole-4], castagnoli) == binary.BigEndian.Uint32(b[whole-4:]) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *state) apply(kind byte, payload []byte) error {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -18,10 +19,13 @@ import (
 type medium interface {
 	lock() (unlock func(), err error)
 	flushing(ctx context.Context, wait bool) (done func(), err error) // a nil done: another flush is running
-	read(from int64, n int) ([]byte, error)                           // up to n bytes; n < 0: to the end
+	read(from int64, n int) ([]byte, error)                           // up to n bytes; n < 0: to the end; nil if there is no log
 	append(b []byte) error                                            // synced
 	truncate(size int64) error
-	replace(b []byte) error // all or nothing
+	replace(b []byte) error       // all or nothing
+	setAside(now time.Time) error // renames the damaged log
+	aside() ([]string, error)     // the logs that were set aside and are not rebuilt
+	rebuilt(logs []string) error  // renames these
 }
 
 // A directory is a medium on disk.
@@ -153,6 +157,39 @@ func (d *directory) replace(b []byte) error {
 	return nil
 }
 
+const (
+	damagedName = "log.damaged-"
+	rebuiltName = "log.rebuilt-"
+)
+
+func (d *directory) setAside(now time.Time) error {
+	name := damagedName + now.UTC().Format("20060102T150405.000Z")
+	if err := os.Rename(d.path("log"), d.path(name)); err != nil {
+		return fmt.Errorf("set the damaged outbox aside: %w", err)
+	}
+	return syncDirectory(d.dir)
+}
+
+func (d *directory) aside() (logs []string, err error) {
+	files, err := os.ReadDir(d.dir)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), damagedName) {
+			logs = append(logs, d.path(f.Name()))
+		}
+	}
+	return logs, err
+}
+
+func (d *directory) rebuilt(logs []string) error {
+	for _, path := range logs {
+		name := rebuiltName + strings.TrimPrefix(filepath.Base(path), damagedName)
+		if err := os.Rename(path, d.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncDirectory(d.dir)
+}
+
 func syncDirectory(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -204,3 +241,6 @@ func (m *memory) read(from int64, n int) ([]byte, error) {
 func (m *memory) append(b []byte) error     { m.log = append(m.log, b...); return nil }
 func (m *memory) truncate(size int64) error { m.log = m.log[:size]; return nil }
 func (m *memory) replace(b []byte) error    { m.log = bytes.Clone(b); return nil }
+func (m *memory) setAside(time.Time) error  { m.log = nil; return nil }
+func (m *memory) aside() ([]string, error)  { return nil, nil }
+func (m *memory) rebuilt([]string) error    { return nil }

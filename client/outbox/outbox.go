@@ -28,6 +28,10 @@
 // "flushing" during a flush, so any number of processes may share a box. The log is
 // rewritten when most of it is history.
 //
+// A damaged log must not stop anybody from sealing. The first call that finds it renames
+// it to "log.damaged-TIME", and goes on with an empty one; see [Box.Damaged]. The entries
+// are not lost: the ledger has the records, and their envelopes say how to find them.
+//
 // # What a thief learns
 //
 // The log holds keys of terms, and postings in clear: the waiting records' ids, kinds and
@@ -39,6 +43,7 @@ package outbox
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -96,7 +101,7 @@ type Box struct {
 
 // Open opens the box in a directory, and makes the directory if there is none.
 //
-// Errors: those of the file system. A damaged log fails the first call that reads it.
+// Errors: those of the file system.
 func Open(dir string) (*Box, error) {
 	m, err := openDirectory(dir)
 	if err != nil {
@@ -112,7 +117,7 @@ func Memory() *Box { return &Box{medium: &memory{}} }
 // present. Once the outcome is known, the caller calls Registered, Drop or Unknown.
 //
 // Errors:
-//   - ledger.ErrInvalid if the log is damaged, or of another version.
+//   - ledger.ErrInvalid if the log is of another version.
 //   - errors of the file system. The job may then be stored or not.
 func (b *Box) Prepare(j *Job) error {
 	if j.ID == (ID{}) {
@@ -186,23 +191,41 @@ func (b *Box) write(s *state, frames []byte) error {
 	if len(frames) == 0 {
 		return nil
 	}
+	if _, err := s.read(frames); err != nil {
+		b.state = nil // the log was set aside during the call
+		return err
+	}
 	if err := b.medium.append(frames); err != nil {
 		b.state = nil // the disk may hold a part of the frames
 		return err
 	}
-	_, err := s.read(frames)
-	return err
+	return nil
 }
 
-// refresh reads the frames that other processes have added.
+// refresh reads the frames that other processes have added. It sets a damaged log aside.
 func (b *Box) refresh() error {
+	err := b.reread()
+	if !errors.Is(err, errDamaged) {
+		return err
+	}
+	b.state = nil
+	if err := b.medium.setAside(time.Now()); err != nil {
+		return err
+	}
+	return b.reread()
+}
+
+func (b *Box) reread() error {
 	head, err := b.medium.read(0, headerSize)
 	if err != nil {
 		return err
 	}
-	if len(head) < headerSize { // new, or its making was interrupted
+	if head == nil {
 		b.state = newState()
 		return b.medium.replace(b.state.header())
+	}
+	if len(head) < headerSize {
+		return damaged("its header is cut off")
 	}
 	if b.state == nil || !b.state.continues(head) {
 		if b.state, err = parseHeader(head); err != nil {
@@ -305,6 +328,41 @@ func (b *Box) unregistered() ([]Job, error) {
 	return out, err
 }
 
+// Damaged returns the logs that were set aside because they were damaged, as paths. Their
+// entries may be missing in the index until [Box.Rebuilt] is called.
+func (b *Box) Damaged() ([]string, error) {
+	var all []string
+	err := b.locked(func(*state) (err error) {
+		all, err = b.medium.aside()
+		return err
+	})
+	return all, err
+}
+
+// Rebuilt notes that the entries of logs that were set aside are in the index or in this
+// box. The logs keep another name.
+func (b *Box) Rebuilt(logs []string) error {
+	return b.locked(func(*state) error { return b.medium.rebuilt(logs) })
+}
+
+// Waiting returns the records with entries that wait in the box.
+func (b *Box) Waiting() (map[[16]byte]bool, error) {
+	all := make(map[[16]byte]bool)
+	return all, b.locked(func(s *state) error {
+		for _, j := range s.jobs {
+			for n, e := range j.Entries {
+				if !j.dropped && !j.written[n] {
+					all[e.Posting.Record] = true
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// errDamaged marks errors of a log that cannot be read.
+var errDamaged = errors.New("damaged")
+
 func damaged(format string, args ...any) error {
-	return ledger.Errorf(ledger.ErrInvalid, "the outbox is damaged: "+format, args...)
+	return ledger.WithKind(ledger.Errorf(ledger.ErrInvalid, "the outbox is damaged: "+format, args...), errDamaged)
 }

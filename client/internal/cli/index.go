@@ -14,7 +14,8 @@ import (
 )
 
 func (a *app) indexCommand() *cobra.Command {
-	return parentCommand("index", "Show and write the index entries that wait in your wallet", sectionRecords, a.indexStatusCommand(), a.indexFlushCommand())
+	return parentCommand("index", "Show and write the index entries that wait in your wallet", sectionRecords,
+		a.indexStatusCommand(), a.indexFlushCommand(), a.indexRebuildCommand())
 }
 
 // An outboxRow is the output of 'index status --json'.
@@ -48,6 +49,7 @@ not be on the ledger. The next flush settles both. Status needs no network.`,
 			if err != nil {
 				return err
 			}
+			a.warnDamaged(box)
 			row := outboxRow{Records: waits.Records, Entries: waits.Entries, Sent: waits.Sent, Pending: waits.Pending}
 			if !waits.Oldest.IsZero() {
 				row.Oldest = waits.Oldest.Format(time.RFC3339)

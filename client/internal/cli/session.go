@@ -38,6 +38,9 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 		a.note("asking the peer of %s, which thereby learns which index entries and records this command reads", peer)
 	}
 	err = peerHint(do(s), u.Profile.MSP)
+	if box := s.Config().Outbox; box != nil {
+		a.warnDamaged(box)
+	}
 	var changed *trust.RootChangedError
 	if errors.As(err, &changed) {
 		return errors.Join(rootChanged(err, changed), a.askRoots(s, changed))
