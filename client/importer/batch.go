@@ -21,7 +21,7 @@ func (r *run) batch(ctx context.Context, items []*item) error {
 	if err := r.brokenRule(rule); err != nil {
 		return r.failAll(items, err)
 	}
-	ask := r.Journal.Resumed
+	ask := true // a new journal may be in the place of a lost one
 	for tries := 0; ; tries++ {
 		if ask {
 			var err error
@@ -31,6 +31,7 @@ func (r *run) batch(ctx context.Context, items []*item) error {
 				}
 				continue
 			}
+			ask = false
 		}
 		if len(items) == 0 {
 			return nil
@@ -127,22 +128,53 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	return left, r.Journal.add(done)
 }
 
-// present asks the ledger which items earlier attempts have registered, and returns the
-// others.
+// present asks the ledger which items earlier attempts have registered, under any secret
+// of the job, and returns the others. Those that are there are indexed if they are not.
 func (r *run) present(ctx context.Context, items []*item) ([]*item, error) {
-	ids := make([]string, len(items))
-	for n, i := range items {
-		ids[n] = i.id
+	var ids []string
+	of := make(map[string]*item)
+	for _, secret := range append([][]byte{r.Journal.Header.Secret}, r.Secrets...) {
+		for _, i := range items {
+			id := recordID(secret, i.key(), i.sum)
+			if of[id] == nil {
+				ids = append(ids, id)
+				of[id] = i
+			}
+		}
 	}
 	found, err := r.Ledger.Records(ctx, ids)
 	if err != nil {
 		return items, err
 	}
-	there := make(map[string]bool, len(found))
+	there, foreign := make(map[*item]bool, len(found)), make(map[*item]error)
+	var unindexed []string
 	for _, f := range found {
-		there[f.ID] = true
+		i := of[f.ID]
+		if i == nil {
+			return items, ledger.Errorf(ledger.ErrTampered, "the peer gave record %s, which nobody asked for", f.ID)
+		}
+		if by := f.Versions[0].Author; f.Earlier == 0 && by != r.Journal.Header.Actor {
+			foreign[i] = ledger.Errorf(ledger.ErrTampered, "%s has taken the id of its record %s", by, f.ID)
+			continue
+		}
+		there[i] = true
+		i.id = f.ID
+		if r.scopeOf(i.rule) != "" {
+			unindexed = append(unindexed, f.ID)
+		}
 	}
-	done, left := partition(items, func(i *item) bool { return there[i.id] })
+	if r.Reindex != nil && len(unindexed) > 0 {
+		if err := r.Reindex(ctx, unindexed); err != nil {
+			return items, err
+		}
+	}
+	bad, items := partition(items, func(i *item) bool { return foreign[i] != nil && !there[i] })
+	for _, i := range bad {
+		if err := r.fail(i, foreign[i]); err != nil {
+			return items, err
+		}
+	}
+	done, left := partition(items, func(i *item) bool { return there[i] })
 	for _, i := range done {
 		if err := r.tell(r.row(i, StatusPresent), func(s *Summary) { s.Before++; s.Read += i.section.length }); err != nil {
 			return left, err
@@ -227,5 +259,7 @@ func (r *run) flush(ctx context.Context, all bool) error {
 	if !due {
 		return nil
 	}
-	return r.Flush(ctx, all)
+	indexed, err := r.Flush(ctx, all)
+	r.count(func(s *Summary) { s.Indexed += indexed })
+	return err
 }

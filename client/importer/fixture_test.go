@@ -30,6 +30,8 @@ type hospital struct {
 	world   *clienttest.World
 	blobs   *clienttest.MemoryBlobs
 	doctor  age.Identity
+	keys    []*abe.UserKey
+	master  *abe.MasterKey
 	disk    string // journal and outbox
 	journal string
 }
@@ -53,7 +55,8 @@ func newHospital(t *testing.T) *hospital {
 	check(t, authority.PublishKeys(t.Context(), authority.Signed(published...)))
 	key, err := master.Issue(ledger.Actor("HospitalA", "doctor"), doctors, 1)
 	check(t, err)
-	h.doctor, err = abe.NewIdentity([]*abe.UserKey{key})
+	h.master, h.keys = master, []*abe.UserKey{key}
+	h.doctor, err = abe.NewIdentity(h.keys)
 	check(t, err)
 	keeper := h.world.As("HospitalA", "custodian", ledger.RoleCustodian)
 	custodian, err := client.New(client.Config{Ledger: keeper, Signer: keeper.Signer(), Blobs: h.blobs})
@@ -80,14 +83,22 @@ func (h *hospital) client(t *testing.T) *client.Client {
 func (h *hospital) job(t *testing.T, source string, rules *importer.Rules, rows *[]importer.Row) *importer.Job {
 	t.Helper()
 	l := h.world.As("HospitalA", "doctor", "doctor")
-	j, err := importer.OpenJournal(h.journal, importer.Header{Actor: l.Actor(), Source: source})
+	header := importer.Header{Actor: l.Actor(), Source: source}
+	secrets, err := importer.Secrets(h.keys, header, "")
+	check(t, err)
+	header.Secret = secrets[0]
+	j, err := importer.OpenJournal(h.journal, header)
 	check(t, err)
 	t.Cleanup(func() { j.Close() })
 	c := h.client(t)
 	return &importer.Job{
-		Source: source, Rules: rules, Scope: "consortium", Client: c, Ledger: l, Journal: j, Backoff: 1, Jobs: 2,
-		Flush: func(ctx context.Context, all bool) error {
-			_, err := c.FlushIndex(ctx, client.FlushOptions{All: all})
+		Source: source, Rules: rules, Scope: "consortium", Client: c, Ledger: l, Journal: j, Backoff: 1, Jobs: 2, Secrets: secrets,
+		Flush: func(ctx context.Context, all bool) (int, error) {
+			r, err := c.FlushIndex(ctx, client.FlushOptions{All: all})
+			return r.Records, err
+		},
+		Reindex: func(ctx context.Context, ids []string) error {
+			_, err := c.RebuildIndex(ctx, client.RebuildOptions{IDs: ids, KeepEntries: true})
 			return err
 		},
 		Report: func(r importer.Row) error {

@@ -25,7 +25,7 @@ import (
 )
 
 // A Header identifies the job of a journal. A resumed job must have the same actor,
-// source and split.
+// source and split. The secret of a new job is random unless it is given, see [Secrets].
 type Header struct {
 	Format string `json:"format"`
 	Actor  string `json:"actor"`
@@ -173,8 +173,11 @@ func (j *Journal) read(text string) {
 // begin writes and syncs the header of a new journal, before anything depends on its
 // secret.
 func (j *Journal) begin(h Header) error {
-	h.Format, h.Begun, h.Secret, h.Place = journalFormat, time.Now().UTC().Format(time.RFC3339), make([]byte, sha256.Size), placeOf(h.Source)
-	rand.Read(h.Secret)
+	h.Format, h.Begun, h.Place = journalFormat, time.Now().UTC().Format(time.RFC3339), placeOf(h.Source)
+	if h.Secret == nil {
+		h.Secret = make([]byte, sha256.Size)
+		rand.Read(h.Secret)
+	}
 	j.Header = h
 	text, err := json.Marshal(h)
 	if err != nil {

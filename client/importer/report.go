@@ -36,6 +36,7 @@ type Row struct {
 // A Summary counts items by outcome.
 type Summary struct {
 	Sealed  int   `json:"sealed"`  // in this run
+	Indexed int   `json:"indexed"` // records whose last index entries this run has written, also of earlier runs
 	Before  int   `json:"before"`  // sealed by earlier runs of the job
 	Failed  int   `json:"failed"`  // see their rows
 	Skipped int   `json:"skipped"` // see their rows

@@ -201,6 +201,16 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 				path = cmp.Or(importer.FindMoved(filepath.Dir(path), header), path)
 			}
 		}
+		held, err := session.AttributeKeys(s.User)
+		if err != nil {
+			return err
+		}
+		if job.Secrets, err = importer.Secrets(held, header, f.job); err != nil {
+			return err
+		}
+		if len(job.Secrets) > 0 {
+			header.Secret = job.Secrets[0]
+		}
 		job.Journal, err = importer.OpenJournal(path, header)
 		if errors.Is(err, client.ErrUnavailable) {
 			return words.WithHint(err, "wait until the other import has ended; the same command then seals the rest")
@@ -213,8 +223,15 @@ func (a *app) runImport(ctx context.Context, job *importer.Job, f importFlags) e
 			job.Scope = ""
 		}
 		job.Client, job.Ledger = s.Client, s.Ledger
-		job.Flush = func(ctx context.Context, all bool) error {
-			_, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
+		job.Flush = func(ctx context.Context, all bool) (int, error) {
+			report, err := s.Client.FlushIndex(ctx, client.FlushOptions{All: all})
+			return report.Records, err
+		}
+		job.Reindex = func(ctx context.Context, ids []string) error {
+			done, err := s.Client.RebuildIndex(ctx, client.RebuildOptions{IDs: ids, KeepEntries: true})
+			if n := len(done.Unopened); n > 0 && err == nil {
+				a.warn("%s sealed by an earlier run cannot be opened, so nobody can tell whether the index has all entries", count(n, "record", "records"))
+			}
 			return err
 		}
 		out, err := a.newImportPrinter(f.report)

@@ -126,8 +126,8 @@ func (p *importPrinter) end(s importer.Summary) error {
 	if p.a.global.json {
 		return p.a.printJSON(importResult{Summary: s, Problems: p.problems, Omitted: p.omitted})
 	}
-	t := newTable("SEALED", "BEFORE", "FAILED", "SKIPPED", "KEYWORDS", "SIZE", "TIME", "RECORDS/S", "KEYWORDS/S")
-	t.row(fmt.Sprint(s.Sealed), fmt.Sprint(s.Before), fmt.Sprint(s.Failed), fmt.Sprint(s.Skipped), fmt.Sprint(s.Entries), bytesText(s.Bytes),
+	t := newTable("SEALED", "INDEXED", "BEFORE", "FAILED", "SKIPPED", "KEYWORDS", "SIZE", "TIME", "RECORDS/S", "KEYWORDS/S")
+	t.row(fmt.Sprint(s.Sealed), fmt.Sprint(s.Indexed), fmt.Sprint(s.Before), fmt.Sprint(s.Failed), fmt.Sprint(s.Skipped), fmt.Sprint(s.Entries), bytesText(s.Bytes),
 		(time.Duration(s.Seconds*1000) * time.Millisecond).String(), fmt.Sprintf("%.1f", s.RecordsPerSecond), fmt.Sprintf("%.1f", s.EntriesPerSecond))
 	return p.a.printTable(t)
 }
