@@ -1,7 +1,8 @@
 // Package keys moves attribute keys from authorities to people, over the ledger. An
 // authority publishes its public keys ([Publish]) and its address ([Announce]), rotates
-// keys ([Rotate]), and replaces a stolen master secret ([Replace]). A person asks all authorities for attribute keys
-// ([Requester]), or gets them as a file ([Issue], [Parse]).
+// keys ([Rotate]), and replaces a stolen master secret ([Replace]). A person asks all
+// authorities for attribute keys ([Requester]), or gets them as a file ([Issue],
+// [Parse]).
 //
 // An authority signs its public keys and its address with its enrolment key. A person
 // accepts only attribute keys that match signed public keys on the ledger, and asks only

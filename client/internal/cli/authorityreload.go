@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -19,8 +20,13 @@ type reloader struct {
 
 	mu     sync.Mutex
 	opened fs.FileInfo
+	retry  time.Time // not before, after a file did not open
 	now    http.Handler
 }
+
+// reloadPause is the time between two attempts to open a file, which is slow under a
+// passphrase.
+const reloadPause = 2 * time.Second
 
 func (r *reloader) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.handler().ServeHTTP(w, request)
@@ -30,17 +36,17 @@ func (r *reloader) handler() http.Handler {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	there, err := os.Stat(r.path)
-	if err != nil || r.opened != nil && os.SameFile(r.opened, there) && r.opened.ModTime().Equal(there.ModTime()) {
+	if err != nil || os.SameFile(r.opened, there) && r.opened.ModTime().Equal(there.ModTime()) || time.Now().Before(r.retry) {
 		return r.now
 	}
-	r.opened = there // one attempt: opening a file under a passphrase is slow
 	fresh, err := r.make()
 	if err != nil {
 		r.log.Warn("the master secret was replaced, and does not open: restart the server with what opens it", "error", err)
+		r.retry = time.Now().Add(reloadPause)
 		return r.now
 	}
 	r.log.Info("the master secret was replaced")
-	r.now = fresh
+	r.opened, r.now = there, fresh
 	return fresh
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -68,8 +67,12 @@ After a change of the rules, restart it.`,
 			if err != nil {
 				return words.WithHint(fmt.Errorf("TLS certificate of the server: %w", err), "name its PEM files with --tls-cert and --tls-key")
 			}
-			opened, err := os.Stat(authorityDir{f.dir}.masterPath())
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d := authorityDir{f.dir}
+			if err := d.require(); err != nil {
+				return err
+			}
+			opened, err := os.Stat(d.masterPath())
+			if err != nil {
 				return err
 			}
 			return a.withAuthority(f, func(s *session.Session, m master) error {
@@ -88,7 +91,7 @@ After a change of the rules, restart it.`,
 					return err
 				}
 				server := first.HTTP(listen, certificate)
-				server.Handler = &reloader{path: authorityDir{f.dir}.masterPath(), log: log, opened: opened, now: first, make: func() (http.Handler, error) {
+				server.Handler = &reloader{path: d.masterPath(), log: log, opened: opened, now: first, make: func() (http.Handler, error) {
 					m, err := a.reopen(f, s.User.Profile.MSP)
 					if err != nil {
 						return nil, err

@@ -93,6 +93,32 @@ func TestStolenMaster(t *testing.T) {
 	expect(t, exitDone, operator, "authority", "rotate", "--dir", again, "--identity", identity, "--attribute", nurse)
 	expect(t, exitDone, nurseC, "keys", "request", "--authority", "HospitalC")
 	level(t)
+
+	// Once more, as the thief could have the identity too: with another one, killed on
+	// its way, and gone on with by the same command. The server takes it up.
+	fresh := filepath.Join(dir, "new.txt")
+	replace = append(replace, "--new-identity", fresh)
+	killReplacing(t, operator, file, replace)
+	r = expect(t, exitDone, operator, replace...)
+	if !strings.Contains(r.stderr, "goes on") {
+		t.Errorf("it did not go on: %s", r.stderr)
+	}
+	expect(t, exitDenied, operator, "authority", "rotate", "--dir", filepath.Join(dir, "master"), "--identity", filepath.Join(dir, "identity.txt"), "--attribute", nurse)
+	if err := os.Rename(fresh, filepath.Join(dir, "identity.txt")); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		r := chartseal(t, nurseC, "keys", "request", "--authority", "HospitalC")
+		if r.code == exitDone && strings.Contains(r.stdout, nurse+"  4 ") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server does not take the new secret up: exit code %d, %s%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	opens(t, nurseC, before, []byte("before"))
+	opens(t, nurseC, after, []byte("after"))
+	level(t)
 }
 
 func openMaster(t *testing.T, file, identity string) *abe.MasterKey {
