@@ -51,17 +51,17 @@ type Job struct {
 	Progress func(Summary)
 
 	// Flush writes the index entries that Seal has left in the outbox: those that are
-	// due, from time to time, and all of them at the end. It returns the number of records
-	// whose last entries it wrote, also beside an error. Leave it nil if the Client has no
-	// outbox.
+	// due, from time to time, and all of them at the end. It returns the number of
+	// records whose last entries it wrote, also beside an error. Leave it nil if the
+	// Client has no outbox.
 	Flush func(ctx context.Context, all bool) (records int, err error)
 
 	// Secrets are further secrets that the job may have had in a journal that was lost,
 	// see [Secrets].
 	Secrets [][]byte
 
-	// Reindex makes the index entries again, of records that an earlier run has sealed, if
-	// they are missing. Nil leaves that out.
+	// Reindex makes index entries again that are missing, of records that an earlier run
+	// has sealed. Nil leaves that out.
 	Reindex func(ctx context.Context, ids []string) error
 
 	// Backoff is the first wait after a service did not answer. It doubles, six times.
