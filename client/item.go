@@ -27,6 +27,7 @@ type item struct {
 	entries    []index.Pending // nil when nothing is to be indexed
 	terms      int
 	warnings   []string
+	bare       bool // nothing was found in the record but its kind
 
 	envelope   []byte                // the draft sealed, once the items of its transaction are known
 	registered *ledger.RecordVersion // nil until it is on the ledger
@@ -70,6 +71,7 @@ type Sealed struct {
 	Stored     int64    `json:"stored"` // of the payload
 	Policy     string   `json:"policy"` // canonical form
 	Terms      int      `json:"terms"`  // index terms written
+	Bare       bool     `json:"bare"`   // nothing was found in the record but its kind
 	Warnings   []string `json:"warnings,omitempty"`
 	Time       string   `json:"time"`
 	Tx         string   `json:"tx"`
@@ -79,7 +81,7 @@ type Sealed struct {
 func (i *item) describe(name string, to *audience) Sealed {
 	return Sealed{
 		Name: name, ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment,
-		Kind: i.kind, Size: i.size, Stored: i.stored, Policy: to.policy, Terms: i.terms,
+		Kind: i.kind, Size: i.size, Stored: i.stored, Policy: to.policy, Terms: i.terms, Bare: i.bare,
 		Warnings: append(slices.Clone(to.warnings), i.warnings...),
 		Time:     i.registered.Time, Tx: i.registered.Tx,
 	}

@@ -262,7 +262,7 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	i.commitment = hex.EncodeToString(digest.Commitment[:])
 	i.size, i.stored = digest.Size, ahead.total
 	i.facts = mergeFacts(s.given, document.Facts())
-	i.kind, i.warnings = i.facts.Kind, document.Warnings
+	i.kind, i.warnings, i.bare = i.facts.Kind, document.Warnings, document.Bare()
 	if s.scope != nil {
 		if err := i.index(*s.scope); err != nil {
 			return err

@@ -40,6 +40,12 @@ type Document struct {
 	Incomplete []string
 }
 
+// Bare reports whether nothing was found in the record but its kind. There is a warning
+// then.
+func (d *Document) Bare() bool {
+	return len(d.Patients)+len(d.Born)+len(d.Codes)+len(d.Dates)+len(d.Authors)+len(d.Organisations)+len(d.Titles)+len(d.Modalities)+len(d.Texts) == 0
+}
+
 // Facts returns the facts that are indexed.
 func (d Document) Facts() index.Facts {
 	return index.Facts{

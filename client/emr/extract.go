@@ -100,6 +100,9 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 			b.partial("the record could not be read to the end")
 		}
 		b.finish()
+		if b.doc.Bare() && len(b.doc.Warnings) == 0 {
+			b.warn("nothing was found in it but its kind: a search finds it by that only, and by keywords that are given")
+		}
 		return b.doc, record.err()
 	}
 	panic("emr: no format takes every record") // the last one of the table does

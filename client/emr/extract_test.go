@@ -52,6 +52,9 @@ func show(d Document) string {
 	return b.String()
 }
 
+// bare is the warning of a document with nothing but a kind.
+const bare = "warning nothing was found in it but its kind: a search finds it by that only, and by keywords that are given\n"
+
 const observation = `{
   "resourceType": "Observation", "id": "o1",
   "meta": {"lastUpdated": "2001-01-01T00:00:00Z", "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]},
@@ -163,16 +166,16 @@ func TestExtract(t *testing.T) {
 		"array of FHIR":      {`[{"resourceType":"Basic","patient":{"type":"Patient","identifier":{"system":"s","value":"7"}}}]`, "fhir:ndjson application/fhir+ndjson\npatient s|7\n"},
 		"FHIR cut off":       {observation[:strings.Index(observation, `"issued"`)], fhirHead + strings.Replace(observationFacts, "date 2019\n", "", 1) + "warning JSON: malformed or cut off: the rest was not read\n"},
 		"escapes":            {`{"resourceType":"Patient","id":"\u0041\u00e9\ud83d\ude00\"\\\/\n","x":"\ud83d"}`, "fhir:Patient application/fhir+json\npatient |Aé😀\"\\/\n"},
-		"JSON":               {`{"code":"x","system":"y","patient":{"reference":"Patient/1"}}`, "json application/json\n"},
+		"JSON":               {`{"code":"x","system":"y","patient":{"reference":"Patient/1"}}`, "json application/json\n" + bare},
 		"JSON malformed":     {`{"a":1}}`, "json application/json\nwarning JSON: malformed or cut off: the rest was not read\n"},
 		"JSON bad escape":    {`{"a":"\x"}`, "json application/json\nwarning JSON: malformed or cut off: the rest was not read\n"},
 		"JSON deep":          {strings.Repeat(`{"a":[`, 1000), "json application/json\nwarning JSON: nested more than 256 deep: the rest was not read\n"},
-		"FHIR date too wild": {`{"resourceType":"Basic","created":"0001-01-01","onsetDateTime":"2019-02-30","d":"2019-03-1"}`, "fhir:Basic application/fhir+json\n"},
+		"FHIR date too wild": {`{"resourceType":"Basic","created":"0001-01-01","onsetDateTime":"2019-02-30","d":"2019-03-1"}`, "fhir:Basic application/fhir+json\n" + bare},
 		"timing":             {`{"resourceType":"Basic","timing":{"event":["2019-03-14","x"]}}`, "fhir:Basic application/fhir+json\ndate 2019-03-14\n"},
 		"CDA":                {cda, "ccda text/xml\n" + cdaFacts},
 		"CDA cut off":        {cda[:strings.Index(cda, "<component>")], "ccda text/xml\n" + strings.Replace(strings.Replace(strings.Replace(cdaFacts, "code 2.16.840.1.113883.6.90|I21.4\n", "", 1), "code 2.16.840.1.113883.6.96|401303003\n", "", 1), "date 2017-01-02\n", "", 1) + "warning XML: malformed or cut off: the rest was not read\n"},
 		"FHIR in XML":        {`<Condition xmlns="http://hl7.org/fhir"><code><coding><system value="http://snomed.info/sct"/><code value="44054006"/></coding></code><subject><reference value="Patient/5"/></subject><onsetDateTime value="2012"/></Condition>`, "fhir:Condition application/fhir+xml\npatient |5\ncode http://snomed.info/sct|44054006\ndate 2012\n"},
-		"XML":                {`<a><b code="1" codeSystem="2"/></a>`, "xml text/xml\n"},
+		"XML":                {`<a><b code="1" codeSystem="2"/></a>`, "xml text/xml\n" + bare},
 		"XML 1.1":            {`<?xml version='1.1' encoding="UTF-8"?><ClinicalDocument version="1.1"><title>Note</title></ClinicalDocument>`, "ccda text/xml\ntitle Note\n"},
 		"XML deep":           {"<ClinicalDocument>" + strings.Repeat("<a>", 5000), "ccda text/xml\nwarning XML: nested more than 256 deep: the rest was not read\n"},
 		"XML entity bomb":    {bomb(), "ccda text/xml\nwarning XML: malformed or cut off: the rest was not read\n"},
@@ -188,13 +191,13 @@ func TestExtract(t *testing.T) {
 			"hl7v2:ORU^R01 x-application/hl7-v2+er7\norg Dvořák\n"},
 		"HL7 v2 odd charset": {"MSH|^~\\&||Z\xfcrich|||||ORU^R01|1|P|2.3||||||MARTIAN\r",
 			"hl7v2:ORU^R01 x-application/hl7-v2+er7\norg Zürich\n"},
-		"HL7 v2 header only":  {"MSH|^~\\&|", "hl7v2 x-application/hl7-v2+er7\n"},
+		"HL7 v2 header only":  {"MSH|^~\\&|", "hl7v2 x-application/hl7-v2+er7\n" + bare},
 		"text":                {"\n\n  Letter of referral \nSeen on 2019-03-14, again 2019-02-30 and 12019-03-15.\n", "text text/plain\ndate 2019-03-14\ntitle Letter of referral\n"},
 		"text times":          {"Log\n2019-03-14T10:22:00Z, 2019-03-15T1, 2019-03-16Tea\n", "text text/plain\ndate 2019-03-14\ntitle Log\n"},
 		"text Latin-1":        {"Grippe \xe0 la maison, depuis longtemps d\xe9j\xe0 sans am\xe9lioration notable", "text text/plain\ntitle Grippe à la maison, depuis longtemps déjà sans amélioration notable\n"},
-		"empty":               {"", "binary application/octet-stream\n"},
-		"binary":              {"\x00\x01\x02\x03\xff\xfe\xfd", "binary application/octet-stream\n"},
-		"PNG":                 {"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "binary image/png\n"},
+		"empty":               {"", "binary application/octet-stream\n" + bare},
+		"binary":              {"\x00\x01\x02\x03\xff\xfe\xfd", "binary application/octet-stream\n" + bare},
+		"PNG":                 {"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "binary image/png\n" + bare},
 		"looks like a header": {"MSHello there, this is text", "text text/plain\ntitle MSHello there, this is text\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

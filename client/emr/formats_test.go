@@ -92,7 +92,7 @@ func TestXMLFormatCanBeAdded(t *testing.T) {
 	table[i].read = readXML(added)
 	for in, want := range map[string]string{
 		"<referral><to/></referral>": "ref text/xml\ntitle referral\ntitle to\n",
-		"<a/>":                       "xml text/xml\n",
+		"<a/>":                       "xml text/xml\n" + bare,
 		cda:                          "ccda text/xml\n" + cdaFacts,
 	} {
 		if doc, err := extract(t.Context(), table, baseWork, strings.NewReader(in)); err != nil || show(doc) != want {
@@ -117,5 +117,18 @@ func TestFormatsAreComplete(t *testing.T) {
 	last := formats[len(formats)-1]
 	if last.recognise(nil) != anyBytes || errors.Is(last.read(newInput(strings.NewReader(""), work), newBuilder("", "", work)), errDeclined) {
 		t.Errorf("%s does not take every record", last.name)
+	}
+}
+
+// A record that yields nothing but its kind says so, once.
+func TestBareRecordsWarn(t *testing.T) {
+	for _, in := range []string{"", "\x00\x01", "[1]", "<a/>", "...", "%PDF-1.4\n", `{"resourceType":"Binary"}`, "<ClinicalDocument/>", "MSH|^~\\&|", gzipped("[1]"), "PK\x03\x04" + strings.Repeat("x", 99)} {
+		doc, err := Extract(t.Context(), strings.NewReader(in))
+		if err != nil || !doc.Bare() || len(doc.Warnings) != 1 {
+			t.Errorf("%q: %v\n%s", in, err, show(doc))
+		}
+	}
+	if doc, err := Extract(t.Context(), strings.NewReader("a letter")); err != nil || doc.Bare() || len(doc.Warnings) > 0 {
+		t.Errorf("%v\n%s", err, show(doc))
 	}
 }

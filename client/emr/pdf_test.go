@@ -33,8 +33,8 @@ func TestPDF(t *testing.T) {
 			<dc:title><rdf:Alt><rdf:li xml:lang="x-default">Fish &amp; Chips</rdf:li></rdf:Alt></dc:title></rdf:Description>`,
 			"date 2020-02-03\ndate 2019-01-02\ntitle Fish & Chips\n"},
 		"encrypted": {strings.Replace(pdfFile, "/Info", "/Encrypt 3 0 R /Info", 1), "warning PDF: encrypted: nothing could be read\n"},
-		"broken":    {"%PDF-1.4\n<< /Title (never closed /Producer <", ""},
-		"nothing":   {"junk first\n%PDF-1.4\n", ""},
+		"broken":    {"%PDF-1.4\n<< /Title (never closed /Producer <", bare},
+		"nothing":   {"junk first\n%PDF-1.4\n", bare},
 	} {
 		doc, err := Extract(t.Context(), strings.NewReader(c.in))
 		if want := "pdf application/pdf\n" + c.want; err != nil || show(doc) != want {

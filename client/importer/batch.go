@@ -117,6 +117,9 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 		row.Kind, row.Policy, row.Entries, row.Warnings = s.Kind, s.Policy, s.Terms, s.Warnings
 		if err := r.tell(row, func(sum *Summary) {
 			sum.Sealed++
+			if s.Bare {
+				sum.Bare++
+			}
 			sum.Entries += s.Terms
 			sum.Bytes += s.Size
 			sum.Read += i.section.length

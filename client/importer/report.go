@@ -40,6 +40,7 @@ type Summary struct {
 	Before  int   `json:"before"`  // sealed by earlier runs of the job
 	Failed  int   `json:"failed"`  // see their rows
 	Skipped int   `json:"skipped"` // see their rows
+	Bare    int   `json:"bare"`    // sealed in this run, and nothing was found in them but their kind
 	Entries int   `json:"entries"` // index terms of the sealed records
 	Bytes   int64 `json:"bytes"`   // of the sealed records
 	Read    int64 `json:"-"`       // bytes of all items so far, for progress

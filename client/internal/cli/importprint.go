@@ -126,6 +126,9 @@ func (p *importPrinter) end(s importer.Summary) error {
 	if p.a.global.json {
 		return p.a.printJSON(importResult{Summary: s, Problems: p.problems, Omitted: p.omitted})
 	}
+	if s.Bare > 0 {
+		p.a.note("in %s nothing was found but the kind: a search finds them by that only", count(s.Bare, "sealed record", "sealed records"))
+	}
 	t := newTable("SEALED", "INDEXED", "BEFORE", "FAILED", "SKIPPED", "KEYWORDS", "SIZE", "TIME", "RECORDS/S", "KEYWORDS/S")
 	t.row(fmt.Sprint(s.Sealed), fmt.Sprint(s.Indexed), fmt.Sprint(s.Before), fmt.Sprint(s.Failed), fmt.Sprint(s.Skipped), fmt.Sprint(s.Entries), bytesText(s.Bytes),
 		(time.Duration(s.Seconds*1000) * time.Millisecond).String(), fmt.Sprintf("%.1f", s.RecordsPerSecond), fmt.Sprintf("%.1f", s.EntriesPerSecond))
