@@ -27,7 +27,7 @@ func TestPatchedOrderer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(copies) != 1 || copies[module] == "" {
+	if len(copies) != 2 || copies[module] == "" || copies[fabric.module] == "" {
 		t.Fatalf("patched are %v", copies)
 	}
 	bft := filepath.Join(copies[module], "internal", "bft")
