@@ -215,6 +215,22 @@ func (u *User) Valid(t time.Time) error {
 	return nil
 }
 
+// Ends gives the time at which the first of the user's certificates ends, and tells
+// whether that is soon after t: within 30 days, or within a third of a shorter lifetime.
+func (u *User) Ends(t time.Time) (end time.Time, soon bool) {
+	for _, c := range []*x509.Certificate{u.Certificate, u.TLS.Leaf} {
+		if c == nil {
+			continue
+		}
+		if end.IsZero() || c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+		period := min(30*24*time.Hour, c.NotAfter.Sub(c.NotBefore)/3)
+		soon = soon || t.After(c.NotAfter.Add(-period))
+	}
+	return end, soon
+}
+
 // Credentials are the result of an enrolment with keys on disk, all PEM.
 type Credentials struct {
 	Certificate, Key       []byte

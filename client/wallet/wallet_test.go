@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -126,6 +127,36 @@ func TestValid(t *testing.T) {
 		var expired *ExpiredError
 		if !errors.As(err, &expired) || !errors.Is(err, ledger.ErrDenied) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("at %v: %v", c.at, err)
+		}
+	}
+}
+
+// TestEnds: of two certificates the first to end counts, 30 days before, or a third of a
+// shorter lifetime.
+func TestEnds(t *testing.T) {
+	const day = 24 * time.Hour
+	now := time.Now()
+	lasts := func(from, to time.Duration) *x509.Certificate {
+		return &x509.Certificate{NotBefore: now.Add(from), NotAfter: now.Add(to)}
+	}
+	for _, c := range []struct {
+		enrolment, tls *x509.Certificate
+		soon           bool
+	}{
+		{lasts(-300*day, 65*day), lasts(-300*day, 65*day), false},
+		{lasts(-300*day, 31*day), lasts(-300*day, 65*day), false},
+		{lasts(-300*day, 29*day), lasts(-300*day, 65*day), true},
+		{lasts(-300*day, 65*day), lasts(-300*day, 29*day), true},
+		{lasts(-5*time.Minute, 5*time.Minute), lasts(-300*day, 65*day), false},
+		{lasts(-7*time.Minute, 3*time.Minute), lasts(-300*day, 65*day), true},
+	} {
+		u := &User{Certificate: c.enrolment, TLS: tls.Certificate{Leaf: c.tls}}
+		first := c.enrolment.NotAfter
+		if c.tls.NotAfter.Before(first) {
+			first = c.tls.NotAfter
+		}
+		if end, soon := u.Ends(now); soon != c.soon || !end.Equal(first) {
+			t.Errorf("%v and %v: ends %v, soon %v", c.enrolment.NotAfter.Sub(now), c.tls.NotAfter.Sub(now), end, soon)
 		}
 	}
 }

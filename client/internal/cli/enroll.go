@@ -29,10 +29,12 @@ func (a *app) enrollCommand() *cobra.Command {
 		Long: `Enroll makes your keys in the wallet and has your organisation's Fabric CA certify them. It needs
 the organisation's profile (ORG.yaml) in the wallet and the one-time secret that the registrar
 gave you, from --secret-file, from CHARTSEAL_SECRET or from the terminal. Keys never leave this
-machine. An enrolled user is not overwritten; --renew gets new certificates for new keys,
-authenticated by the present ones.`,
+machine. An enrolled user is not overwritten; --renew gets new certificates for new keys. The present
+certificates authenticate that, or a new secret once they have ended. Attribute keys and all else in
+the wallet stay.`,
 		Example: `  chartseal enroll doctor@HospitalA --secret-file secret.txt
-  chartseal enroll doctor@HospitalA --renew`,
+  chartseal enroll doctor@HospitalA --renew
+  chartseal enroll doctor@HospitalA --renew --secret-file secret.txt`,
 		GroupID: sectionPeople,
 		Args:    takes(0, 1, "one NAME@ORG"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -48,13 +50,12 @@ authenticated by the present ones.`,
 			if err != nil {
 				return err
 			}
-			var credentials wallet.Credentials
+			certify := a.enroll
 			if renew {
-				credentials, err = a.renew(ctx, name)
-			} else {
-				credentials, err = a.enroll(ctx, w, name, caURL, secretSource{
-					what: "enrolment secret", flag: "--secret-file", file: secretFile, env: "CHARTSEAL_SECRET"})
+				certify = a.renew
 			}
+			credentials, err := certify(ctx, w, name, caURL, secretSource{
+				what: "enrolment secret", flag: "--secret-file", file: secretFile, env: "CHARTSEAL_SECRET"})
 			if err != nil {
 				return err
 			}
@@ -81,15 +82,20 @@ authenticated by the present ones.`,
 }
 
 func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, from secretSource) (wallet.Credentials, error) {
+	switch _, err := w.User(name); {
+	case err == nil:
+		return wallet.Credentials{}, words.WithHint(ledger.Errorf(ledger.ErrExists, "%s is enrolled already", name), "--renew gets new certificates")
+	case !errors.Is(err, ledger.ErrNotFound):
+		return wallet.Credentials{}, err
+	}
+	return a.certify(ctx, w, name, caURL, func() ([]byte, error) { return a.secret(from) })
+}
+
+// certify gets certificates with a secret of the registrar.
+func (a *app) certify(ctx context.Context, w *wallet.Wallet, name, caURL string, ask func() ([]byte, error)) (wallet.Credentials, error) {
 	var none wallet.Credentials
 	id, org, err := wallet.SplitUser(name)
 	if err != nil {
-		return none, err
-	}
-	switch _, err := w.User(name); {
-	case err == nil:
-		return none, words.WithHint(ledger.Errorf(ledger.ErrExists, "%s is enrolled already", name), "--renew gets new certificates")
-	case !errors.Is(err, ledger.ErrNotFound):
 		return none, err
 	}
 	profile, err := w.Profile(org)
@@ -105,7 +111,7 @@ func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, 
 	if caURL != "" {
 		ca.URL = caURL
 	}
-	secret, err := a.secret(from)
+	secret, err := ask()
 	if err != nil {
 		return none, err
 	}
@@ -116,13 +122,27 @@ func (a *app) enroll(ctx context.Context, w *wallet.Wallet, name, caURL string, 
 	return credentials, err
 }
 
-func (a *app) renew(ctx context.Context, name string) (wallet.Credentials, error) {
+// renew gets new certificates with the present ones, or with a new secret if they are of
+// no use any more, or if there is one.
+func (a *app) renew(ctx context.Context, w *wallet.Wallet, name, caURL string, from secretSource) (wallet.Credentials, error) {
 	u, err := a.walletUser(name, "the command line")
-	if err != nil {
+	if err == nil {
+		err = u.Valid(time.Now())
+	}
+	if err == nil && from.file == "" {
+		return fabric.Renew(ctx, u)
+	}
+	// A renewal that was interrupted leaves a key that belongs to no certificate.
+	var expired *wallet.ExpiredError
+	if err != nil && !errors.As(err, &expired) && !errors.Is(err, ledger.ErrInvalid) {
 		return wallet.Credentials{}, err
 	}
-	if err := u.Valid(time.Now()); err != nil {
-		return wallet.Credentials{}, words.WithHint(err, "what has expired cannot be renewed: the registrar has to give a new secret; move %s away and enrol again", u.Dir())
+	if expired != nil && expired.Now.Before(expired.From) {
+		return wallet.Credentials{}, err
 	}
-	return fabric.Renew(ctx, u)
+	secret, missing := a.secret(from)
+	if id, org, splitErr := wallet.SplitUser(name); err != nil && missing != nil && splitErr == nil {
+		return wallet.Credentials{}, expiredHint(err, id, org)
+	}
+	return a.certify(ctx, w, name, caURL, func() ([]byte, error) { return secret, missing })
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -34,6 +35,9 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 		return walletHint(err, u)
 	}
 	defer s.Close() // unsaved hints only cost reads later
+	if end, soon := u.Ends(time.Now()); soon {
+		a.warn("the certificates of %s end on %s; 'chartseal enroll %[1]s --renew' gets new ones", u, end.UTC().Format(timeText))
+	}
 	if peer := s.Ledger.PeerMSP(); peer != u.Profile.MSP {
 		a.note("asking the peer of %s, which thereby learns which index entries and records this command reads", peer)
 	}
@@ -76,13 +80,20 @@ func trustHint(err error) error {
 	return err
 }
 
+// expiredHint tells how to get certificates once the old ones have ended: they cannot
+// authenticate their owner any more.
+func expiredHint(err error, name, org string) error {
+	return words.WithHint(err, "ask the registrar of %[2]s for a new secret ('chartnet register %[1]s@%[2]s --renew -o SECRET'), and run "+
+		"'chartseal enroll %[1]s@%[2]s --renew --secret-file SECRET'", name, org)
+}
+
 // walletHint adds advice on renewing unusable certificates or keys in the wallet.
 func walletHint(err error, u *wallet.User) error {
 	var expired *wallet.ExpiredError
 	var keys *session.KeysError
 	switch {
-	case errors.As(err, &expired):
-		return words.WithHint(err, "'chartseal enroll %s --renew' gets a new certificate", u)
+	case errors.As(err, &expired) && expired.Now.After(expired.To):
+		return expiredHint(err, u.Name, u.Profile.MSP)
 	case errors.As(err, &keys):
 		return words.WithHint(err, "get them again with 'chartseal --user %s keys request'", u)
 	}
