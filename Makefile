@@ -5,7 +5,7 @@ PROGRAMS := ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build sbom demo test hostile lint fuzz bench bench-abe bench-go bench-search soak up down status logs clean
+.PHONY: help check-tools build sbom demo test hostile lint fuzz bench bench-abe bench-go bench-search test-renewal soak up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -54,6 +54,9 @@ bench-search: build ## measure search and import on a network of its own; QUICK=
 bench: build ## compare with bare Fabric, kubo, age and gofe on a network of its own, then run bench-search; QUICK=1 takes 5 minutes
 	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench --page docs/benchmarks.md)
 	@$(if $(QUICK),,$(MAKE) --no-print-directory bench-search)
+
+test-renewal: check-tools ## keep a network with certificates of ten minutes alive under load for TIME (default 1h)
+	CHARTSEAL_RENEWAL=$(or $(TIME),1h) go test -count=1 -timeout 0 -v -run 'TestRenewalForLong' ./network
 
 soak: build ## run a mixed load for MINUTES (default 20) on a network of its own
 	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20) $(if $(MINUTES),,--page docs/benchmarks.md)

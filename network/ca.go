@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type object = map[string]any
 // enrolment.
 func (n *Network) configureCA(org string) error {
 	home := n.org(org, "ca")
-	secretFile := filepath.Join(home, "registrar", "secret")
+	secretFile := filepath.Join(n.registrarDir(org), "secret")
 	password, err := os.ReadFile(secretFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		password = []byte(secret())
@@ -47,7 +48,7 @@ func (n *Network) configureCA(org string) error {
 	ca["tls"] = object{"enabled": true, "certfile": cert, "keyfile": key}
 	ca["cafiles"] = []string{"tlsca/fabric-ca-server-config.yaml"}
 	ca["registry"] = object{"maxenrollments": -1, "identities": []object{{
-		"name": "registrar", "pass": string(password), "type": "client", "maxenrollments": 1,
+		"name": n.registrarName(org), "pass": string(password), "type": "client", "maxenrollments": 1,
 		"attrs": object{
 			"hf.Registrar.Roles": "peer,orderer,admin,client", "hf.Registrar.Attributes": "*", "hf.Revoker": true, "hf.GenCRL": true,
 		},
@@ -63,11 +64,40 @@ func (n *Network) configureCA(org string) error {
 	return writeYAML(filepath.Join(home, "fabric-ca-server-config.yaml"), ca)
 }
 
+func (n *Network) registrarDir(org string) string { return n.org(org, "ca", "registrar") }
+
+// registrarName is the enrolment id of the registrar: registrar, or a new one of a
+// registrar whose certificate had ended, see renewRegistrar.
+func (n *Network) registrarName(org string) string {
+	name, err := os.ReadFile(filepath.Join(n.registrarDir(org), "name"))
+	if err != nil {
+		return "registrar"
+	}
+	return string(name)
+}
+
+// refreshCA writes the CA's configuration, and stops the CA if it runs with another one.
+func (n *Network) refreshCA(ctx context.Context, org string) error {
+	read := func() []byte {
+		var all []byte
+		for _, dir := range []string{"", "tlsca"} {
+			text, _ := os.ReadFile(n.org(org, "ca", dir, "fabric-ca-server-config.yaml")) // none is another one, too
+			all = append(all, text...)
+		}
+		return all
+	}
+	before := read()
+	if err := n.configureCA(org); err != nil || bytes.Equal(before, read()) {
+		return err
+	}
+	return n.stop(ctx, []*process{n.caProcess(org)})
+}
+
 // caConfig holds the settings that both CAs of an organisation share.
 func (n *Network) caConfig(name, org string) object {
 	// A person may ask for any profile and for any names in the certificate. So no
 	// profile is one of servers.
-	profile := object{"expiry": "8760h", "usage": map[string][]string{
+	profile := object{"expiry": n.topology.CertificateLifetime.String(), "usage": map[string][]string{
 		enrolmentCA: {"digital signature"}, tlsCA: {"digital signature", "client auth"},
 	}[name]}
 	return object{

@@ -15,35 +15,44 @@ import (
 // difference, signed by an administrator of each signer. It returns when every running
 // peer has the new configuration.
 func (n *Network) updateChannel(ctx context.Context, signers []string, edit func(config object) error) error {
+	return n.updateChannelAt(ctx, n.leaderFirst(ctx)[0], signers, edit)
+}
+
+// updateChannelAt is updateChannel at the orderer of a given organisation.
+func (n *Network) updateChannelAt(ctx context.Context, at string, signers []string, edit func(config object) error) error {
 	dir, err := os.MkdirTemp(n.path("channel"), "update-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return configUpdate{Network: n, dir: dir}.apply(ctx, signers, edit)
+	return configUpdate{Network: n, dir: dir, at: at}.apply(ctx, signers, edit)
+}
+
+// channelConfig reads the channel's configuration.
+func (n *Network) channelConfig(ctx context.Context) (object, error) {
+	dir, err := os.MkdirTemp(n.path("channel"), "update-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	at := n.leaderFirst(ctx)[0]
+	config, _, err := configUpdate{Network: n, dir: dir, at: at}.config(ctx, at)
+	return config, err
 }
 
 // errUnchanged is what an edit returns if the configuration needs no change.
 var errUnchanged = errors.New("the configuration is as wanted")
 
 // A configUpdate changes the channel's configuration with Fabric's own programs. Its
-// files are in dir.
+// files are in dir, and it is sent to the orderer of at.
 type configUpdate struct {
 	*Network
-	dir string
+	dir, at string
 }
 
 func (u configUpdate) apply(ctx context.Context, signers []string, edit func(config object) error) error {
 	channel, org := u.topology.Channel, signers[0]
-	block, number, err := u.fetch(ctx, org)
-	if err != nil {
-		return err
-	}
-	envelopes, _ := block["data"].(object)["data"].([]any)
-	if len(envelopes) != 1 {
-		return fmt.Errorf("configuration block with %d envelopes", len(envelopes))
-	}
-	config, err := dig(envelopes[0], "payload", "data", "config")
+	config, number, err := u.config(ctx, org)
 	if err != nil {
 		return err
 	}
@@ -79,17 +88,31 @@ func (u configUpdate) apply(ctx context.Context, signers []string, edit func(con
 			return err
 		}
 	}
-	args := append([]string{"channel", "update", "-c", channel, "-f", u.file("envelope")}, u.ordererFlags(org)...)
+	args := append([]string{"channel", "update", "-c", channel, "-f", u.file("envelope")}, u.ordererFlagsAt(org, u.at)...)
 	if _, err = u.peerCommand(ctx, org, args...); err != nil {
 		return err
 	}
 	return u.await(ctx, org, number)
 }
 
-// fetch reads the newest configuration block from the first orderer that answers in time.
-// One that is wedged takes the connection and says nothing.
+// config reads the newest configuration, and the number of its block.
+func (u configUpdate) config(ctx context.Context, org string) (config object, number uint64, err error) {
+	block, number, err := u.fetch(ctx, org)
+	if err != nil {
+		return nil, 0, err
+	}
+	envelopes, _ := block["data"].(object)["data"].([]any)
+	if len(envelopes) != 1 {
+		return nil, 0, fmt.Errorf("configuration block with %d envelopes", len(envelopes))
+	}
+	config, err = dig(envelopes[0], "payload", "data", "config")
+	return config, number, err
+}
+
+// fetch reads the newest configuration block from the orderer of at, or else from the
+// first that answers in time. One that is wedged takes the connection and says nothing.
 func (u configUpdate) fetch(ctx context.Context, org string) (block object, number uint64, err error) {
-	for _, at := range u.organisations() {
+	for _, at := range append([]string{u.at}, u.organisations()...) {
 		if err = u.fetchFrom(ctx, org, at); err == nil || ctx.Err() != nil {
 			break
 		}

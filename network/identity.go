@@ -2,6 +2,9 @@ package network
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -10,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"github.com/chartseal/chartseal/network/fabricca"
 )
@@ -73,20 +77,23 @@ func (n *Network) asRegistrar(ctx context.Context, org string) (*fabricca.Client
 	if err != nil {
 		return fail(err)
 	}
-	dir := n.org(org, "ca", "registrar")
+	dir := n.registrarDir(org)
 	pair, err := readKeyPair(dir, "")
 	if errors.Is(err, fs.ErrNotExist) {
 		var password []byte
 		if password, err = os.ReadFile(filepath.Join(dir, "secret")); err != nil {
 			return fail(err)
 		}
-		if pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: "registrar"}, string(password)); err != nil {
+		if pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: n.registrarName(org)}, string(password)); err != nil {
 			return fail(err)
 		}
 		err = writeKeyPair(pair, dir, "")
 	}
 	if err != nil {
 		return fail(err)
+	}
+	if end, err := endOf(filepath.Join(dir, "cert.pem")); err != nil || !end.After(time.Now()) {
+		return fail(errors.Join(err, mark(ErrUnavailable, fmt.Errorf("its certificate ended on %v: run chartnet renew %s", end, org))))
 	}
 	registrar, err := pair.Identity()
 	if err != nil {
@@ -117,19 +124,42 @@ func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client
 	if err != nil {
 		return err
 	}
-	var pair, tlsPair fabricca.KeyPair
-	err = inParallel(ctx,
-		func(ctx context.Context) (err error) {
-			pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: id.name}, string(password))
-			return err
-		},
-		func(ctx context.Context) (err error) {
-			tlsPair, err = n.certifyTLS(ctx, org, ca, id, string(password))
-			return err
-		})
+	pair, tlsPair, err := n.certifyBoth(ctx, org, ca, id, string(password))
 	if err != nil {
 		return err
 	}
+	if err := n.installIdentity(org, id, pair); err != nil {
+		return err
+	}
+	if err := writeKeyPair(tlsPair, id.dir, "tls-"); err != nil { // last: done marks the whole
+		return err
+	}
+	return os.Remove(secretFile)
+}
+
+// certifyBoth gets an identity's certificates from both CAs.
+func (n *Network) certifyBoth(ctx context.Context, org string, ca *fabricca.Client, id identity, password string) (pair, tlsPair fabricca.KeyPair, err error) {
+	request := fabricca.Request{CA: enrolmentCA, Name: id.name}
+	if id.kind == "orderer" && n.consenterEnded(org) { // see renewEnded
+		if old, err := readIdentity(id.dir, ""); err == nil {
+			request.Key, _ = old.Key.(*ecdsa.PrivateKey)
+		}
+	}
+	err = inParallel(ctx,
+		func(ctx context.Context) (err error) {
+			pair, err = ca.Enroll(ctx, request, password)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			tlsPair, err = n.certifyTLS(ctx, org, ca, id, password)
+			return err
+		})
+	return pair, tlsPair, err
+}
+
+// installIdentity writes an enrolment certificate and its key where their holder reads
+// them.
+func (n *Network) installIdentity(org string, id identity, pair fabricca.KeyPair) error {
 	if id.msp {
 		// The peer command reads the administrator's MSP directory. The wallet does not
 		// need it.
@@ -141,17 +171,12 @@ func (n *Network) enrollOne(ctx context.Context, org string, ca *fabricca.Client
 			return err
 		}
 	}
-	if err := writeKeyPair(pair, id.dir, ""); err != nil {
-		return err
-	}
-	if err := writeKeyPair(tlsPair, id.dir, "tls-"); err != nil { // last: done marks the whole
-		return err
-	}
-	return os.Remove(secretFile)
+	return writeKeyPair(pair, id.dir, "")
 }
 
 // certifyTLS gets the TLS certificate of an identity. Peers and orderers are servers and
-// one another's clients.
+// one another's clients. An orderer's is for the key that it has: Raft knows its members
+// by that key, also when the certificate has ended.
 func (n *Network) certifyTLS(ctx context.Context, org string, ca *fabricca.Client, id identity, password string) (fabricca.KeyPair, error) {
 	if !id.server {
 		return ca.Enroll(ctx, fabricca.Request{CA: tlsCA, Profile: fabricca.ProfileTLS, Name: id.name}, password)
@@ -160,7 +185,11 @@ func (n *Network) certifyTLS(ctx context.Context, org string, ca *fabricca.Clien
 	if err != nil {
 		return fabricca.KeyPair{}, err
 	}
-	return servers.issue(id.name, n.serverHosts(org), serverLifetime, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+	var key crypto.Signer
+	if old, err := readIdentity(id.dir, "tls-"); err == nil && id.kind == "orderer" {
+		key = old.Key
+	}
+	return servers.issueFor(key, id.name, n.serverHosts(org), n.topology.CertificateLifetime, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 }
 
 // writeKeyPair stores a pair as PREFIXcert.pem and PREFIXkey.pem. The certificate comes
@@ -177,6 +206,18 @@ func readKeyPair(dir, prefix string) (k fabricca.KeyPair, err error) {
 		k.Key, err = os.ReadFile(filepath.Join(dir, prefix+"key.pem"))
 	}
 	return k, err
+}
+
+// readIdentity reads a pair whose key belongs to its certificate.
+func readIdentity(dir, prefix string) (id fabricca.Identity, err error) {
+	pair, err := readKeyPair(dir, prefix)
+	if err != nil {
+		return id, err
+	}
+	if _, err := tls.X509KeyPair(pair.Certificate, pair.Key); err != nil {
+		return id, fmt.Errorf("%s: %w", dir, err)
+	}
+	return pair.Identity()
 }
 
 // writeMSP writes an MSP directory: the organisation's roots and node OUs, and a signer
@@ -237,6 +278,33 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 	return password, nil
 }
 
+// Reissue gives a person who is registered a new secret. It gets them certificates after
+// the end of the old ones, which authenticate nobody then. The person's attributes stay.
+// The secret is good for maxEnrolments.
+//
+// Errors:
+//   - ErrNotFound if there is no such organisation.
+//   - ErrInvalid if the name is not allowed.
+//   - fabricca.ErrNotFound if its CA knows no such person.
+//   - fabricca.ErrUnavailable if its CA does not answer.
+func (n *Network) Reissue(ctx context.Context, org, user string, maxEnrolments int) (string, error) {
+	if err := n.checkOrganisation(org); err != nil {
+		return "", err
+	}
+	if err := errors.Join(validatePerson(org, user, nil)...); err != nil {
+		return "", mark(ErrInvalid, err)
+	}
+	ca, registrar, err := n.asRegistrar(ctx, org)
+	if err != nil {
+		return "", fmt.Errorf("new secret of %s@%s: %w", user, org, err)
+	}
+	password := secret()
+	if err := ca.Reissue(ctx, registrar, enrolmentCA, user, password, maxEnrolments); err != nil {
+		return "", fmt.Errorf("new secret of %s@%s: %w", user, org, err)
+	}
+	return password, nil
+}
+
 // ServerCertificate gets a TLS certificate for a server of an organisation that the
 // network does not run itself. Its clients reach it under the hosts: names or IP
 // addresses.
@@ -257,7 +325,7 @@ func (n *Network) ServerCertificate(org string, hosts []string) (fabricca.KeyPai
 	if err != nil {
 		return fabricca.KeyPair{}, fmt.Errorf("the servers' root of %s: %w", org, err)
 	}
-	return servers.issue("server", hosts, serverLifetime, x509.ExtKeyUsageServerAuth)
+	return servers.issue("server", hosts, n.topology.CertificateLifetime, x509.ExtKeyUsageServerAuth)
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -424,6 +425,23 @@ func TestRaft(t *testing.T) {
 	}
 	for _, org := range n.organisations() {
 		wantScopes(t, n, org, "leaderless")
+	}
+
+	// Raft knows its members by their TLS keys, which stay.
+	before, err := readIdentity(n.org("HospitalA", "orderer"), "tls-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Renew(ctx, testWriter{t}); err != nil {
+		t.Fatal(err)
+	}
+	wantHealthy(t, n)
+	after, err := readIdentity(n.org("HospitalA", "orderer"), "tls-")
+	if err != nil || bytes.Equal(before.Certificate, after.Certificate) {
+		t.Errorf("the orderer's certificate was not renewed: %v", err)
+	}
+	if err := n.invoke(ctx, "HospitalC", []string{"HospitalB", "HospitalC"}, "", "asset:Put", "key", "renewed"); err != nil {
+		t.Error(err)
 	}
 }
 

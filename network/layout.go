@@ -9,6 +9,7 @@ import "path/filepath"
 //	chartseal.yaml  wallet/           for the client: profiles and users
 //	orgs/ORG/ca                       the Fabric CA's home, with tlsca/ in it, and the registrar
 //	orgs/ORG/{peer,orderer,chaincode} msp, tls, configuration and data of a node
+//	orgs/ORG/orderer/next             an orderer's new identity, until the channel knows it
 //	orgs/ORG/servers                  the root of the servers' TLS certificates, with its key
 //	orgs/ORG/administration           the root and the client of the administration ports
 //	orgs/ORG/peer/chaincode-link      the root and the client of the chaincode server

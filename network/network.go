@@ -136,7 +136,17 @@ func (n *Network) startOrganisation(ctx context.Context, organisation string) er
 	if !n.state.Created {
 		return fmt.Errorf("the network in %s was never completed: bring it up first", n.dir)
 	}
+	u := &bringUp{Network: n, say: talk(nil)}
+	due := slices.DeleteFunc(renewable(n.Due(time.Now())), func(c Certificate) bool { return c.Organisation != organisation })
+	if len(due) > 0 {
+		if err := u.renew(ctx, due); err != nil {
+			return err
+		}
+	}
 	if err := n.startAll(ctx, n.servers(organisation)); err != nil {
+		return err
+	}
+	if err := u.renewConsenters(ctx); err != nil {
 		return err
 	}
 	if err := n.awaitCaughtUp(ctx, organisation); err != nil {

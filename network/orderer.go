@@ -42,11 +42,15 @@ func (n *Network) participationURL(org string) string {
 
 func (n *Network) ordererProcess(org string) *process {
 	dir := n.org(org, "orderer")
+	env := append([]string{"FABRIC_CFG_PATH=" + dir}, logging...)
+	if n.topology.Ordering.Type == BFT && n.consentersEnded() {
+		env = append(env, lenientOrderer)
+	}
 	return &process{
 		organisation: org, kind: "orderer", address: n.address(org, portOrderer),
 		ports: []int{n.port(org, portOrderer), n.port(org, portOrdererAdmin), n.port(org, portOrdererOperations)},
 		path:  filepath.Join(n.state.Servers.Fabric, "orderer"),
-		env:   append([]string{"FABRIC_CFG_PATH=" + dir}, logging...), dir: dir,
+		env:   env, dir: dir,
 		ready: func(ctx context.Context) error {
 			_, err := n.probe(ctx, org, http.MethodGet, n.participationURL(org))
 			return err
@@ -66,8 +70,9 @@ var logging = []string{
 }
 
 type channelInfo struct {
-	Status string // active once it has caught up
-	Height uint64
+	Status            string // active once it has caught up
+	ConsensusRelation string // consenter or follower
+	Height            uint64
 }
 
 func (n *Network) ordererChannel(ctx context.Context, org string) (info channelInfo, err error) {

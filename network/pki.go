@@ -32,10 +32,7 @@ import (
 // This program makes all roots except the enrolment CA's. Their keys stay in the
 // network's directory.
 
-const (
-	rootLifetime   = 10 * 365 * 24 * time.Hour
-	serverLifetime = 365 * 24 * time.Hour
-)
+const rootLifetime = 10 * 365 * 24 * time.Hour
 
 // A root is a certificate that certifies others, with its key.
 type root struct {
@@ -58,7 +55,7 @@ func makeRoot(dir, name, organisation string, restrict func(*x509.Certificate)) 
 	if restrict != nil {
 		restrict(template)
 	}
-	pair, err := certify(template, nil)
+	pair, err := certify(template, nil, nil)
 	if err != nil {
 		return fmt.Errorf("make root %s of %s: %w", name, organisation, err)
 	}
@@ -104,6 +101,11 @@ func parseCertificate(text []byte) (*x509.Certificate, error) {
 
 // issue certifies a new key. Hosts are the names and addresses of a server.
 func (r *root) issue(name string, hosts []string, lifetime time.Duration, usage ...x509.ExtKeyUsage) (fabricca.KeyPair, error) {
+	return r.issueFor(nil, name, hosts, lifetime, usage...)
+}
+
+// issueFor certifies a key, or a new one if it is nil.
+func (r *root) issueFor(key crypto.Signer, name string, hosts []string, lifetime time.Duration, usage ...x509.ExtKeyUsage) (fabricca.KeyPair, error) {
 	template := &x509.Certificate{
 		Subject:  pkix.Name{CommonName: name, Organization: r.certificate.Subject.Organization},
 		NotAfter: time.Now().Add(lifetime),
@@ -116,14 +118,17 @@ func (r *root) issue(name string, hosts []string, lifetime time.Duration, usage 
 			template.DNSNames = append(template.DNSNames, h)
 		}
 	}
-	return certify(template, r)
+	return certify(template, key, r)
 }
 
-// certify makes a key and signs its certificate with a root, or with itself.
-func certify(template *x509.Certificate, by *root) (pair fabricca.KeyPair, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return pair, err
+// certify signs the certificate of a key with a root, or with itself. If the key is nil,
+// certify makes one.
+func certify(template *x509.Certificate, signer crypto.Signer, by *root) (pair fabricca.KeyPair, err error) {
+	key, ok := signer.(*ecdsa.PrivateKey)
+	if !ok {
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return pair, err
+		}
 	}
 	if by == nil {
 		by = &root{template, key}
@@ -233,11 +238,16 @@ func (n *Network) certifyServer(org, name, dir string, usage ...x509.ExtKeyUsage
 	if n.isServerCertificate(org, filepath.Join(dir, "tls-cert.pem")) {
 		return nil
 	}
+	return n.recertifyServer(org, name, dir, usage...)
+}
+
+// recertifyServer makes a new tls-cert.pem and tls-key.pem of an organisation's server.
+func (n *Network) recertifyServer(org, name, dir string, usage ...x509.ExtKeyUsage) error {
 	servers, err := readRoot(n.org(org, "servers"))
 	if err != nil {
 		return err
 	}
-	pair, err := servers.issue(name, n.serverHosts(org), serverLifetime, usage...)
+	pair, err := servers.issue(name, n.serverHosts(org), n.topology.CertificateLifetime, usage...)
 	if err != nil {
 		return err
 	}

@@ -165,17 +165,7 @@ func (r processRecord) alive() bool {
 
 // owns tells whether a process carries this network's id.
 func (n *Network) owns(pid int) bool {
-	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return false
-	}
-	want := []byte(idVariable + "=" + n.state.ID)
-	for _, v := range bytes.Split(environ, []byte{0}) {
-		if bytes.Equal(v, want) {
-			return true
-		}
-	}
-	return false
+	return hasVariable(pid, idVariable+"="+n.state.ID)
 }
 
 // record gives the record of a running process of this network.

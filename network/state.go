@@ -50,7 +50,7 @@ func readState(dir string) (*state, error) {
 		return nil, fmt.Errorf("read network state: %w", err)
 	}
 	d := Default() // networks of earlier releases lack settings that had one value then
-	s := state{Topology: Topology{ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering}}
+	s := state{Topology: Topology{ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering, CertificateLifetime: d.CertificateLifetime}}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)
 	}
@@ -97,7 +97,8 @@ func claimDirectory(dir string) error {
 }
 
 // difference names the first setting that differs from a topology and cannot be changed,
-// or gives "". Users and scopes may be added at any time.
+// or gives "". Users and scopes may be added at any time, and the lifetime of
+// certificates may change.
 func (s *state) difference(t *Topology) string {
 	old := s.Topology
 	switch {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"text/tabwriter"
+	"time"
 )
 
 // A Status is the state of one process.
@@ -16,11 +18,13 @@ type Status struct {
 	Healthy      bool   `json:"healthy"`
 	Height       uint64 `json:"height,omitempty"` // blocks, of peers and orderers
 	Problem      string `json:"problem,omitempty"`
+
+	CertificatesEnd time.Time `json:"certificatesEnd,omitzero"` // the first of those it serves with
 }
 
 // Status looks at every process of the network.
 func (n *Network) Status(ctx context.Context) []Status {
-	processes := n.processes()
+	processes, certificates := n.processes(), n.Certificates()
 	all := make([]Status, len(processes))
 	var indexes []int
 	for i := range processes {
@@ -28,6 +32,12 @@ func (n *Network) Status(ctx context.Context) []Status {
 	}
 	forEach(ctx, indexes, func(ctx context.Context, i int) error {
 		all[i] = n.look(ctx, processes[i])
+		first := slices.IndexFunc(certificates, func(c Certificate) bool {
+			return c.Use != UseRoot && slices.Contains(processes[i].holders(), c.Holder)
+		})
+		if first >= 0 { // the first in the list is the first to end
+			all[i].CertificatesEnd = certificates[first].NotAfter
+		}
 		return nil
 	})
 	return all

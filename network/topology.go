@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -35,6 +36,8 @@ type Topology struct {
 	Scopes           []Scope        `yaml:"scopes"`
 	Amenders         []string       `yaml:"amenders"`
 	Ordering         Ordering       `yaml:"ordering"`
+
+	CertificateLifetime time.Duration `yaml:"certificateLifetime"`
 }
 
 // An Organisation is a member of the consortium. Its name is its MSP ID.
@@ -198,6 +201,9 @@ func (t *Topology) Validate() error {
 		if role == "" || strings.ContainsAny(role, ", ") {
 			fault("amenders: %q is not a role", role)
 		}
+	}
+	if t.CertificateLifetime < time.Minute {
+		fault("certificateLifetime: %v is under a minute, to which Fabric CA rounds", t.CertificateLifetime)
 	}
 	faults = append(faults, t.validateScopes()...)
 	faults = append(faults, t.Ordering.validate()...)

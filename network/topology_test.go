@@ -86,6 +86,7 @@ func TestLoad(t *testing.T) {
 		{"ordering: {electionTimeout: 0s}", "ordering.electionTimeout"},
 		{"ordering: {batchCount: 0}", "ordering.batchCount"},
 		{"ordering: {batchInterval: soon}", "soon"},
+		{"certificateLifetime: 59s", "certificateLifetime: 59s is under a minute"},
 		{"ordering: {requestForwardTimeout: 5s}", "requestForwardTimeout <= requestComplainTimeout"},
 		{"ordering: {viewChangeTimeout: 1s}", "viewChangeResendInterval <= viewChangeTimeout"},
 		{"ordering: {batchBytes: 10}", "preferredBatchBytes <= batchBytes"},
@@ -99,7 +100,11 @@ func TestLoad(t *testing.T) {
 func TestDifference(t *testing.T) {
 	s := &state{Ports: 17000, Topology: *Default()}
 	for want, change := range map[string]func(*Topology){
-		"":           func(d *Topology) { d.Hospitals[0].Users["new"] = nil; d.Scopes = nil },
+		"": func(d *Topology) {
+			d.Hospitals[0].Users["new"] = nil
+			d.Scopes = nil
+			d.CertificateLifetime = time.Hour
+		},
 		"hospitals":  func(d *Topology) { d.Hospitals = d.Hospitals[1:] },
 		"regulators": func(d *Topology) { d.Regulators[0].Name = "Other" },
 		"channel":    func(d *Topology) { d.Channel = "other" },

@@ -377,17 +377,25 @@ func (u *bringUp) resume(ctx context.Context) error {
 		}
 	}
 	for _, org := range u.organisations() {
-		if err := errors.Join(u.makeRoots(org), u.configureCA(org), u.configureNodes(org)); err != nil {
+		if err := errors.Join(u.makeRoots(org), u.refreshCA(ctx, org), u.configureNodes(org)); err != nil {
 			return err
 		}
 	}
 	if err := errors.Join(u.configureIPFS(), u.writeWallet()); err != nil {
 		return err
 	}
+	if due := renewable(u.Due(time.Now())); len(due) > 0 {
+		if err := u.renewAtStart(ctx, due); err != nil {
+			return err
+		}
+	}
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
 	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
+	if err == nil {
+		err = u.renewConsenters(ctx)
+	}
 	if err == nil && !u.state.Closed {
 		err = u.phase(ctx, "upgrade of an older network", u.close)
 	}

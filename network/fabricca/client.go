@@ -57,7 +57,7 @@ func New(url string, roots []byte) (*Client, error) {
 //   - ErrUnavailable if it does not answer.
 //   - ErrNotFound if the server has no such CA.
 func (c *Client) Ping(ctx context.Context, ca string) error {
-	return c.call(ctx, "cainfo", map[string]string{"caname": ca}, nil, nil)
+	return c.call(ctx, http.MethodPost, "cainfo", map[string]string{"caname": ca}, nil, nil)
 }
 
 // authorise proves to the CA who sends the body.
@@ -71,12 +71,12 @@ func withSecret(id, secret string) authorise {
 }
 
 // call makes one request and decodes its result.
-func (c *Client) call(ctx context.Context, endpoint string, in any, login authorise, result any) error {
+func (c *Client) call(ctx context.Context, method, endpoint string, in any, login authorise, result any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+apiPath+endpoint, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, c.url+apiPath+endpoint, bytes.NewReader(body))
 	if err != nil {
 		return failure(ErrInvalid, "%v", err)
 	}
@@ -117,6 +117,10 @@ func noAnswer(ctx context.Context, err error) error {
 	}
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(err, &untrusted) {
+		var invalid x509.CertificateInvalidError
+		if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+			return failure(ErrUntrusted, "the CA's own certificate has ended, or this machine's clock is wrong: %v", untrusted.Err)
+		}
 		return failure(ErrUntrusted, "the server is not the CA: %v", untrusted.Err)
 	}
 	var u *url.Error

@@ -190,6 +190,28 @@ func TestRegisterAndRevoke(t *testing.T) {
 	}
 }
 
+// TestReissue: the CA compares a limit with the number of all enrolments, so a new secret
+// needs a higher limit, unless there is none.
+func TestReissue(t *testing.T) {
+	for limit, want := range map[string]string{
+		"4": `{"secret":"pw","caname":"ca"} {"secret":"pw","max_enrollments":6,"caname":"ca"} `, "-1": `{"secret":"pw","caname":"ca"} `,
+	} {
+		var bodies string
+		c := start(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if r.Method != http.MethodPut || r.URL.Path != "/api/v1/identities/ada" {
+				t.Errorf("%s %s", r.Method, r.URL.Path)
+			}
+			bodies += string(body) + " "
+			fmt.Fprintf(w, `{"success":true,"result":{"id":"ada","max_enrollments":%s}}`, limit)
+		})
+		err := c.Reissue(t.Context(), Identity{[]byte("certificate"), newKey(t)}, "ca", "ada", "pw", 2)
+		if err != nil || bodies != want {
+			t.Errorf("limit %s: %v, requests %s, want %s", limit, err, bodies, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		status int

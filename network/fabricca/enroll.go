@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"net"
+	"net/http"
 )
 
 // A Request asks for a certificate.
@@ -17,6 +18,8 @@ type Request struct {
 	Profile string   // signing profile: "" for an enrolment certificate, [ProfileTLS]
 	Name    string   // enrolment id, which becomes the common name
 	Hosts   []string // names and IP addresses in a server's certificate
+
+	Key *ecdsa.PrivateKey // that is certified; nil makes one
 }
 
 // ProfileTLS is the signing profile of TLS certificates.
@@ -25,8 +28,8 @@ const ProfileTLS = "tls"
 // A KeyPair is a certificate and its PKCS#8 key, both PEM.
 type KeyPair struct{ Certificate, Key []byte }
 
-// Enroll makes a P-256 key and gets a certificate for it with the enrolment secret, which
-// counts as one of the identity's enrolments.
+// Enroll makes a P-256 key, or takes that of the request, and gets a certificate for it
+// with the enrolment secret, which counts as one of the identity's enrolments.
 //
 // Errors:
 //   - ErrDenied if the secret is wrong or used up.
@@ -48,9 +51,12 @@ func (c *Client) Reenroll(ctx context.Context, r Request, as Identity) (KeyPair,
 }
 
 func (c *Client) certify(ctx context.Context, endpoint string, r Request, login authorise) (KeyPair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return KeyPair{}, err
+	key := r.Key
+	if key == nil {
+		var err error
+		if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return KeyPair{}, err
+		}
 	}
 	keyPEM, err := EncodeKey(key)
 	if err != nil {
@@ -67,7 +73,7 @@ func (c *Client) certify(ctx context.Context, endpoint string, r Request, login 
 		Hosts   []string `json:"hosts,omitempty"`
 	}{string(csr), r.CA, r.Profile, r.Hosts}
 	var result struct{ Cert []byte } // PEM
-	if err := c.call(ctx, endpoint, body, login, &result); err != nil {
+	if err := c.call(ctx, http.MethodPost, endpoint, body, login, &result); err != nil {
 		return KeyPair{}, err
 	}
 	if err := checkCertificate(result.Cert, &key.PublicKey); err != nil {

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"math/big"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -112,7 +113,7 @@ func (c *Client) Register(ctx context.Context, registrar Identity, r Registratio
 	for _, name := range slices.Sorted(maps.Keys(r.Attributes)) {
 		attributes = append(attributes, attribute{name, r.Attributes[name], true})
 	}
-	return c.call(ctx, "register", struct {
+	return c.call(ctx, http.MethodPost, "register", struct {
 		ID         string      `json:"id"`
 		Type       string      `json:"type"`
 		Secret     string      `json:"secret"`
@@ -120,6 +121,36 @@ func (c *Client) Register(ctx context.Context, registrar Identity, r Registratio
 		Attributes []attribute `json:"attrs"`
 		CA         string      `json:"caname"`
 	}{r.ID, r.Type, r.Secret, r.Enrolments, attributes, r.CA}, registrar.authorise, nil)
+}
+
+// Reissue gives a registered identity a new secret, which is good for so many enrolments
+// more than were left of the old one. It is how an identity whose certificates have ended
+// gets new ones: they cannot authenticate it any more. A revoked identity stays revoked.
+//
+// Errors:
+//   - ErrNotFound if the CA has no identity of that name.
+//   - ErrDenied if the registrar may not do this.
+//   - ErrUnavailable, ErrUntrusted if the CA cannot be asked.
+func (c *Client) Reissue(ctx context.Context, registrar Identity, ca, id, secret string, enrolments int) error {
+	modify := func(limit int) (now int, err error) {
+		var result struct {
+			Limit int `json:"max_enrollments"`
+		}
+		err = c.call(ctx, http.MethodPut, "identities/"+url.PathEscape(id), struct {
+			Secret string `json:"secret"`
+			Limit  int    `json:"max_enrollments,omitempty"`
+			CA     string `json:"caname"`
+		}{secret, limit, ca}, registrar.authorise, &result)
+		return result.Limit, err
+	}
+	// The CA compares the number of all enrolments of the identity with the limit, and
+	// tells only the limit.
+	limit, err := modify(0)
+	const unlimited = -1
+	if err == nil && limit != unlimited {
+		_, err = modify(limit + enrolments)
+	}
+	return err
 }
 
 // Revoke revokes all certificates of an identity, and lets it enrol no more. It succeeds
@@ -130,7 +161,7 @@ func (c *Client) Register(ctx context.Context, registrar Identity, r Registratio
 //   - ErrDenied if the registrar may not do this.
 //   - ErrUnavailable, ErrUntrusted if the CA cannot be asked.
 func (c *Client) Revoke(ctx context.Context, registrar Identity, ca, id string) error {
-	return c.call(ctx, "revoke", map[string]string{"id": id, "caname": ca}, registrar.authorise, nil)
+	return c.call(ctx, http.MethodPost, "revoke", map[string]string{"id": id, "caname": ca}, registrar.authorise, nil)
 }
 
 // RevocationList gives a new revocation list, in PEM, with every certificate that the CA
@@ -141,6 +172,6 @@ func (c *Client) Revoke(ctx context.Context, registrar Identity, ca, id string) 
 //   - ErrUnavailable, ErrUntrusted if the CA cannot be asked.
 func (c *Client) RevocationList(ctx context.Context, registrar Identity, ca string) ([]byte, error) {
 	var result struct{ CRL []byte }
-	err := c.call(ctx, "gencrl", map[string]string{"caname": ca}, registrar.authorise, &result)
+	err := c.call(ctx, http.MethodPost, "gencrl", map[string]string{"caname": ca}, registrar.authorise, &result)
 	return result.CRL, err
 }

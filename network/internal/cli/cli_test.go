@@ -145,13 +145,13 @@ func TestRegisterOutput(t *testing.T) {
 	refused := func() (string, error) { asked++; return "", fabricca.ErrUnavailable }
 
 	a, stdout, _ := newApp(nil)
-	if err := a.register("ada@A", file, refused); !errors.Is(err, fabricca.ErrUnavailable) {
+	if err := a.register("ada@A", file, false, refused); !errors.Is(err, fabricca.ErrUnavailable) {
 		t.Errorf("refused: %v", err)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) > 0 {
 		t.Errorf("a refused registration left %v, %v", entries, err)
 	}
-	if err := a.register("ada@A", file, taken); err != nil || stdout.Len() > 0 {
+	if err := a.register("ada@A", file, false, taken); err != nil || stdout.Len() > 0 {
 		t.Errorf("error %v, stdout %q", err, stdout)
 	}
 	data, err := os.ReadFile(file)
@@ -160,13 +160,13 @@ func TestRegisterOutput(t *testing.T) {
 		t.Errorf("file %q, %v, %v", data, info.Mode(), err)
 	}
 	asked = 0
-	if err := a.register("bea@A", file, taken); !errors.Is(err, os.ErrExist) || asked > 0 {
+	if err := a.register("bea@A", file, false, taken); !errors.Is(err, os.ErrExist) || asked > 0 {
 		t.Errorf("over an existing file: %v; the CA was asked %d times", err, asked)
 	}
 	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
 		t.Errorf("left %v, %v", entries, err)
 	}
-	if err := a.register("ada@A", "", taken); err != nil || stdout.String() != "s3cret\n" {
+	if err := a.register("ada@A", "", false, taken); err != nil || stdout.String() != "s3cret\n" {
 		t.Errorf("without a file: %v, stdout %q", err, stdout)
 	}
 }

@@ -45,7 +45,7 @@ var classes = []class{
 	{errUsage, "usage", exitUsage, ""},
 	{network.ErrInvalid, "invalid", exitUsage, ""},
 	{fabricca.ErrMismatch, "tampered", exitTampered, "the CA answered with another certificate: look at its log with 'chartnet logs ca'"},
-	{fabricca.ErrUntrusted, "denied", exitDenied, "another program listens on the CA's port: see 'chartnet status'"},
+	{fabricca.ErrUntrusted, "denied", exitDenied, "another program listens on the CA's port, or the CA's certificate has ended: see 'chartnet status'"},
 	{fabricca.ErrDenied, "denied", exitDenied, "look at the CA's log with 'chartnet logs ca'"},
 	{fabricca.ErrExists, "exists", exitOther, "choose another name: a name stays taken, even after 'chartnet revoke'"},
 	{fabricca.ErrInvalid, "invalid", exitUsage, ""},

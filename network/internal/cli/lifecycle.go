@@ -32,7 +32,8 @@ func (a *app) upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Make the network, resume it, or start what has died",
 		Long: `Up makes the network of the topology if there is none in its directory. It resumes one that is
-stopped, and starts the processes that have died. It returns when every process serves.`,
+stopped, and starts the processes that have died. It renews certificates that end within 30 days
+or have ended. It returns when every process serves.`,
 		Example: `  chartnet up
   chartnet up --topology second.yaml --dir build/second`,
 		Args: takes(0, 0, ""),
@@ -56,6 +57,7 @@ func (a *app) up(ctx context.Context, withoutServices bool) error {
 	if err != nil {
 		return hintedError{err, "'chartnet status' and 'chartnet logs' tell more; 'chartnet up' tries again, 'chartnet down' stops what runs"}
 	}
+	a.noteDue(n) // what up does not renew
 	fmt.Fprintf(a.stderr, "The network is up in %s.\n", n.Directory())
 	if t.Directory != network.Default().Directory {
 		fmt.Fprintf(a.stderr, "  name it:  export CHARTSEAL_NETWORK_DIR=%s CHARTSEAL_WALLET=%s\n", n.Directory(), n.Wallet())
@@ -75,6 +77,32 @@ func someUser(t *network.Topology) string {
 		}
 	}
 	return "custodian@" + t.Hospitals[0].Name
+}
+
+func (a *app) renewCommand() *cobra.Command {
+	var due bool
+	cmd := &cobra.Command{
+		Use:   "renew [ORG]...",
+		Short: "Replace the certificates of servers, and of the topology's users",
+		Long: `Renew replaces the certificates of the organisations, or of all, before or after their end: those of
+peers, orderers, CAs, chaincode servers, authorities and replicators, and of the users that 'up' has
+enrolled. It restarts servers that run, one organisation after the other, so that the network goes on. 'up' renews
+by itself what ends within 30 days. Other people renew with 'chartseal enroll --renew'.`,
+		Example: `  chartnet renew
+  chartnet renew HospitalA`,
+		Args: takes(0, -1, ""),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
+			if due {
+				if len(args) > 0 {
+					return usagef("--due concerns all organisations, got %q as well", args)
+				}
+				return n.RenewDue(ctx, a.stderr)
+			}
+			return n.Renew(ctx, a.stderr, args...)
+		}),
+	}
+	cmd.Flags().BoolVar(&due, "due", false, "replace only what ends within 30 days or has ended")
+	return cmd
 }
 
 func (a *app) downCommand() *cobra.Command {

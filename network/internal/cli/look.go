@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +14,9 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show every process and whether it is healthy",
-		Long:  `Status asks every process whether it serves. The exit code is 6 when one does not.`,
-		Args:  takes(0, 0, ""),
+		Long: `Status asks every process whether it serves, and notes certificates that end within 30 days. The exit
+code is 6 when a process does not serve.`,
+		Args: takes(0, 0, ""),
 		RunE: a.on(func(ctx context.Context, n *network.Network, _ []string) error {
 			all := n.Status(ctx)
 			var err error
@@ -23,11 +25,20 @@ func (a *app) statusCommand() *cobra.Command {
 			} else {
 				err = a.print(network.Table(all))
 			}
+			a.noteDue(n)
 			if err == nil && !network.Healthy(all) {
 				err = errUnhealthy
 			}
 			return err
 		}),
+	}
+}
+
+// noteDue says which certificates end soon.
+func (a *app) noteDue(n *network.Network) {
+	now := time.Now()
+	for _, line := range network.Notices(n.Due(now), now) {
+		a.note("%s", line)
 	}
 }
 

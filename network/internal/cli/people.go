@@ -15,17 +15,24 @@ import (
 
 func (a *app) registerCommand() *cobra.Command {
 	var output string
+	var renew bool
 	cmd := &cobra.Command{
 		Use:   "register NAME@ORG [ATTRIBUTE=VALUE]...",
 		Short: "Introduce a person to their organisation's CA",
 		Long: `Register introduces a person to their organisation's CA, with the attributes that their certificates
 will name, and prints the one-time secret with which they run 'chartseal enroll'. With -o the
-secret goes to a new file that only you can read, which is there only if the CA took the person.`,
+secret goes to a new file that only you can read, which is there only if the CA took the person.
+
+With --renew the person is registered already, and gets a new secret for new certificates.`,
 		Example: `  chartnet register ada@HospitalA role=doctor department=cardiology -o secret
-  chartseal enroll ada@HospitalA --secret-file secret`,
+  chartseal enroll ada@HospitalA --secret-file secret
+
+  chartnet register ada@HospitalA --renew -o secret
+  chartseal enroll ada@HospitalA --renew --secret-file secret`,
 		Args: takes(1, -1, "one NAME@ORG"),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write the secret to a new `file` (mode 0600)")
+	cmd.Flags().BoolVar(&renew, "renew", false, "give a registered person a new secret; the attributes stay")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		user, org, err := person(args[0])
 		if err != nil {
@@ -35,15 +42,21 @@ secret goes to a new file that only you can read, which is there only if the CA 
 		if err != nil {
 			return err
 		}
+		if renew && len(attributes) > 0 {
+			return usagef("--renew keeps the attributes of %s, got %q as well", args[0], args[1:])
+		}
 		n, err := a.open()
 		if err != nil {
 			return err
 		}
 		register := func() (string, error) {
 			const enrolments = 2 // one at each of the CA server's two CAs
+			if renew {
+				return n.Reissue(cmd.Context(), org, user, enrolments)
+			}
 			return n.Register(cmd.Context(), org, user, attributes, enrolments)
 		}
-		return a.register(args[0], output, register)
+		return a.register(args[0], output, renew, register)
 	}
 	return cmd
 }
@@ -55,7 +68,7 @@ type registeredRow struct {
 	File   string `json:"file,omitempty"` // that holds the secret
 }
 
-func (a *app) register(user, output string, register func() (secret string, err error)) error {
+func (a *app) register(user, output string, renew bool, register func() (secret string, err error)) error {
 	row := registeredRow{User: user, File: output}
 	if output == "" {
 		secret, err := register()
@@ -77,6 +90,10 @@ func (a *app) register(user, output string, register func() (secret string, err 
 	}
 	if a.json {
 		return a.printJSON(row)
+	}
+	if renew {
+		a.note("%s has a new secret; next: chartseal enroll %[1]s --renew --secret-file %s", user, output)
+		return nil
 	}
 	a.note("%s is registered; next: chartseal enroll %[1]s --secret-file %s", user, output)
 	return nil
