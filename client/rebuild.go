@@ -119,7 +119,7 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
-	var own []ledger.RecordVersion
+	var own []ledger.Record
 	var names []string
 	for _, f := range found {
 		v := f.Current()
@@ -128,7 +128,7 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 			return err
 		}
 		if v.Author == r.ledger.Actor() && v.Home == r.ledger.MSP() && !waiting[id] {
-			own, names = append(own, v), append(names, v.ID)
+			own, names = append(own, f), append(names, f.ID)
 		}
 	}
 	if len(own) == 0 {
@@ -139,15 +139,13 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 		return err
 	}
 	byScope := make(map[string][]index.Item)
-	for _, v := range own {
-		scope, items, err := r.items(ctx, v, accesses[0].ID)
+	for _, f := range own {
+		err := r.items(ctx, f, accesses[0].ID, byScope)
 		switch {
-		case errors.Is(err, ErrNotSatisfied), errors.Is(err, ErrNotFound), errors.Is(err, ErrTampered):
-			r.done.Unopened = append(r.done.Unopened, v.ID)
+		case notOpened(err):
+			r.done.Unopened = append(r.done.Unopened, f.ID)
 		case err != nil:
-			return fmt.Errorf("record %s: %w", v.ID, err)
-		case scope != "":
-			byScope[scope] = append(byScope[scope], items...)
+			return fmt.Errorf("record %s: %w", f.ID, err)
 		}
 	}
 	r.done.Records += len(own)
@@ -163,7 +161,8 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 			indexed[m.Posting.Record] = true
 		}
 	}
-	for _, v := range own {
+	for _, f := range own {
+		v := f.Current()
 		if id, err := ledger.ParseRecordID(v.ID); err == nil && indexed[id] {
 			job.Records = append(job.Records, outbox.Record{ID: v.ID, Version: v.Version, CID: v.CID, Commitment: v.Commitment})
 		}
@@ -185,30 +184,60 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 	return r.flush(ctx, rebuildEntries)
 }
 
-// items returns the scope and the items of a record, none if it was sealed without a
-// scope.
-func (r *rebuilding) items(ctx context.Context, v ledger.RecordVersion, accessID string) (scope string, items []index.Item, err error) {
-	m, facts, err := r.indexedFacts(ctx, v, accessID)
-	if err != nil || m.Scope == "" {
-		return "", nil, err
-	}
+func notOpened(err error) bool {
+	return errors.Is(err, ErrNotSatisfied) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrTampered)
+}
+
+// rebuildVersions is the number of versions before the current one that are examined.
+const rebuildVersions = 8
+
+// items adds to each scope what the index should say of a record: the terms of its
+// current version, and that it is no longer found by those of earlier versions.
+func (r *rebuilding) items(ctx context.Context, f ledger.Record, accessID string, byScope map[string][]index.Item) error {
+	v := f.Current()
 	record, err := ledger.ParseRecordID(v.ID)
 	if err != nil {
-		return "", nil, err
+		return err
 	}
 	sealed, err := ledger.ParseTime(v.Time)
 	if err != nil {
-		return "", nil, ledger.Errorf(ErrTampered, "it is of %q", v.Time)
+		return ledger.Errorf(ErrTampered, "it is of %q", v.Time)
 	}
-	items = facts.Items(record, uint32(v.Version), index.Add)
-	for i := range items {
-		items[i].Posting.Written = sealed
+	m, facts, err := r.indexedFacts(ctx, v, accessID)
+	if err != nil || m.Scope == "" {
+		return err
 	}
-	return m.Scope, items, nil
+	type place struct {
+		scope string
+		term  index.Term
+	}
+	kept := make(map[place]bool)
+	for _, item := range facts.Items(record, uint32(v.Version), index.Add) {
+		kept[place{m.Scope, item.Term}] = true
+		item.Posting.Written = sealed
+		byScope[m.Scope] = append(byScope[m.Scope], item)
+	}
+	earlier := f.Versions[max(0, len(f.Versions)-1-rebuildVersions) : len(f.Versions)-1]
+	for _, before := range earlier {
+		m, facts, err := r.indexedFacts(ctx, before, accessID)
+		if notOpened(err) || err == nil && m.Scope == "" {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, item := range facts.Items(record, uint32(v.Version-1), index.Delete) {
+			if at := (place{m.Scope, item.Term}); !kept[at] {
+				kept[at] = true
+				byScope[m.Scope] = append(byScope[m.Scope], item)
+			}
+		}
+	}
+	return nil
 }
 
 // missing returns entries, in the scope's current epoch, for the items that no search
-// finds.
+// finds, or that it should not find any more.
 func (r *rebuilding) missing(ctx context.Context, scope string, items []index.Item) ([]index.Pending, error) {
 	v, err := r.view(ctx, scope)
 	if v == nil || err != nil {
@@ -236,7 +265,11 @@ func (r *rebuilding) missing(ctx context.Context, scope string, items []index.It
 		}
 	}
 	items = slices.DeleteFunc(items, func(i index.Item) bool {
-		return version[posted{i.Term, i.Posting.Record}] >= i.Posting.Version
+		found := version[posted{i.Term, i.Posting.Record}]
+		if i.Posting.Op == index.Delete {
+			return found == 0 || found > i.Posting.Version
+		}
+		return found >= i.Posting.Version
 	})
 	return v.keys[0].Pend(items)
 }

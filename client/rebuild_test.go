@@ -70,6 +70,32 @@ func TestRebuildIndex(t *testing.T) {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 
+	// The entries of an amendment are lost, and with them those that take the words of
+	// the version before away.
+	id := c.search(t, "written1").Hits[0].ID
+	_, err = doctor().Amend(t.Context(), client.AmendRequest{ID: id, SealRequest: client.SealRequest{
+		Sources: []client.Source{text("amended", "seen on 2020-05-06")}, Policy: doctors, Scope: "consortium", Keywords: []string{"common", "amended"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.search(t, "written1").Hits); n != 1 {
+		t.Fatal("the entries of the amendment are not lost")
+	}
+	if done, err := doctor().RebuildIndex(t.Context(), client.RebuildOptions{}); err != nil || done.Indexed != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	for word, want := range map[string]int{"common": 6, "written1": 0, "amended": 1, "date:2019-03": 4, "date:2020-05": 1} {
+		if n := len(c.search(t, word).Hits); n != want {
+			t.Errorf("%s finds %d records, want %d", word, n, want)
+		}
+	}
+	if again, err := doctor().RebuildIndex(t.Context(), client.RebuildOptions{}); err != nil || again.Entries != 0 {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+
 	// A damaged outbox stops nobody, and is named until the index is rebuilt.
 	seal("damaged", doctors, scope)
 	seal("damaged too", doctors, scope)
