@@ -43,7 +43,7 @@ func TestOlderWallet(t *testing.T) {
 	rules := write(t, "rules.yaml", []byte("rules:\n  - policy: "+twoDoctors+"\n    keywords: [olderimport]\n"))
 	importing := []string{"import", dir, "--policy-file", rules, "--json"}
 	killImport(t, lost, importing)
-	run(lost, "seal", write(t, "later.txt", []byte("sealed later")), "--policy", twoDoctors, "--keyword", "olderlater")
+	run(lost, "seal", write(t, "later.txt", []byte("sealed later")), "--policy", twoDoctors, "--index", "batched", "--keyword", "olderlater")
 	once("olderlater", 0)
 	if err := os.RemoveAll(lost); err != nil {
 		t.Fatal(err)
@@ -62,8 +62,8 @@ func TestOlderWallet(t *testing.T) {
 	once("olderimport", 5)
 
 	// The restored disk is damaged too.
-	run(restored, "seal", write(t, "one.txt", []byte("one")), "--policy", twoDoctors, "--keyword", "olderdamaged")
-	run(restored, "seal", write(t, "two.txt", []byte("two")), "--policy", twoDoctors, "--keyword", "olderdamaged")
+	run(restored, "seal", write(t, "one.txt", []byte("one")), "--policy", twoDoctors, "--index", "batched", "--keyword", "olderdamaged")
+	run(restored, "seal", write(t, "two.txt", []byte("two")), "--policy", twoDoctors, "--index", "batched", "--keyword", "olderdamaged")
 	log := filepath.Join(restored, doctorA, "state", "outbox", "log")
 	content, err := os.ReadFile(log)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestOlderWallet(t *testing.T) {
 	if err := os.WriteFile(log, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r = run(restored, "seal", write(t, "three.txt", []byte("three")), "--policy", twoDoctors, "--keyword", "olderdamaged")
+	r = run(restored, "seal", write(t, "three.txt", []byte("three")), "--policy", twoDoctors, "--index", "batched", "--keyword", "olderdamaged")
 	if !strings.Contains(r.stderr, "log.damaged-") || !strings.Contains(r.stderr, "index rebuild") {
 		t.Errorf("the damaged outbox is not named: %s", r.stderr)
 	}
