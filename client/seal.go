@@ -261,7 +261,11 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	}
 	i.commitment = hex.EncodeToString(digest.Commitment[:])
 	i.size, i.stored = digest.Size, ahead.total
-	i.facts = mergeFacts(s.given, document.Facts())
+	found := document.Facts()
+	if source.Further != nil {
+		found.AddIdentifiers(source.Further)
+	}
+	i.facts = mergeFacts(s.given, found)
 	i.kind, i.warnings, i.bare = i.facts.Kind, document.Warnings, document.Bare()
 	if s.scope != nil {
 		if err := i.index(*s.scope); err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 // A Source is one record to seal.
@@ -19,6 +20,10 @@ type Source struct {
 	// A caller that derives it can seal the same source again after a crash: an id that
 	// is on the ledger is refused with ErrExists. Amend ignores it.
 	ID string
+
+	// Further gives the identifiers of a patient that the record does not have itself, by
+	// one that it has. Nil gives none.
+	Further func(index.Identifier) []index.Identifier
 
 	// Check says why the source cannot be read, before anything is done; nil means it
 	// can. It must not consume anything.

@@ -99,7 +99,7 @@ func (r *run) request(items []*item) (client.SealRequest, []*attempt) {
 	for _, i := range items {
 		a := &attempt{item: i}
 		attempts = append(attempts, a)
-		q.Sources = append(q.Sources, a.source())
+		q.Sources = append(q.Sources, a.source(r.patients.of(i)))
 	}
 	return q, attempts
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/emr"
+	"github.com/chartseal/chartseal/client/index"
 )
 
 var errNoRule = errors.New("no rule matches it")
@@ -35,7 +36,7 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 			return err
 		}
 		if i.bundle != nil {
-			inherit(&d, i.bundle)
+			inherit(&d, &i.bundle.Document)
 		}
 	}
 	if _, err = io.Copy(io.Discard, content); err != nil { // the rest, for the digest
@@ -84,13 +85,13 @@ func (a *attempt) failed() error {
 }
 
 // source returns the item as a source for Seal.
-func (a *attempt) source() client.Source {
+func (a *attempt) source(further func(index.Identifier) []index.Identifier) client.Source {
 	name := path.Base(a.unpackedName())
 	if a.part > 0 {
 		name += "#" + strconv.Itoa(a.part)
 	}
 	return client.Source{
-		Name: name, Size: a.section.length, ID: a.id,
+		Name: name, Size: a.section.length, ID: a.id, Further: further,
 		Open: func() (io.ReadCloser, error) {
 			in, err := a.open()
 			if err != nil {

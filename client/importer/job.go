@@ -96,6 +96,9 @@ func (j *Job) Run(ctx context.Context) (Summary, error) {
 		err = r.sameLedger(ctx)
 	}
 	if err == nil {
+		r.patients, err = findPatients(ctx, walker{split: r.Split, unpacker: r.unpacker}, r.Source)
+	}
+	if err == nil {
 		err = r.all(ctx)
 	}
 	if err == nil {
@@ -132,6 +135,7 @@ type run struct {
 	broken map[*Rule]error // rules that fail for every record
 
 	unpacker  *unpacker
+	patients  *patients
 	unflushed int // index entries since the last flush
 }
 

@@ -24,7 +24,7 @@ func TestRulesAreStrict(t *testing.T) {
 		"rules: [{name: a, match: {kind: x}, policy: A:x}, {name: a, policy: A:x}]": "another rule has this name",
 		"rules: [{policy: A:x, match: {confidentiality: Q}}]":                       `"Q" is none of U, L, M, N, R, V, none`,
 		"rules: [{policy: A:x, match: {code: I21}}]":                                "not the beginning of a code",
-		"rules: [{policy: A:x, match: {code: 'icd11:I21'}}]":                        "not the beginning of a code",
+		"rules: [{policy: A:x, match: {code: 'icd12:I21'}}]":                        "not the beginning of a code",
 		"rules: [{policy: A:x, match: {kind: ''}}]":                                 "an empty kind",
 		"rules: [{policy: A:x, match: {kind: []}}]":                                 "an empty list matches nothing",
 		"rules: [{policy: A:x, match: {kind: {a: b}}}]":                             "cannot unmarshal",

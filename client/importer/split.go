@@ -67,14 +67,14 @@ var (
 //   - errNoBundle if the text is no bundle.
 //   - errMalformed if it is not JSON.
 //   - the error of r or of each, as it is.
-func resources(r io.Reader, each func(section) error) (without int, err error) {
+func resources(r io.Reader, each func(s section, url string) error) (without int, err error) {
 	own := bufio.NewWriterSize(io.Discard, 16)
 	return scanBundle(r, own, each)
 }
 
 // scanBundle also writes the bundle's own text, which has an empty object in place of
 // each resource.
-func scanBundle(r io.Reader, own *bufio.Writer, each func(section) error) (without int, err error) {
+func scanBundle(r io.Reader, own *bufio.Writer, each func(s section, url string) error) (without int, err error) {
 	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), own: own, each: each}
 	head, err := s.in.Peek(len(byteOrderMark))
 	if err != nil && err != io.EOF {
@@ -115,7 +115,7 @@ func scanBundle(r io.Reader, own *bufio.Writer, each func(section) error) (witho
 func bundleItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
 	sink := emr.NewSink(ctx)
 	own := bufio.NewWriterSize(sink, 4<<10)
-	_, err := scanBundle(r, own, func(section) error { return nil })
+	_, err := scanBundle(r, own, func(section, string) error { return nil })
 	own.Flush()
 	itself := sink.Close()
 	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
@@ -133,7 +133,8 @@ type bundleScanner struct {
 	own     *bufio.Writer // takes the text outside resources
 	inside  bool          // a resource
 	at      int64         // offset of the next byte
-	each    func(section) error
+	each    func(s section, url string) error
+	url     string // of the entry, if it comes before the resource
 	bundle  bool
 	without int
 	found   bool  // the entry has a resource
@@ -240,7 +241,7 @@ func (s *bundleScanner) entry(first byte, depth int) error {
 		s.without++
 		return s.value(first, depth)
 	}
-	s.found = false
+	s.found, s.url = false, ""
 	if err := s.object(depth+1, s.entryMember); err != nil {
 		return err
 	}
@@ -251,6 +252,11 @@ func (s *bundleScanner) entry(first byte, depth int) error {
 }
 
 func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
+	if key == "fullUrl" && first == '"' {
+		var err error
+		s.url, err = s.text()
+		return err
+	}
 	if key != "resource" || first != '{' {
 		return s.value(first, depth)
 	}
@@ -263,7 +269,7 @@ func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
 	}
 	s.own.WriteByte('}')
 	s.found = true
-	return s.each(section{start, s.at - start})
+	return s.each(section{start, s.at - start}, s.url)
 }
 
 // value skips the rest of a value after its first byte.

@@ -74,7 +74,7 @@ func TestResources(t *testing.T) {
 		}
 		var without int
 		got := sections(t, text, func(each func(section) error) (err error) {
-			without, err = resources(iotest.OneByteReader(strings.NewReader(text)), each)
+			without, err = resources(iotest.OneByteReader(strings.NewReader(text)), func(s section, _ string) error { return each(s) })
 			return err
 		})
 		if !slices.Equal(got, want) || without != missing {
@@ -111,7 +111,7 @@ func FuzzResources(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":"\\\""}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var got []string
-		_, err := resources(bytes.NewReader(text), func(s section) error {
+		_, err := resources(bytes.NewReader(text), func(s section, _ string) error {
 			got = append(got, string(text[s.offset:s.offset+s.length]))
 			return nil
 		})

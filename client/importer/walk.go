@@ -24,13 +24,27 @@ type item struct {
 	file
 	part    int // from 1; 0 for a whole file
 	section section
-	bundle  *emr.Document // or batch that it is an entry of, without the entries; nil for none
+	bundle  *bundle // or batch that it is an entry of; nil for none
+	url     string  // of the entry
 
 	// Set by inspect.
 	rule *Rule
 	kind string
 	id   string
 	sum  [32]byte
+}
+
+// A bundle is what a bundle or batch says of itself, without its entries.
+type bundle struct {
+	emr.Document
+	key string // its own among the bundles of the source; empty for a batch of HL7 v2
+}
+
+func newBundle(d *emr.Document, f *file, at int64) *bundle {
+	if d == nil {
+		return nil
+	}
+	return &bundle{*d, fmt.Sprintf("%s\x00%d", f.name, at)}
 }
 
 // dirChunk is the number of directory entries in memory at a time: a directory may have
@@ -171,7 +185,7 @@ func (w *walker) asUTF8(f file, in *content) (file, *content, error) {
 
 // takeApart tells how a FHIR bundle or a batch of HL7 v2 is split, and what it says of
 // itself. The document is nil for other files.
-func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all section) (*emr.Document, func(*emr.Document, partFunc) error, error) {
+func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all section) (*bundle, func(*bundle, partFunc) error, error) {
 	head := make([]byte, 64)
 	n, err := in.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -179,12 +193,16 @@ func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all sect
 	}
 	if isMessages(head[:n]) {
 		batch, err := batchItself(ctx, io.NewSectionReader(in, 0, all.length))
-		return batch, func(batch *emr.Document, each partFunc) error {
-			return messages(io.NewSectionReader(in, 0, all.length), new(bytes.Buffer), func(s section) error { return each(s, batch) })
+		of := newBundle(batch, &f, 0)
+		if of != nil {
+			of.key = ""
+		}
+		return of, func(batch *bundle, each partFunc) error {
+			return messages(io.NewSectionReader(in, 0, all.length), new(bytes.Buffer), func(s section) error { return each(s, "", batch) })
 		}, err
 	}
-	bundle, err := bundleItself(ctx, io.NewSectionReader(in, 0, all.length))
-	return bundle, func(bundle *emr.Document, each partFunc) error { return w.entries(f, in, all, bundle, each) }, err
+	itself, err := bundleItself(ctx, io.NewSectionReader(in, 0, all.length))
+	return newBundle(itself, &f, 0), func(bundle *bundle, each partFunc) error { return w.entries(f, in, all, bundle, each) }, err
 }
 
 // unreadable skips a file, unless the walk was told to stop.
@@ -195,17 +213,18 @@ func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 	return w.skip(f.name, err, true)
 }
 
-// A partFunc takes a part of a file, and the bundle that it is an entry of, if any.
-type partFunc func(s section, bundle *emr.Document) error
+// A partFunc takes a part of a file, and the bundle that it is an entry of, if any, with
+// the URL of the entry.
+type partFunc func(s section, url string, of *bundle) error
 
 // parts numbers the parts that split finds.
 func (w *walker) parts(ctx context.Context, f file, in *content, split func(each partFunc) error) error {
 	n := 0
 	var stop error
-	err := split(func(s section, bundle *emr.Document) error {
+	err := split(func(s section, url string, of *bundle) error {
 		n++
 		if stop = ctx.Err(); stop == nil {
-			stop = w.item(&item{file: f, part: n, section: s, bundle: bundle})
+			stop = w.item(&item{file: f, part: n, section: s, bundle: of, url: url})
 		}
 		return stop
 	})
@@ -225,23 +244,23 @@ func (w *walker) parts(ctx context.Context, f file, in *content, split func(each
 // be split.
 func (w *walker) line(ctx context.Context, f file, in io.ReaderAt, s section, each partFunc) error {
 	if !w.split {
-		return each(s, nil)
+		return each(s, "", nil)
 	}
-	bundle, err := bundleItself(ctx, io.NewSectionReader(in, s.offset, s.length))
+	itself, err := bundleItself(ctx, io.NewSectionReader(in, s.offset, s.length))
 	if err != nil {
 		return err
 	}
-	if bundle == nil {
-		return each(s, nil)
+	if itself == nil {
+		return each(s, "", nil)
 	}
-	return w.entries(f, in, s, bundle, each)
+	return w.entries(f, in, s, newBundle(itself, &f, s.offset), each)
 }
 
 // entries calls each for the resources of a bundle.
-func (w *walker) entries(f file, in io.ReaderAt, s section, bundle *emr.Document, each partFunc) error {
+func (w *walker) entries(f file, in io.ReaderAt, s section, of *bundle, each partFunc) error {
 	var stop error
-	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(r section) error {
-		stop = each(section{s.offset + r.offset, r.length}, bundle)
+	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(r section, url string) error {
+		stop = each(section{s.offset + r.offset, r.length}, url, of)
 		return stop
 	})
 	if stop != nil {

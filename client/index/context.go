@@ -189,3 +189,34 @@ var contextAliases = map[string]Context{
 	"negated": Refuted, "absent": Refuted, "ruled-out": Refuted, "entered-in-error": Error, "deleted": Error, "notdone": NotDone,
 	"family-history": Family, "history": Historic, "resolved": Historic, "provisional": Suspected, "unconfirmed": Suspected,
 }
+
+// AddIdentifiers adds further identifiers of the patients, which others know by those in
+// f. They are the same patients': they go with the same statements.
+func (f *Facts) AddIdentifiers(further func(Identifier) []Identifier) {
+	at := make(map[Identifier]int, len(f.Patients))
+	for i, id := range f.Patients {
+		at[id] = i
+	}
+	also := make(map[int][]int)
+	for i, id := range slices.Clone(f.Patients) {
+		for _, other := range further(id) {
+			n, ok := at[other]
+			if !ok {
+				n = len(f.Patients)
+				at[other] = n
+				f.Patients = append(f.Patients, other)
+			}
+			also[i] = append(also[i], n)
+		}
+	}
+	for n := range f.Statements {
+		s := &f.Statements[n]
+		for _, i := range slices.Clone(s.Patients) {
+			s.Patients = append(s.Patients, also[i]...)
+		}
+		if s.Patients != nil {
+			slices.Sort(s.Patients)
+			s.Patients = slices.Compact(s.Patients)
+		}
+	}
+}
