@@ -47,6 +47,9 @@ type Results struct {
 
 	Dangling int      `json:"dangling"` // entries dropped because their record is not on the ledger (a seal that failed)
 	Warnings []string `json:"warnings,omitempty"`
+
+	// Hints tell, if there are no hits, what the query may have got wrong.
+	Hints []string `json:"hints,omitempty"`
 }
 
 func (r *Results) add(f finding) {
@@ -91,13 +94,18 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 		return none, err
 	}
 	results.Problems = append(results.Problems, answer.problems...)
-	return results, c.resolve(ctx, answer.hits, o, &results)
+	err = c.resolve(ctx, answer.hits, o, &results)
+	if len(results.Hits) == 0 && o.After == "" {
+		results.Hints = q.Advice(answer.hospitals)
+	}
+	return results, err
 }
 
 // An indexAnswer is what the index answers, not yet compared with the ledger.
 type indexAnswer struct {
-	hits     []index.Hit
-	problems []error
+	hits      []index.Hit
+	problems  []error
+	hospitals []string
 }
 
 // find asks the index. The searchable part of a scope seldom changes, so the first read
@@ -156,7 +164,7 @@ func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.
 	if comparison != nil {
 		problems = append(problems, comparison.Differences()...)
 	}
-	return indexAnswer{hits, problems}, nil
+	return indexAnswer{hits, problems, v.hospitals}, nil
 }
 
 // A firstRead is an index whose first read also tells what can be searched.

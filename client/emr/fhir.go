@@ -426,6 +426,7 @@ func (w *fhirWalker) coding(f *fhirFrame) {
 		w.b.modality(f.members[fhirCode])
 	}
 	if f.admin || f.fhirResource == nil {
+		w.b.restate(at, asItIs)
 		return
 	}
 	w.b.words(f.members[fhirDisplay])

@@ -124,8 +124,12 @@ func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 	switch {
 	case w.in("verificationStatus"):
 		w.b.inContext(statusContext("verificationStatus", code))
+		w.b.restate(at, asItIs)
 	case w.in("clinicalStatus"):
 		w.b.inContext(statusContext("clinicalStatus", code))
+		w.b.restate(at, asItIs)
+	case w.in("category") || w.in("statusReason") || f.key == "class":
+		w.b.restate(at, asItIs)
 	case len(code) == 1 && strings.HasSuffix(strings.ToLower(f.members[fhirSystem]), "diagnosesicherheit"):
 		w.b.inContext(certainty(code))
 		return

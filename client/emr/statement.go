@@ -61,6 +61,10 @@ type stated struct {
 	context index.Context
 }
 
+// asItIs is the context of a code that tells about its statement, such as a status, and is
+// plain whatever it says.
+const asItIs index.Context = "="
+
 func compareStated(a, b stated) int {
 	return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(string(a.context), string(b.context)))
 }
@@ -162,7 +166,9 @@ func (b *builder) close() {
 	outer := b.now()
 	for _, list := range [][]stated{s.codes, s.texts} {
 		for i := range list {
-			list[i].context = s.context.Over(list[i].context)
+			if list[i].context != asItIs {
+				list[i].context = s.context.Over(list[i].context)
+			}
 		}
 	}
 	for _, w := range s.within {
@@ -204,6 +210,9 @@ func (b *builder) keep(s *statement) {
 	}
 	last, part := index.Context(""), (*said)(nil)
 	in := func(c index.Context) *said {
+		if c == asItIs {
+			c = ""
+		}
 		if part == nil || c != last {
 			last, part = c, b.saidOf(s, c)
 		}

@@ -55,16 +55,18 @@ func newer(a, b Hit) bool {
 		cmp.Compare(a.Last, b.Last), cmp.Compare(a.First, b.First)) > 0
 }
 
-// compareHits puts the newest first: by last clinical day (the day of writing for a
-// record without one), then by time of writing. Record and hospital break ties.
+// compareHits puts the newest first: by last clinical day, then by time of writing. The
+// day of writing counts for a record without a clinical day, or with one that was in the
+// future then, such as an appointment or a mistake. Record and hospital break ties.
 func compareHits(a, b Hit) int {
 	return cmp.Or(cmp.Compare(b.sortDay(), a.sortDay()), b.Written.Compare(a.Written),
 		bytes.Compare(a.Record[:], b.Record[:]), cmp.Compare(a.Home, b.Home))
 }
 
 func (h Hit) sortDay() Day {
-	if h.Last == NoDay {
-		return DayOf(h.Written.In(time.UTC))
+	written := DayOf(h.Written.In(time.UTC))
+	if h.Last == NoDay || h.Last > written+1 { // a day may begin earlier than in UTC
+		return written
 	}
 	return h.Last
 }

@@ -90,7 +90,11 @@ func fileOf(r importer.Row) string {
 // progress draws a line on a terminal. It has no total, because that is unknown until
 // everything is read.
 func (p *importPrinter) progress(s importer.Summary) {
-	if p.a.global.quiet || !isTerminal(p.a.stderr) || time.Since(p.shown) < 200*time.Millisecond {
+	if !isTerminal(p.a.stderr) {
+		p.line(s)
+		return
+	}
+	if p.a.global.quiet || time.Since(p.shown) < 200*time.Millisecond {
 		return
 	}
 	p.shown = time.Now()
@@ -107,6 +111,21 @@ func (p *importPrinter) progress(s importer.Summary) {
 	}
 	p.bar.Describe(text)
 	p.bar.Set64(s.Read)
+}
+
+// lineEvery is the time between two lines of progress where there is no terminal.
+const lineEvery = 15 * time.Second
+
+// line tells the progress in a line now and then.
+func (p *importPrinter) line(s importer.Summary) {
+	if p.shown.IsZero() {
+		p.shown = time.Now()
+	}
+	if time.Since(p.shown) < lineEvery {
+		return
+	}
+	p.shown = time.Now()
+	p.a.note("importing: %d sealed, %d before, %d failed, %s read", s.Sealed, s.Before, s.Failed, bytesText(s.Read))
 }
 
 func (p *importPrinter) clear() {

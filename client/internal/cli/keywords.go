@@ -23,16 +23,20 @@ type keywordsRow struct {
 	Facts     int      `json:"facts"`    // in the record, that gave keywords
 	Dropped   int      `json:"dropped"`  // keywords over the limit
 	Warnings  []string `json:"warnings"`
+	Unread    []string `json:"unread"` // why codes or labels may be missing
 }
 
 func (a *app) keywordsCommand() *cobra.Command {
-	var stats bool
+	var stats, all bool
 	cmd := &cobra.Command{
 		Use:   "keywords FILE...",
 		Short: "Show the keywords of records",
 		Long: `Keywords reads records as seal does, and shows the terms that seal would put, encrypted, into the
-index. It recognises the format by the content: FHIR R4, C-CDA, HL7 v2, DICOM, PDF, text. It needs
-no network and no user. "-" reads standard input.`,
+index. It recognises the format by the content: FHIR, C-CDA, HL7 v2, DICOM, PDF, text and others. It
+needs no network and no user. "-" reads standard input.
+
+With --all it also shows the composed terms, such as patient:1 & icd10:I21.4. They answer a search for
+both at once, and tell whose a code is, and of which month. It warns of parts that were not read.`,
 		Example: `  chartseal keywords bundle.json
   chartseal keywords *.dcm --stats`,
 		GroupID: sectionRecords,
@@ -50,10 +54,11 @@ no network and no user. "-" reads standard input.`,
 				}
 				rows = append(rows, row)
 			}
-			return a.printKeywords(rows, stats)
+			return a.printKeywords(rows, stats, all)
 		}),
 	}
 	cmd.Flags().BoolVar(&stats, "stats", false, "print numbers instead of keywords")
+	cmd.Flags().BoolVar(&all, "all", false, "show composed terms too")
 	return cmd
 }
 
@@ -70,7 +75,7 @@ func keywordsOf(ctx context.Context, file string, s client.Source) (keywordsRow,
 	e := document.Facts().Expand()
 	row := keywordsRow{
 		File: file, Kind: document.Kind, MediaType: document.MediaType, Keywords: []string{}, Composed: []string{},
-		Facts: e.Facts, Dropped: e.Dropped, Warnings: append([]string{}, document.Warnings...),
+		Facts: e.Facts, Dropped: e.Dropped, Warnings: append([]string{}, document.Warnings...), Unread: append([]string{}, document.Incomplete...),
 	}
 	for _, t := range e.Terms {
 		if text := string(t); strings.Contains(text, composedMark) {
@@ -87,13 +92,18 @@ func keywordsOf(ctx context.Context, file string, s client.Source) (keywordsRow,
 // composedMark joins the parts of a composed term, see index.Term.
 const composedMark = "\x1f"
 
-func (a *app) printKeywords(rows []keywordsRow, stats bool) error {
+func (a *app) printKeywords(rows []keywordsRow, stats, all bool) error {
 	if a.global.json {
 		return a.printJSON(rows)
 	}
 	for _, r := range rows {
 		for _, w := range r.Warnings {
 			a.warn("%s: %s", r.File, w)
+		}
+		for _, u := range r.Unread {
+			if !slices.Contains(r.Warnings, u) {
+				a.warn("%s: not read in full: %s", r.File, u)
+			}
 		}
 		if r.Dropped > 0 {
 			a.warn("%s: %d keywords are over the limit; the record will not be found by them", r.File, r.Dropped)
@@ -114,7 +124,11 @@ func (a *app) printKeywords(rows []keywordsRow, stats bool) error {
 				return err
 			}
 		}
-		if err := a.printLines(r.Keywords); err != nil {
+		lines := r.Keywords
+		if all {
+			lines = append(slices.Clone(lines), r.Composed...)
+		}
+		if err := a.printLines(lines); err != nil {
 			return err
 		}
 	}

@@ -90,6 +90,14 @@ func (a *app) note(format string, args ...any) { a.talk("note", format, args...)
 // warn writes a warning to stderr.
 func (a *app) warn(format string, args ...any) { a.talk("warning", format, args...) }
 
+// insist writes a note also if notes are not wanted: without it, the output is wrong.
+func (a *app) insist(format string, args ...any) {
+	quiet := a.global.quiet
+	a.global.quiet = false
+	a.note(format, args...)
+	a.global.quiet = quiet
+}
+
 func (a *app) talk(kind, format string, args ...any) {
 	message := words.OneLine(fmt.Sprintf(format, args...))
 	switch {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,9 +74,16 @@ seal before the roll.`,
 		Args:    takes(1, 1, "one NAME"),
 		RunE: a.runUntilStopped(func(ctx context.Context, args []string) error {
 			return a.withSession(func(s *session.Session) error {
+				shown := time.Now()
+				o.Progress = func(done int) {
+					if time.Since(shown) >= lineEvery {
+						shown = time.Now()
+						a.note("compacting: looked at %s", count(done, "record", "records"))
+					}
+				}
 				done, err := s.Client.CompactScope(ctx, args[0], o)
 				if err != nil {
-					return compactHint(err, s.User.Profile.MSP)
+					return a.compactHint(err, s)
 				}
 				if len(done.Unopened) > 0 {
 					a.warn("%s could not be opened, so older epochs are not retired: %v", count(len(done.Unopened), "record", "records"), done.Unopened[0])
@@ -95,12 +103,28 @@ seal before the roll.`,
 	return cmd
 }
 
-func compactHint(err error, msp string) error {
+func (a *app) compactHint(err error, s *session.Session) error {
+	msp := s.User.Profile.MSP
 	switch {
 	case errors.Is(err, client.ErrDenied):
 		return words.WithHint(err, "compaction is for the records custodian: --user custodian@%s", msp)
 	case errors.Is(err, client.ErrNotSatisfied):
+		if hint := a.missingKeys(); hint != "" {
+			return words.WithHint(err, "%s", hint)
+		}
 		return words.WithHint(err, "your attribute keys do not open the scope's key: roll it with a policy that admits you, such as '... or %s:role=custodian'", msp)
 	}
 	return words.WithHint(scopeHint(err), "run it again: it goes on where it stopped")
+}
+
+// missingKeys is the hint for somebody who is refused and holds no attribute keys yet.
+func (a *app) missingKeys() string {
+	u, err := a.user()
+	if err != nil {
+		return ""
+	}
+	if held, err := attributeKeys(u); err != nil || len(held) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s holds no attribute keys yet: 'chartseal --user %s keys request' asks for them", u, u)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/session"
 )
 
@@ -144,7 +145,7 @@ func (a *app) noteWaiting(s *session.Session, r client.SealRequest) {
 		return
 	}
 	if waits, err := s.Client.IndexStatus(); err == nil && waits.Records > 0 {
-		a.note("%s to be indexed in a batch; keyword search does not find waiting records; 'chartseal index flush' writes those that are due",
-			count(waits.Records, "sealed record waits", "sealed records wait"))
+		a.note("%s to be indexed in a batch; keyword search finds a record once its batch is written: %d minutes after sealing at the latest if 'chartseal index flush --every 1m' runs as a service, or else at your next command after that",
+			count(waits.Records, "sealed record waits", "sealed records wait"), int(outbox.DefaultAge.Minutes()))
 	}
 }

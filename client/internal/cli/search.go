@@ -22,6 +22,8 @@ type hitRow struct {
 	Date    string `json:"date"` // of the content, YYYY-MM-DD, may be empty
 	Home    string `json:"home"`
 	Time    string `json:"time"` // when it was sealed
+
+	Next string `json:"next,omitempty"` // in the last row, if there are more: the bookmark for --after
 }
 
 func (a *app) searchCommand() *cobra.Command {
@@ -40,12 +42,27 @@ instead.
 
 A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words beside each other mean
 'and':
-  word, "several words"               a keyword
-  icd10:I21.4  snomed:...  loinc:...  a code; an ICD-10 code finds all below it, icd10:I20-I25 a block
-  date:2020-03  date:2019..2020-06    a year, month, day or range
-  patient:ID  born:1950               the patient
-  kind:fhir  modality:CT  author:...  fields of the record
-  home:HospitalA                      the hospital that sealed it
+  word  word:WORD                     a keyword, a word of a title, or of the text of a code
+  "several words"                     a whole keyword, title or text of a code
+  icd10:I21.4  icd10:I20-I25          a code and all codes below it, a block or chapter; icd10:I2 all
+                                      categories that begin so. Every edition of ICD-10 counts
+  icd11: icd9: icdo: ops: atc: icpc:  codes that contain others in the same way
+  snomed: loinc: rxnorm: cvx: ndc: cpt: icd10pcs: ucum:
+                                      codes
+  code:X  code:SYSTEM|X               a code of another system, or without one
+  refuted:icd10:I21.4  refuted:WORD   what the record says is not so: ruled out, negated, absent
+  error: not-done: family: planned:   likewise: entered in error or deleted, not done, of relatives,
+                                      planned; plain terms do not find these
+  suspected: historic:                likewise, and plain terms find these too
+  date:2020-03  date:2019..2020-06    a year, month, day or range; a period counts if it overlaps
+  born:1950                           the patient's date of birth
+  patient:ID  patient:SYSTEM|ID       an identifier of the patient
+  kind:fhir  kind:Observation         the format and type of the record
+  modality:CT  author:...  org:...    as written in the record
+  home:HospitalA                      the hospital that sealed it; beside another term
+
+A code beside a patient is that patient's, and a code beside a date has a date in that month.
+'chartseal keywords FILE' shows what is read from a record.
 
 Long kinds (seal --kind) are shortened in results. Search and open use them in full.
 
@@ -123,16 +140,22 @@ func (a *app) printHits(scope string, found client.Results) error {
 	if len(found.Hits) == 0 {
 		a.note("nothing found in scope %s", scope)
 	}
+	for _, h := range found.Hints {
+		a.note("%s", h)
+	}
 	switch {
 	case found.Truncated && a.global.json:
 		a.stderrJSON(map[string]string{"next": found.Next})
 	case found.Truncated:
-		a.note("there are more records than these %d: go on with --after %s, raise --limit or narrow the query", len(found.Hits), found.Next)
+		a.insist("there are more records than these %d: go on with --after %s, raise --limit or narrow the query", len(found.Hits), found.Next)
 	}
 	if a.global.json {
 		rows := make([]hitRow, len(found.Hits))
 		for i, h := range found.Hits {
 			rows[i] = hitRow{Record: h.ID, Version: h.Version, Kind: h.Kind, Date: h.Date, Home: h.Home, Time: h.Time}
+		}
+		if found.Truncated && len(rows) > 0 {
+			rows[len(rows)-1].Next = found.Next
 		}
 		return a.printJSON(rows)
 	}
