@@ -61,8 +61,8 @@ type stated struct {
 	context index.Context
 }
 
-// asItIs is the context of a code that tells about its statement, such as a status, and is
-// plain whatever it says.
+// asItIs is the context of a code that tells about its statement, such as a status. It is
+// plain, whatever the statement says.
 const asItIs index.Context = "="
 
 func compareStated(a, b stated) int {

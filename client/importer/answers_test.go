@@ -92,8 +92,8 @@ func compareAnswers(t *testing.T, dir string, split bool) {
 	t.Logf("%d records, %d keywords, %d questions with an answer", sum.Sealed, sum.Entries, answered)
 }
 
-// resolvePatients gives each resource the identifiers of its Patient, as a person would who
-// looks it up.
+// resolvePatients gives each resource the identifiers of its Patient, as a person would
+// who looks it up.
 func resolvePatients(docs map[string]emr.Document) {
 	known := make(map[string][]index.Identifier)
 	for _, d := range docs {
