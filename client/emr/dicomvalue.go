@@ -130,6 +130,7 @@ func (d *dicomReader) flush(f *dicomFrame) {
 	d.flushPatient(f)
 	if f.concept.code != "" {
 		d.b.code(f.concept.scheme, f.concept.code)
+		d.b.words(f.concept.meaning)
 	}
 }
 

@@ -159,7 +159,7 @@ func (h *hl7Reader) facts(name string, table []hl7Field, field func(int) string,
 			continue
 		}
 		switch f.use {
-		case hl7Code, hl7Value, hl7Context:
+		case hl7Code, hl7Value, hl7Context, hl7Message:
 			continue
 		}
 		if f.use == hl7Label && name == "ARV" { // see accessRestriction

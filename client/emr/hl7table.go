@@ -21,6 +21,7 @@ const (
 	hl7Label        hl7Use = "confidentiality"
 	hl7Protection   hl7Use = "confidentiality" // Y for restricted
 	hl7Value        hl7Use = "codes and their texts, or dates, as OBX-2 says"
+	hl7Message      hl7Use = "kind of the record"
 	hl7Context      hl7Use = "context" // how the segment is meant, see hl7context.go
 )
 
@@ -47,7 +48,7 @@ const (
 // docs/extraction.md has the same list, and a test compares them. Beside these, the codes
 // of systems with a prefix of their own are taken from every field.
 var hl7Table = map[string][]hl7Field{
-	"MSH": {{number: 4, use: hl7Organisation}, {number: 26, use: hl7Label}},
+	"MSH": {{number: 4, use: hl7Organisation}, {number: 9, use: hl7Message}, {number: 26, use: hl7Label}},
 	"FHS": {{number: 15, use: hl7Label}},
 	"BHS": {{number: 15, use: hl7Label}},
 	"EVN": {{number: 2, use: hl7Date}, {number: 6, use: hl7Date}},
@@ -81,7 +82,7 @@ var hl7Table = map[string][]hl7Field{
 	"RXO": {{number: 1, use: hl7Code}, {number: 20, use: hl7Code}},
 	"RXE": {{number: 1, use: hl7Timing, kind: timingKind}, {number: 2, use: hl7Code}, {number: 27, use: hl7Code}},
 	"RXD": {{number: 2, use: hl7Code}, {number: 3, use: hl7Date}},
-	"RXG": {{number: 3, use: hl7Timing, kind: timingKind}, {number: 4, use: hl7Code}, {number: 5, use: hl7Date}},
+	"RXG": {{number: 3, use: hl7Timing, kind: timingKind}, {number: 4, use: hl7Code}},
 	"RXA": {{number: 3, use: hl7From, to: 4}, {number: 4, use: hl7Date}, {number: 5, use: hl7Code}, {number: 10, use: hl7Person}, {number: 19, use: hl7Code},
 		{number: 20, use: hl7Context}, {number: 21, use: hl7Context}},
 	"RXC": {{number: 2, use: hl7Code}},

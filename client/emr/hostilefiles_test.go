@@ -186,6 +186,70 @@ var hostile = map[string]func(size int) io.Reader{
 	"DICOM deflated":       func(int) io.Reader { return dicomBomb("\x09\x00\x10\x00LO\x00\x00", bombSize) },
 	"DICOM deflated facts": func(int) io.Reader { return dicomBomb("\x08\x00\x80\x00LO\x02\x00ab", bombSize) },
 
+	"text in UTF-16 without a mark": func(n int) io.Reader { return fill("", "a\x00\n\x00", n) },
+	"text not UTF-8":                func(n int) io.Reader { return fill("text ", "\xfc\n", n) },
+	"RTF groups":                    func(n int) io.Reader { return fill(`{\rtf1`, `{`, n) },
+	"RTF open and close":            func(n int) io.Reader { return fill(`{\rtf1`, `{}`, n) },
+	"RTF words":                     func(n int) io.Reader { return fill(`{\rtf1`, `\u1`, n) },
+	"RTF bytes":                     func(n int) io.Reader { return fill(`{\rtf1\ansicpg932`, `\'8d{}`, n) },
+	"RTF code pages":                func(n int) io.Reader { return fill(`{\rtf1`, `\ansicpg1251 a`, n) },
+	"HTML elements":                 func(n int) io.Reader { return fill(`<html>`, `<p>`, n) },
+	"HTML attributes":               func(n int) io.Reader { return numbered(`<html><meta `, `a%d `, n) },
+	"HTML metadata":                 func(n int) io.Reader { return numbered(`<html>`, `<meta name=author content=%d>`, n) },
+	"HTML entities":                 func(n int) io.Reader { return fill(`<html>`, `&amp;`, n) },
+	"HTML comment":                  func(n int) io.Reader { return fill(`<html><!--`, `-`, n) },
+	"HTML titles":                   func(n int) io.Reader { return fill(`<html>`, `<title>a`, n) },
+	"X12 segments":                  func(n int) io.Reader { return fill(x12Claim, "HI~", n) },
+	"X12 elements":                  func(n int) io.Reader { return fill(x12Claim+"HI", "*", n) },
+	"X12 codes":                     func(n int) io.Reader { return fill(x12Claim, "HI"+strings.Repeat("*ABK:I214", 12)+"~", n) },
+	"X12 components":                func(n int) io.Reader { return fill(x12Claim, "HI*ABK"+strings.Repeat(":", 60<<10)+"~", n) },
+	"health cards":                  func(n int) io.Reader { return fill(`{"verifiableCredential":["`, healthCard("{}")+`","`, n) },
+	"health card that inflates": func(int) io.Reader {
+		return strings.NewReader(`{"verifiableCredential":["` + healthCard(`"`+strings.Repeat(" ", bombSize)+`"`) + `"]}`)
+	},
+	"gzip of nothing": func(int) io.Reader { return strings.NewReader(gzipped(strings.Repeat("\x00", bombSize))) },
+	"gzip of JSON":    func(int) io.Reader { return strings.NewReader(gzipped(strings.Repeat("[", bombSize))) },
+	"gzip of XML": func(int) io.Reader {
+		return strings.NewReader(gzipped("<ClinicalDocument>" + strings.Repeat("<a/>", bombSize/4)))
+	},
+	"gzip members":       func(n int) io.Reader { return fill("", gzipped(""), n) },
+	"gzip, stored":       func(n int) io.Reader { return fill("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", emptyStored, n) },
+	"gzip, code tables":  func(n int) io.Reader { return fill("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", emptyDynamic, n) },
+	"XML probe":          func(n int) io.Reader { return fill("<a>", "<b c='d'/>", min(n, inputSize-1)) },
+	"JSON probe":         func(n int) io.Reader { return fill("[", "1,", min(n, inputSize-1)) },
+	"HL7 v2 charset set": func(n int) io.Reader { return fill(oru, "OBX|1|CWE|\x1b$B!!\x1b(B\xe4^^L\r", n) },
+	"HL7 v2 hex escapes": func(n int) io.Reader { return fill(oru, `OBX|1|CWE|`+strings.Repeat(`\XFC\`, 10000)+"^^L\r", n) },
+	"HL7 v2 set escapes": func(n int) io.Reader { return fill(oru, `OBX|1|CWE|`+strings.Repeat(`\C2842\`, 8000)+"^^L\r", n) },
+	"HL7 v2 orders": func(n int) io.Reader {
+		return numbered(oru, "ORC|RE\rOBR|1|||%d^x^L|||20250301\rOBX|1|CE|1^x^L||2^y^L\r", n)
+	},
+	"HL7 v2 patients": func(n int) io.Reader { return numbered(oru, "PID|1||%d\rDG1|1||I21.4^x^I10||20250301\r", n) },
+	"HL7 v2 triplets": func(n int) io.Reader {
+		return fill(oru, "DG1|1||"+strings.Repeat("1^a^L^2^b^L^^^c^3^d^L~", 250)+"\r", n)
+	},
+	"HL7 v2 periods": func(n int) io.Reader {
+		return fill(oru, "PV1|1"+strings.Repeat("|", 43)+"20250101~20250102|20260101\r", n)
+	},
+	"XML acts": func(n int) io.Reader {
+		return fill(`<ClinicalDocument><component><section><entry>`, `<act negationInd="true"><effectiveTime><low value="2019"/><high value="2020"/></effectiveTime><code code="1" codeSystem="2" displayName="a b"/></act>`, n)
+	},
+	"XML open acts": func(n int) io.Reader { return fill(`<ClinicalDocument><section>`, `<act>`, n) },
+	"XML passages":  func(n int) io.Reader { return numbered(`<ClinicalDocument><section>`, `<a ID="%d">text</a>`, n) },
+	"XML references": func(n int) io.Reader {
+		return fill(`<ClinicalDocument><section><a ID="a">`+strings.Repeat("b ", 500)+`</a>`, `<originalText><reference value="#a"/></originalText>`, n)
+	},
+	"DICOM escapes": func(n int) io.Reader {
+		return fill(dicomHead(explicitLittleEndian)+"\x08\x00\x05\x00CS\x10\x00\\ISO 2022 IR 149", "\x08\x00\x80\x00LO\xe8\x03"+strings.Repeat("\x1b$)C\xb1\xe8\x1b-A", 100), n)
+	},
+	"DICOM items": func(n int) io.Reader {
+		return fill(dicomHead(explicitLittleEndian)+"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff", "\xfe\xff\x00\xe0\x00\x00\x00\x00", n)
+	},
+	"DICOM odd elements": func(n int) io.Reader {
+		return fill(dicomHead(explicitLittleEndian), "\x09\x00\x10\x00??\x00\x00", n)
+	},
+	"DICOM sequences in UN": func(n int) io.Reader {
+		return fill(dicomHead(explicitLittleEndian), "\x09\x00\x10\x00UN\x00\x00\x08\x00\x00\x00\xfe\xff\x00\xe0\x00\x00\x00\x00", n)
+	},
 	"text dates":    func(n int) io.Reader { return fill("", "2020-01-01 ", n) },
 	"text lines":    func(n int) io.Reader { return fill("a", "\n", n) },
 	"text segments": func(n int) io.Reader { return fill("a", "\nMS", n) },
@@ -287,7 +351,7 @@ var hostile = map[string]func(size int) io.Reader{
 	"DICOM icons": func(n int) io.Reader {
 		return fill(dicomHead(explicitLittleEndian), "\xe0\x7f\x10\x00OB\x00\x00\x00\x00\x00\x00", n)
 	},
-	"DICOM items": func(n int) io.Reader {
+	"DICOM empty items": func(n int) io.Reader {
 		return fill(dicomHead(explicitLittleEndian), "\xfe\xff\x00\xe0\x00\x00\x00\x00", n)
 	},
 	"DICOM names": func(n int) io.Reader {
