@@ -11,10 +11,16 @@ type cdaAct struct {
 	inherited index.Context // from the acts around it, or from the section
 	context   index.Context
 	negated   bool
-	problem   bool  // a diagnosis or complaint
-	concern   bool  // that a problem or allergy is followed up
-	status    bool  // an observation that tells the status of the one around it
-	findings  []int // codes that name what was observed, by position in the document
+	problem   bool         // a diagnosis or complaint
+	concern   bool         // that a problem or allergy is followed up
+	status    bool         // an observation that tells the status of the one around it
+	findings  []cdaFinding // codes that name what was observed
+}
+
+// A cdaFinding is a code by its position in the document.
+type cdaFinding struct {
+	at     int
+	system string
 }
 
 // begin opens the statement of an act.
@@ -156,13 +162,15 @@ func (w *cdaWalker) finding(local, system, code string, at int) {
 	switch local {
 	case "code":
 		act.status = code == "33999-4"
-		if act.kind == "observation" && at >= 0 && index.Prefix(system) != index.LOINC && len(act.findings) < maxIdentifiers {
-			act.findings = append(act.findings, at)
+		if act.kind == "observation" && at >= 0 && len(act.findings) < maxIdentifiers {
+			act.findings = append(act.findings, cdaFinding{at, system})
 		}
 	case "value":
 		if isAbsent(code) {
 			for _, f := range act.findings {
-				w.b.restate(f, index.Refuted)
+				if index.Prefix(f.system) != index.LOINC { // which names the question
+					w.b.restate(f.at, index.Refuted)
+				}
 			}
 		}
 		if act.status && len(w.acts) > 1 {

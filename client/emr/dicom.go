@@ -198,35 +198,29 @@ func (d *dicomReader) element() (pixels bool, err error) {
 		length = uint32(max(0, room))
 	}
 	f.last = tag
-	end := int64(math.MaxInt64)
-	if length != undefinedLength {
-		end = d.at + int64(length)
-	}
-	inside := dicomFrame{kind: dicomSequence, tag: tag, end: min(end, f.end), open: length == undefinedLength, implicit: f.implicit, order: f.order}
 	switch {
 	case tag>>16 == groupPixels && len(d.frames) == 1 && (length == undefinedLength || length > 64<<10):
 		return true, nil
 	case tag == tagEncrypted:
 		d.b.partial("DICOM: encrypted attributes were not read")
-		if length == undefinedLength {
-			return false, d.push(inside)
+		if length != undefinedLength {
+			return false, d.skip(length)
 		}
-		return false, d.skip(length)
+		return false, d.sequence(dicomSequence, tag, length, f.implicit, f.order)
 	case vr == "SQ":
-		return false, d.push(inside)
+		return false, d.sequence(dicomSequence, tag, length, f.implicit, f.order)
 	case length == undefinedLength:
-		switch {
-		case vr == "UN": // the sequence is in implicit VR little endian (PS3.5 6.2.2)
-			inside.implicit, inside.order = true, binary.LittleEndian
-		case tag>>16 == groupPixels || vr == "OB" || vr == "OW":
-			inside.kind = dicomFragments
+		if vr == "UN" { // the sequence is in implicit VR little endian (PS3.5 6.2.2)
+			return false, d.sequence(dicomSequence, tag, length, true, binary.LittleEndian)
 		}
-		return false, d.push(inside)
+		if tag>>16 == groupPixels || vr == "OB" || vr == "OW" {
+			return false, d.sequence(dicomFragments, tag, length, f.implicit, f.order)
+		}
+		return false, d.sequence(dicomSequence, tag, length, f.implicit, f.order)
 	case f.implicit && d.startsItem(length, f.order):
-		return false, d.push(inside)
+		return false, d.sequence(dicomSequence, tag, length, f.implicit, f.order)
 	case (vr == "UN" || vr == "OB") && d.startsItem(length, binary.LittleEndian):
-		inside.implicit, inside.order = true, binary.LittleEndian
-		return false, d.push(inside)
+		return false, d.sequence(dicomSequence, tag, length, true, binary.LittleEndian)
 	case !wantedDICOM[tag]:
 		return false, d.skip(length)
 	}
@@ -238,6 +232,15 @@ func (d *dicomReader) element() (pixels bool, err error) {
 	d.work.spend(priceFact + 3*len(value))
 	d.value(f, tag, value)
 	return false, d.skip(length - uint32(len(value)))
+}
+
+// sequence opens a sequence within the current data set.
+func (d *dicomReader) sequence(kind dicomFrameKind, tag, length uint32, implicit bool, order binary.ByteOrder) error {
+	end := d.frame().end
+	if length != undefinedLength {
+		end = min(end, d.at+int64(length))
+	}
+	return d.push(dicomFrame{kind: kind, tag: tag, end: end, open: length == undefinedLength, implicit: implicit, order: order})
 }
 
 // delimiter takes the start or the end of an item, or the end of a sequence. Ends of
@@ -294,12 +297,12 @@ func (d *dicomReader) header() (tag uint32, vr string, length uint32, err error)
 	vr = string(h[4:6])
 	short, reserved := uint32(f.order.Uint16(h[6:])), f.order.Uint16(h[6:])
 	switch {
-	case longVR[vr] && (reserved == 0 || !d.fits(short, tag)):
+	case isLongVR(vr) && (reserved == 0 || !d.fits(short, tag)):
 		var l [4]byte
 		_, err = io.ReadFull(d.in, l[:])
 		d.at += int64(len(l))
 		return tag, vr, f.order.Uint32(l[:]), err
-	case longVR[vr] || shortVR[vr]:
+	case isLongVR(vr) || isShortVR(vr):
 		return tag, vr, short, nil
 	}
 	// No value representation: the element is implicit, or has an unknown one.

@@ -12,12 +12,23 @@ const (
 	tagSequenceEnd  = 0xfffee0dd
 )
 
-// longVR are the value representations with a length of four bytes, shortVR those with
-// one of two (PS3.5 7.1.2).
-var (
-	longVR  = set("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV")
-	shortVR = set("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")
-)
+// isLongVR recognises the value representations with a length of four bytes, isShortVR
+// those with one of two (PS3.5 7.1.2).
+func isLongVR(vr string) bool {
+	switch vr {
+	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
+		return true
+	}
+	return false
+}
+
+func isShortVR(vr string) bool {
+	switch vr {
+	case "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US":
+		return true
+	}
+	return false
+}
 
 func isVR(vr string) bool {
 	return len(vr) == 2 && vr[0] >= 'A' && vr[0] <= 'Z' && vr[1] >= 'A' && vr[1] <= 'Z'
@@ -47,7 +58,7 @@ func dicomStart(head []byte) (int, bool) {
 		if len(head) < at+16 {
 			break
 		}
-		if group := binary.LittleEndian.Uint16(head[at:]); group == 2 && shortVR[string(head[at+4:at+6])] {
+		if group := binary.LittleEndian.Uint16(head[at:]); group == 2 && isShortVR(string(head[at+4:at+6])) {
 			return at, true
 		}
 		if _, _, ok := dataSetStart(head[at:]); ok {
@@ -69,11 +80,11 @@ func dataSetStart(head []byte) (implicit bool, order binary.ByteOrder, ok bool) 
 			continue
 		}
 		vr := string(head[4:6])
-		for _, implicit := range []bool{!longVR[vr] && !shortVR[vr], false, true} {
+		for _, implicit := range []bool{!isLongVR(vr) && !isShortVR(vr), false, true} {
 			size, length := 8, uint64(order.Uint32(head[4:]))
 			switch {
 			case implicit:
-			case longVR[vr] && len(head) >= 12:
+			case isLongVR(vr) && len(head) >= 12:
 				size, length = 12, uint64(order.Uint32(head[8:]))
 			default:
 				length = uint64(order.Uint16(head[6:]))
@@ -81,7 +92,7 @@ func dataSetStart(head []byte) (implicit bool, order binary.ByteOrder, ok bool) 
 			if !implicit && !isVR(vr) {
 				continue
 			}
-			if longVR[vr] && !implicit && length == undefinedLength {
+			if isLongVR(vr) && !implicit && length == undefinedLength {
 				return false, order, true
 			}
 			next := uint64(size) + length
@@ -109,7 +120,7 @@ func itemIsImplicit(head []byte, sequence *dicomFrame, room int64) bool {
 		return sequence.implicit
 	}
 	if sequence.implicit {
-		return !(longVR[vr] || shortVR[vr]) || length != undefinedLength && int64(length)+8 <= room && length <= 64<<10
+		return !(isLongVR(vr) || isShortVR(vr)) || length != undefinedLength && int64(length)+8 <= room && length <= 64<<10
 	}
 	return !isVR(vr) && (length == undefinedLength || int64(length)+8 <= room)
 }

@@ -138,7 +138,7 @@ func (h *hl7Reader) statement(name string, fields []string, field func(int) stri
 		h.b.open()
 		h.b.inContext(h.context(name, field))
 		h.facts(name, table, field, func(hl7Use) bool { return true })
-		h.codes(name, table, fields, field)
+		h.codes(name, fields, field)
 		h.close()
 		return
 	}
@@ -147,7 +147,7 @@ func (h *hl7Reader) statement(name string, fields []string, field func(int) stri
 	h.b.open()
 	h.b.inContext(h.context(name, field))
 	h.facts(name, table, field, func(u hl7Use) bool { return u == hl7Text })
-	h.codes(name, table, fields, field)
+	h.codes(name, fields, field)
 	h.b.close()
 }
 
@@ -290,24 +290,26 @@ func (h *hl7Reader) authority(hd string) (namespace, universal string) {
 }
 
 // codes takes the codes of a segment.
-func (h *hl7Reader) codes(name string, table []hl7Field, fields []string, field func(int) string) {
+func (h *hl7Reader) codes(name string, fields []string, field func(int) string) {
 	beside := ""
 	if name == "DG1" || name == "PR1" { // the system of the next field, in old versions
 		beside = h.part(field(2), 0)
 	}
+	coded := hl7Coded[name]
 	var findings []int
 	for n, f := range fields {
-		use := hl7Use("")
-		for _, t := range table {
-			if t.number == n && (t.use == hl7Code || t.use == hl7Value) {
-				use = t.use
-			}
+		if f == "" {
+			continue
+		}
+		use := byte(0)
+		if coded != nil && n < len(coded) {
+			use = coded[n]
 		}
 		switch use {
-		case hl7Value:
+		case hl7IsValue:
 			h.observation(f, field, findings)
 			continue
-		case hl7Code:
+		case hl7IsCode:
 			for _, rep := range h.repeats(f) {
 				if n == 3 {
 					at, system := h.coded(rep, true, beside)
@@ -419,15 +421,16 @@ func (h *hl7Reader) isKnown(system string) bool {
 }
 
 func (h *hl7Reader) prefix(system string) string {
+	if len(system) > 256 {
+		return index.OtherCode
+	}
 	p, ok := h.known[system]
 	if !ok {
 		p = index.Prefix(system)
 		if h.known == nil || len(h.known) > 1000 {
 			h.known = make(map[string]string)
 		}
-		if len(system) <= maxValue {
-			h.known[strings.Clone(system)] = p
-		}
+		h.known[strings.Clone(system)] = p
 	}
 	return p
 }

@@ -197,8 +197,11 @@ func contextOfWord(word string) index.Context {
 // germanCertainty takes the mark of certainty off a code of the German ICD-10, such as
 // "I21.4V" or "M17.1 GL", which may have that of a side as well.
 func germanCertainty(system, code string) (string, index.Context) {
+	if len(code) < 4 || len(code) > 12 || strings.IndexByte("AVZGRLBavzgrlb ", code[len(code)-1]) < 0 || len(system) > 256 {
+		return code, ""
+	}
 	name := strings.ToLower(system)
-	if !strings.Contains(name, "gm") && !strings.HasPrefix(name, "i10g") && !strings.HasPrefix(name, "1.2.276.") || len(code) < 4 || len(code) > 12 {
+	if !strings.Contains(name, "gm") && !strings.HasPrefix(name, "i10g") && !strings.HasPrefix(name, "1.2.276.") {
 		return code, ""
 	}
 	rest := code
@@ -217,6 +220,6 @@ func germanCertainty(system, code string) (string, index.Context) {
 
 // isCertainty reports whether a code system is that of the certainty of a diagnosis.
 func isCertainty(system string) bool {
-	return len(system) > 9 && (strings.Contains(strings.ToLower(system), "sicherheit") || strings.HasSuffix(system, "1.2.276.0.76.3.1.1.5.1.21") ||
+	return len(system) > 9 && len(system) <= 256 && (system[0] > '9' && strings.Contains(strings.ToLower(system), "sicherheit") || strings.HasSuffix(system, "1.2.276.0.76.3.1.1.5.1.21") ||
 		strings.HasSuffix(system, "2.16.840.1.113883.3.7.1.8"))
 }

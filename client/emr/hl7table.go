@@ -96,3 +96,29 @@ var hl7Table = map[string][]hl7Field{
 	"AIP": {{number: 6, use: hl7Date}},
 	"OM1": {{number: 30, use: hl7Label}},
 }
+
+// hl7Coded tells the fields with codes of any system, by segment and number.
+var hl7Coded = func() map[string]*[64]byte {
+	coded := make(map[string]*[64]byte)
+	for segment, table := range hl7Table {
+		var fields [64]byte
+		any := false
+		for _, f := range table {
+			switch f.use {
+			case hl7Code:
+				fields[f.number], any = hl7IsCode, true
+			case hl7Value:
+				fields[f.number], any = hl7IsValue, true
+			}
+		}
+		if any {
+			coded[segment] = &fields
+		}
+	}
+	return coded
+}()
+
+const (
+	hl7IsCode = iota + 1
+	hl7IsValue
+)

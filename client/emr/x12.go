@@ -39,7 +39,7 @@ func readX12(in *input, b *builder) error {
 			b.partial("X12: a segment is longer than %d KiB: the rest of it was not read", maxField>>10)
 		}
 		f := strings.Split(strings.TrimSpace(string(segment)), string(rune(element)))
-		b.work.spend(len(f) * priceER7)
+		b.work.spend(len(segment) + 2*len(f)*priceER7)
 		b.x12(f, string(rune(component)))
 		if err == io.EOF {
 			return nil
@@ -74,9 +74,10 @@ func (b *builder) x12(f []string, component string) {
 		return ""
 	}
 	coded := func(n int) {
-		parts := append(strings.Split(at(n), component), "", "")
-		if system := x12Systems[parts[0]]; system != "" {
-			b.code(system, parts[1])
+		qualifier, rest, _ := strings.Cut(at(n), component)
+		if system := x12Systems[qualifier]; system != "" {
+			code, _, _ := strings.Cut(rest, component)
+			b.code(system, code)
 		}
 	}
 	switch f[0] {
