@@ -7,7 +7,7 @@
 // The content decides the format, never a file's name. These formats are known:
 //
 //	kind                 media type                format and facts
-//	fhir:Patient, ...    application/fhir+json     FHIR R4 in JSON; fhir:Bundle too
+//	fhir:Patient, ...    application/fhir+json     FHIR in JSON; fhir:Bundle too
 //	fhir:Patient, ...    application/fhir+xml      the same in XML
 //	fhir:ndjson          application/fhir+ndjson   FHIR resources in a row (bulk export)
 //	ccda                 text/xml                  HL7 CDA R2 and C-CDA

@@ -28,6 +28,12 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 		return err
 	}
 	defer in.Close()
+	if i.part > 0 && i.bundle == nil { // a line of a bulk export
+		var first [1]byte
+		if _, err := in.ReadAt(first[:], i.section.offset); err == nil && first[0] != '{' {
+			i.warning = "the line is no FHIR resource in JSON: it is sealed as what it is"
+		}
+	}
 	h := sha256.New()
 	content := &contextReader{ctx, io.TeeReader(io.NewSectionReader(in, i.section.offset, i.section.length), h)}
 	var d emr.Document

@@ -3,10 +3,31 @@ package importer_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chartseal/chartseal/client/importer"
 )
+
+// A bundle without entries and a line that is no JSON are reported, and not passed over.
+func TestNothingToSealIsReported(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "empty.json"), []byte(`{"resourceType":"Bundle","type":"collection","entry":[]}`), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "lines.ndjson"), []byte(`{"resourceType":"Patient","id":"1"}`+"\nthis is no JSON\n"), 0o600))
+	h := newHospital(t)
+	var rows []importer.Row
+	j := h.job(t, dir, one(t, importer.Rule{Policy: doctors}), &rows)
+	j.Split = true
+	sum := run(t, j)
+	if sum.Sealed != 2 || sum.Failed != 0 || sum.Skipped != 1 {
+		t.Errorf("%+v", sum)
+	}
+	for _, r := range rows {
+		if r.Status != importer.StatusSealed && r.Reason == "" || r.File == "lines.ndjson" && (r.Part == 2) != strings.Contains(strings.Join(r.Warnings, " "), "no FHIR resource") {
+			t.Errorf("%+v", r)
+		}
+	}
+}
 
 // A resource that is sealed alone is found by its patient's medical record number, which
 // only the Patient resource has: of the same bundle, export or directory.

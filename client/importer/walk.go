@@ -28,10 +28,11 @@ type item struct {
 	url     string  // of the entry
 
 	// Set by inspect.
-	rule *Rule
-	kind string
-	id   string
-	sum  [32]byte
+	rule    *Rule
+	warning string
+	kind    string
+	id      string
+	sum     [32]byte
 }
 
 // A bundle is what a bundle or batch says of itself, without its entries.
@@ -259,7 +260,9 @@ func (w *walker) line(ctx context.Context, f file, in io.ReaderAt, s section, ea
 // entries calls each for the resources of a bundle.
 func (w *walker) entries(f file, in io.ReaderAt, s section, of *bundle, each partFunc) error {
 	var stop error
+	n := 0
 	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(r section, url string) error {
+		n++
 		stop = each(section{s.offset + r.offset, r.length}, url, of)
 		return stop
 	})
@@ -268,6 +271,9 @@ func (w *walker) entries(f file, in io.ReaderAt, s section, of *bundle, each par
 	}
 	if err != nil {
 		return err
+	}
+	if n+without == 0 {
+		return w.skip(f.name, errors.New("a bundle without entries: there is nothing to seal"), false)
 	}
 	if without > 0 {
 		return w.skip(f.name, fmt.Errorf("%d entries of the bundle have no resource", without), false)

@@ -55,7 +55,7 @@ the rest. All conditions of a match must hold; of a list, one value must.
   rules:
     - name: psychiatry                  # for messages
       match:
-        code: ["icd10:F", "snomed:74732009"]   # beginning of a code: icd10, snomed, loinc, rxnorm, cvx
+        code: ["icd10:F", "snomed:74732009"]   # as in a search: a code, its beginning, a block
         kind: "fhir:*"                  # kind of record, see 'chartseal keywords'; * and ?
         path: "wards/**/*.json"         # below the directory; ** also crosses directories
         organisation: "General*"        # as the record says

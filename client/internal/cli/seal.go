@@ -85,7 +85,7 @@ whoever could open them still can. Only the hospital that sealed a record can am
 				sealed, err := s.Client.Amend(ctx, client.AmendRequest{ID: id, SealRequest: req})
 				stop()
 				if err != nil {
-					return amendHint(err)
+					return a.amendHint(err)
 				}
 				a.noteWaiting(s, req)
 				return a.printSealed([]sealedRow{rowOf(args[1], sealed)})
@@ -96,24 +96,27 @@ whoever could open them still can. Only the hospital that sealed a record can am
 	return cmd
 }
 
-func sealHint(err error) error {
+func (a *app) sealHint(err error) error {
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		return words.WithHint(err, "'chartseal policy check' tells which attributes are published, 'chartseal scope list' which scopes there are")
 	case errors.Is(err, client.ErrNotSatisfied):
+		if hint := a.missingKeys(); hint != "" {
+			return words.WithHint(err, "%s", hint)
+		}
 		return words.WithHint(err, "your attribute keys do not open the scope's key: name another --scope, or use --index none")
 	}
 	return err
 }
 
-func amendHint(err error) error {
+func (a *app) amendHint(err error) error {
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		return words.WithHint(err, "check the record id, the attributes with 'chartseal policy check', the scope with 'chartseal scope list'")
 	case errors.Is(err, client.ErrDenied):
 		return words.WithHint(err, "only the hospital that sealed a record can amend it")
 	}
-	return sealHint(err)
+	return a.sealHint(err)
 }
 
 // A sealedRow is the JSON output for one sealed file.
@@ -160,7 +163,7 @@ func (a *app) printSealed(rows []sealedRow) error {
 // they are on the ledger.
 func (a *app) printBatch(files []string, sealed []client.Sealed, err error) error {
 	if err != nil && len(sealed) == 0 {
-		return sealHint(err)
+		return a.sealHint(err)
 	}
 	rows := make([]sealedRow, len(sealed))
 	for i, one := range sealed {

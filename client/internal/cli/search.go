@@ -99,6 +99,8 @@ belong to the query, as your own does at every search.`,
 				found, err := s.Client.Search(ctx, q, o)
 				if errors.Is(err, client.ErrNotFound) {
 					return words.WithHint(err, "'chartseal scope list' shows the scopes")
+				} else if hint := a.missingKeys(); errors.Is(err, client.ErrNotSatisfied) && hint != "" {
+					return words.WithHint(err, "%s", hint)
 				} else if err != nil {
 					return err
 				}
