@@ -2,6 +2,7 @@ package emr
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -332,7 +333,10 @@ func watch(t *testing.T, f func()) uint64 {
 }
 
 func FuzzExtract(f *testing.F) {
-	for _, s := range []string{observation, patient, cda, oru, "%PDF-1.4\n", "text 2019-01-01", bomb(), pdfFile, `[{"resourceType":"X"}]`} {
+	for _, s := range []string{observation, patient, cda, oru, "%PDF-1.4\n", "text 2019-01-01", bomb(), pdfFile, `[{"resourceType":"X"}]`,
+		x12Claim, gzipped(patient), utf16Of(patient, binary.LittleEndian), healthCardCode(healthCard(patient)), `{\rtf1\ansi{\info{\title x}}\u252\'fc}`, "<html><title>x</title>",
+		`<ADT_A01 xmlns="urn:hl7-org:v2xml"><MSH><MSH.9><MSG.1>ADT</MSG.1></MSH.9></MSH></ADT_A01>`, cdaWith(`<entry><act negationInd="true"><value code="1"/></act></entry>`),
+		"MSH|^~\\&||||||||1|P|2.5||||||~ISO IR87\rOBR|1|||1^x^LN\rDG1|1||I21.4V^x^I10GM||2025||||||||||||||||D\r"} {
 		f.Add([]byte(s))
 	}
 	for _, syntax := range []string{explicitLittleEndian, implicitLittleEndian, explicitBigEndian, deflatedLittleEndian} {

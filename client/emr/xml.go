@@ -18,6 +18,7 @@ type xmlFormat struct {
 var xmlFormats = []xmlFormat{
 	{isCDA, newCDAWalker},
 	{isFHIRXML, newFHIRXMLWalker},
+	{isHL7XML, newHL7XMLWalker},
 }
 
 // An xmlWalker takes facts from the elements of a document as they stream by. Text is cut
