@@ -109,10 +109,6 @@ var rules = []rule{
 		why:      "it batches any kind of item and knows none of them",
 	},
 	{
-		packages: "client/cleanup",
-		why:      "it undoes steps after a failure and knows none of them",
-	},
-	{
 		packages: "client/trust",
 		why:      "it compares answers about keys and members; its callers bring the answers of peers",
 		allow:    []string{"./abe", "./abe/policy", "./abe/authority", "./chaincode/ledger"},
@@ -141,7 +137,7 @@ var rules = []rule{
 	{
 		packages: "client/ipfs",
 		why:      "this adapter joins package client and kubo's SDK",
-		allow: []string{"./chaincode/ledger", "./client", "./client/groupcommit", "./client/cleanup", "github.com/ipfs/...",
+		allow: []string{"./chaincode/ledger", "./client", "./client/groupcommit", "github.com/ipfs/...",
 			"github.com/multiformats/..."},
 		never: []ban{{"adapters do not know each other, so that each can be replaced alone",
 			[]string{"./client/fabric", "github.com/hyperledger/..."}}},

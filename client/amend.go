@@ -60,13 +60,13 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	entries := s.contribute(ctx)
 	defer entries.close(ctx)
 	if err := s.prepare(ctx); err != nil {
-		return none, s.abandon(ctx, err)
+		return none, abandon(err)
 	}
 	if err := s.unindex(ctx, i, current); err != nil {
 		i.warn("version %d may still be found by its own keywords: %v", current.Version, err)
 	}
 	if err := c.registrar.amend(ctx, s.batch(s.items)); err != nil {
-		return none, s.abandon(ctx, err)
+		return none, abandon(err)
 	}
 	s.flush(ctx, entries)
 	return s.sealed()[0], nil

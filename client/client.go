@@ -28,7 +28,7 @@
 //
 // A seal that fails or is interrupted leaves nothing visible: records are registered last
 // and together, index entries resolve to nothing until their record is registered, and
-// uploaded payloads are unpinned. The one exception is a transaction with an unknown
+// the hospital's replicator unpins uploaded payloads later. The one exception is a transaction with an unknown
 // outcome, see [ErrUnknownOutcome]. A record that is registered is found in the end: its
 // index entries are in the outbox before, and stay there until they are known to be
 // written.
@@ -89,8 +89,9 @@ type Ledger interface {
 // A Blobs is a content-addressed store of payloads. Package client/ipfs implements it
 // over a kubo node.
 type Blobs interface {
-	// Put stores the content of r until io.EOF, pins it, and returns its CID. When it
-	// fails, or ctx ends, nothing stays pinned.
+	// Put stores the content of r until io.EOF, pins it, and returns its CID. If r fails,
+	// or ctx ends before r does, nothing is pinned. After another failure it may be: those
+	// who seal cannot unpin. The hospital's replicator unpins what is in no record.
 	Put(ctx context.Context, r io.Reader) (cid string, err error)
 
 	// Open returns the content of a CID. Every byte read has been checked against the
@@ -101,9 +102,6 @@ type Blobs interface {
 
 	// Pin keeps a copy on this store, and fetches it if needed.
 	Pin(ctx context.Context, cid string) error
-
-	// Unpin releases the copy. Unpinning a CID that is not pinned is no error.
-	Unpin(ctx context.Context, cid string) error
 }
 
 // A Blob is open content. It is not safe for concurrent use.

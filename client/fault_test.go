@@ -145,7 +145,7 @@ func TestSealBatchesFault(t *testing.T) {
 	if !errors.Is(err, client.ErrUnavailable) || len(sealed) != ledger.MaxNewRecords {
 		t.Errorf("%d records, %v", len(sealed), err)
 	}
-	if n := len(c.blobs.Pinned(t)); n != ledger.MaxNewRecords {
+	if n := len(c.swept(t)); n != ledger.MaxNewRecords {
 		t.Errorf("%d payloads pinned", n)
 	}
 }
@@ -164,7 +164,7 @@ func TestSealUnknownOutcome(t *testing.T) {
 	if !errors.Is(err, client.ErrUnknownOutcome) || !errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), "payloads stay") {
 		t.Errorf("got %v", err)
 	}
-	if n := len(c.blobs.Pinned(t)); n != 3 {
+	if n := len(c.swept(t)); n != 3 {
 		t.Errorf("%d payloads pinned", n)
 	}
 	found, err := c.as(t, "HospitalB", "doctor", "doctor").Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium"})
@@ -206,28 +206,6 @@ func TestSealUnknownIndex(t *testing.T) {
 		if n := c.world.Entries("HospitalA"); n != want {
 			t.Errorf("committed %v: %d entries on the ledger, want one transaction of %d", committed, n, want)
 		}
-	}
-}
-
-// TestSealUnpinFails: the seal returns the first failure. Its message names the payloads
-// that stay pinned.
-func TestSealUnpinFails(t *testing.T) {
-	c := newConsortium(t)
-	c.world.Fail = func(name string) error {
-		if name == ledger.RecordCreate {
-			return ledger.ErrDenied
-		}
-		return nil
-	}
-	c.blobs.Fail = func(name string) error {
-		if name == "unpin" {
-			return ledger.ErrUnavailable
-		}
-		return nil
-	}
-	_, err := c.as(t, "HospitalA", "doctor", "doctor").Seal(t.Context(), threeRecords())
-	if !errors.Is(err, client.ErrDenied) || errors.Is(err, client.ErrUnavailable) || !strings.Contains(err.Error(), c.blobs.Pinned(t)[0]) {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -123,7 +123,7 @@ func TestNobodyFailsForAnother(t *testing.T) {
 				t.Errorf("call %d: %v", i, err)
 			}
 		}
-		if n := len(c.blobs.Pinned(t)); n != 10 {
+		if n := len(c.swept(t)); n != 10 {
 			t.Errorf("%d payloads are pinned, want those of the first and of nine others", n)
 		}
 	})
@@ -178,7 +178,7 @@ func TestCancelledInAGroup(t *testing.T) {
 				t.Errorf("call %d, cancelled %v: %v", i, cancelled[i], err)
 			}
 		}
-		if n := len(c.blobs.Pinned(t)); n != 6 {
+		if n := len(c.swept(t)); n != 6 {
 			t.Errorf("%d payloads are pinned, want 6", n)
 		}
 	})

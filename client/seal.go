@@ -9,24 +9,15 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/cleanup"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
-)
-
-// How long undoing may take: cleanupTimeout, and stopTimeout once the caller is told to
-// stop, because a program that is told to stop is soon killed.
-const (
-	cleanupTimeout = 30 * time.Second
-	stopTimeout    = 3 * time.Second
 )
 
 // A SealRequest asks to seal records under one policy.
@@ -74,9 +65,10 @@ type SealRequest struct {
 // Once the records are registered, a failure to write their index entries is only a
 // warning: the entries stay in the outbox, and the next call that flushes it writes them.
 //
-// After a failure, also by cancellation, the payloads of records that are not registered
-// are unpinned, and index entries that were written resolve to nothing. After
-// ErrUnknownOutcome the payloads stay, because the records may yet come into force.
+// After a failure, also by cancellation, index entries that were written resolve to
+// nothing. Payloads of records that are not registered stay stored until the hospital's
+// replicator unpins them, a day later by default. After ErrUnknownOutcome the records may
+// yet come into force.
 //
 // Errors:
 //   - ErrInvalid if the policy, a record id, a keyword or the purpose cannot be read.
@@ -109,11 +101,11 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	entries := s.contribute(ctx)
 	defer entries.close(ctx)
 	if err := s.prepare(ctx); err != nil {
-		return nil, s.abandon(ctx, err)
+		return nil, abandon(err)
 	}
 	for items := range slices.Chunk(s.items, ledger.MaxNewRecords) {
 		if err := c.registrar.register(ctx, s.batch(items)); err != nil {
-			return s.sealed(), s.abandon(ctx, err)
+			return s.sealed(), abandon(err)
 		}
 	}
 	s.flush(ctx, entries)
@@ -309,43 +301,14 @@ func (s *sealing) flush(ctx context.Context, entries *contribution) {
 	}
 }
 
-// abandon undoes what can be undone after cause, and returns cause with what could not.
-func (s *sealing) abandon(ctx context.Context, cause error) error {
+// abandon explains cause. Payloads that were uploaded stay pinned: the hospital's
+// replicator unpins them if no record refers to them.
+func abandon(cause error) error {
 	if mayStand(cause) {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
-	ctx, cancel := cleanup.Context(ctx, cleanupTimeout, stopTimeout)
-	defer cancel()
-	var mu sync.Mutex
-	var left []error
-	var g errgroup.Group
-	g.SetLimit(8)
-	for _, i := range s.items {
-		if i.cid == "" || i.registered != nil {
-			continue
-		}
-		g.Go(func() error {
-			if err := s.client.blobs.Unpin(ctx, i.cid); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				left = append(left, fmt.Errorf("payload %s could not be unpinned: %w", i.cid, err))
-			}
-			return nil
-		})
-	}
-	g.Wait()
-	if len(left) > 0 {
-		return &leftoverError{cause: cause, left: errors.Join(left...)}
-	}
 	return cause
 }
-
-// leftoverError is a failure after which something stayed behind. Its cause alone decides
-// which sentinel it is.
-type leftoverError struct{ cause, left error }
-
-func (e *leftoverError) Error() string { return e.cause.Error() + "; besides, " + e.left.Error() }
-func (e *leftoverError) Unwrap() error { return e.cause }
 
 // sealed describes the items that are registered.
 func (s *sealing) sealed() []Sealed {

@@ -16,18 +16,6 @@ import (
 	"github.com/chartseal/chartseal/client/outbox"
 )
 
-// stuckBlobs never finish an unpin.
-type stuckBlobs struct {
-	client.Blobs
-	unpins func()
-}
-
-func (b *stuckBlobs) Unpin(ctx context.Context, id string) error {
-	b.unpins()
-	<-ctx.Done()
-	return ctx.Err()
-}
-
 // brokenRegistry refuses all records.
 type brokenRegistry struct {
 	client.Ledger
@@ -38,39 +26,33 @@ func (l *brokenRegistry) CreateRecords(ctx context.Context, _ []ledger.NewRecord
 	return nil, l.refuse(ctx)
 }
 
-// TestStopWhileCleaningUp: a cancelled seal does not wait long for a stalled store. The
-// cancellation may come before or during the clean-up.
-func TestStopWhileCleaningUp(t *testing.T) {
-	broken := errors.New("the orderers are on fire")
-	for _, first := range []error{context.Canceled, broken} {
-		t.Run(first.Error(), inBubble(func(t *testing.T) {
-			c := newConsortium(t)
-			ctx, stop := context.WithCancel(t.Context())
-			var told time.Time
-			tell := sync.OnceFunc(func() { told = time.Now(); stop() })
-			doctor, err := client.New(client.Config{
-				Ledger: &brokenRegistry{c.world.As("HospitalA", "doctor", "doctor"), func(ctx context.Context) error {
-					if first == broken {
-						return broken
-					}
-					tell()
-					return ctx.Err()
-				}},
-				Signer: c.world.As("HospitalA", "doctor", "doctor").Signer(),
-				Blobs:  &stuckBlobs{c.blobs, tell}, Outbox: outbox.Memory(), Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("a", "x"), text("b", "y")}, Policy: doctors})
-			if !errors.Is(err, first) {
-				t.Errorf("got %v", err)
-			}
-			if took := time.Since(told); took > 5*time.Second {
-				t.Errorf("it went on for %v after it was told to stop", took)
-			}
-		}))
-	}
+// TestStopWhileRegistering: a seal that is cancelled while it registers ends at once.
+func TestStopWhileRegistering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsortium(t)
+		ctx, stop := context.WithCancel(t.Context())
+		var told time.Time
+		doctor, err := client.New(client.Config{
+			Ledger: &brokenRegistry{c.world.As("HospitalA", "doctor", "doctor"), func(ctx context.Context) error {
+				told = time.Now()
+				stop()
+				return ctx.Err()
+			}},
+			Signer: c.world.As("HospitalA", "doctor", "doctor").Signer(),
+			Blobs:  c.blobs, Outbox: outbox.Memory(), Identities: ids(c.identity(t, "HospitalA/doctor", "HospitalA:role=doctor")),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = doctor.Seal(ctx, client.SealRequest{Sources: []client.Source{text("a", "x"), text("b", "y")}, Policy: doctors})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(told); took > time.Second {
+			t.Errorf("it went on for %v after it was told to stop", took)
+		}
+		c.nothingLeft(t)
+	})
 }
 
 // TestLastSealStopped: a cancelled seal starts no transaction for the entries of others.

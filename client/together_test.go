@@ -155,7 +155,7 @@ func TestEnvelopeThatFailsInAGroup(t *testing.T) {
 				t.Errorf("call %d: %v", i, err)
 			}
 		}
-		if n := len(c.blobs.Pinned(t)); n != 7 {
+		if n := len(c.swept(t)); n != 7 {
 			t.Errorf("%d payloads are pinned, want 7", n)
 		}
 	})

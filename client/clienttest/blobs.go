@@ -21,9 +21,17 @@ import (
 // UnknownCID names a payload that nobody has: the SHA-256 of discarded random bytes.
 const UnknownCID = "bafkreicn3iktvyvmb4oimrz2vpljh75efa3gyaxdvz6nvqfbqeizcrhfna"
 
+// A Store is client.Blobs, and unpins, which is for the hospital's own services.
+type Store interface {
+	client.Blobs
+
+	// Unpin releases the copy. Unpinning a CID that is not pinned is no error.
+	Unpin(ctx context.Context, cid string) error
+}
+
 // BlobsEnv is an implementation under test. Pinned and Corrupt bypass its interface.
 type BlobsEnv struct {
-	Blobs client.Blobs
+	Blobs Store
 
 	// Pinned lists the CIDs of all pinned payloads, and maybe more.
 	Pinned func(t *testing.T) []string

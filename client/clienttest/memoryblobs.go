@@ -27,7 +27,7 @@ type MemoryBlobs struct {
 	pinned map[string]bool
 }
 
-var _ client.Blobs = (*MemoryBlobs)(nil)
+var _ Store = (*MemoryBlobs)(nil)
 
 func (m *MemoryBlobs) fail(operation string) error {
 	if m.Fail == nil {
@@ -108,7 +108,7 @@ func (m *MemoryBlobs) Pin(ctx context.Context, id string) error {
 	return nil
 }
 
-// Unpin implements client.Blobs.
+// Unpin implements Store.
 func (m *MemoryBlobs) Unpin(ctx context.Context, id string) error {
 	if err := m.fail("unpin"); err != nil {
 		return err

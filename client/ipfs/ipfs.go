@@ -69,15 +69,12 @@ type times struct {
 	idle       time.Duration // Options.Idle
 	streamIdle time.Duration // until the next block of a stalled stream is fetched by itself
 	groupIdle  time.Duration // that payloads which no node has may delay those pinned with them
-	cleanup    time.Duration // to take back a pin after a failed Put
-	answer     time.Duration // to wait for a Put's answer after its caller has given up
-	stop       time.Duration // to take back a pin after that
 }
 
 // defaultTimes were chosen on real nodes. One stream from another hospital's node was
 // seen to stall for half a minute, until it was given up, while every machine was idle.
 // The cause is not known.
-var defaultTimes = times{idle: 30 * time.Second, streamIdle: 5 * time.Second, groupIdle: 5 * time.Second, cleanup: 10 * time.Second, answer: time.Second, stop: 2 * time.Second}
+var defaultTimes = times{idle: 30 * time.Second, streamIdle: 5 * time.Second, groupIdle: 5 * time.Second}
 
 // maxRequests bounds the concurrent block requests of a Store.
 const maxRequests = 8

@@ -14,7 +14,7 @@ import (
 )
 
 // patient times never pass in a test: whatever ends a call is an event.
-var patient = times{idle: time.Hour, streamIdle: time.Hour, groupIdle: time.Hour, cleanup: time.Hour, answer: time.Hour, stop: time.Hour}
+var patient = times{idle: time.Hour, streamIdle: time.Hour, groupIdle: time.Hour}
 
 // newStore starts a fake node and connects to it. Its times are patient, so that a slow
 // machine makes no difference.

@@ -3,18 +3,13 @@ package ipfs
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/ipfs/boxo/files"
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
-
-	"github.com/chartseal/chartseal/client/cleanup"
 )
 
 const (
@@ -22,7 +17,8 @@ const (
 	chunker  = "size-1048576" // leafSize
 )
 
-// Put implements client.Blobs.
+// Put implements client.Blobs. It never unpins: people may not. If the node's answer is
+// lost, what it has pinned stays, and a replica.Sweeper finds it.
 //
 // Errors:
 //   - ledger.ErrUnavailable if the node does not answer or makes no progress.
@@ -46,52 +42,21 @@ func (s *Store) Put(ctx context.Context, r io.Reader) (string, error) {
 
 // putFile stores and pins a payload of several blocks.
 func (s *Store) putFile(ctx context.Context, r io.Reader) (string, error) {
-	// The pin gets a name that is unique to this upload. If the answer is lost, the pin
-	// can be found by its name.
-	name := "chartseal-" + rand.Text()
 	src := &source{ctx: ctx, r: r}
-	lctx, cancel := s.outlast(ctx, src.ended)
-	defer cancel()
-	wctx, watch := newWatchdog(lctx, s.idle)
+	wctx, watch := newWatchdog(ctx, s.idle)
 	defer watch.stop()
 	src.watch = watch
-	c, err := s.add(wctx, src, name)
+	c, err := s.add(wctx, src)
 	watch.pause()
-	var refusal *rpc.Error
-	switch {
-	case err == nil && ctx.Err() == nil:
-		return c.String(), nil
-	case err == nil:
-		s.abandon(ctx, c)
-	case src.ended() && !errors.As(err, &refusal):
-		s.takeBackNamed(ctx, name)
-	}
 	switch failed := src.failed(); {
 	case failed != nil:
 		return "", failed
 	case ctx.Err() != nil:
 		return "", ctx.Err()
+	case err == nil:
+		return c.String(), nil
 	}
 	return "", s.explain("store payload", err, watch)
-}
-
-// outlast returns a context for a request that pins. It ends with ctx as long as the node
-// cannot carry the request out, which complete reports. After that, closing the
-// connection would only hide whether the node has pinned. The context then goes on for a
-// time, so that the answer can tell.
-func (s *Store) outlast(ctx context.Context, complete func() bool) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	unhook := context.AfterFunc(ctx, func() {
-		if complete() {
-			time.AfterFunc(s.answer, cancel)
-		} else {
-			cancel()
-		}
-	})
-	return out, func() {
-		unhook()
-		cancel()
-	}
 }
 
 // A source reads the source of an upload. Time between reads counts against the node,
@@ -119,12 +84,6 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *source) ended() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err == io.EOF
-}
-
 func (s *source) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,12 +93,12 @@ func (s *source) failed() error {
 	return s.err
 }
 
-func (s *Store) add(ctx context.Context, r io.Reader, name string) (cid.Cid, error) {
+func (s *Store) add(ctx context.Context, r io.Reader) (cid.Cid, error) {
 	dir := files.NewMapDirectory(map[string]files.Node{"payload": files.NewReaderFile(r)})
 	body := files.NewMultiFileReader(dir, false, false)
 	resp, err := s.streams.Request("add").
 		Option("cid-version", 1).Option("raw-leaves", true).Option("chunker", chunker).Option("hash", "sha2-256").
-		Option("pin", true).Option("pin-name", name).Option("quieter", true).
+		Option("pin", true).Option("pin-name", fileName).Option("quieter", true).
 		Body(body).Send(ctx)
 	if err != nil {
 		return cid.Undef, err
@@ -157,38 +116,4 @@ func (s *Store) add(ctx context.Context, r io.Reader, name string) (cid.Cid, err
 		}
 	}
 	return parse(last.Hash)
-}
-
-// takeBackNamed unpins what an upload under the name may have pinned. The node may still
-// be finishing the upload, so it looks several times. What stays behind is ciphertext
-// without a key.
-func (s *Store) takeBackNamed(ctx context.Context, name string) {
-	s.takeBack(ctx, func(ctx context.Context) bool {
-		var out struct {
-			Keys map[string]struct{ Name string }
-		}
-		err := s.api.Request("pin/ls").Option("type", "recursive").Option("name", name).Option("names", true).Exec(ctx, &out)
-		for id := range out.Keys {
-			s.Unpin(ctx, id)
-		}
-		return err == nil && len(out.Keys) > 0
-	})
-}
-
-// takeBack calls try several times, until it succeeds.
-func (s *Store) takeBack(ctx context.Context, try func(context.Context) bool) {
-	ctx, cancel := s.cleaning(ctx)
-	defer cancel()
-	for wait := 50 * time.Millisecond; !try(ctx) && wait < 500*time.Millisecond; wait *= 3 {
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// cleaning returns a context for taking back a pin.
-func (s *Store) cleaning(ctx context.Context) (context.Context, context.CancelFunc) {
-	return cleanup.Context(ctx, s.cleanup, s.stop)
 }

@@ -3,13 +3,11 @@ package ipfs
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/ipfs/boxo/files"
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/kubo/client/rpc"
 	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -57,26 +55,18 @@ func (s *Store) putSmall(ctx context.Context, data []byte) (string, error) {
 		return "", fmt.Errorf("hash payload: %w", err)
 	}
 	err = s.puts.Do(ctx, b)
-	var refusal *rpc.Error
 	switch {
-	case err == nil && ctx.Err() == nil:
-		return b.cid.String(), nil
-	case err == nil:
-		s.abandon(ctx, b.cid)
-	case !errors.As(err, &refusal):
-		s.takeBackPin(ctx, b.cid)
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return "", ctx.Err()
+	case err == nil:
+		return b.cid.String(), nil
 	}
 	return "", s.explain("store payload", err, nil)
 }
 
 // putGroup stores the blocks of a group in one request, and pins them with one pin.
 func (s *Store) putGroup(ctx context.Context, group []block) error {
-	lctx, cancel := s.outlast(ctx, func() bool { return true })
-	defer cancel()
-	wctx, watch := newWatchdog(lctx, s.idle)
+	wctx, watch := newWatchdog(ctx, s.idle)
 	defer watch.stop()
 	watch.restart()
 	var err error
@@ -106,12 +96,7 @@ func (s *Store) putPinset(ctx context.Context, group []block, watch *watchdog) e
 		return err
 	}
 	watch.restart()
-	err = s.pin(ctx, p.cid, p.pinName(), watch)
-	var refusal *rpc.Error
-	if err != nil && !errors.As(err, &refusal) {
-		s.takeBackPin(ctx, p.cid)
-	}
-	return err
+	return s.pin(ctx, p.cid, p.pinName(), watch)
 }
 
 func (s *Store) putBlock(ctx context.Context, codec string, pin bool, b block) error {
@@ -123,20 +108,4 @@ func (s *Store) putBlock(ctx context.Context, codec string, pin bool, b block) e
 		err = ledger.Errorf(ledger.ErrTampered, "the IPFS node %s stored %s as %.100q", s.address, b.cid, out.Key)
 	}
 	return err
-}
-
-// takeBackPin removes the pin that a request may have made whose answer was lost. The
-// node may still be working on the request, so it tries several times. What stays behind
-// is ciphertext without a key.
-func (s *Store) takeBackPin(ctx context.Context, root cid.Cid) {
-	s.takeBack(ctx, func(ctx context.Context) bool {
-		return s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil) == nil
-	})
-}
-
-// abandon unpins a payload whose caller has given up.
-func (s *Store) abandon(ctx context.Context, c cid.Cid) {
-	ctx, cancel := s.cleaning(ctx)
-	defer cancel()
-	s.unpins.Do(ctx, c)
 }

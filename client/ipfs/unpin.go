@@ -2,21 +2,18 @@ package ipfs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/kubo/client/rpc"
 
-	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
-// Unpin implements client.Blobs. It removes a payload from every pinset that holds it.
+// Unpin implements replica.Unpinner. It removes a payload from every pinset that holds it.
 //
 // The other members stay pinned at every moment, whatever other programs do with the node
 // and whenever this one is killed. A pinset is replaced in one step by one without the
@@ -201,29 +198,9 @@ func (s *Store) removeFrom(ctx context.Context, root cid.Cid, payloads []cid.Cid
 
 // listPins calls found for every pinned root that can be a pinset.
 func (s *Store) listPins(ctx context.Context, names bool, watch *watchdog, found func(root cid.Cid, name string)) error {
-	watch.restart()
-	resp, err := s.api.Request("pin/ls").Option("type", "recursive").Option("stream", true).Option("names", names).Send(ctx)
-	if err != nil {
-		return err
-	}
-	if resp.Error != nil {
-		return resp.Error
-	}
-	defer resp.Cancel()
-	for d := json.NewDecoder(resp.Output); ; {
-		var out struct{ Cid, Name string }
-		if err := d.Decode(&out); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
+	return s.eachPin(ctx, names, watch, func(root cid.Cid, name string) {
+		if root.Type() == cid.DagProtobuf && accept(root) == nil {
+			found(root, name)
 		}
-		watch.restart()
-		c, err := cid.Decode(out.Cid)
-		if err != nil {
-			return ledger.Errorf(ledger.ErrTampered, "the IPFS node %s lists a pin of %.100q", s.address, out.Cid)
-		}
-		if c.Type() == cid.DagProtobuf && accept(c) == nil {
-			found(c, out.Name)
-		}
-	}
+	})
 }

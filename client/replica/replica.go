@@ -20,6 +20,10 @@
 // payloads that nobody serves, leaves room for a request of each other. A hospital with
 // 10,000 payloads that were never tried holds up the Feed until they have been.
 //
+// # Payloads without a record
+//
+// A [Sweeper] unpins what people stored and never registered.
+//
 // The package does not find out whether other hospitals hold a copy. It never reads a
 // payload, and could not open one. After a crash it may count a payload twice.
 package replica

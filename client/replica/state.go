@@ -24,10 +24,10 @@ type state struct {
 // load reads the saved state, or the queue of an earlier version.
 func (r *Replicator) load() error {
 	var s state
-	found, err := r.loadItem(stateName, &s)
+	found, err := loadItem(r.c.Memory, stateName, &s)
 	if err == nil && !found {
 		var cids []string
-		_, err = r.loadItem(pendingName, &cids)
+		_, err = loadItem(r.c.Memory, pendingName, &cids)
 		for _, cid := range cids {
 			s.Pending = append(s.Pending, ledger.Payload{CID: cid})
 		}
@@ -44,8 +44,8 @@ func (r *Replicator) load() error {
 	return nil
 }
 
-func (r *Replicator) loadItem(name string, into any) (found bool, err error) {
-	data, err := r.c.Memory.Load(name)
+func loadItem(m Memory, name string, into any) (found bool, err error) {
+	data, err := m.Load(name)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return false, nil
@@ -56,6 +56,14 @@ func (r *Replicator) loadItem(name string, into any) (found bool, err error) {
 		return false, ledger.Errorf(ledger.ErrInvalid, "item %s is damaged: %v", name, err)
 	}
 	return true, nil
+}
+
+func storeItem(m Memory, name string, item any) error {
+	data, err := json.Marshal(item)
+	if err != nil {
+		return err
+	}
+	return m.Store(name, data)
 }
 
 // keepSaving saves the state every second if it has changed. After a crash, the payloads

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,13 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
+// minGrace is more than a seal takes between storing and registering.
+const minGrace = time.Minute
+
 func (a *app) replicateCommand() *cobra.Command {
 	var parallel int
 	var budgets []string
+	var grace time.Duration
 	cmd := &cobra.Command{
 		Use:   "replicate",
 		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
@@ -31,13 +36,19 @@ stopped, and continues there when it is started again. One replicator is enough 
 Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. What goes beyond
 it is refused, and so is a ciphertext that is larger than the ledger says. Refusals are put on the ledger,
 where the other hospital sees them: see 'chartseal replicate status'. After a restart with a larger
-budget, refused records are tried again.`,
+budget, refused records are tried again.
+
+It also unpins what was stored and is in no record after a day, such as the ciphertext of a seal that
+failed. Pins of your own stay if their names do not begin with chartseal-.`,
 		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB`,
 		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
 			if parallel < 1 {
 				return usagef("--parallel must be at least 1")
+			}
+			if grace < minGrace {
+				return usagef("--unregistered-after must be at least %v", minGrace)
 			}
 			all, single, err := parseBudgets(budgets)
 			if err != nil {
@@ -64,12 +75,32 @@ budget, refused records are tried again.`,
 				if err != nil {
 					return err
 				}
-				return r.Run(ctx)
+				sweeper, err := replica.NewSweeper(replica.SweepConfig{
+					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Grace: grace,
+					Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+						height, err := s.Height(ctx)
+						if err != nil {
+							return from, err
+						}
+						return s.Ledger.ReadRecords(ctx, from, height, handle)
+					},
+				})
+				if err != nil {
+					return err
+				}
+				ctx, cancel := context.WithCancel(ctx)
+				var sweeping sync.WaitGroup
+				sweeping.Go(func() { sweeper.Run(ctx) })
+				err = r.Run(ctx)
+				cancel()
+				sweeping.Wait()
+				return err
 			})
 		}),
 	}
 	cmd.Flags().IntVar(&parallel, "parallel", 16, "fetch this many records at a time")
 	cmd.Flags().StringArrayVar(&budgets, "budget", nil, "keep this many bytes for each other hospital, as in `SIZE` or MSPID=SIZE (repeatable, default 50GiB)")
+	cmd.Flags().DurationVar(&grace, "unregistered-after", replica.DefaultGrace, "unpin what is in no record for this `long`")
 	cmd.AddCommand(a.replicateStatusCommand())
 	return cmd
 }

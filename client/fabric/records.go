@@ -1,0 +1,92 @@
+package fabric
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/fabric/block"
+)
+
+// Height returns the number of blocks that the peer has.
+//
+// Errors:
+//   - ErrUnavailable if the peer does not answer.
+//   - ErrTampered if the answer cannot be read.
+func (g *Gateway) Height(ctx context.Context) (uint64, error) {
+	const function = "GetChainInfo"
+	raw, err := g.evaluateOn(ctx, g.network.GetContract("qscc"), function, g.user.Profile.Channel)
+	if err != nil {
+		return 0, err
+	}
+	var info common.BlockchainInfo
+	if err := proto.Unmarshal(raw, &info); err != nil {
+		return 0, ledger.Errorf(ledger.ErrTampered, "%s: the answer of the peer %s cannot be read: %v", function, g.user.Profile.Peer.Address, err)
+	}
+	return info.Height, nil
+}
+
+// nextBlock is how long ReadRecords waits for a block.
+const nextBlock = 5 * time.Minute
+
+// ReadRecords hands over the payloads that each transaction registered in the blocks from
+// a number on, and below another one. It waits for blocks that the peer does not have
+// yet. Next is the number of the first block that was not read, also after an error.
+//
+// Errors:
+//   - The error of handle, unchanged.
+//   - The error of ctx when it ends.
+//   - ErrDenied if the peer does not serve blocks to this user.
+//   - ErrTampered if a block, or a record in it, is not of a form that this version knows.
+//   - ErrUnavailable if no block comes for 5 minutes.
+func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func([]ledger.Payload) error) (next uint64, err error) {
+	if next = from; from >= until {
+		return from, nil
+	}
+	end := errors.New("that was the last block")
+	wctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stalled := time.AfterFunc(nextBlock, cancel)
+	defer stalled.Stop()
+	err = FollowBlocks(wctx, g, g.user.Profile.Chaincode, Following[*block.Block]{
+		Checkpoint: fixed(Position{Block: from}),
+		Handle: func(_ context.Context, b *block.Block) error {
+			for tx := range b.Valid() {
+				for _, w := range tx.Other {
+					if strings.HasPrefix(w.Key, "record/") {
+						return ledger.Errorf(ledger.ErrTampered, "block %d writes %q in a form that this version does not know", b.Number, w.Key)
+					}
+				}
+				if err := handle(tx.Payloads()); err != nil {
+					return err
+				}
+			}
+			stalled.Reset(nextBlock)
+			if next = b.Number + 1; next >= until {
+				return end
+			}
+			return nil
+		},
+	})
+	switch {
+	case errors.Is(err, end):
+		return next, nil
+	case ctx.Err() == nil && wctx.Err() != nil:
+		err = ledger.Errorf(ledger.ErrUnavailable, "the peer %s has %d of %d blocks", g.user.Profile.Peer.Address, next, until)
+	}
+	return next, err
+}
+
+// fixed is a Checkpoint that begins at a position and keeps none.
+type fixed Position
+
+// Load implements Checkpoint.
+func (f fixed) Load() (Position, error) { return Position(f), nil }
+
+// Save implements Checkpoint.
+func (fixed) Save(Position) error { return nil }

@@ -1,0 +1,58 @@
+package ipfs
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs"
+	"github.com/ipfs/go-cid"
+	format "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
+)
+
+// TestPinned lists payloads whatever pins them, and nothing else: single blocks, files
+// with and without a name, members of pinsets. It leaves out the operator's own pins and
+// what is no payload.
+func TestPinned(t *testing.T) {
+	k, s := newStore(t)
+	want := stored(t, k, 5)
+	pinAll(t, s, want[:3])
+	pinAll(t, s, want[2:4])
+	pinAll(t, s, want[4:])
+	file, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unnamed, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 2<<20+1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, file, unnamed)
+	own, err := s.Put(t.Context(), strings.NewReader("the operator's own"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := unixfs.EmptyDirNode()
+	if err := directory.SetCidBuilder(cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}); err != nil {
+		t.Fatal(err)
+	}
+	if err := directory.AddRawLink("link", &format.Link{Cid: cid.MustParse(own)}); err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Lock()
+	k.pins[cid.MustParse(unnamed)] = "" // as a replicator pins it
+	k.pins[cid.MustParse(own)] = "backup"
+	k.pins[directory.Cid()] = ""
+	k.blocks[directory.Cid()] = directory.RawData()
+	k.pins[merkledag.NodeWithData([]byte("CIDv0")).Cid()] = ""
+	k.mu.Unlock()
+	got, err := s.Pinned(t.Context())
+	slices.Sort(want)
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}

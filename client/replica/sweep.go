@@ -1,0 +1,201 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A Sweeper unpins payloads that were stored and never registered: those of seals that
+// failed, and those that somebody stored for no record. People who seal cannot unpin.
+//
+// A payload that is registered on the ledger is never unpinned, and neither is one that
+// has not been seen unregistered for [SweepConfig.Grace]. If a record is registered after
+// that, the Replicator pins its payload again, as long as the store has not collected it.
+// When the ledger cannot be read up to its end, nothing is unpinned.
+type Sweeper struct {
+	c SweepConfig
+}
+
+// An Unpinner is the part of a payload store that a Sweeper needs. Package client/ipfs
+// implements it.
+type Unpinner interface {
+	// Pinned lists the payloads that are pinned.
+	Pinned(ctx context.Context) ([]string, error)
+
+	// Unpin releases a payload. Unpinning one that is not pinned is no error.
+	Unpin(ctx context.Context, cid string) error
+}
+
+// DefaultGrace is how long a payload may stay unregistered.
+const DefaultGrace = 24 * time.Hour
+
+// A SweepConfig configures a Sweeper. Registered, Store and Memory are required.
+type SweepConfig struct {
+	// Registered hands over the payloads that were registered in blocks from a number on,
+	// and returns the number of the next block, also after an error. It fails unless it
+	// has read every block that was on the ledger when it was called, at whichever peer.
+	Registered func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (next uint64, err error)
+
+	Store  Unpinner
+	Memory Memory       // keeps what is known of the ledger between runs
+	Log    *slog.Logger // nil means silence
+
+	Grace time.Duration // zero means DefaultGrace
+}
+
+// NewSweeper returns a Sweeper.
+func NewSweeper(c SweepConfig) (*Sweeper, error) {
+	if c.Registered == nil || c.Store == nil || c.Memory == nil {
+		return nil, errors.New("new sweeper: registered, store or memory is missing")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Grace <= 0 {
+		c.Grace = DefaultGrace
+	}
+	return &Sweeper{c}, nil
+}
+
+// Run sweeps 24 times in the time of grace, until ctx ends. Failures are logged, and the
+// next sweep tries again.
+func (s *Sweeper) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.c.Log.Warn("unregistered payloads not unpinned, trying again", "error", err.Error())
+		}
+		sleep(ctx, s.c.Grace/24)
+	}
+}
+
+// Sweep looks once for payloads that are pinned and not registered, and unpins those that
+// have been so for the time of grace.
+//
+// Errors:
+//   - ErrInvalid if the saved state is damaged.
+//   - Any error of Registered, Store and Memory.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	var waiting sweepState
+	if _, err := loadItem(s.c.Memory, sweepName, &waiting); err != nil {
+		return err
+	}
+	// The list comes first: what it has and was registered before is found on the ledger.
+	listed, err := s.c.Store.Pinned(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := s.read(ctx)
+	if err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	now := time.Now()
+	since := map[string]time.Time{}
+	var due []string
+	for _, cid := range listed {
+		if _, registered := slices.BinarySearch(known, mark(cid)); registered {
+			continue
+		}
+		first, seen := waiting.Since[cid]
+		if !seen || first.After(now) {
+			first = now
+		}
+		if since[cid] = first; now.Sub(first) >= s.c.Grace {
+			due = append(due, cid)
+		}
+	}
+	unpinned, err := s.unpin(ctx, due)
+	for _, cid := range unpinned {
+		delete(since, cid)
+	}
+	if len(unpinned) > 0 {
+		s.c.Log.Info("unpinned what was never registered", "payloads", len(unpinned), "first", unpinned[0])
+	}
+	return errors.Join(err, storeItem(s.c.Memory, sweepName, sweepState{Since: since}))
+}
+
+// sweepName is the name of a sweepState.
+const sweepName = "replica/unregistered"
+
+type sweepState struct {
+	Since map[string]time.Time `json:"since"` // first seen, by CID
+}
+
+// unpin releases payloads at the same time, as the store then lists its pins once, and
+// returns those that are released.
+func (s *Sweeper) unpin(ctx context.Context, cids []string) (unpinned []string, err error) {
+	var mu sync.Mutex
+	var errs []error
+	for group := range slices.Chunk(cids, maxBatch) {
+		var calls sync.WaitGroup
+		for _, cid := range group {
+			calls.Go(func() {
+				err := s.c.Store.Unpin(ctx, cid)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					errs = append(errs, err)
+				} else {
+					unpinned = append(unpinned, cid)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	return unpinned, errors.Join(errs...)
+}
+
+// registeredName is the name of what is known of the ledger: the number of the next block
+// and the marks of the payloads in the blocks before it, each in 8 bytes, big endian.
+const registeredName = "replica/registered"
+
+// read reads what is new on the ledger, and returns the marks of all registered payloads,
+// sorted.
+func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
+	data, err := s.c.Memory.Load(registeredName)
+	if errors.Is(err, ledger.ErrNotFound) {
+		data, err = make([]byte, 8), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == 0 || len(data)%8 != 0 {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "item %s is damaged: delete it to read the ledger again", registeredName)
+	}
+	from := binary.BigEndian.Uint64(data)
+	grown := bytes.Clone(data)
+	next, err := s.c.Registered(ctx, from, func(payloads []ledger.Payload) error {
+		for _, p := range payloads {
+			grown = binary.BigEndian.AppendUint64(grown, mark(p.CID))
+		}
+		return nil
+	})
+	if next > from {
+		binary.BigEndian.PutUint64(grown, next)
+		err = errors.Join(err, s.c.Memory.Store(registeredName, grown))
+	}
+	if err != nil {
+		return nil, err
+	}
+	var marks []uint64
+	for m := grown[8:]; len(m) > 0; m = m[8:] {
+		marks = append(marks, binary.BigEndian.Uint64(m))
+	}
+	slices.Sort(marks)
+	return marks, nil
+}
+
+// mark shortens a CID. Two with the same mark only keep a pin that could go.
+func mark(cid string) uint64 {
+	sum := sha256.Sum256([]byte(cid))
+	return binary.BigEndian.Uint64(sum[:])
+}

@@ -1,0 +1,165 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A swept world has pins, and a ledger of blocks with payloads.
+type swept struct {
+	*testing.T
+	pins   map[string]bool
+	blocks [][]string
+	fails  map[string]error // of "read" and of payloads to unpin
+	memory *memory
+	read   int // blocks
+}
+
+func (w *swept) Pinned(context.Context) ([]string, error) {
+	return slices.Collect(maps.Keys(w.pins)), w.fails["list"]
+}
+
+func (w *swept) registered(_ context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+	for ; from < uint64(len(w.blocks)); from++ {
+		w.read++
+		for _, cid := range w.blocks[from] {
+			if err := handle([]ledger.Payload{{CID: cid}}); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return from, w.fails["read"]
+}
+
+// unpinner is a swept world whose pins several calls remove at once.
+type unpinner struct {
+	*swept
+	one chan struct{}
+}
+
+func (u unpinner) Unpin(_ context.Context, cid string) error {
+	u.one <- struct{}{}
+	defer func() { <-u.one }()
+	if err := u.fails[cid]; err != nil {
+		return err
+	}
+	delete(u.pins, cid)
+	return nil
+}
+
+// run sweeps for a time, like a program that is then stopped.
+func (w *swept) run(d time.Duration) {
+	w.Helper()
+	s, err := NewSweeper(SweepConfig{Registered: w.registered, Store: unpinner{w, make(chan struct{}, 1)}, Memory: w.memory})
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(w.Context(), d)
+	defer cancel()
+	s.Run(ctx)
+}
+
+func (w *swept) want(what string, cids ...string) {
+	w.Helper()
+	if got := slices.Sorted(maps.Keys(w.pins)); !slices.Equal(got, cids) {
+		w.Errorf("%s: pinned are %v, want %v", what, got, cids)
+	}
+}
+
+func inWorld(t *testing.T, test func(w *swept)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(&swept{T: t, pins: map[string]bool{}, fails: map[string]error{}, memory: &memory{}})
+	})
+}
+
+func (w *swept) pin(cids ...string) {
+	for _, cid := range cids {
+		w.pins[cid] = true
+	}
+}
+
+// TestSweep: payloads go a day after they are seen in no record, and not before. Those in
+// a record stay.
+func TestSweep(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("early", "failed", "late")
+		w.blocks = [][]string{nil, {"early", "elsewhere"}}
+		w.run(DefaultGrace - 2*time.Hour)
+		w.want("before a day is over", "early", "failed", "late")
+		w.blocks = append(w.blocks, []string{"late"})
+		w.pin("younger")
+		w.run(3 * time.Hour) // a restart forgets nothing
+		w.want("after a day", "early", "late", "younger")
+		w.run(2 * DefaultGrace)
+		w.want("after three days", "early", "late")
+		w.pin("failed")
+		w.run(time.Hour)
+		w.want("stored again", "early", "failed", "late")
+		if w.read != len(w.blocks) {
+			w.Errorf("%d blocks were read, want each of %d once", w.read, len(w.blocks))
+		}
+	})
+}
+
+// TestSweepBlind: without the whole ledger, nothing is unpinned.
+func TestSweepBlind(t *testing.T) {
+	for _, broken := range []string{"read", "list", "memory"} {
+		inWorld(t, func(w *swept) {
+			w.pin("registered", "failed")
+			w.run(time.Minute)
+			w.blocks = [][]string{{"registered"}}
+			switch broken {
+			case "memory":
+				w.memory.items[registeredName] = []byte("damaged")
+			default:
+				w.fails[broken] = errors.New("cut off")
+			}
+			w.run(3 * DefaultGrace)
+			w.want(broken, "failed", "registered")
+			clear(w.fails)
+			delete(w.memory.items, registeredName)
+			w.run(2 * DefaultGrace)
+			w.want(broken+" again", "registered")
+		})
+	}
+}
+
+// TestSweepFails: a payload that cannot be unpinned does not hold up others, and is tried
+// again.
+func TestSweepFails(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("a", "b", "c")
+		w.fails["b"] = errors.New("busy")
+		w.run(DefaultGrace + 2*time.Hour)
+		w.want("while one fails", "b")
+		delete(w.fails, "b")
+		w.run(2 * time.Hour)
+		w.want("afterwards")
+	})
+}
+
+// TestSweepDamagedTimes: no payload goes because the times in the memory are damaged or
+// in the future.
+func TestSweepDamagedTimes(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("failed")
+		w.memory.items = map[string][]byte{sweepName: []byte("{")}
+		w.run(3 * DefaultGrace)
+		w.want("damaged", "failed")
+		if err := storeItem(w.memory, sweepName, sweepState{Since: map[string]time.Time{"failed": time.Now().Add(100 * DefaultGrace)}}); err != nil {
+			w.Fatal(err)
+		}
+		w.run(DefaultGrace - time.Hour)
+		w.want("in the future", "failed")
+		w.run(2 * time.Hour)
+		w.want("a day later")
+	})
+}
