@@ -28,10 +28,10 @@
 //
 // A seal that fails or is interrupted leaves nothing visible: records are registered last
 // and together, index entries resolve to nothing until their record is registered, and
-// the hospital's replicator unpins uploaded payloads later. The one exception is a transaction with an unknown
-// outcome, see [ErrUnknownOutcome]. A record that is registered is found in the end: its
-// index entries are in the outbox before, and stay there until they are known to be
-// written.
+// the hospital's replicator unpins uploaded payloads later. The one exception is a
+// transaction with an unknown outcome, see [ErrUnknownOutcome]. A record that is
+// registered is found in the end: its index entries are in the outbox before, and stay
+// there until they are known to be written.
 //
 // An open commits its access entry before it asks for the envelope, releases no chunk
 // that is not authenticated, and ends in [ErrTampered] when size, digest, padding or the
@@ -90,8 +90,8 @@ type Ledger interface {
 // over a kubo node.
 type Blobs interface {
 	// Put stores the content of r until io.EOF, pins it, and returns its CID. If r fails,
-	// or ctx ends before r does, nothing is pinned. After another failure it may be: those
-	// who seal cannot unpin. The hospital's replicator unpins what is in no record.
+	// or ctx ends before r does, nothing is pinned. After another failure it may be:
+	// those who seal cannot unpin. The hospital's replicator unpins what is in no record.
 	Put(ctx context.Context, r io.Reader) (cid string, err error)
 
 	// Open returns the content of a CID. Every byte read has been checked against the

@@ -304,16 +304,12 @@ func (u upstream) copySamples(ctx context.Context, source, dir string) error {
 
 // buildPrograms compiles Chartseal's own programs for tests. For chartnet, make has built
 // them already.
-func buildPrograms(ctx context.Context, dir, chaincode string, withServices bool) error {
+func buildPrograms(ctx context.Context, dir, chaincode string) error {
 	root, err := sourceRoot()
 	if err != nil {
 		return err
 	}
-	args := []string{"build", "-o", dir + "/", "./network/cmd/ccbuilder", "./chaincode/cmd/" + chaincode}
-	if withServices {
-		args = append(args, "./client/cmd/chartseal")
-	}
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+"/", "./network/cmd/ccbuilder", "./chaincode/cmd/"+chaincode, "./client/cmd/chartseal")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build Chartseal's programs: %w\n%s", err, out)

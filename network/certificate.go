@@ -43,6 +43,7 @@ func (n *Network) Certificates() (all []Certificate) {
 		all = appendPair(all, org, server("registrar"), UseIdentity, n.registrarDir(org), "")
 		all = appendPair(all, org, server("chaincode"), UseTLS, n.org(org, "chaincode"), "tls-")
 		all = appendPair(all, org, server("authority"), UseTLS, n.org(org, "authority"), "tls-")
+		all = appendPair(all, org, server("ipfs-proxy"), UseTLS, n.org(org, "ipfs-proxy"), "tls-")
 		for _, id := range append(n.nodes(org), n.users(o)...) {
 			all = appendPair(all, org, id.holder(org), UseIdentity, id.dir, "")
 			all = appendPair(all, org, id.holder(org), UseTLS, id.dir, "tls-")

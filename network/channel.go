@@ -127,7 +127,7 @@ func (n *Network) joinOrderer(ctx context.Context, org string) error {
 		return err
 	}
 	req.Header.Set("Content-Type", form.FormDataContentType())
-	if _, err := fetch(req, config); err != nil {
+	if _, err := fetch(req, overTLS(config)); err != nil {
 		return fmt.Errorf("join %s/orderer to the channel: %w", org, err)
 	}
 	return nil

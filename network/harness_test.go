@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,10 +126,6 @@ func wantHealthy(t *testing.T, n *Network) {
 }
 
 func (n *Network) ipfs(ctx context.Context, org, call string, file []byte) ([]byte, error) {
-	token, err := n.ipfsToken(org)
-	if err != nil {
-		return nil, err
-	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	if file != nil {
@@ -141,15 +136,7 @@ func (n *Network) ipfs(ctx context.Context, org, call string, file []byte) ([]by
 		part.Write(file)
 	}
 	form.Close()
-	ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/"+call, &body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", form.FormDataContentType())
-	req.Header.Set("Authorization", "Bearer "+token)
-	return fetch(req, nil)
+	return n.ipfsCall(ctx, org, call, form.FormDataContentType(), &body)
 }
 
 // testWriter shows progress in the test's log.

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -227,10 +229,49 @@ func olderRoots(t *testing.T, n *Network) {
 		); err != nil {
 			t.Fatal(err)
 		}
+		if n.topology.isHospital(o.Name) {
+			olderTokens(t, n, o.Name)
+		}
 	}
 	n.state.Settings = 0
 	if err := n.state.write(n.dir); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// olderTokens gives a stopped hospital one token of kubo for all its people, and kubo a
+// port.
+func olderTokens(t *testing.T, n *Network, org string) {
+	t.Helper()
+	config, err := os.ReadFile(n.org(org, "ipfs", "config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(config), "/unix"+n.ipfsSocket(org), n.multiaddr(org, portIPFSProxy), 1)
+	changed = strings.ReplaceAll(changed, `"proxy": {`, `"chartseal": {`)
+	token, err := n.ipfsToken(org, ipfsProxy)
+	if err != nil || changed == string(config) || !strings.Contains(changed, token) {
+		t.Fatalf("kubo of %s has an unexpected configuration: %v", org, err)
+	}
+	if err := errors.Join(
+		writeFile(n.org(org, "ipfs", "config"), []byte(changed)), writeFile(n.org(org, "ipfs", "token"), []byte(token)),
+		os.Remove(n.ipfsTokenFile(org, ipfsProxy)), os.Remove(n.ipfsTokenFile(org, replicator)), os.RemoveAll(n.org(org, "ipfs-proxy")),
+	); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantNoOlderToken makes sure that the token of an earlier release is good for nothing.
+func wantNoOlderToken(t *testing.T, n *Network) {
+	t.Helper()
+	for _, h := range n.topology.Hospitals {
+		config, err := os.ReadFile(n.org(h.Name, "ipfs", "config"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if isFile(n.org(h.Name, "ipfs", "token")) || strings.Contains(string(config), `"chartseal"`) || strings.Contains(string(config), strconv.Itoa(n.port(h.Name, portIPFSProxy))) {
+			t.Errorf("kubo of %s is as it was: %s", h.Name, config)
+		}
 	}
 }
 
@@ -239,6 +280,7 @@ func olderRoots(t *testing.T, n *Network) {
 func wantSeparateRoots(t *testing.T, n *Network) {
 	t.Helper()
 	const org = "HospitalA"
+	wantNoOlderToken(t, n)
 	person, err := n.personTLS(org)
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +290,7 @@ func wantSeparateRoots(t *testing.T, n *Network) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fetch(req, person); err == nil || !strings.Contains(err.Error(), "tls:") {
+		if _, err := fetch(req, overTLS(person)); err == nil || !strings.Contains(err.Error(), "tls:") {
 			t.Errorf("%s with a person's certificate: %v", portNames[offset], err)
 		}
 	}
@@ -326,8 +368,9 @@ func testCertificates(t *testing.T, n *Network) {
 	if _, err := ca.Enroll(t.Context(), request(enrolmentCA), "guess"); !errors.Is(err, fabricca.ErrDenied) {
 		t.Errorf("enrolled with a wrong secret: %v", err)
 	}
+	var pair fabricca.KeyPair // for TLS
 	for _, name := range []string{enrolmentCA, tlsCA} {
-		if _, err := ca.Enroll(t.Context(), request(name), secret); err != nil {
+		if pair, err = ca.Enroll(t.Context(), request(name), secret); err != nil {
 			t.Error(err)
 		}
 	}
@@ -340,6 +383,39 @@ func testCertificates(t *testing.T, n *Network) {
 	if err := n.Revoke(t.Context(), "HospitalC", "nobody"); !errors.Is(err, fabricca.ErrNotFound) {
 		t.Errorf("revoked nobody: %v", err)
 	}
+	if err := n.Revoke(t.Context(), "HospitalC", "newcomer"); err != nil {
+		t.Fatal(err)
+	}
+	wantListed(t, n, pair.Certificate)
+	// A network of an earlier release has no such list.
+	if err := os.Remove(n.revokedPeople("HospitalC")); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.listRevoked(t.Context(), "HospitalC"); err != nil {
+		t.Fatal(err)
+	}
+	wantListed(t, n, pair.Certificate)
+}
+
+// wantListed makes sure that HospitalC's proxy refuses a TLS certificate.
+func wantListed(t *testing.T, n *Network, certificate []byte) {
+	t.Helper()
+	person, err := parseCertificate(certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(n.revokedPeople("HospitalC"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	list, err := x509.ParseRevocationList(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(list.RevokedCertificateEntries, func(e x509.RevocationListEntry) bool { return e.SerialNumber.Cmp(person.SerialNumber) == 0 }) {
+		t.Errorf("the list of %d certificates lacks that of TLS", len(list.RevokedCertificateEntries))
+	}
 }
 
 // testStrangers speaks to every port without a client certificate or a token.
@@ -351,23 +427,31 @@ func testStrangers(t *testing.T, n *Network) {
 	}
 	for what, offset := range map[string]int{
 		"peer": portPeer, "peer operations": portPeerOperations, "orderer": portOrderer, "orderer administration": portOrdererAdmin,
-		"orderer operations": portOrdererOperations, "chaincode": portChaincode,
+		"orderer operations": portOrdererOperations, "chaincode": portChaincode, "IPFS proxy": portIPFSProxy,
 	} {
 		// Under TLS 1.3 a server's refusal arrives with the first answer.
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+n.address(org, offset)+"/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fetch(req, anonymous); err == nil || !strings.Contains(err.Error(), "certificate required") {
+		if _, err := fetch(req, overTLS(anonymous)); err == nil || !strings.Contains(err.Error(), "certificate required") {
 			t.Errorf("%s without a certificate: %v", what, err)
 		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/id", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fetch(req, nil); err == nil || !strings.Contains(err.Error(), "403") {
-		t.Errorf("kubo without a token: %v", err)
+	for holder, calls := range map[string][]string{
+		"": {"id"}, ipfsProxy: {"id", "pin/rm", "repo/gc", "shutdown", "config/show"}, replicator: {"id", "add", "repo/gc", "shutdown", "config/show"},
+	} {
+		token := ""
+		if holder != "" {
+			if token, err = n.ipfsToken(org, holder); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, call := range calls {
+			if _, err := n.ipfsCallWith(t.Context(), org, token, call, "", nil); err == nil || !strings.Contains(err.Error(), "403") {
+				t.Errorf("kubo's %s with the token of %q: %v", call, holder, err)
+			}
+		}
 	}
 }
 

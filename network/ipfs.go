@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // A kubo node belongs to each hospital. The nodes form a private swarm: every node knows
@@ -18,16 +19,13 @@ import (
 
 // initIPFS makes a hospital's repository, with its key, once.
 func (n *Network) initIPFS(ctx context.Context, org string) error {
-	dir := n.org(org, "ipfs")
-	if _, err := os.Stat(filepath.Join(dir, "token")); err == nil {
+	if isFile(n.org(org, "ipfs", "config")) {
 		return nil
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(n.state.Servers.Kubo, "ipfs"), "init", "--empty-repo")
 	cmd.Env = n.ipfsEnvironment(org)
-	if _, err := n.run(ctx, cmd); err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "token"), []byte(secret())) // last: it marks the repository as complete
+	_, err := n.run(ctx, cmd)
+	return err
 }
 
 func (n *Network) ipfsEnvironment(org string) []string {
@@ -79,14 +77,18 @@ func (n *Network) configureIPFS() error {
 }
 
 func (n *Network) overlayIPFS(config object, org string, peers map[string]string) error {
-	token, err := n.ipfsToken(org)
-	if err != nil {
+	if err := n.checkSocket(org); err != nil {
 		return err
 	}
-	operator, err := n.operatorToken(org)
-	if err != nil {
-		return err
+	authorizations := object{}
+	for holder, calls := range tokenHolders {
+		token, err := n.ipfsToken(org, holder)
+		if err != nil {
+			return err
+		}
+		authorizations[holder] = object{"AuthSecret": "bearer:" + token, "AllowedPaths": calls}
 	}
+	os.Remove(n.org(org, "ipfs", "token")) // of an earlier release: every wallet has it
 	bootstrap, peering := []string{}, []object{}
 	for _, name := range sortedKeys(peers) {
 		if name == org {
@@ -99,13 +101,9 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 	disabled := object{"Enabled": false}
 	overlay(config, object{
 		"Addresses": object{
-			"API": n.multiaddr(org, portIPFSAPI), "Gateway": []string{},
+			"API": "/unix" + n.ipfsSocket(org), "Gateway": []string{},
 			"Swarm": []string{n.multiaddr(org, portIPFSSwarm)},
 		},
-		"API": object{"Authorizations": object{
-			"chartseal": object{"AuthSecret": "bearer:" + token, "AllowedPaths": clientCalls},
-			"operator":  object{"AuthSecret": "bearer:" + operator, "AllowedPaths": []string{"/api/v0"}},
-		}},
 		"Bootstrap": bootstrap, "Peering": object{"Peers": peering},
 		"Routing":  object{"Type": "none", "DelegatedRouters": []string{}},
 		"Ipns":     object{"DelegatedPublishers": []string{}},
@@ -122,34 +120,63 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 		"Plugins": object{"Plugins": object{"telemetry": object{"Disabled": true}}},
 		"Import":  object{"CidVersion": 1, "UnixFSRawLeaves": true, "UnixFSChunker": "size-1048576"},
 	})
-	config["DNS"] = object{"Resolvers": object{}} // overlay would keep the default resolver
+	// overlay would keep the default resolver, and tokens of an earlier release
+	config["DNS"] = object{"Resolvers": object{}}
+	config["API"] = object{"Authorizations": authorizations}
 	return nil
 }
 
-func (n *Network) ipfsToken(org string) (string, error) {
-	token, err := os.ReadFile(n.org(org, "ipfs", "token"))
-	return strings.TrimSpace(string(token)), err
+// tokenHolders are the holders of kubo's tokens, and the calls for which each token is
+// good. kubo reads tokens when it starts.
+var tokenHolders = map[string][]string{
+	operator: {"/api/v0"},
+	// The proxy limits people to fewer options, and asks for their certificates.
+	ipfsProxy: {"/api/v0/add", "/api/v0/cat", "/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat", "/api/v0/dag/import",
+		"/api/v0/pin/add", "/api/v0/pin/ls"},
+	replicator: {"/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat",
+		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update"},
 }
 
-// clientCalls are the calls of package client/ipfs, for which the token of the wallet is
-// good. It does not collect garbage, change the node's configuration or stop the node.
-var clientCalls = []string{
-	"/api/v0/add", "/api/v0/cat", "/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat", "/api/v0/dag/import",
-	"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update",
-}
+const (
+	operator   = "operator"
+	ipfsProxy  = "proxy"
+	replicator = "replicator"
+)
 
 // OperatorToken is good for every call of a hospital's node. It is in no wallet.
-func (n *Network) OperatorToken(hospital string) (string, error) { return n.operatorToken(hospital) }
+func (n *Network) OperatorToken(hospital string) (string, error) {
+	return n.ipfsToken(hospital, operator)
+}
 
-// operatorToken reads the operator's token. Its first use makes it.
-func (n *Network) operatorToken(org string) (string, error) {
-	file := n.org(org, "ipfs", "operator-token")
+// ipfsToken reads a holder's token. Its first use makes it.
+func (n *Network) ipfsToken(org, holder string) (string, error) {
+	file := n.ipfsTokenFile(org, holder)
 	token, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		token = []byte(secret())
 		err = writeFile(file, token)
 	}
 	return string(token), err
+}
+
+func (n *Network) ipfsTokenFile(org, holder string) string {
+	return n.org(org, "ipfs", holder+"-token")
+}
+
+// IPFSSocket is the path of the Unix socket on which a hospital's kubo node serves its
+// API. Only the owner of the network reaches it: kubo serves parts of the API without a
+// token.
+func (n *Network) IPFSSocket(hospital string) string { return n.ipfsSocket(hospital) }
+
+func (n *Network) ipfsSocket(org string) string { return n.org(org, "ipfs", "rpc") }
+
+// checkSocket makes sure that the kernel takes the path of the socket.
+func (n *Network) checkSocket(org string) error {
+	const longest = 107 // bytes, see unix(7)
+	if extra := len(n.ipfsSocket(org)) - longest; extra > 0 {
+		return mark(ErrInvalid, fmt.Errorf("the network's directory %s has a path that is %d bytes too long for kubo's socket: choose a shorter one", n.dir, extra))
+	}
+	return nil
 }
 
 // multiaddr is a service's address in IPFS's notation.
@@ -159,24 +186,48 @@ func (n *Network) multiaddr(org string, offset int) string {
 
 func (n *Network) ipfsProcess(org string) *process {
 	return &process{
-		organisation: org, kind: "ipfs", address: n.address(org, portIPFSAPI),
-		ports: []int{n.port(org, portIPFSAPI), n.port(org, portIPFSSwarm)},
+		organisation: org, kind: "ipfs",
+		ports: []int{n.port(org, portIPFSSwarm)},
 		path:  filepath.Join(n.state.Servers.Kubo, "ipfs"), args: []string{"daemon"},
 		env: n.ipfsEnvironment(org), dir: n.org(org, "ipfs"),
+		prepare: func() error { // a killed kubo leaves its socket
+			err := os.Remove(n.ipfsSocket(org))
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			return err
+		},
 		ready: func(ctx context.Context) error {
-			token, err := n.operatorToken(org)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
-			defer cancel()
-			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address(org, portIPFSAPI)+"/api/v0/id", nil)
-			if err != nil {
-				return err
-			}
-			req.Header.Set("Authorization", "Bearer "+token)
-			_, err = fetch(req, nil)
+			_, err := n.ipfsCall(ctx, org, "id", "", nil)
 			return err
 		},
 	}
+}
+
+// ipfsCall calls a hospital's node as its operator.
+func (n *Network) ipfsCall(ctx context.Context, org, call, contentType string, body io.Reader) ([]byte, error) {
+	token, err := n.ipfsToken(org, operator)
+	if err != nil {
+		return nil, err
+	}
+	return n.ipfsCallWith(ctx, org, token, call, contentType, body)
+}
+
+func (n *Network) ipfsCallWith(ctx context.Context, org, token, call, contentType string, body io.Reader) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.probeTimeout())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/api/v0/"+call, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return fetch(req, &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", n.ipfsSocket(org))
+		},
+		DisableKeepAlives: true,
+	})
 }

@@ -22,7 +22,7 @@ func TestKilledLauncher(t *testing.T) {
 	if err := os.MkdirAll(programs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := buildPrograms(t.Context(), programs, Default().ChaincodeProgram, true); err != nil {
+	if err := buildPrograms(t.Context(), programs, Default().ChaincodeProgram); err != nil {
 		t.Fatal(err)
 	}
 	chartnet := filepath.Join(programs, "chartnet")

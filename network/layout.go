@@ -15,7 +15,8 @@ import "path/filepath"
 //	orgs/ORG/peer/chaincode-link      the root and the client of the chaincode server
 //	orgs/ORG/admin/msp                the administrator's MSP directory, for the peer command
 //	orgs/ORG/msp                      the organisation's definition in the channel
-//	orgs/ORG/ipfs                     kubo's repository
+//	orgs/ORG/ipfs                     kubo's repository, its tokens, and the socket of its API
+//	orgs/ORG/ipfs-proxy               the proxy's TLS certificate, and the revocation list that it reads
 //	orgs/ORG/authority                the encrypted master secret, and the age identity that opens it
 //	channel/                          configtx.yaml, genesis block, chaincode package, collections
 //	builder/bin/                      the external builder

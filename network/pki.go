@@ -165,8 +165,9 @@ func (n *Network) makeRoots(org string) error {
 	if err != nil {
 		return err
 	}
-	for dir, name := range map[string]string{n.org(org, "ca"): "ca", n.org(org, "chaincode"): "chaincode", n.org(org, "authority"): "authority"} {
-		if name == "authority" && !n.topology.isHospital(org) {
+	for dir, name := range map[string]string{n.org(org, "ca"): "ca", n.org(org, "chaincode"): "chaincode", n.org(org, "authority"): "authority",
+		n.org(org, "ipfs-proxy"): "ipfs-proxy"} {
+		if (name == "authority" || name == "ipfs-proxy") && !n.topology.isHospital(org) {
 			continue
 		}
 		if err := n.certifyServer(org, name, dir, x509.ExtKeyUsageServerAuth); err != nil {

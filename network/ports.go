@@ -31,7 +31,7 @@ const (
 	portCAOperations
 	portChaincode
 	portAuthority
-	portIPFSAPI
+	portIPFSProxy
 	portIPFSSwarm
 )
 
@@ -41,7 +41,7 @@ var portNames = map[int]string{
 	portOrderer: "orderer", portOrdererAdmin: "orderer, administration", portOrdererOperations: "orderer, operations",
 	portCA: "CA", portCAOperations: "CA, operations",
 	portChaincode: "chaincode server", portAuthority: "authority",
-	portIPFSAPI: "kubo, RPC", portIPFSSwarm: "kubo, swarm",
+	portIPFSProxy: "IPFS proxy", portIPFSSwarm: "kubo, swarm",
 }
 
 // Doors gives the address of every port of an organisation, by the name of the port.

@@ -18,7 +18,7 @@ import (
 // serves.
 type process struct {
 	organisation string
-	kind         string // peer, orderer, ca, chaincode, ipfs, authority, replicator
+	kind         string // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, replicator
 	address      string // for people, where clients reach it; may be empty
 	ports        []int  // on which it listens
 
@@ -27,8 +27,9 @@ type process struct {
 	env  []string // beside the few variables of n.environment
 	dir  string
 
-	ready  func(context.Context) error           // nil if it serves; a nil func: it serves as soon as it runs
-	height func(context.Context) (uint64, error) // number of blocks; a nil func: it has no ledger
+	prepare func() error                          // before it starts; may be nil
+	ready   func(context.Context) error           // nil if it serves; a nil func: it serves as soon as it runs
+	height  func(context.Context) (uint64, error) // number of blocks; a nil func: it has no ledger
 }
 
 func (p *process) name() string { return p.organisation + "/" + p.kind }
@@ -72,6 +73,11 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 	}
 	if err := n.checkPorts(p); err != nil {
 		return nil, err
+	}
+	if p.prepare != nil {
+		if err := p.prepare(); err != nil {
+			return nil, fmt.Errorf("start %s: %w", p.name(), err)
+		}
 	}
 	for _, file := range []string{n.pidFile(p), n.logFile(p)} {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

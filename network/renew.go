@@ -196,7 +196,7 @@ func (u *bringUp) startAgain(ctx context.Context, processes []*process) error {
 // CA runs afterwards.
 func (u *bringUp) renewFiles(ctx context.Context, o Organisation, holders map[string]bool) error {
 	org := o.Name
-	for _, kind := range []string{"ca", "chaincode", "authority"} {
+	for _, kind := range []string{"ca", "chaincode", "authority", "ipfs-proxy"} {
 		if holders[org+"/"+kind] {
 			if err := u.recertifyServer(org, kind, u.org(org, kind), x509.ExtKeyUsageServerAuth); err != nil {
 				return err

@@ -6,6 +6,7 @@ package network
 func (n *Network) replicatorProcess(org string) *process {
 	return &process{
 		organisation: org, kind: "replicator",
-		path: n.chartsealProgram(), args: n.chartsealArgs("authority", org, "replicate"), dir: n.org(org, "authority"),
+		path: n.chartsealProgram(), args: n.chartsealArgs("authority", org, "replicate",
+			"--socket", n.ipfsSocket(org), "--token-file", n.ipfsTokenFile(org, replicator)), dir: n.org(org, "authority"),
 	}
 }

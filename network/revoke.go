@@ -11,7 +11,8 @@ import (
 // Revoke ends a person's certificates. The organisation's CA revokes them, and its new
 // revocation list goes into the channel's configuration, where every peer, orderer and
 // attribute authority reads it. When Revoke returns, every running peer has the block
-// with that configuration.
+// with that configuration, and the proxy of the hospital's IPFS node serves the person no
+// more.
 //
 // Errors:
 //   - ErrNotFound if there is no such organisation.
@@ -27,6 +28,9 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	}
 	list, err := revokedList(ctx, ca, registrar, user)
 	if err != nil {
+		return err
+	}
+	if err := writeFile(n.revokedPeople(org), list); err != nil {
 		return err
 	}
 	// Requests to a peer itself, outside the channel, are checked against its own MSP,

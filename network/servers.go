@@ -24,11 +24,13 @@ var servers = []server{
 	{process: (*Network).peerProcess, at: everywhere},
 	{process: (*Network).chaincodeProcess, at: everywhere},
 	{process: (*Network).ipfsProcess, at: atHospitals},
+	{process: (*Network).ipfsProxyProcess, at: atHospitals},
 	{process: (*Network).authorityProcess, at: atHospitals, service: true},
 	{process: (*Network).replicatorProcess, at: atHospitals, service: true},
 }
 
-// servers gives the processes of Fabric and kubo of the chosen organisations.
+// servers gives the processes of Fabric and kubo, with kubo's proxy, of the chosen
+// organisations.
 func (n *Network) servers(organisations ...string) []*process {
 	return n.choose(organisations, func(s server) bool { return !s.service })
 }

@@ -39,7 +39,8 @@ type state struct {
 //	0: people's certificates administered their hospital's servers
 //	1: the administration, the servers and people have TLS roots of their own, and the
 //	   wallet's token for kubo is good for the calls of a client only
-const settings = 1
+//	2: people reach kubo through a proxy that knows them
+const settings = 2
 
 func readState(dir string) (*state, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))

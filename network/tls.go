@@ -60,10 +60,9 @@ func (n *Network) dialTLS(ctx context.Context, address string, config *tls.Confi
 	return conn.Close()
 }
 
-// fetch makes one request on a new connection and gives the body of a 2xx response.
-func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-	resp, err := client.Do(req)
+// fetch makes one request and gives the body of a 2xx response.
+func fetch(req *http.Request, transport *http.Transport) ([]byte, error) {
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +77,11 @@ func fetch(req *http.Request, config *tls.Config) ([]byte, error) {
 	return body, nil
 }
 
+// overTLS makes the transport of one request.
+func overTLS(config *tls.Config) *http.Transport {
+	return &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
+}
+
 // probe makes one request to an administration port of an organisation.
 func (n *Network) probe(ctx context.Context, org, method, url string) ([]byte, error) {
 	config, err := n.adminTLS(org)
@@ -90,5 +94,5 @@ func (n *Network) probe(ctx context.Context, org, method, url string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return fetch(req, config)
+	return fetch(req, overTLS(config))
 }

@@ -153,7 +153,7 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		if err := os.MkdirAll(n.state.Programs, 0o700); err != nil {
 			return err
 		}
-		if err := buildPrograms(ctx, n.state.Programs, n.topology.ChaincodeProgram, n.state.Services); err != nil {
+		if err := buildPrograms(ctx, n.state.Programs, n.topology.ChaincodeProgram); err != nil {
 			return err
 		}
 	} else {
@@ -163,11 +163,7 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		}
 		n.state.Programs = dir
 	}
-	needed := []string{"ccbuilder", n.topology.ChaincodeProgram}
-	if n.state.Services {
-		needed = append(needed, "chartseal")
-	}
-	for _, name := range needed {
+	for _, name := range []string{"ccbuilder", n.topology.ChaincodeProgram, "chartseal"} {
 		if _, err := os.Stat(filepath.Join(n.state.Programs, name)); err != nil {
 			return fmt.Errorf("program %s is not in %s: build it first (make build)", name, n.state.Programs)
 		}
@@ -355,7 +351,7 @@ func (u *bringUp) makePeople(ctx context.Context) error {
 	return u.makeAllSecrets(ctx)
 }
 
-// makeProfiles makes the IPFS nodes and writes the profiles, which hold their tokens.
+// makeProfiles makes the IPFS nodes and writes the profiles.
 func (u *bringUp) makeProfiles(ctx context.Context) error {
 	if err := u.hospitals(u.initIPFS)(ctx); err != nil {
 		return err
@@ -365,8 +361,21 @@ func (u *bringUp) makeProfiles(ctx context.Context) error {
 
 func (u *bringUp) startIPFS(ctx context.Context) error {
 	return u.hospitals(func(ctx context.Context, org string) error {
-		return u.startAll(ctx, []*process{u.ipfsProcess(org)})
+		if err := u.startAll(ctx, []*process{u.ipfsProcess(org)}); err != nil {
+			return err
+		}
+		return u.startIPFSProxy(ctx, org)
 	})(ctx)
+}
+
+// startIPFSProxy starts a hospital's proxy with the present revocation list of its CA,
+// which has to run. The list makes good what an interrupted Revoke, or one of an earlier
+// release, did not do.
+func (u *bringUp) startIPFSProxy(ctx context.Context, org string) error {
+	if err := u.listRevoked(ctx, org); err != nil {
+		return err
+	}
+	return u.startAll(ctx, []*process{u.ipfsProxyProcess(org)})
 }
 
 // resume starts what is not running, and enrols users that are new in the topology.
@@ -392,7 +401,7 @@ func (u *bringUp) resume(ctx context.Context) error {
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
-	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), inOrder(u.enrollUsers, u.makeAllSecrets))
+	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), u.hospitals(u.startIPFSProxy), inOrder(u.enrollUsers, u.makeAllSecrets))
 	if err == nil {
 		err = u.renewConsenters(ctx)
 	}
@@ -413,10 +422,10 @@ func (u *bringUp) define(sequence int) func(context.Context) error {
 	return inOrder(u.everywhere(approve), u.awaitSameHeight, func(ctx context.Context) error { return u.commitChaincode(ctx, sequence) })
 }
 
-// startOthers starts all servers except the peers.
+// startOthers starts all servers except the peers and the proxies, which need the CAs.
 func (u *bringUp) startOthers(ctx context.Context) error {
 	all := u.servers(u.organisations()...)
-	return u.startAll(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" }))
+	return u.startAll(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" || p.kind == "ipfs-proxy" }))
 }
 
 // startPeers starts the peers one after the other, see reconnectInterval.
@@ -429,7 +438,7 @@ func (u *bringUp) startPeers(ctx context.Context) error {
 	return nil
 }
 
-// serve starts the attribute authorities and replicators, and gives people their keys.
+// serve starts the hospitals' own services, and gives people their keys.
 func (u *bringUp) serve(ctx context.Context) error {
 	start := func(ctx context.Context) error { return u.startAll(ctx, u.services(u.organisations()...)) }
 	publish := u.hospitals(u.publishAuthority)

@@ -60,11 +60,7 @@ func (n *Network) profile(org string) (object, error) {
 	}
 	profile["members"] = members
 	if n.topology.isHospital(org) {
-		token, err := n.ipfsToken(org)
-		if err != nil {
-			return nil, err
-		}
-		profile["ipfs"] = object{"api": n.multiaddr(org, portIPFSAPI), "token": token}
+		profile["ipfs"] = object{"api": n.multiaddr(org, portIPFSProxy) + "/https", "tlsRoots": fmt.Sprintf("tls/%s.pem", org)}
 	}
 	return profile, nil
 }

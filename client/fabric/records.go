@@ -42,7 +42,7 @@ const nextBlock = 5 * time.Minute
 //   - The error of handle, unchanged.
 //   - The error of ctx when it ends.
 //   - ErrDenied if the peer does not serve blocks to this user.
-//   - ErrTampered if a block, or a record in it, is not of a form that this version knows.
+//   - ErrTampered if this version cannot read a block, or a record in it.
 //   - ErrUnavailable if no block comes for 5 minutes.
 func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func([]ledger.Payload) error) (next uint64, err error) {
 	if next = from; from >= until {

@@ -29,9 +29,11 @@ package ipfs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -46,8 +48,9 @@ import (
 
 // Options select a node.
 type Options struct {
-	API   string        // multiaddress of the RPC, such as /ip4/127.0.0.1/tcp/5001; with /https for TLS
+	API   string        // multiaddress of the RPC, such as /ip4/127.0.0.1/tcp/5001 or /unix/run/kubo; with /https for TLS
 	Token string        // bearer token, may be empty
+	TLS   *tls.Config   // roots and client certificate for an address with /https; nil means the system's roots
 	Idle  time.Duration // longest time without progress; zero means 30 s
 }
 
@@ -92,11 +95,11 @@ func New(o Options) (*Store, error) {
 	if err := checkToken(addr, o.Token); err != nil {
 		return nil, err
 	}
-	api, err := connect(addr, o.Token, newTransport())
+	api, err := connect(addr, o.Token, newTransport(o.TLS))
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
-	streams, err := connect(addr, o.Token, newStreamTransport())
+	streams, err := connect(addr, o.Token, newStreamTransport(o.TLS))
 	if err != nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "kubo address %q: %v", o.API, err)
 	}
@@ -131,6 +134,7 @@ func accept(c cid.Cid) error {
 func (s *Store) explain(op string, err error, w *watchdog) error {
 	var refusal *rpc.Error
 	var known *ledger.Error
+	var remote *net.OpError
 	switch {
 	case errors.As(err, &known):
 		return fmt.Errorf("%s: %w", op, err)
@@ -139,7 +143,11 @@ func (s *Store) explain(op string, err error, w *watchdog) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return ledger.Errorf(ledger.ErrUnavailable, "%s: no answer within %v from the IPFS node %s", op, s.idle, s.address)
 	case errors.As(err, &refusal) && refusal.Code == forbidden:
-		return ledger.Errorf(ledger.ErrDenied, "%s: the IPFS node %s refuses our token", op, s.address)
+		return ledger.Errorf(ledger.ErrDenied, "%s: the IPFS node %s refuses our token or certificate: %.200s", op, s.address, strings.TrimSpace(refusal.Message))
+	case errors.Is(err, errTLSOnly):
+		return ledger.Errorf(ledger.ErrDenied, "%s: the IPFS node %s takes TLS only: get the present profile of your hospital from its administrator, in which the address of the node ends in /https", op, s.address)
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return ledger.Errorf(ledger.ErrDenied, "%s: the IPFS node %s refuses our TLS certificate: %v", op, s.address, remote.Err)
 	case errors.As(err, &refusal):
 		return ledger.Errorf(ledger.ErrUnavailable, "%s: the IPFS node %s refuses: %s", op, s.address, refusal.Message)
 	}

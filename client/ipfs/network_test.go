@@ -66,7 +66,7 @@ func pipeStore(t *testing.T, node http.Handler, token string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, stream := newTransport(), newStreamTransport()
+	short, stream := newTransport(nil), newStreamTransport(nil)
 	short.DialContext, stream.DialContext = l.dial, l.dial
 	if s.api, err = connect(multiaddr.StringCast(api), token, short); err != nil {
 		t.Fatal(err)

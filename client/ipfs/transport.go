@@ -1,6 +1,9 @@
 package ipfs
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/ipfs/kubo/client/rpc"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -38,29 +42,60 @@ func checkToken(node multiaddr.Multiaddr, token string) error {
 // another machine.
 func connect(node multiaddr.Multiaddr, token string, t *http.Transport) (*rpc.HttpApi, error) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	api, err := rpc.NewApiWithClient(node, &http.Client{Transport: t, CheckRedirect: stay})
+	c := &http.Client{Transport: tlsOnly{t}, CheckRedirect: stay}
+	var api *rpc.HttpApi
+	network, path, err := manet.DialArgs(node)
+	if err == nil && network == "unix" {
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, path)
+		}
+		api, err = rpc.NewURLApiWithClient("http://localhost", c)
+	} else if err == nil {
+		api, err = rpc.NewApiWithClient(node, c)
+	}
 	if err == nil && token != "" {
 		api.Headers.Set("Authorization", "Bearer "+token)
 	}
 	return api, err
 }
 
+var errTLSOnly = errors.New("it takes TLS only")
+
+// tlsOnly tells when a server wants TLS. Servers of Go say so in an answer that kubo's
+// client cannot read.
+type tlsOnly struct{ *http.Transport }
+
+func (t tlsOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.Transport.RoundTrip(r)
+	if err == nil && r.URL.Scheme == "http" && resp.StatusCode == http.StatusBadRequest && resp.Header.Get("Content-Type") == "" {
+		resp.Body.Close()
+		return nil, errTLSOnly
+	}
+	return resp, err
+}
+
 // newTransport makes the transport of short requests and answers. It keeps connections,
-// while the RPC client's default opens one for every block.
-func newTransport() *http.Transport {
-	return &http.Transport{
+// while the RPC client's default opens one for every block. Config may be nil.
+func newTransport(config *tls.Config) *http.Transport {
+	t := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		MaxIdleConnsPerHost: 2 * maxRequests,
 		IdleConnTimeout:     time.Minute,
 		TLSHandshakeTimeout: dialTimeout,
 	}
+	if config != nil {
+		t.TLSClientConfig = config.Clone()
+		t.TLSClientConfig.MinVersion = tls.VersionTLS12
+		t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0) // each stream has a connection
+	}
+	return t
 }
 
 // newStreamTransport makes the transport of payloads. Its buffers need one system call
 // where the usual 4 KiB need sixty-four. Each stream has its own connection, which a
 // reader closes when it has read enough.
-func newStreamTransport() *http.Transport {
-	t := newTransport()
+func newStreamTransport(config *tls.Config) *http.Transport {
+	t := newTransport(config)
 	t.DisableKeepAlives = true
 	t.ReadBufferSize, t.WriteBufferSize = streamBuffer, streamBuffer
 	return t

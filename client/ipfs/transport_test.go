@@ -1,6 +1,8 @@
 package ipfs
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/clienttest"
 )
 
 // TestTokenInClearText: a token crosses no network in clear text.
@@ -57,7 +60,7 @@ func TestTokenOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := newTransport()
+	transport := newTransport(nil)
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 	api, err := connect(multiaddr.StringCast("/ip4/"+host+"/tcp/"+port+"/https"), "secret", transport)
 	if err != nil {
@@ -82,5 +85,37 @@ func TestTokenIsNotRedirected(t *testing.T) {
 	s.Pin(t.Context(), "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")
 	if asked {
 		t.Error("the client followed a redirection")
+	}
+}
+
+// TestProxyRefuses: a wallet of an earlier release, and one whose certificate a proxy
+// does not take, learn what to do.
+func TestProxyRefuses(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	address := "/ip4/" + host + "/tcp/" + port
+	for says, o := range map[string]Options{
+		"get the present profile": {API: address, Token: "secret"},
+		"certificate required":    {API: address + "/https", TLS: &tls.Config{RootCAs: roots}},
+	} {
+		s, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pin := s.Pin(t.Context(), clienttest.UnknownCID)
+		_, list := s.Pinned(t.Context())
+		for what, err := range map[string]error{"pin": pin, "list": list} {
+			if !errors.Is(err, ledger.ErrDenied) || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
 	}
 }

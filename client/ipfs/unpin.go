@@ -13,7 +13,8 @@ import (
 	"github.com/chartseal/chartseal/client/groupcommit"
 )
 
-// Unpin implements replica.Unpinner. It removes a payload from every pinset that holds it.
+// Unpin implements replica.Unpinner. It removes a payload from every pinset that holds
+// it.
 //
 // The other members stay pinned at every moment, whatever other programs do with the node
 // and whenever this one is killed. A pinset is replaced in one step by one without the

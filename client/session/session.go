@@ -12,6 +12,8 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -104,7 +106,12 @@ func (s *Session) open(o Options) (err error) {
 		return err
 	}
 	if node := s.User.Profile.IPFS; node != nil {
-		if s.Blobs, err = ipfs.New(ipfs.Options{API: node.API, Token: node.Token}); err != nil {
+		o := ipfs.Options{API: node.API, Token: node.Token}
+		if len(node.TLSRoots) > 0 {
+			o.TLS = &tls.Config{RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{s.User.TLS}}
+			o.TLS.RootCAs.AppendCertsFromPEM(node.TLSRoots) // the profile has checked them
+		}
+		if s.Blobs, err = ipfs.New(o); err != nil {
 			return err
 		}
 		s.config.Blobs = s.Blobs

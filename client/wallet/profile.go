@@ -25,16 +25,17 @@ import (
 //	channel: chartseal
 //	chaincode: chartseal
 //	peer: {address: "127.0.0.1:7051", serverName: localhost, tlsRoots: tls/HospitalA.pem}
-//	ipfs: {api: /ip4/127.0.0.1/tcp/5001, token: "..."}
+//	ipfs: {api: /ip4/127.0.0.1/tcp/5001/https, tlsRoots: tls/HospitalA.pem}
 //	ca:   {url: "https://127.0.0.1:7054", name: ca, tlsName: tlsca, tlsRoots: tls/HospitalA-ca.pem}
 //	index: batched
 //	members: {HospitalA: [9f86d081...], HospitalB: [60303ae2...]}
 //
 // tlsRoots is PEM text, or the path of a PEM file relative to the profile. ipfs and ca
-// may be absent. index is the default for when sealed records are indexed: now, batched
-// or none. members has
-// the SHA-256 of the root certificates of the channel's members, as each member gives it
-// out; without it, the first roots that two peers list are believed.
+// may be absent. The address of ipfs is that of a proxy, see package client/ipfs/proxy; a
+// kubo node of one's own takes a token instead, as in {api: /ip4/127.0.0.1/tcp/5001,
+// token: "..."}. index is the default for when sealed records are indexed: now, batched
+// or none. members has the SHA-256 of the root certificates of the channel's members, as
+// each member gives it out; without it, the first roots that two peers list are believed.
 type Profile struct {
 	MSP       string
 	Channel   string
@@ -55,10 +56,11 @@ type Peer struct {
 	TLSRoots   []byte // PEM
 }
 
-// IPFS is the organisation's kubo node.
+// IPFS is the organisation's kubo node, or the proxy before it.
 type IPFS struct {
-	API   string // multiaddress of its RPC
-	Token string // bearer token, may be empty
+	API      string // multiaddress of its RPC
+	Token    string // bearer token, may be empty
+	TLSRoots []byte // PEM; nil without TLS
 }
 
 // A CA is the organisation's Fabric CA, with two instances in one server.
@@ -83,8 +85,9 @@ type profileFile struct {
 		TLSRoots   string `yaml:"tlsRoots"`
 	} `yaml:"peer"`
 	IPFS *struct {
-		API   string `yaml:"api"`
-		Token string `yaml:"token"`
+		API      string `yaml:"api"`
+		Token    string `yaml:"token"`
+		TLSRoots string `yaml:"tlsRoots"`
 	} `yaml:"ipfs"`
 	CA *struct {
 		URL      string `yaml:"url"`
@@ -160,6 +163,11 @@ func (in *profileFile) profile(dir string) (*Profile, error) {
 			return nil, fmt.Errorf("ipfs.api %q is not a multiaddress such as /ip4/127.0.0.1/tcp/5001", in.IPFS.API)
 		}
 		p.IPFS = &IPFS{API: in.IPFS.API, Token: in.IPFS.Token}
+		if strings.HasSuffix(in.IPFS.API, "/https") || in.IPFS.TLSRoots != "" {
+			if p.IPFS.TLSRoots, err = roots(dir, in.IPFS.TLSRoots); err != nil {
+				return nil, fmt.Errorf("ipfs.tlsRoots: %v", err)
+			}
+		}
 	}
 	if in.CA != nil {
 		u, err := url.Parse(in.CA.URL)

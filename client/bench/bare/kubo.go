@@ -6,30 +6,29 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
 // Kubo is a plain HTTP client of a kubo node's RPC. It adds files with the settings that
 // Chartseal uses for payloads. It is safe for concurrent use.
 type Kubo struct {
-	base, token string
-	http        http.Client
+	token string
+	http  http.Client
 }
 
-// ConnectKubo takes an address of the form /ip4/127.0.0.1/tcp/5001.
-func ConnectKubo(api, token string) (*Kubo, error) {
-	parts := strings.Split(api, "/")
-	if len(parts) != 5 {
-		return nil, fmt.Errorf("bare kubo client: address %q", api)
+// ConnectKubo takes the path of the Unix socket of the node's RPC.
+func ConnectKubo(socket, token string) *Kubo {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
-	return &Kubo{base: "http://" + parts[2] + ":" + parts[4] + "/api/v0/", token: token}, nil
+	return &Kubo{token: token, http: http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 2}}}
 }
 
 func (k *Kubo) call(ctx context.Context, command string, options url.Values, body io.Reader, contentType string) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, k.base+command+"?"+options.Encode(), body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/api/v0/"+command+"?"+options.Encode(), body)
 	if err != nil {
 		return nil, err
 	}

@@ -53,13 +53,14 @@ func (s *Stage) connect(p *Person) (err error) {
 		return err
 	}
 	s.tidy = append(s.tidy, p.Bare.Close)
-	// The bare side also collects garbage, which the wallet's token does not allow.
-	token, err := os.ReadFile(filepath.Join(s.Dir, "orgs", p.User.Profile.MSP, "ipfs", "operator-token"))
+	// The bare side also collects garbage, and goes to kubo itself.
+	node := filepath.Join(s.Dir, "orgs", p.User.Profile.MSP, "ipfs")
+	token, err := os.ReadFile(filepath.Join(node, "operator-token"))
 	if err != nil {
 		return err
 	}
-	p.Kubo, err = bare.ConnectKubo(p.User.Profile.IPFS.API, string(token))
-	return err
+	p.Kubo = bare.ConnectKubo(filepath.Join(node, "rpc"), string(token))
+	return nil
 }
 
 // Client makes a Client with empty caches, like a program that has just started, and with

@@ -103,7 +103,7 @@ After a change of the rules, restart it.`,
 					return err
 				}
 				done := a.signPublished(ctx, s, by, m)
-				err = a.serve(ctx, server)
+				err = a.serve(ctx, "authority", server)
 				<-done
 				return err
 			})
@@ -166,14 +166,14 @@ func signOnce(ctx context.Context, s *session.Session, by keys.Signing, m master
 	return errors.Join(err, keysErr)
 }
 
-// serve runs a server until ctx ends, which is no error.
-func (a *app) serve(ctx context.Context, server *http.Server) error {
+// serve runs a server until ctx ends, which is no error. Name is for the log.
+func (a *app) serve(ctx context.Context, name string, server *http.Server) error {
 	listener, err := net.Listen("tcp", server.Addr)
 	if err != nil {
 		return words.WithHint(fmt.Errorf("serve: %w", err), "is another server running at %s?", server.Addr)
 	}
 	log := a.log()
-	log.Info("authority serves", "address", listener.Addr().String())
+	log.Info(name+" serves", "address", listener.Addr().String())
 	done := make(chan error, 1)
 	go func() { done <- server.ServeTLS(listener, "", "") }()
 	select {
@@ -187,6 +187,6 @@ func (a *app) serve(ctx context.Context, server *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	log.Info("authority stopped")
+	log.Info(name + " stopped")
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/ipfs"
 	"github.com/chartseal/chartseal/client/replica"
 	"github.com/chartseal/chartseal/client/session"
 )
@@ -25,6 +26,7 @@ const minGrace = time.Minute
 func (a *app) replicateCommand() *cobra.Command {
 	var parallel int
 	var budgets []string
+	var socket, tokenFile string
 	var grace time.Duration
 	cmd := &cobra.Command{
 		Use:   "replicate",
@@ -38,9 +40,12 @@ it is refused, and so is a ciphertext that is larger than the ledger says. Refus
 where the other hospital sees them: see 'chartseal replicate status'. After a restart with a larger
 budget, refused records are tried again.
 
-It also unpins what was stored and is in no record after a day, such as the ciphertext of a seal that
-failed. Pins of your own stay if their names do not begin with chartseal-.`,
-		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB`,
+Name the socket and a token of kubo's API, and replicate also unpins what was stored and is in no record
+after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
+for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Pins of your own stay if
+their names do not begin with chartseal-.`,
+		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB
+  chartseal --user authority@HospitalA replicate --socket /var/lib/kubo/rpc --token-file replicator-token`,
 		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
@@ -55,12 +60,22 @@ failed. Pins of your own stay if their names do not begin with chartseal-.`,
 				return err
 			}
 			return a.withSession(func(s *session.Session) error {
-				if s.Blobs == nil {
+				store := s.Blobs
+				if socket != "" {
+					token, err := nodeToken(tokenFile)
+					if err != nil {
+						return err
+					}
+					if store, err = ipfs.New(ipfs.Options{API: "/unix" + socket, Token: token}); err != nil {
+						return err
+					}
+				}
+				if store == nil {
 					return fmt.Errorf("the profile of %s names no IPFS node: %w", s.User.Profile.MSP, client.ErrInvalid)
 				}
 				log := a.log()
 				r, err := replica.New(replica.Config{
-					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Parallel: parallel,
+					Store: store, Memory: s.User.Memory(), Log: log, Parallel: parallel,
 					Own: s.User.Profile.MSP, Budget: all, Budgets: single, Report: s.Ledger.ReportKeeping,
 					Feed: func(ctx context.Context, handle func(context.Context, []ledger.Payload) error) error {
 						return s.Ledger.FollowRecords(ctx, fabric.Following[[]ledger.Payload]{
@@ -75,8 +90,12 @@ failed. Pins of your own stay if their names do not begin with chartseal-.`,
 				if err != nil {
 					return err
 				}
+				if socket == "" {
+					log.Warn("nothing is unpinned: that needs --socket")
+					return r.Run(ctx)
+				}
 				sweeper, err := replica.NewSweeper(replica.SweepConfig{
-					Store: s.Blobs, Memory: s.User.Memory(), Log: log, Grace: grace,
+					Store: store, Memory: s.User.Memory(), Log: log, Grace: grace,
 					Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
 						height, err := s.Height(ctx)
 						if err != nil {
@@ -100,6 +119,8 @@ failed. Pins of your own stay if their names do not begin with chartseal-.`,
 	}
 	cmd.Flags().IntVar(&parallel, "parallel", 16, "fetch this many records at a time")
 	cmd.Flags().StringArrayVar(&budgets, "budget", nil, "keep this many bytes for each other hospital, as in `SIZE` or MSPID=SIZE (repeatable, default 50GiB)")
+	cmd.Flags().StringVar(&socket, "socket", "", "`path` of the Unix socket of kubo's API, instead of the address in the profile")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of kubo's API")
 	cmd.Flags().DurationVar(&grace, "unregistered-after", replica.DefaultGrace, "unpin what is in no record for this `long`")
 	cmd.AddCommand(a.replicateStatusCommand())
 	return cmd

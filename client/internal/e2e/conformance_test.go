@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/base32"
 	"os"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/ipfs"
 )
 
 // TestLedgerConformance runs clienttest's ledger suite on real peers.
@@ -40,13 +43,14 @@ func TestLedgerConformance(t *testing.T) {
 	})
 }
 
-// TestBlobsConformance runs clienttest's blob suite on a kubo node.
+// TestBlobsConformance runs clienttest's blob suite on a kubo node, as a person through
+// the proxy.
 func TestBlobsConformance(t *testing.T) {
 	const hospital = "HospitalC"
 	kill(t, "replicator", hospital, syscall.SIGSTOP) // its late pins for earlier tests would count as this test's
 	defer kill(t, "replicator", hospital, syscall.SIGCONT)
 	clienttest.Blobs(t, clienttest.BlobsEnv{
-		Blobs:  store(t, hospital, 5*time.Second),
+		Blobs:  personsStore{storeOf(t, user(t, nurseC), 5*time.Second), store(t, hospital, 0)},
 		Pinned: func(t *testing.T) []string { return pins(t, hospital) },
 		Corrupt: func(t *testing.T, id string) {
 			path := blockFile(t, hospital, id)
@@ -59,6 +63,14 @@ func TestBlobsConformance(t *testing.T) {
 		},
 	})
 }
+
+// personsStore is a person's store. Its operator unpins.
+type personsStore struct {
+	client.Blobs
+	operator *ipfs.Store
+}
+
+func (s personsStore) Unpin(ctx context.Context, id string) error { return s.operator.Unpin(ctx, id) }
 
 // blockFile returns the file of the first block of a CID on a hospital's IPFS node. Its
 // name is the multihash in base32.

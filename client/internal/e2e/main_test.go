@@ -6,6 +6,8 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -85,12 +87,27 @@ func connect(t *testing.T, name string) *fabric.Gateway {
 	return g
 }
 
-// store returns the IPFS node of a hospital with a limit on its idle time. Zero is the
-// default limit.
+// store returns the IPFS node of a hospital as its operator, with a limit on its idle
+// time. Zero is the default limit.
 func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 	t.Helper()
-	p := profile(t, hospital).IPFS
-	s, err := ipfs.New(ipfs.Options{API: p.API, Token: p.Token, Idle: idle})
+	token, err := consortium.OperatorToken(hospital)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ipfs.New(ipfs.Options{API: "/unix" + consortium.IPFSSocket(hospital), Token: token, Idle: idle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// storeOf returns the IPFS node of a person's hospital, as the person reaches it.
+func storeOf(t *testing.T, u *wallet.User, idle time.Duration) *ipfs.Store {
+	t.Helper()
+	config := &tls.Config{RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{u.TLS}}
+	config.RootCAs.AppendCertsFromPEM(u.Profile.IPFS.TLSRoots)
+	s, err := ipfs.New(ipfs.Options{API: u.Profile.IPFS.API, TLS: config, Idle: idle})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +118,7 @@ func store(t *testing.T, hospital string, idle time.Duration) *ipfs.Store {
 // adapter.
 func kubo(t *testing.T, hospital string) *rpc.HttpApi {
 	t.Helper()
-	p := profile(t, hospital).IPFS
-	address, err := multiaddr.NewMultiaddr(p.API)
+	address, err := multiaddr.NewMultiaddr("/unix" + consortium.IPFSSocket(hospital))
 	if err != nil {
 		t.Fatal(err)
 	}

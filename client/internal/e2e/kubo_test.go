@@ -1,0 +1,218 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/replica"
+	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+// kuboAs calls a hospital's kubo node with everything that a wallet has for it, and with
+// a program of its own. Body may be nil.
+func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, error) {
+	t.Helper()
+	address, err := multiaddr.NewMultiaddr(u.Profile.IPFS.API)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip, err := address.ValueForProtocol(multiaddr.P_IP4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := address.ValueForProtocol(multiaddr.P_TCP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme := "http"
+	if strings.HasSuffix(u.Profile.IPFS.API, "/https") {
+		scheme = "https"
+	}
+	var content bytes.Buffer
+	form := multipart.NewWriter(&content)
+	if body != nil {
+		part, err := form.CreateFormFile("file", "file")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part.Write(body)
+	}
+	form.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%s://%s:%s/api/v0/%s", scheme, ip, port, call), &content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("Authorization", "Bearer "+u.Profile.IPFS.Token)
+	config := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{u.TLS}}
+	resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %.200s", resp.Status, data)
+	}
+	return data, err
+}
+
+// TestNobodyUnpins plays a nurse who has a program of her own. With what her wallet has,
+// she removes the pin of another person's record, collects garbage and stops the node.
+// Revoked, she goes on reading and adding.
+func TestNobodyUnpins(t *testing.T) {
+	const home, leaver = "HospitalC", "leaver-k@HospitalC"
+	secret, err := consortium.Register(t.Context(), home, "leaver-k", map[string]string{"role": "nurse"}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, exitDone, leaver, "enroll", leaver, "--secret-file", write(t, "secret", []byte(secret)))
+	t.Cleanup(func() { os.RemoveAll(filepath.Join(consortium.Wallet(), leaver)) })
+	nurse := user(t, leaver)
+
+	out, err := kuboAs(t, nurse, "add?cid-version=1&raw-leaves=true&pin=true&quieter=true", []byte("the nurse's own"))
+	if err != nil {
+		t.Fatal("the nurse adds: ", err)
+	}
+	var added struct{ Hash string }
+	if err := json.Unmarshal(out, &added); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := kuboAs(t, nurse, "cat?arg="+added.Hash, nil); err != nil || string(data) != "the nurse's own" {
+		t.Fatalf("the nurse reads %q, %v", data, err)
+	}
+	pinned := pins(t, home)
+	if !slices.Contains(pinned, added.Hash) {
+		t.Fatal("nothing is pinned")
+	}
+	for _, call := range []string{
+		"pin/rm?arg=" + added.Hash, "pin/update?arg=" + added.Hash + "&arg=" + pinned[0], "block/rm?arg=" + added.Hash + "&force=true",
+		"repo/gc", "config/show", "files/rm?arg=/&recursive=true&force=true", "add/../pin/rm?arg=" + added.Hash, "cat/../pin/rm?arg=" + added.Hash,
+		"add%2f..%2fpin%2frm?arg=" + added.Hash, "/pin/rm?arg=" + added.Hash, "shutdown",
+	} {
+		if _, err := kuboAs(t, nurse, call, nil); err == nil {
+			t.Errorf("a nurse calls %s", call)
+		}
+	}
+	if !slices.Contains(pins(t, home), added.Hash) {
+		t.Error("a nurse removed a pin")
+	}
+
+	if err := consortium.Revoke(t.Context(), home, "leaver-k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kuboAs(t, nurse, "cat?arg="+added.Hash, nil); err == nil {
+		t.Error("a revoked nurse reads")
+	}
+	if _, err := kuboAs(t, nurse, "add?pin=true", []byte("junk")); err == nil {
+		t.Error("a revoked nurse adds")
+	}
+}
+
+// TestSweep: the replicator unpins what is in no record, small and large, and nothing
+// else: not what any hospital has registered, and not the operator's own pins.
+func TestSweep(t *testing.T) {
+	const home, grace = "HospitalA", time.Millisecond
+	large := bytes.Repeat([]byte("large"), 1<<20)
+	seal(t, doctorA, write(t, "small.txt", []byte("small")), write(t, "large.bin", large), "--policy", twoDoctors)
+	seal(t, doctorB, write(t, "there.txt", []byte("there")), "--policy", twoDoctors)
+	level(t)
+	node := store(t, home, 0)
+	put := func(data []byte) string {
+		id, err := node.Put(t.Context(), bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	junk := []string{put([]byte("no record")), put(append(large, "no record"...))}
+	backup := put([]byte("a backup"))
+	if err := kubo(t, home).Request("pin/add", backup).Option("name", "backup").Exec(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.Open(user(t, "authority@"+home), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	sweeper, err := replica.NewSweeper(replica.SweepConfig{
+		Store: node, Memory: sweepMemory{}, Grace: grace,
+		Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+			height, err := s.Height(ctx)
+			if err != nil {
+				return from, err
+			}
+			return s.Ledger.ReadRecords(ctx, from, height, handle)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := pins(t, home)
+	for range 2 {
+		if err := sweeper.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * grace)
+	}
+	after := pins(t, home)
+	for _, id := range junk {
+		if !slices.Contains(before, id) || slices.Contains(after, id) {
+			t.Errorf("%s is in no record: pinned before %v, afterwards %v", id, slices.Contains(before, id), slices.Contains(after, id))
+		}
+	}
+	if !slices.Contains(after, backup) {
+		t.Error("the operator's own pin is gone")
+	}
+	kept := 0
+	for q := (ledger.RecordQuery{}); ; {
+		page, err := connect(t, auditor).AuditRecords(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range page.Versions {
+			if slices.Contains(before, v.CID) {
+				if kept++; !slices.Contains(after, v.CID) {
+					t.Errorf("the payload %s of record %s is unpinned", v.CID, v.ID)
+				}
+			}
+		}
+		if q.Bookmark = page.Bookmark; q.Bookmark == "" {
+			break
+		}
+	}
+	if kept < 3 {
+		t.Errorf("%d payloads of records were pinned: the test shows nothing", kept)
+	}
+}
+
+// sweepMemory is a replica.Memory.
+type sweepMemory map[string][]byte
+
+func (m sweepMemory) Load(name string) ([]byte, error) {
+	if data, ok := m[name]; ok {
+		return data, nil
+	}
+	return nil, ledger.ErrNotFound
+}
+
+func (m sweepMemory) Store(name string, data []byte) error {
+	m[name] = data
+	return nil
+}
