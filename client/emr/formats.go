@@ -45,6 +45,7 @@ var formats = []format{
 	{"RTF", "application/rtf", "rtf", maxText, false, isRTF, readRTF},
 	{"HTML", "text/html", "html", maxText, false, isHTML, readHTML},
 	{"SMART health card", "application/smart-health-card", "smart-health-card", maxText, false, isHealthCard, readHealthCard},
+	{"openEHR", "application/json", "openehr", 0, false, isOpenEHR, readOpenEHR},
 	{"X12", "application/edi-x12", "x12", 0, false, isX12, readX12},
 	{"JSON", "application/json", "json", 0, false, isJSON, readJSON},
 	{"XML", "text/xml", "xml", 0, false, isXML, readXML(xmlFormats)},

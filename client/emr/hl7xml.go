@@ -30,6 +30,7 @@ type hl7XMLWalker struct {
 	fields  []string
 	value   strings.Builder // of the open field
 	begun   [2]int          // separators of components and subcomponents in it
+	size    int             // of the segment
 }
 
 // The separators of the segments that are made.
@@ -41,7 +42,7 @@ func (w *hl7XMLWalker) start(e xml.StartElement) {
 	switch {
 	case w.segment == 0:
 		if isSegmentName(name) {
-			w.segment, w.fields = depth, w.fields[:0]
+			w.segment, w.fields, w.size = depth, w.fields[:0], 0
 		}
 	case depth == w.segment+1: // a field, perhaps a repetition of the last one
 		w.value.Reset()
@@ -56,7 +57,7 @@ func (w *hl7XMLWalker) start(e xml.StartElement) {
 
 // separate writes the separators before a component, or a subcomponent, of a number.
 func (w *hl7XMLWalker) separate(level, number int) {
-	for w.begun[level] < number-1 && w.begun[level] < 64 {
+	for w.begun[level] < number-1 && w.begun[level] < 64 && w.value.Len() < maxField {
 		w.value.WriteByte("^&"[level])
 		w.begun[level]++
 	}
@@ -99,7 +100,8 @@ func (w *hl7XMLWalker) end() {
 
 // field adds a field, or a repetition of it.
 func (w *hl7XMLWalker) field(number int) {
-	if number > 256 {
+	if w.size += w.value.Len(); number > 256 || w.size > maxSegment {
+		w.h.b.partial("HL7 v2: a segment is longer than %d KiB: the rest was not read", maxSegment>>10)
 		return
 	}
 	for len(w.fields) < number {

@@ -207,6 +207,24 @@ var hostile = map[string]func(size int) io.Reader{
 	"health card that inflates": func(int) io.Reader {
 		return strings.NewReader(`{"verifiableCredential":["` + healthCard(`"`+strings.Repeat(" ", bombSize)+`"`) + `"]}`)
 	},
+	"openEHR objects": func(n int) io.Reader {
+		return fill(`{"_type":"COMPOSITION","archetype_node_id":"x","a":[`, `{"value":"2020-01-01"},`, n)
+	},
+	"openEHR depth": func(n int) io.Reader {
+		return fill(`{"_type":"COMPOSITION","archetype_node_id":"x"`, `,"a":{"b":{}`, n)
+	},
+	"openEHR codes": func(n int) io.Reader {
+		return numbered(`{"_type":"COMPOSITION","archetype_node_id":"x","a":[`, `{"defining_code":{"code_string":"%d"}},`, n)
+	},
+	"HL7 v2 in XML": func(n int) io.Reader {
+		return fill(`<ADT_A01 xmlns="urn:hl7-org:v2xml">`, `<PID><PID.3><CX.1>1</CX.1><CX.4><HD.2>1</HD.2></CX.4></PID.3></PID>`, n)
+	},
+	"HL7 v2 in XML, fields": func(n int) io.Reader {
+		return fill(`<ADT_A01 xmlns="urn:hl7-org:v2xml"><PID>`, `<PID.256>x</PID.256>`, n)
+	},
+	"HL7 v2 in XML, components": func(n int) io.Reader {
+		return fill(`<ADT_A01 xmlns="urn:hl7-org:v2xml"><PID><PID.3>`, `<CX.64><HD.64/></CX.64>`, n)
+	},
 	"gzip of nothing": func(int) io.Reader { return strings.NewReader(gzipped(strings.Repeat("\x00", bombSize))) },
 	"gzip of JSON":    func(int) io.Reader { return strings.NewReader(gzipped(strings.Repeat("[", bombSize))) },
 	"gzip of XML": func(int) io.Reader {
