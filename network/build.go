@@ -304,12 +304,20 @@ func (u upstream) copySamples(ctx context.Context, source, dir string) error {
 
 // buildPrograms compiles Chartseal's own programs for tests. For chartnet, make has built
 // them already.
-func buildPrograms(ctx context.Context, dir, chaincode string) error {
+func buildPrograms(ctx context.Context, dir string, names []string) error {
 	root, err := sourceRoot()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+"/", "./network/cmd/ccbuilder", "./chaincode/cmd/"+chaincode, "./client/cmd/chartseal")
+	args := []string{"build", "-o", dir + "/"}
+	for _, name := range names {
+		sources, err := filepath.Glob(filepath.Join(root, "*", "cmd", name))
+		if err != nil || len(sources) != 1 {
+			return fmt.Errorf("find the source of %s: %v, %w", name, sources, err)
+		}
+		args = append(args, sources[0])
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build Chartseal's programs: %w\n%s", err, out)

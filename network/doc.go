@@ -24,6 +24,9 @@
 // its environment. So a reused process id is never killed, and [Network.Down] finds the
 // processes of a killed launcher.
 //
+// [Up] starts the watcher, see [Network.Watch]. It starts again what dies, hangs or stays
+// behind, and leaves alone what [Network.Stop] and [Network.Down] have stopped.
+//
 // All servers listen on the loopback address only. Peers, orderers, their administration
 // and operations endpoints and the chaincode servers use mutual TLS; the Fabric CAs use
 // TLS and enrolment secrets; kubo's API a bearer token. Keys, secrets and the wallet are
@@ -38,6 +41,7 @@
 //
 // servers.go is the table of all servers; each has a file of its own with its
 // configuration and its start. ports.go says where they listen. up.go is the order of
-// steps. identity.go enrols nodes and users. layout.go describes the directory. The
+// steps. health.go judges a process, patient.go decides when to restart it, and watch.go
+// does so. identity.go enrols nodes and users. layout.go describes the directory. The
 // command chartnet is in internal/cli, the client of the CA in fabricca.
 package network

@@ -13,6 +13,9 @@ var (
 	// ErrUnavailable: a server died or did not answer in time, or another command is
 	// working on the network.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrCatchingUp: everything runs, and a peer or an orderer does not have all blocks
+	// yet.
+	ErrCatchingUp = errors.New("catching up")
 )
 
 // A markedError has one of these kinds, which its text does not repeat.

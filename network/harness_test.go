@@ -28,6 +28,7 @@ func testTopology(t *testing.T) *Topology {
 	t.Helper()
 	d := Default()
 	d.Directory, d.Ports = filepath.Join(t.TempDir(), "network"), FreePorts
+	d.Watch = false // tests stop servers themselves
 	return d
 }
 

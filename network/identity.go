@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chartseal/chartseal/network/fabricca"
@@ -329,3 +331,10 @@ func (n *Network) ServerCertificate(org string, hosts []string) (fabricca.KeyPai
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+
+func (n *Network) checkOrganisation(name string) error {
+	if !slices.Contains(n.organisations(), name) {
+		return mark(ErrNotFound, fmt.Errorf("no organisation %q: this network has %s", name, strings.Join(n.organisations(), ", ")))
+	}
+	return nil
+}

@@ -22,13 +22,10 @@ func TestKilledLauncher(t *testing.T) {
 	if err := os.MkdirAll(programs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := buildPrograms(t.Context(), programs, Default().ChaincodeProgram); err != nil {
+	if err := buildPrograms(t.Context(), programs, []string{"ccbuilder", Default().ChaincodeProgram, "chartseal", "chartnet"}); err != nil {
 		t.Fatal(err)
 	}
 	chartnet := filepath.Join(programs, "chartnet")
-	if out, err := exec.Command("go", "build", "-o", chartnet, "./cmd/chartnet").CombinedOutput(); err != nil {
-		t.Fatalf("build chartnet: %v\n%s", err, out)
-	}
 	topology := filepath.Join(dir, "two.yaml")
 	text := "ports: free\nhospitals: [{name: North, users: {doctor: {role: doctor}}}, {name: South, users: {nurse: {role: nurse}}}]\n"
 	if err := os.WriteFile(topology, []byte(text), 0o600); err != nil {
@@ -85,6 +82,8 @@ func TestKilledLauncher(t *testing.T) {
 	if err != nil || !strings.Contains(out, "North:role=doctor") {
 		t.Errorf("keys of doctor@North: %s, %v", out, err)
 	}
+
+	testWatch(t, n, command)
 
 	// The same directory cannot be worked on by two.
 	unlock, err := lockNetwork(network, 0)

@@ -20,7 +20,9 @@ import "path/filepath"
 //	orgs/ORG/authority                the encrypted master secret, and the age identity that opens it
 //	channel/                          configtx.yaml, genesis block, chaincode package, collections
 //	builder/bin/                      the external builder
-//	run/ORG/KIND.pid  logs/ORG/KIND.log
+//	run/ORG/KIND.pid  logs/ORG/KIND.log   a process that is to run, and its log
+//	run/watch.pid     logs/watch.log      the watcher, which holds run/watch.lock
+//	run/restarts.json                     its restarts
 
 func (n *Network) path(elements ...string) string {
 	return filepath.Join(append([]string{n.dir}, elements...)...)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -17,11 +16,9 @@ import (
 // Errors:
 //   - ErrNotFound if name chooses no process.
 func (n *Network) Logs(ctx context.Context, w io.Writer, name string, follow bool) error {
-	chosen := slices.DeleteFunc(n.processes(), func(p *process) bool {
-		return name != "" && name != p.name() && name != p.organisation && name != p.kind
-	})
-	if len(chosen) == 0 {
-		return mark(ErrNotFound, fmt.Errorf("no process %q: name ORGANISATION/KIND, ORGANISATION or KIND, as in chartnet status", name))
+	chosen, err := n.named(name)
+	if err != nil {
+		return err
 	}
 	var tails []*tail
 	defer func() {

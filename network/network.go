@@ -2,11 +2,9 @@ package network
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,6 +15,9 @@ type Network struct {
 	// WaitTimeout bounds each wait, see [Options]. It may be changed before a method is
 	// called.
 	WaitTimeout time.Duration
+
+	// Progress gets lines of text about long waits, see [Options]. It may be changed too.
+	Progress io.Writer
 
 	dir      string // absolute
 	state    *state
@@ -105,86 +106,6 @@ func (n *Network) stop(ctx context.Context, processes []*process) error {
 	return nil
 }
 
-// Stop stops everything of one organisation, as a fire in its building would.
-//
-// Errors:
-//   - ErrNotFound if there is no such organisation.
-//   - ErrUnavailable if another command works on the network.
-func (n *Network) Stop(ctx context.Context, organisation string) error {
-	if err := n.checkOrganisation(organisation); err != nil {
-		return err
-	}
-	return n.exclusively(func() error {
-		return n.stop(ctx, append(n.services(organisation), n.servers(organisation)...))
-	})
-}
-
-// Start starts everything of one organisation. It waits until all of it serves, and its
-// peer has caught up and knows the others.
-//
-// Errors:
-//   - ErrNotFound if there is no such organisation.
-//   - ErrUnavailable if a server does not start, or another command works on the network.
-func (n *Network) Start(ctx context.Context, organisation string) error {
-	if err := n.checkOrganisation(organisation); err != nil {
-		return err
-	}
-	return n.exclusively(func() error { return n.startOrganisation(ctx, organisation) })
-}
-
-func (n *Network) startOrganisation(ctx context.Context, organisation string) error {
-	if !n.state.Created {
-		return fmt.Errorf("the network in %s was never completed: bring it up first", n.dir)
-	}
-	u := &bringUp{Network: n, say: talk(nil)}
-	due := slices.DeleteFunc(renewable(n.Due(time.Now())), func(c Certificate) bool { return c.Organisation != organisation })
-	if len(due) > 0 {
-		if err := u.renew(ctx, due); err != nil {
-			return err
-		}
-	}
-	if err := n.startAll(ctx, n.servers(organisation)); err != nil {
-		return err
-	}
-	if err := u.renewConsenters(ctx); err != nil {
-		return err
-	}
-	if err := n.awaitCaughtUp(ctx, organisation); err != nil {
-		return err
-	}
-	if err := n.awaitGossip(ctx, organisation); err != nil {
-		return err
-	}
-	return n.startAll(ctx, n.services(organisation))
-}
-
-// awaitCaughtUp waits until an organisation's peer has as many blocks as the highest
-// running peer has now.
-func (n *Network) awaitCaughtUp(ctx context.Context, organisation string) error {
-	var highest uint64
-	for _, org := range n.organisations() {
-		if p := n.peerProcess(org); n.pid(p) != 0 {
-			if h, err := p.height(ctx); err == nil {
-				highest = max(highest, h)
-			}
-		}
-	}
-	return n.retry(ctx, "wait for the blocks of "+organisation+"/peer", func(ctx context.Context) error {
-		h, err := n.peerProcess(organisation).height(ctx)
-		if err == nil && h < highest {
-			err = fmt.Errorf("at %d of %d", h, highest)
-		}
-		return err
-	})
-}
-
-func (n *Network) checkOrganisation(name string) error {
-	if !slices.Contains(n.organisations(), name) {
-		return mark(ErrNotFound, fmt.Errorf("no organisation %q: this network has %s", name, strings.Join(n.organisations(), ", ")))
-	}
-	return nil
-}
-
 // Clean stops the network and removes its directory. The built servers stay in the cache.
 //
 // Errors:
@@ -199,17 +120,4 @@ func (n *Network) Clean(ctx context.Context) error {
 		}
 		return os.RemoveAll(n.dir)
 	})
-}
-
-// startAll starts processes and waits until all serve.
-func (n *Network) startAll(ctx context.Context, processes []*process) error {
-	var waits []func(context.Context) error
-	for _, p := range processes {
-		exited, err := n.start(p)
-		if err != nil {
-			return err
-		}
-		waits = append(waits, func(ctx context.Context) error { return n.awaitReady(ctx, p, exited) })
-	}
-	return inParallel(ctx, waits...)
 }

@@ -10,10 +10,14 @@ import (
 
 // configureOrderer writes orderer.yaml: Fabric's sample with our settings over it.
 func (n *Network) configureOrderer(org string) error {
+	return n.configureFrom("orderer.yaml", n.org(org, "orderer", "orderer.yaml"), n.ordererSettings(org))
+}
+
+func (n *Network) ordererSettings(org string) object {
 	dir := n.org(org, "orderer")
 	cert, key := filepath.Join(dir, "tls-cert.pem"), filepath.Join(dir, "tls-key.pem")
 	administrators := []string{n.administrationRoot(org)}
-	return n.configureFrom("orderer.yaml", filepath.Join(dir, "orderer.yaml"), object{
+	return object{
 		"General": object{
 			"ListenAddress": n.host(org), "ListenPort": n.port(org, portOrderer),
 			"TLS": object{
@@ -33,7 +37,7 @@ func (n *Network) configureOrderer(org string) error {
 		"Admin": object{"ListenAddress": n.address(org, portOrdererAdmin), "TLS": object{
 			"Enabled": true, "Certificate": cert, "PrivateKey": key, "ClientAuthRequired": true, "ClientRootCAs": administrators,
 		}},
-	})
+	}
 }
 
 func (n *Network) participationURL(org string) string {
@@ -57,6 +61,9 @@ func (n *Network) ordererProcess(org string) *process {
 		},
 		height: func(ctx context.Context) (uint64, error) {
 			info, err := n.ordererChannel(ctx, org)
+			if err == nil && info.Status != "active" && info.Status != "onboarding" {
+				err = fmt.Errorf("its status in the channel is %q", info.Status)
+			}
 			return info.Height, err
 		},
 	}

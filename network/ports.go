@@ -47,7 +47,7 @@ var portNames = map[int]string{
 // Doors gives the address of every port of an organisation, by the name of the port.
 func (n *Network) Doors(org string) map[string]string {
 	doors := map[string]string{}
-	for _, p := range n.choose([]string{org}, func(s server) bool { return !s.service || n.state.Services }) {
+	for _, p := range n.members(org) {
 		for _, port := range p.ports {
 			doors[portNames[port-n.port(org, 0)]] = net.JoinHostPort(n.host(org), strconv.Itoa(port))
 		}

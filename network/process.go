@@ -32,8 +32,15 @@ type process struct {
 	height  func(context.Context) (uint64, error) // number of blocks; a nil func: it has no ledger
 }
 
-func (p *process) name() string { return p.organisation + "/" + p.kind }
+func (p *process) name() string {
+	if p.organisation == "" {
+		return p.kind
+	}
+	return p.organisation + "/" + p.kind
+}
 
+// pidFile holds the record of a process. While the file exists, the process is to run:
+// only an operator's command removes it.
 func (n *Network) pidFile(p *process) string {
 	return filepath.Join(n.dir, "run", p.organisation, p.kind+".pid")
 }
@@ -65,6 +72,18 @@ read -r stat </proc/$$/stat && printf '%s\n' "$stat" >"$1.new" && mv "$1.new" "$
 shift
 exec "$@"`
 
+// wanted tells whether a process is to run: it was started, and no operator has stopped
+// it since.
+func (n *Network) wanted(p *process) bool { return isFile(n.pidFile(p)) }
+
+// want makes a process wanted.
+func (n *Network) want(p *process) error {
+	if n.wanted(p) {
+		return nil
+	}
+	return writeFile(n.pidFile(p), []byte("0 -\n")) // no record: it does not run yet
+}
+
 // start starts a process, detached, unless it runs already. The returned channel is
 // closed when the process ends; it is nil if the process ran before.
 func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
@@ -79,21 +98,18 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 			return nil, fmt.Errorf("start %s: %w", p.name(), err)
 		}
 	}
-	for _, file := range []string{n.pidFile(p), n.logFile(p)} {
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return nil, fmt.Errorf("start %s: %w", p.name(), err)
-		}
+	if err := errors.Join(n.want(p), os.MkdirAll(filepath.Dir(n.logFile(p)), 0o700)); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
 	log, err := os.OpenFile(n.logFile(p), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", append([]string{"-c", becomeServer, "sh", n.pidFile(p), p.path}, p.args...)...)
+	cmd := exec.Command("/bin/sh", n.shellArgs(p)...)
 	cmd.Dir, cmd.Env = p.dir, n.environment(p.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	os.Remove(n.pidFile(p)) // of an earlier run
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name(), err)
 	}
@@ -103,6 +119,11 @@ func (n *Network) start(p *process) (exited <-chan struct{}, err error) {
 		cmd.Wait() // no zombies, for as long as this program lives
 	}()
 	return done, nil
+}
+
+// shellArgs are the arguments of a shell that becomes a process.
+func (n *Network) shellArgs(p *process) []string {
+	return append([]string{"-c", becomeServer, "sh", n.pidFile(p), p.path}, p.args...)
 }
 
 // awaitReady waits until a process serves. It fails at once, with the last line of the
@@ -160,13 +181,23 @@ func parseRecord(stat []byte) (r processRecord, state string, err error) {
 }
 
 // alive tells whether the recorded process still exists and is no zombie.
-func (r processRecord) alive() bool {
+func (r processRecord) alive() bool { return r.state() != "" }
+
+// frozen tells whether a signal has stopped the recorded process.
+func (r processRecord) frozen() bool { return r.state() == "T" }
+
+// state gives the state that the kernel reports of the recorded process, or "" if it has
+// ended.
+func (r processRecord) state() string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.pid))
 	if err != nil {
-		return false
+		return ""
 	}
 	now, state, err := parseRecord(stat)
-	return err == nil && now == r && state != "Z" && state != "X"
+	if err != nil || now != r || state == "Z" || state == "X" {
+		return ""
+	}
+	return state
 }
 
 // owns tells whether a process carries this network's id.

@@ -183,7 +183,7 @@ func (u *bringUp) startAgain(ctx context.Context, processes []*process) error {
 		case "orderer":
 			err = u.awaitActive(ctx, p.organisation)
 		case "peer":
-			err = errors.Join(u.awaitCaughtUp(ctx, p.organisation), u.awaitGossip(ctx, p.organisation))
+			err = u.awaitCaughtUp(ctx, []*process{p}, u.highest(ctx))
 		}
 		if err != nil {
 			return err

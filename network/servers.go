@@ -1,5 +1,10 @@
 package network
 
+import (
+	"fmt"
+	"slices"
+)
+
 // A server is one kind of process. Its file declares how it is configured and started,
 // and how to tell that it serves.
 type server struct {
@@ -40,9 +45,34 @@ func (n *Network) services(organisations ...string) []*process {
 	return n.choose(organisations, func(s server) bool { return s.service && n.state.Services })
 }
 
-// processes gives everything that the network runs, organisation by organisation.
+// members gives everything that organisations run.
+func (n *Network) members(organisations ...string) []*process {
+	return n.choose(organisations, func(s server) bool { return !s.service || n.state.Services })
+}
+
+// processes gives everything that the network runs, organisation by organisation, and the
+// watcher last.
 func (n *Network) processes() []*process {
-	return n.choose(n.organisations(), func(s server) bool { return !s.service || n.state.Services })
+	all := n.members(n.organisations()...)
+	if w := n.watchProcess(); n.topology.Watch || n.wanted(w) {
+		all = append(all, w)
+	}
+	return all
+}
+
+// named gives the processes that a name chooses: ORGANISATION/KIND, ORGANISATION or KIND.
+// Every process has the empty name.
+//
+// Errors:
+//   - ErrNotFound if the name chooses no process.
+func (n *Network) named(name string) ([]*process, error) {
+	chosen := slices.DeleteFunc(n.processes(), func(p *process) bool {
+		return name != "" && name != p.name() && name != p.organisation && name != p.kind
+	})
+	if len(chosen) == 0 {
+		return nil, mark(ErrNotFound, fmt.Errorf("no process %q: name ORGANISATION/KIND, ORGANISATION or KIND, as in chartnet status", name))
+	}
+	return chosen, nil
 }
 
 func (n *Network) choose(organisations []string, wanted func(server) bool) (all []*process) {

@@ -51,7 +51,9 @@ func readState(dir string) (*state, error) {
 		return nil, fmt.Errorf("read network state: %w", err)
 	}
 	d := Default() // networks of earlier releases lack settings that had one value then
-	s := state{Topology: Topology{ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering, CertificateLifetime: d.CertificateLifetime}}
+	s := state{Topology: Topology{
+		ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering, CertificateLifetime: d.CertificateLifetime, Watch: d.Watch,
+	}}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)
 	}

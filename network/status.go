@@ -5,13 +5,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
 
 // A Status is the state of one process.
 type Status struct {
-	Process      string `json:"process"` // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, replicator
+	Process      string `json:"process"` // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, replicator, watch
 	Organisation string `json:"organisation"`
 	Address      string `json:"address,omitempty"`
 	PID          int    `json:"pid,omitempty"` // 0 if it does not run
@@ -20,51 +21,42 @@ type Status struct {
 	Problem      string `json:"problem,omitempty"`
 
 	CertificatesEnd time.Time `json:"certificatesEnd,omitzero"` // the first of those it serves with
+
+	Restarts *Restarts `json:"restarts,omitempty"` // nil if the watcher never restarted it
+
+	condition condition
 }
 
-// Status looks at every process of the network.
-func (n *Network) Status(ctx context.Context) []Status {
-	processes, certificates := n.processes(), n.Certificates()
-	all := make([]Status, len(processes))
-	var indexes []int
-	for i := range processes {
-		indexes = append(indexes, i)
+// Status looks at every process of the network. A peer or orderer that is behind the
+// others gets 3 s to reach them, and else is unhealthy.
+func (n *Network) Status(ctx context.Context) []Status { return n.status(ctx, n.processes()) }
+
+// StatusOf looks at the processes that name chooses: ORGANISATION/KIND, ORGANISATION or
+// KIND.
+//
+// Errors:
+//   - ErrNotFound if name chooses no process.
+func (n *Network) StatusOf(ctx context.Context, name string) ([]Status, error) {
+	chosen, err := n.named(name)
+	if err != nil {
+		return nil, err
 	}
-	forEach(ctx, indexes, func(ctx context.Context, i int) error {
-		all[i] = n.look(ctx, processes[i])
+	return n.status(ctx, chosen), nil
+}
+
+func (n *Network) status(ctx context.Context, chosen []*process) []Status {
+	all := n.check(ctx, chosen, n.probeTimeout())
+	restarts, certificates := n.restarts(), n.Certificates()
+	for i, p := range chosen {
+		all[i].Restarts = restarts[p.name()]
 		first := slices.IndexFunc(certificates, func(c Certificate) bool {
-			return c.Use != UseRoot && slices.Contains(processes[i].holders(), c.Holder)
+			return c.Use != UseRoot && slices.Contains(p.holders(), c.Holder)
 		})
 		if first >= 0 { // the first in the list is the first to end
 			all[i].CertificatesEnd = certificates[first].NotAfter
 		}
-		return nil
-	})
+	}
 	return all
-}
-
-func (n *Network) look(ctx context.Context, p *process) Status {
-	s := Status{Process: p.kind, Organisation: p.organisation, Address: p.address, PID: n.pid(p)}
-	if s.PID == 0 {
-		s.Problem = "not running; its last words: " + n.lastWords(p)
-		return s
-	}
-	if p.ready != nil {
-		if err := p.ready(ctx); err != nil {
-			s.Problem = err.Error()
-			return s
-		}
-	}
-	if p.height != nil {
-		height, err := p.height(ctx)
-		if err != nil {
-			s.Problem = err.Error()
-			return s
-		}
-		s.Height = height
-	}
-	s.Healthy = true
-	return s
 }
 
 // Healthy tells whether every process is healthy.
@@ -93,7 +85,11 @@ func Table(all []Status) string {
 		if !s.Healthy {
 			healthy = "NO"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Process, s.Organisation, s.Address, pid, healthy, height, s.Problem)
+		problem := s.Problem
+		if s.Restarts != nil {
+			problem = strings.TrimSpace(problem + " (" + s.Restarts.String() + ")")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Process, s.Organisation, s.Address, pid, healthy, height, problem)
 	}
 	w.Flush()
 	return text.String()

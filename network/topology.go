@@ -35,6 +35,7 @@ type Topology struct {
 	Regulators       []Organisation `yaml:"regulators"`
 	Scopes           []Scope        `yaml:"scopes"`
 	Amenders         []string       `yaml:"amenders"`
+	Watch            bool           `yaml:"watch"`
 	Ordering         Ordering       `yaml:"ordering"`
 
 	CertificateLifetime time.Duration `yaml:"certificateLifetime"`

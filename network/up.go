@@ -84,6 +84,9 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err == nil && n.state.Services {
 		err = u.serve(ctx)
 	}
+	if err == nil {
+		err = u.watch(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +156,7 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		if err := os.MkdirAll(n.state.Programs, 0o700); err != nil {
 			return err
 		}
-		if err := buildPrograms(ctx, n.state.Programs, n.topology.ChaincodeProgram); err != nil {
+		if err := buildPrograms(ctx, n.state.Programs, n.programs()); err != nil {
 			return err
 		}
 	} else {
@@ -163,12 +166,21 @@ func (n *Network) adopt(ctx context.Context, o Options, binaries serverBinaries)
 		}
 		n.state.Programs = dir
 	}
-	for _, name := range []string{"ccbuilder", n.topology.ChaincodeProgram, "chartseal"} {
+	for _, name := range n.programs() {
 		if _, err := os.Stat(filepath.Join(n.state.Programs, name)); err != nil {
 			return fmt.Errorf("program %s is not in %s: build it first (make build)", name, n.state.Programs)
 		}
 	}
 	return n.state.write(n.dir)
+}
+
+// programs names the programs of Chartseal that the network runs.
+func (n *Network) programs() []string {
+	all := []string{"ccbuilder", n.topology.ChaincodeProgram, "chartseal"}
+	if n.topology.Watch {
+		all = append(all, "chartnet")
+	}
+	return all
 }
 
 // A bringUp is one call of Up at work.

@@ -46,6 +46,7 @@ func run(m *testing.M) int {
 	}
 	topology := network.Default()
 	topology.Directory, topology.Ports = filepath.Join(programs, "network"), network.FreePorts
+	topology.Watch = false // tests stop servers themselves
 	consortium, err = network.Up(ctx, topology, network.Options{Programs: programs, Progress: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bring up the network:", err)

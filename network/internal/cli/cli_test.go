@@ -33,8 +33,8 @@ func TestMistakes(t *testing.T) {
 		{"--colour up", "colour", "--help"},
 		{"up now", `chartnet up takes no arguments, got "now"`, "chartnet up --help"},
 		{"status --yaml", "unknown flag: --yaml", "chartnet status --help"},
-		{"stop", "chartnet stop needs one organisation", "chartnet stop --help"},
-		{"start A B", `takes only one organisation, got "B"`, "chartnet start --help"},
+		{"stop", "chartnet stop needs one name", "chartnet stop --help"},
+		{"start A B", `takes only one name, got "B"`, "chartnet start --help"},
 		{"register", "needs one NAME@ORG", "chartnet register --help"},
 		{"register doctor", `"doctor" is not NAME@ORG`, "chartnet register --help"},
 		{"register doctor@A role", `"role" is not ATTRIBUTE=VALUE`, "chartnet register --help"},
@@ -57,7 +57,7 @@ func TestMistakes(t *testing.T) {
 func TestWithoutNetwork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	env := map[string]string{"CHARTSEAL_NETWORK_DIR": dir}
-	for _, command := range []string{"status", "logs", "stop HospitalA", "start HospitalA", "register a@HospitalA", "revoke a@HospitalA", "certificate HospitalA localhost"} {
+	for _, command := range []string{"status", "watch", "logs", "stop HospitalA", "start HospitalA", "register a@HospitalA", "revoke a@HospitalA", "certificate HospitalA localhost"} {
 		code, _, stderr := run(t, env, strings.Fields(command)...)
 		if code != exitNotFound || !strings.Contains(stderr, dir) || !strings.Contains(stderr, "make up") || !strings.Contains(stderr, "--dir") {
 			t.Errorf("%s: exit %d\n%s", command, code, stderr)

@@ -27,27 +27,36 @@ CHARTSEAL_CACHE, or in the user's cache directory. 'up' does this as well.`,
 }
 
 func (a *app) upCommand() *cobra.Command {
-	var withoutServices bool
+	var withoutServices, watch bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the network, resume it, or start what has died",
 		Long: `Up makes the network of the topology if there is none in its directory. It resumes one that is
 stopped, and starts the processes that have died. It renews certificates that end within 30 days
-or have ended. It returns when every process serves.`,
+or have ended. It returns when every process serves.
+
+Up also starts the watcher, see 'chartnet watch --help'. With --watch=false it does not, and stops one
+that runs. The network remembers this.`,
 		Example: `  chartnet up
   chartnet up --topology second.yaml --dir build/second`,
 		Args: takes(0, 0, ""),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), withoutServices) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := a.topology()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("watch") {
+				t.Watch = watch
+			}
+			return a.up(cmd.Context(), t, withoutServices)
+		},
 	}
 	cmd.Flags().BoolVar(&withoutServices, "without-services", false, "leave out attribute authorities, replicators, attribute keys and scopes")
+	cmd.Flags().BoolVar(&watch, "watch", true, "start the watcher, unless the topology says otherwise")
 	return cmd
 }
 
-func (a *app) up(ctx context.Context, withoutServices bool) error {
-	t, err := a.topology()
-	if err != nil {
-		return err
-	}
+func (a *app) up(ctx context.Context, t *network.Topology, withoutServices bool) error {
 	n, err := network.Up(ctx, t, network.Options{
 		Programs: a.programs(), WithoutServices: withoutServices, WaitTimeout: a.waitTimeout, Progress: a.stderr,
 	})
@@ -154,19 +163,57 @@ func (a *app) clean(ctx context.Context) error {
 }
 
 func (a *app) stopCommand() *cobra.Command {
-	return a.organisationCommand("stop ORG", "Stop everything of one organisation", (*network.Network).Stop)
+	return &cobra.Command{
+		Use:   "stop NAME",
+		Short: "Stop everything of one organisation, or one process",
+		Long: `NAME is ORG, or ORG/KIND for one process, as 'chartnet status' names them, or watch for the watcher. What
+is stopped stays stopped until 'chartnet start' or 'chartnet up' starts it.`,
+		Example: `  chartnet stop HospitalA
+  chartnet stop HospitalA/peer`,
+		Args: takes(1, 1, "one name"),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error { return n.Stop(ctx, args[0]) }),
+	}
 }
 
 func (a *app) startCommand() *cobra.Command {
-	return a.organisationCommand("start ORG", "Start everything of one organisation again", (*network.Network).Start)
+	return &cobra.Command{
+		Use:   "start NAME",
+		Short: "Start everything of one organisation again, or one process",
+		Long: `NAME is ORG, or ORG/KIND for one process, as 'chartnet status' names them, or watch for the watcher. Start
+goes on if one of the processes does not start. It then waits while the peer and the orderer get the
+blocks that they have missed. If they are not done after --wait-timeout, it says so and leaves them to it.`,
+		Args: takes(1, 1, "one name"),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
+			n.Progress = a.stderr
+			err := n.Start(ctx, args[0])
+			if errors.Is(err, network.ErrCatchingUp) {
+				a.note("%s is started, and is %v; 'chartnet status' shows how far it is", args[0], err)
+				return nil
+			}
+			return err
+		}),
+	}
 }
 
-func (a *app) organisationCommand(use, short string, do func(*network.Network, context.Context, string) error) *cobra.Command {
+func (a *app) watchCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short,
-		Args: takes(1, 1, "one organisation"),
-		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
-			return do(n, ctx, args[0])
-		}),
+		Use:   "watch",
+		Short: "Start again whatever dies, hangs or stays behind, until stopped",
+		Long: `Watch looks at every process of the network. It starts again
+
+  what is dead                                                      at once
+  what a signal has frozen                                          after 5 s
+  what does not answer                                              after 30 s, or 2 minutes if it never did
+  a peer or an orderer that is behind the others and gets no block  after 30 s
+
+A process that needs it again and again gets longer pauses, of up to a minute for one that dies. Watch
+leaves alone what 'chartnet stop' or 'chartnet down' has stopped. It does nothing while another command
+works on the network. If most servers do not answer, it blames the machine and waits.
+
+'chartnet up' starts it in the background unless --watch=false is given; 'chartnet logs watch' shows each
+restart, and 'chartnet status' the last one of each process. Run by hand it stays in the foreground,
+as a service manager wants it. 'chartnet stop watch' stops it alone.`,
+		Args: takes(0, 0, ""),
+		RunE: a.on(func(ctx context.Context, n *network.Network, _ []string) error { return n.Watch(ctx, a.stderr) }),
 	}
 }

@@ -12,14 +12,17 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
+		Use:   "status [NAME]",
 		Short: "Show every process and whether it is healthy",
-		Long: `Status asks every process whether it serves, and notes certificates that end within 30 days. The exit
-code is 6 when a process does not serve.`,
-		Args: takes(0, 0, ""),
-		RunE: a.on(func(ctx context.Context, n *network.Network, _ []string) error {
-			all := n.Status(ctx)
-			var err error
+		Long: `Status asks every process, or those that NAME chooses, whether it serves. A peer or an orderer that is
+behind the others is unhealthy as well. The exit code is 6 when a process is unhealthy. NAME is
+ORG/KIND for one process, or ORG or KIND for several. Status also notes certificates that end within 30 days.`,
+		Args: takes(0, 1, "one name"),
+		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
+			all, err := n.StatusOf(ctx, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
 			if a.json {
 				err = a.printJSON(all)
 			} else {
