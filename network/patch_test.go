@@ -11,7 +11,7 @@ import (
 
 // TestPatchedOrderer aborts a view of SmartBFT while its decision is delivered. The
 // module as it is delivers nothing afterwards: the orderer is wedged. With our patch it
-// goes on.
+// goes on. The other tests in the same file are about other faults that we patch.
 func TestPatchedOrderer(t *testing.T) {
 	root, err := sourceRoot()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestPatchedOrderer(t *testing.T) {
 	}
 	run := func() (output string, err error) {
 		t.Helper()
-		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering|TestRefusedRequest",
+		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering|TestRefusedRequest|TestRestartedOneBehind",
 			module+"/internal/bft").CombinedOutput()
 		return string(out), err
 	}
@@ -57,15 +57,20 @@ func TestPatchedOrderer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	controller, err := os.ReadFile(filepath.Join(original, "internal", "bft", "controller.go"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"controller.go", "view.go"} {
+		text, err := os.ReadFile(filepath.Join(original, "internal", "bft", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(bft, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(filepath.Join(bft, "controller.go"), controller, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := run(); err == nil || !strings.Contains(out, "wedged") || !strings.Contains(out, "proposed although") {
-		t.Errorf("without our patch: %v\n%s", err, out)
+	out, err := run()
+	for _, want := range []string{"wedged", "proposed although", "at sequence 14, it synchronised 0 times"} {
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("without our patch: %v, want %q in\n%s", err, want, out)
+		}
 	}
 }
 

@@ -3,11 +3,14 @@ package bft
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hyperledger-labs/SmartBFT/pkg/api"
+	"github.com/hyperledger-labs/SmartBFT/pkg/metrics/disabled"
 	"github.com/hyperledger-labs/SmartBFT/pkg/types"
+	"github.com/hyperledger-labs/SmartBFT/smartbftprotos"
 )
 
 // A view that its test aborts.
@@ -108,5 +111,46 @@ func TestRefusedRequest(t *testing.T) {
 	c := &Controller{Logger: quiet{}, Verifier: verifier{}, RequestInspector: inspector{}, RequestPool: pool{taken: &taken}}
 	if err := c.SubmitRequest([]byte("request")); err == nil || taken > 0 {
 		t.Fatalf("proposed although everybody refuses it: %v", err)
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Decide(types.Proposal, []types.Signature, []types.RequestInfo) {}
+func (nobody) OnHeartbeatTimeout(uint64, uint64)                             {}
+
+// A follower counts its synchronisations.
+type follower struct {
+	nobody
+	syncs *int
+}
+
+func (f follower) Sync() { *f.syncs++ }
+
+// TestRestartedOneBehind: a leader decides sequence 14, and then nothing happens. An
+// orderer that was killed before it got this decision, and is started again, begins with
+// sequence 14. It notices by the leader's heartbeats that it is behind.
+func TestRestartedOneBehind(t *testing.T) {
+	leader := &View{
+		Logger: quiet{}, N: 4, ProposalSequence: 14, ViewSequences: &atomic.Value{}, Decider: nobody{}, myProposalSig: &types.Signature{},
+		MetricsView: api.NewMetricsView(&disabled.Provider{}),
+		prepares:    &voteSet{}, nextPrepares: &voteSet{}, commits: &voteSet{}, nextCommits: &voteSet{},
+	}
+	leader.decide(&types.Proposal{}, nil, nil)
+	heartbeat := &smartbftprotos.HeartBeat{Seq: leader.ViewSequences.Load().(ViewSequence).ProposalSeq}
+
+	for own, want := range map[uint64]int{14: 1, 15: 0} {
+		syncs, sequences := 0, &atomic.Value{}
+		sequences.Store(ViewSequence{ProposalSeq: own, ViewActive: true})
+		const ticks = 10
+		monitor := NewHeartbeatMonitor(nil, quiet{}, time.Minute, 10, nil, 4, follower{syncs: &syncs}, sequences, ticks)
+		monitor.follower, monitor.leaderID = true, 1
+		for i := range ticks + 1 {
+			monitor.tick(time.Unix(int64(i), 0))
+			monitor.handleRealHeartBeat(1, heartbeat)
+		}
+		if syncs != want {
+			t.Errorf("restarted at sequence %d, it synchronised %d times, want %d", own, syncs, want)
+		}
 	}
 }
