@@ -29,13 +29,7 @@ func TestReplicationFlood(t *testing.T) {
 		rand.Read(data)
 		return data
 	}
-	nowhere := func() string {
-		hash, err := multihash.Encode(random(sha256.Size), multihash.SHA2_256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cid.NewCidV1(cid.Raw, hash).String()
-	}
+	nowhere := func() string { return absentRecord(t).CID }
 	put := func(n int) string {
 		id, err := store(t, "HospitalA", 0).Put(t.Context(), bytes.NewReader(random(n)))
 		if err != nil {
@@ -97,6 +91,20 @@ func TestReplicationFlood(t *testing.T) {
 			}
 		}
 	}
+}
+
+// absentRecord makes a record whose payload is nowhere.
+func absentRecord(t *testing.T) ledger.NewRecord {
+	t.Helper()
+	random := make([]byte, sha256.Size+ledger.RecordIDSize+ledger.CommitmentSize)
+	rand.Read(random)
+	hash, err := multihash.Encode(random[:sha256.Size], multihash.SHA2_256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random = random[sha256.Size:]
+	return ledger.NewRecord{ID: hex.EncodeToString(random[:ledger.RecordIDSize]), CID: cid.NewCidV1(cid.Raw, hash).String(),
+		Commitment: hex.EncodeToString(random[ledger.RecordIDSize:]), Size: 1}
 }
 
 // registerRaw puts records on the ledger without our client.

@@ -1,14 +1,17 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/fabric"
+	"github.com/chartseal/chartseal/network"
 )
 
 // TestChaincodeDown stops the chaincode server of one hospital. Its peer's gateway then
@@ -69,5 +72,44 @@ func TestChaincodeDown(t *testing.T) {
 	}
 	if _, err := witness.Scopes(t.Context()); err != nil {
 		t.Errorf("the witness after the outage: %v", err)
+	}
+}
+
+// TestLongOutage: a hospital is off while hundreds of blocks with private data are
+// written. One command starts all of it. Its replicator then keeps what it has missed and
+// what is new, and its authority gives keys.
+func TestLongOutage(t *testing.T) {
+	const blocks = 300
+	if err := consortium.Stop(t.Context(), "HospitalC"); err != nil {
+		t.Fatal(err)
+	}
+	up := false
+	defer func() {
+		if !up {
+			consortium.Start(context.WithoutCancel(t.Context()), "HospitalC")
+		}
+	}()
+	began := time.Now()
+	first := seal(t, doctorA, write(t, "first.txt", []byte("sealed when the outage began")), "--policy", twoDoctors, "--index", "none")[0]
+	for range blocks {
+		registerRaw(t, doctorA, []ledger.NewRecord{absentRecord(t)})
+	}
+	last := seal(t, doctorB, write(t, "last.txt", []byte("sealed when the outage ended")), "--policy", twoDoctors, "--index", "none")[0]
+	level(t)
+	t.Logf("%d blocks in %.0f s", blocks, time.Since(began).Seconds())
+
+	began = time.Now()
+	if err := consortium.Start(t.Context(), "HospitalC"); err != nil {
+		t.Error(err)
+	}
+	up = !t.Failed()
+	t.Logf("started after %.1f s", time.Since(began).Seconds())
+	if all := consortium.Status(t.Context()); !network.Healthy(all) {
+		t.Errorf("not healthy:\n%s", network.Table(all))
+	}
+	expect(t, exitDone, nurseC, "keys", "request", "--authority", "HospitalC")
+	later := seal(t, doctorA, write(t, "later.txt", []byte("sealed after the outage")), "--policy", twoDoctors, "--index", "none")[0]
+	for _, row := range []sealed{first, last, later} {
+		awaitPinned(t, row.CID, "HospitalC")
 	}
 }
