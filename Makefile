@@ -5,7 +5,7 @@ PROGRAMS := ./client/cmd/... ./chaincode/cmd/... ./network/cmd/...
 CHARTNET := $(BIN)/chartnet $(if $(TOPOLOGY),--topology $(TOPOLOGY)) $(if $(DIR),--dir $(DIR))
 
 .DEFAULT_GOAL := help
-.PHONY: help check-tools build sbom demo test hostile lint fuzz bench bench-abe bench-go bench-search test-renewal soak up down status logs clean
+.PHONY: help check-tools build sbom demo test hostile lint fuzz bench bench-abe bench-go bench-search test-renewal soak faults up down status logs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -60,6 +60,9 @@ test-renewal: check-tools ## keep a network with certificates of ten minutes ali
 
 soak: build ## run a mixed load for MINUTES (default 20) on a network of its own
 	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20) $(if $(MINUTES),,--page docs/benchmarks.md)
+
+faults: build ## play random faults for TIME (default 40m) on a network under load, then look for damage; SEED=N repeats a run
+	@$(BIN)/chartseal-faults --bin $(BIN) --dir $(or $(DIR),$(BIN)/faults) --time $(or $(TIME),40m) $(if $(SEED),--seed $(SEED))
 
 up: build ## start the development network; the first time this builds its servers
 	@$(CHARTNET) up

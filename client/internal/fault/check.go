@@ -1,0 +1,209 @@
+package fault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/wallet"
+)
+
+const scope = "consortium"
+
+// check looks for damage when all programs have ended.
+func (r *run) check(ctx context.Context) error {
+	sick, err := r.heal(ctx)
+	if err != nil {
+		return err
+	}
+	if len(sick) > 0 {
+		r.harm("not healthy: %v", sick)
+	}
+	if err := r.load.importUpTo(ctx, len(r.load.lines)); err != nil { // what an outage has left over, as the manual says
+		r.harm("the rest of the import: %v", err)
+	}
+	for _, user := range []string{doctorA, doctorB} {
+		if err := r.chartseal(ctx, user, nil, "index", "flush"); err != nil {
+			r.harm("%v", err)
+		}
+	}
+	imported, err := r.load.imported()
+	if err != nil {
+		return err
+	}
+	if want := len(r.load.lines); len(imported) != want {
+		r.harm("%d records are imported, want %d", len(imported), want)
+	}
+	all := append(imported, r.load.sealed...)
+	r.say("%v; %d records to check", r.load, len(all))
+	if err := r.heights(ctx); err != nil {
+		return err
+	}
+	return r.records(ctx, all)
+}
+
+// heights makes sure that all peers and orderers come to the same number of blocks.
+func (r *run) heights(ctx context.Context) error {
+	for end := time.Now().Add(time.Minute); ; pause(ctx, time.Second) {
+		all, err := r.status(ctx)
+		if err != nil {
+			return err
+		}
+		heights := map[uint64]bool{}
+		for _, p := range all {
+			if p.Process == "peer" || p.Process == "orderer" {
+				heights[p.Height] = true
+			}
+		}
+		if len(heights) == 1 {
+			return nil
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			r.harm("peers and orderers are at %v blocks", heights)
+			return ctx.Err()
+		}
+	}
+}
+
+// records opens and searches every record at the other hospital.
+func (r *run) records(ctx context.Context, all []record) error {
+	w, err := wallet.Open(r.wallet())
+	if err != nil {
+		return err
+	}
+	clients := map[string]*client.Client{}
+	for _, name := range []string{doctorA, doctorB, "auditor@Regulator"} {
+		u, err := w.User(name)
+		if err != nil {
+			return err
+		}
+		s, err := session.Open(u, session.Options{})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		clients[name] = s.Client
+	}
+	var checks sync.WaitGroup
+	queue := make(chan record)
+	for range 8 {
+		checks.Go(func() {
+			for one := range queue {
+				if err := one.check(ctx, clients[other(one.by)]); err != nil {
+					r.harm("record %s of %s: %w", one.id, one.by, err)
+				}
+			}
+		})
+	}
+	for _, one := range all {
+		queue <- one
+	}
+	close(queue)
+	checks.Wait()
+
+	want := map[string]bool{}
+	for v, err := range clients["auditor@Regulator"].AuditRecords(ctx, ledger.RecordQuery{}) {
+		if err != nil {
+			return err
+		}
+		want[v.CID] = true
+	}
+	for _, hospital := range []string{"HospitalA", "HospitalB", "HospitalC"} {
+		if err := r.pins(ctx, hospital, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check opens and searches a record.
+func (one record) check(ctx context.Context, c *client.Client) error {
+	var out bytes.Buffer
+	if _, err := c.Open(ctx, one.id, &out, client.OpenRequest{}); err != nil {
+		return err
+	}
+	if !bytes.Equal(out.Bytes(), one.content) {
+		return errors.New("its content differs")
+	}
+	found, err := c.Search(ctx, index.MustParseQuery(one.query), client.SearchOptions{Scope: scope})
+	if err != nil {
+		return err
+	}
+	if len(found.Hits) != 1 || found.Hits[0].ID != one.id {
+		return fmt.Errorf("a search for %s finds %v", one.query, found.Hits)
+	}
+	return nil
+}
+
+// pins makes sure that a hospital's node keeps the wanted payloads and no other ones. The
+// payloads of a run are single blocks. Its replicator gets some time.
+func (r *run) pins(ctx context.Context, hospital string, want map[string]bool) error {
+	for end := time.Now().Add(3 * time.Minute); ; pause(ctx, 2*time.Second) {
+		pinned, err := r.pinned(ctx, hospital)
+		if err != nil {
+			return err
+		}
+		var missing, extra []string
+		for cid := range want {
+			if !pinned[cid] {
+				missing = append(missing, cid)
+			}
+		}
+		for cid := range pinned {
+			if !want[cid] && strings.HasPrefix(cid, "bafkr") { // a raw block; others are directories of payloads
+				extra = append(extra, cid)
+			}
+		}
+		if len(missing)+len(extra) == 0 {
+			return nil
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			r.harm("%s lacks %d payloads, %.3q, and keeps %d that are on no ledger, %.3q", hospital, len(missing), missing, len(extra), extra)
+			return ctx.Err()
+		}
+	}
+}
+
+// pinned asks a hospital's node for all blocks that it has pinned, as its operator.
+func (r *run) pinned(ctx context.Context, hospital string) (map[string]bool, error) {
+	repository := filepath.Join(r.network(), "orgs", hospital, "ipfs")
+	token, err := os.ReadFile(filepath.Join(repository, "operator-token"))
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ipfs/api/v0/pin/ls", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	node := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(repository, "rpc"))
+	}}}
+	resp, err := node.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var answer struct{ Keys map[string]any }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return nil, fmt.Errorf("list the pins of %s: %w", hospital, err)
+	}
+	all := map[string]bool{}
+	for cid := range answer.Keys {
+		all[cid] = true
+	}
+	return all, nil
+}

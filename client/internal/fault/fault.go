@@ -1,0 +1,256 @@
+// Package fault plays faults on a real network while people work on it, and then looks
+// for damage. It starts the programs chartnet and chartseal, as users do.
+//
+// A fault has a kind, a place, a moment and a length. All are chosen by a seed. Up to two
+// faults hit one organisation at a time. Then the network has to heal by itself before
+// the next ones. Meanwhile programs seal, one imports, and others search and open.
+//
+// In the end every record whose sealing was confirmed must open byte for byte at another
+// hospital, and be found by its word exactly once. All peers and orderers have the same
+// number of blocks, all processes are healthy, and each hospital's node keeps the
+// payloads of the ledger and no other ones.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Options say where, for how long and with which faults to run.
+type Options struct {
+	Bin      string        // directory of the programs
+	Dir      string        // for the network and the files of the run
+	Time     time.Duration // for which faults are played
+	Seed     uint64        // of the choice of faults
+	Programs int           // that seal
+	Out      io.Writer     // receives the report
+}
+
+// healing is the time within which the network has to be healthy after faults.
+const healing = 5 * time.Minute
+
+// A run is one call of Run.
+type run struct {
+	Options
+	started time.Time
+	load    *load
+
+	mu     sync.Mutex
+	damage []error
+}
+
+// Run makes a network, plays faults and looks for damage. It removes the network if there
+// is none.
+func Run(ctx context.Context, o Options) error {
+	r := &run{Options: o, started: time.Now()}
+	if err := r.up(ctx); err != nil {
+		return err
+	}
+	r.say("seed %d, %s, %d programs", o.Seed, o.Time, o.Programs)
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	r.load = newLoad(r)
+	done := make(chan struct{})
+	go func() { defer close(done); r.load.work(working) }()
+
+	choice := rand.New(rand.NewPCG(o.Seed, 0))
+	for end := time.Now().Add(o.Time); time.Now().Before(end) && ctx.Err() == nil; {
+		if err := r.episode(ctx, choice); err != nil {
+			return err
+		}
+		pause(ctx, time.Duration(choice.Int64N(int64(20*time.Second))))
+	}
+	stop()
+	<-done
+	if err := r.check(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(r.damage...); err != nil {
+		return err
+	}
+	r.say("no damage")
+	return errors.Join(r.chartnet(ctx, nil, "clean"), os.RemoveAll(o.Dir))
+}
+
+func (r *run) up(ctx context.Context) error {
+	if err := r.chartnet(ctx, nil, "clean"); err != nil {
+		return err
+	}
+	if err := errors.Join(os.RemoveAll(r.Dir), os.MkdirAll(r.Dir, 0o700), os.WriteFile(r.topology(), []byte("ports: free\n"), 0o600)); err != nil {
+		return err
+	}
+	return r.chartnet(ctx, nil, "--topology", r.topology(), "up")
+}
+
+func (r *run) topology() string { return filepath.Join(r.Dir, "topology.yaml") }
+func (r *run) network() string  { return filepath.Join(r.Dir, "network") }
+
+func (r *run) say(format string, args ...any) {
+	fmt.Fprintf(r.Out, "%5.0f s  "+format+"\n", append([]any{time.Since(r.started).Seconds()}, args...)...)
+}
+
+// pause waits, less if ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// A kind is what happens to a process.
+type kind string
+
+const (
+	killed kind = "killed"             // once
+	frozen kind = "frozen"             // until the end of the fault, or its restart
+	kept   kind = "killed at each try" // to start it, until the end of the fault
+)
+
+// A fault is one injury of one process, or of a whole organisation.
+type fault struct {
+	kind         kind
+	organisation string
+	process      string // empty for all of the organisation
+	after        time.Duration
+	length       time.Duration
+}
+
+func (f fault) String() string {
+	place := f.organisation
+	if f.process != "" {
+		place += "/" + f.process
+	}
+	return fmt.Sprintf("%s is %s, after %s for %s", place, f.kind, f.after.Round(time.Second), f.length.Round(time.Second))
+}
+
+// choose gives one or two faults of one organisation.
+func choose(choice *rand.Rand, all []process) (faults []fault) {
+	var organisations []string
+	for _, p := range all {
+		if p.Organisation != "" && (len(organisations) == 0 || organisations[len(organisations)-1] != p.Organisation) {
+			organisations = append(organisations, p.Organisation)
+		}
+	}
+	organisation := organisations[choice.IntN(len(organisations))]
+	var processes []string
+	for _, p := range all {
+		if p.Organisation == organisation {
+			processes = append(processes, p.Process)
+		}
+	}
+	for range 1 + choice.IntN(2) {
+		f := fault{
+			kind: []kind{killed, frozen, kept}[choice.IntN(3)], organisation: organisation,
+			after:  time.Duration(choice.Int64N(int64(10 * time.Second))),
+			length: time.Second + time.Duration(choice.Int64N(int64(time.Minute))),
+		}
+		if choice.IntN(4) > 0 {
+			f.process = processes[choice.IntN(len(processes))]
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// episode plays faults and waits until the network is healthy.
+func (r *run) episode(ctx context.Context, choice *rand.Rand) error {
+	all, err := r.status(ctx)
+	if err != nil {
+		return err
+	}
+	faults := choose(choice, all)
+	failed := make(chan error, len(faults))
+	for _, f := range faults {
+		r.say("%v", f)
+		go func() { failed <- r.play(ctx, f) }()
+	}
+	for range faults {
+		err = errors.Join(err, <-failed)
+	}
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	sick, err := r.heal(ctx)
+	if err != nil {
+		return err
+	}
+	if len(sick) > 0 {
+		r.harm("not healed %s after %v: %v", healing, faults, sick)
+	} else {
+		r.say("healed %.0f s after the last of them; %v", time.Since(began).Seconds(), r.load)
+	}
+	return nil
+}
+
+// play injures the processes of a fault.
+func (r *run) play(ctx context.Context, f fault) error {
+	pause(ctx, f.after)
+	end := time.Now().Add(f.length)
+	stopped := map[int]process{}
+	for first := true; first || f.kind == kept && time.Now().Before(end) && ctx.Err() == nil; first = false {
+		all, err := r.status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if p.Organisation != f.organisation || f.process != "" && p.Process != f.process || p.PID == 0 {
+				continue
+			}
+			if f.kind == frozen {
+				stopped[p.PID] = p
+				syscall.Kill(p.PID, syscall.SIGSTOP)
+			} else {
+				syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+		}
+		pause(ctx, 300*time.Millisecond)
+	}
+	if f.kind != frozen {
+		return nil
+	}
+	pause(ctx, time.Until(end))
+	all, err := r.status(context.WithoutCancel(ctx))
+	for _, p := range all { // those that the watcher has not replaced
+		if _, found := stopped[p.PID]; found {
+			syscall.Kill(p.PID, syscall.SIGCONT)
+		}
+	}
+	return err
+}
+
+// heal waits until all processes are healthy, and gives those that are not in time.
+func (r *run) heal(ctx context.Context) (sick []process, err error) {
+	for end := time.Now().Add(healing); ; pause(ctx, time.Second) {
+		all, err := r.status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		sick = nil
+		for _, p := range all {
+			if !p.Healthy {
+				sick = append(sick, p)
+			}
+		}
+		if len(sick) == 0 || time.Now().After(end) || ctx.Err() != nil {
+			return sick, ctx.Err()
+		}
+	}
+}
+
+// harm notes damage.
+func (r *run) harm(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	r.say("DAMAGE: %v", err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.damage = append(r.damage, err)
+}

@@ -1,0 +1,45 @@
+package fault
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestChoose: a seed gives the same faults again, one organisation is hit at a time, and
+// in the long run everything everywhere.
+func TestChoose(t *testing.T) {
+	var all []process
+	for _, org := range []string{"HospitalA", "HospitalB", "Regulator"} {
+		for _, kind := range []string{"ca", "orderer", "peer"} {
+			all = append(all, process{Process: kind, Organisation: org})
+		}
+	}
+	all = append(all, process{Process: "watch"})
+	play := func(seed uint64) (text string, kinds, places map[string]bool) {
+		kinds, places = map[string]bool{}, map[string]bool{}
+		choice := rand.New(rand.NewPCG(seed, 0))
+		for range 300 {
+			faults := choose(choice, all)
+			if len(faults) < 1 || len(faults) > 2 || faults[0].organisation != faults[len(faults)-1].organisation {
+				t.Fatalf("faults %v", faults)
+			}
+			for _, f := range faults {
+				kinds[string(f.kind)] = true
+				places[f.organisation+"/"+f.process] = true
+			}
+			text += fmt.Sprintln(faults)
+		}
+		return text, kinds, places
+	}
+	one, kinds, places := play(1)
+	if again, _, _ := play(1); again != one {
+		t.Error("the same seed gives other faults")
+	}
+	if other, _, _ := play(2); other == one {
+		t.Error("another seed gives the same faults")
+	}
+	if len(kinds) != 3 || len(places) != 12 || places["/watch"] {
+		t.Errorf("kinds %v, places %v", kinds, places)
+	}
+}
