@@ -74,6 +74,35 @@ func TestBatched(t *testing.T) {
 	}
 }
 
+// TestSearchThroughPatientRecords: a condition that was imported without its Patient has
+// only the id of that resource. Its patient's number finds it through the Patient record,
+// and opening that record leaves an access entry.
+func TestSearchThroughPatientRecords(t *testing.T) {
+	c := newConsortium(t)
+	doctor := c.as(t, "HospitalA", "doctor", "doctor")
+	sealed, err := doctor.Seal(t.Context(), client.SealRequest{Sources: []client.Source{
+		text("p", `{"resourceType":"Patient","id":"p-1","identifier":[{"system":"urn:mrn","value":"MRN-1"}]}`),
+		text("c", `{"resourceType":"Condition","subject":{"reference":"Patient/p-1"},"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I21.4"}]}}`),
+		text("o", `{"resourceType":"Condition","subject":{"reference":"Patient/p-2"},"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I21.4"}]}}`),
+	}, Policy: doctors, Scope: "consortium", Index: index.ModeNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := c.as(t, "HospitalB", "doctor", "doctor")
+	for query, want := range map[string][2]int{"patient:MRN-1": {1, 2}, "patient:MRN-1 and icd10:I21": {0, 1}, "patient:nobody": {0, 0}} {
+		for n, through := range []bool{false, true} {
+			found, err := reader.Search(t.Context(), index.MustParseQuery(query), client.SearchOptions{Scope: "consortium", Patients: through})
+			if err != nil || len(found.Hits) != want[n] {
+				t.Errorf("%s, %v: %+v, %v, want %d", query, through, found, err, want[n])
+			}
+		}
+	}
+	log, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditAccesses(t.Context(), ledger.AccessQuery{Record: sealed[0].ID})
+	if err != nil || len(log.Entries) == 0 {
+		t.Errorf("%+v, %v: no access entry for the Patient record", log, err)
+	}
+}
+
 // TestAmendHidesTheVersionBefore: a search for keywords of only the former version finds
 // nothing. If the former envelope had no room for all keywords, an amendment still hides
 // the terms of the record's content, and it returns a warning.

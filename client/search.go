@@ -18,6 +18,10 @@ type SearchOptions struct {
 	After   string // the Next of the page before; empty starts with the newest
 	Purpose string // of the access entry for the scope's keys, if one is needed; empty means TREAT
 
+	// Patients also finds the records by the identifiers that are in the Patient records
+	// of the patients in the query. Opening these leaves an access entry on the ledger.
+	Patients bool
+
 	// Verify is the index as another organisation's peer has it. Its answers are compared
 	// with those of the own peer, which shows what either withholds, and shows the labels
 	// of the query to that peer too. Nil compares nothing.
@@ -88,6 +92,11 @@ func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (R
 	}
 	if _, _, err := index.Page(nil, o.After, 0); err != nil {
 		return none, err
+	}
+	if o.Patients {
+		if q, err = c.throughPatients(ctx, q, o, purpose, &results); err != nil {
+			return none, err
+		}
 	}
 	answer, err := c.find(ctx, q, o, purpose, &results)
 	if err != nil {

@@ -61,6 +61,10 @@ A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words be
   modality:CT  author:...  org:...    as written in the record
   home:HospitalA                      the hospital that sealed it; beside another term
 
+A FHIR resource names its patient by an id that people do not know. Import adds the identifiers in the
+Patient resources that it finds beside it. With --patient-records, search also opens the Patient records
+that have the identifier, and finds the records that other imports left without it.
+
 A code beside a patient is that patient's, and a code beside a date has a date in that month.
 'chartseal keywords FILE' shows what is read from a record.
 
@@ -112,6 +116,7 @@ belong to the query, as your own does at every search.`,
 	fs.StringVar(&o.Scope, "scope", "", "search domain (default \"consortium\", or from the configuration)")
 	fs.IntVar(&limit, "limit", 100, "print at most this many records")
 	fs.StringVar(&o.After, "after", "", "continue after this `bookmark`, printed by the page before")
+	fs.BoolVar(&o.Patients, "patient-records", false, "look up the other identifiers of the patients in the query in their Patient records, and find by these too; it is logged as an access to those records")
 	verify.add(cmd)
 	a.addAt(fs)
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged when the scope's key is requested")
