@@ -12,12 +12,21 @@
 //	fhir:ndjson          application/fhir+ndjson   FHIR resources in a row (bulk export)
 //	ccda                 text/xml                  HL7 CDA R2 and C-CDA
 //	hl7v2:ORU^R01, ...   x-application/hl7-v2+er7  HL7 v2 messages and batches
-//	dicom:CT, ...        application/dicom         DICOM part 10; headers only
+//	hl7v2:ORU^R01, ...   text/xml                  the same in XML
+//	dicom:CT, ...        application/dicom         DICOM; headers only
+//	smart-health-card    ...                       the FHIR bundles of SMART health cards
+//	openehr:COMPOSITION  application/json          openEHR in canonical JSON
+//	x12:837, ...         application/edi-x12       health care transactions of X12
+//	apple-health         text/xml                  measurements of Apple Health
 //	pdf                  application/pdf           title, author, dates of the file
+//	rtf, html            application/rtf, ...      title, author, ISO dates
 //	text                 text/plain                first line as title, ISO dates
 //	json                 application/json          other JSON: no facts
 //	xml                  text/xml                  other XML: no facts
 //	binary               as detected               other bytes: no facts
+//
+// A record under gzip is read as what is in it, with the media type application/gzip.
+// docs/extraction.md and docs/keywords.md list what is read from each.
 //
 // A record is never refused. A record that is malformed, cut off, too long or nested too
 // deeply yields the facts before that point, and a warning. If the missing part may hold

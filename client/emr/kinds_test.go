@@ -136,3 +136,11 @@ func healthCardCode(card string) string {
 	}
 	return b.String()
 }
+
+func TestAppleHealth(t *testing.T) {
+	doc, err := Extract(t.Context(), strings.NewReader(`<?xml version="1.0"?><!DOCTYPE HealthData [<!ELEMENT HealthData ANY>]><HealthData locale="de_DE"><ExportDate value="2025-04-01 10:00:00 +0100"/>`+
+		`<Me HKCharacteristicTypeIdentifierDateOfBirth="1961-07-04"/><Record type="HKQuantityTypeIdentifierHeartRate" startDate="2025-03-02 10:15:00 +0100" endDate="2025-03-02 10:16:00 +0100" creationDate="2025-03-09 10:00:00 +0100"/></HealthData>`))
+	if want := "apple-health text/xml\nborn 1961-07-04\ncode apple-health|HKQuantityTypeIdentifierHeartRate\ndate 2025-03-02\n"; err != nil || show(doc) != want {
+		t.Errorf("%v\n%s", err, show(doc))
+	}
+}

@@ -19,6 +19,7 @@ var xmlFormats = []xmlFormat{
 	{isCDA, newCDAWalker},
 	{isFHIRXML, newFHIRXMLWalker},
 	{isHL7XML, newHL7XMLWalker},
+	{isAppleHealth, newAppleHealthWalker},
 }
 
 // An xmlWalker takes facts from the elements of a document as they stream by. Text is cut
