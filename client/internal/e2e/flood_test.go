@@ -110,6 +110,13 @@ func absentRecord(t *testing.T) ledger.NewRecord {
 // registerRaw puts records on the ledger without our client.
 func registerRaw(t *testing.T, who string, records []ledger.NewRecord) {
 	t.Helper()
+	if err := submitRaw(t, who, records); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func submitRaw(t *testing.T, who string, records []ledger.NewRecord) error {
+	t.Helper()
 	u := user(t, who)
 	signature, err := ledger.NewSignature(ledger.IDOfCertificate(u.Certificate.Raw), make([]byte, 64))
 	if err != nil {
@@ -134,9 +141,7 @@ func registerRaw(t *testing.T, who string, records []ledger.NewRecord) {
 	keys := ledger.PackList(slices.Repeat([][]byte{wrapped.Bytes()}, len(records)))
 	_, err = raw(t, who, u.Profile.MSP).Submit(ledger.RecordCreate, gateway.WithEndorsingOrganizations("HospitalA", "HospitalB"),
 		gateway.WithTransient(map[string][]byte{ledger.TransientRecords: packed, ledger.TransientEnvelopes: keys}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return err
 }
 
 // keeping returns what a hospital reports about another's payloads.
