@@ -107,6 +107,9 @@ func (x *xmlReader) end() {
 // beginsXML reports whether a text is XML: it has the root of a known type, or is all
 // well-formed. A long one need only have a root. One that is cut off in its root passes.
 func beginsXML(begin []byte, table []xmlFormat, work *budget) bool {
+	if hasRoot(begin, "<ClinicalDocument") { // most are: no need to read it twice
+		return true
+	}
 	p := &xmlProbe{table: table}
 	s := &xmlScanner{in: bufio.NewReaderSize(bytes.NewReader(begin), len(begin)+16), work: work, events: p}
 	err := s.run()
@@ -115,6 +118,26 @@ func beginsXML(begin []byte, table []xmlFormat, work *budget) bool {
 	}
 	rest, _ := s.in.Peek(s.in.Buffered())
 	return nameLength(rest) == len(rest) // cut off in the root, perhaps
+}
+
+// hasRoot reports whether nothing stands before a root element but declarations, comments
+// and white space, by their first characters.
+func hasRoot(begin []byte, root string) bool {
+	i := bytes.Index(begin[:min(len(begin), headSize)], []byte(root))
+	if i < 0 {
+		return false
+	}
+	for j := bytes.IndexByte(begin[:i], '<'); j >= 0; {
+		if begin[j+1] != '?' && begin[j+1] != '!' {
+			return false
+		}
+		next := bytes.IndexByte(begin[j+1:i], '<')
+		if next < 0 {
+			break
+		}
+		j += 1 + next
+	}
+	return true
 }
 
 var errKnownXML = errors.New("a document type that the table has")
