@@ -15,7 +15,7 @@ const (
 // when they are read.
 const (
 	priceField   = 12   // a JSON value, an XML attribute, a DICOM element
-	priceER7     = 5    // an HL7 field; a repetition costs four
+	priceER7     = 4    // an HL7 field; a repetition costs four
 	priceNesting = 16   // a JSON object or array
 	priceToken   = 40   // an XML tag, text or comment, an HL7 segment
 	priceFact    = 32   // a value that is cleaned and looked up

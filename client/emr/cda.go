@@ -99,7 +99,8 @@ func (w *cdaWalker) start(e xml.StartElement) {
 		}
 	case "reference":
 		if w.parent() == "originalText" && w.open == len(w.path)-1 {
-			w.label.WriteString(w.narrative.of(a.value))
+			w.b.work.spend(priceFact)
+			w.b.words(w.narrative.of(a.value))
 		}
 	}
 	if a.id != "" && w.section.depth > 0 {
@@ -238,6 +239,7 @@ func (w *cdaWalker) end() {
 func (w *cdaWalker) named(local, text string) {
 	switch parent := w.parent(); {
 	case local == "originalText":
+		w.b.work.spend(2 * len(text))
 		w.b.words(text)
 	case local == "title":
 		if len(w.path) == 2 {
@@ -303,7 +305,7 @@ func (n *cdaNarrative) end(depth int) {
 		if n.texts == nil {
 			n.texts = make(map[string]string)
 		}
-		n.texts[p.id] = string(p.text)
+		n.texts[p.id] = clean(string(p.text))
 	}
 	n.open = n.open[:last]
 }

@@ -142,6 +142,11 @@ func (h *hl7Reader) statement(name string, fields []string, field func(int) stri
 		h.close()
 		return
 	}
+	if !hl7Orders[name] && name != "RXC" {
+		h.facts(name, table, field, func(hl7Use) bool { return true })
+		h.codes(name, fields, field)
+		return
+	}
 	// The dates of an order are those of all its segments. Its context is not.
 	h.facts(name, table, field, func(u hl7Use) bool { return u != hl7Text })
 	h.b.open()

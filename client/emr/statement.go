@@ -148,6 +148,7 @@ func (b *builder) stateDate(at int) {
 // restate gives a code of the open statement a context of its own.
 func (b *builder) restate(code int, c index.Context) {
 	if s := b.now(); s != nil {
+		b.work.spend(len(s.codes) / 8)
 		for i := range s.codes {
 			if s.codes[i].at == code {
 				s.codes[i].context = c
