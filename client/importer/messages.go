@@ -42,14 +42,12 @@ func messages(r io.Reader, own *bytes.Buffer, each func(section) error) error {
 		return each(section{start, end - start})
 	}
 	for fresh := true; ; { // fresh: a segment begins
-		part, err := in.Peek(1)
-		if err != nil {
-			if err == io.EOF {
-				return finish()
-			}
+		if _, err := in.Peek(1); err == io.EOF {
+			return finish()
+		} else if err != nil {
 			return err
 		}
-		part, _ = in.Peek(in.Buffered())
+		part, _ := in.Peek(in.Buffered())
 		n, whole := bytes.IndexAny(part, "\r\n")+1, true
 		if n == 0 {
 			n, whole = len(part), false

@@ -25,10 +25,13 @@ func (b batches) Read(p []byte) (int, error) {
 // buffers is an httputil.BufferPool.
 type buffers struct{}
 
-var pool = sync.Pool{New: func() any { return make([]byte, batchSize) }}
+var pool = sync.Pool{New: func() any {
+	b := make([]byte, batchSize)
+	return &b
+}}
 
 // Get implements httputil.BufferPool.
-func (buffers) Get() []byte { return pool.Get().([]byte) }
+func (buffers) Get() []byte { return *pool.Get().(*[]byte) }
 
 // Put implements httputil.BufferPool.
-func (buffers) Put(b []byte) { pool.Put(b) }
+func (buffers) Put(b []byte) { pool.Put(&b) }
