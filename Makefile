@@ -55,8 +55,8 @@ bench: build ## compare with bare Fabric, kubo, age and gofe on a network of its
 	@$(BIN)/chartseal-bench table --bin $(BIN) --json $(BIN)/bench.json $(if $(QUICK),--quick --plots $(BIN)/bench,--plots docs/bench --page docs/benchmarks.md)
 	@$(if $(QUICK),,$(MAKE) --no-print-directory bench-search)
 
-test-renewal: check-tools ## keep a network with certificates of ten minutes alive under load for TIME (default 1h)
-	CHARTSEAL_RENEWAL=$(or $(TIME),1h) go test -count=1 -timeout 0 -v -run 'TestRenewalForLong' ./network
+test-renewal: check-tools ## renew certificates before and after their end; then keep ten-minute ones going under load for TIME (default 1h)
+	CHARTSEAL_RENEWAL=$(or $(TIME),1h) go test -count=1 -timeout 0 -v -run '^TestRenewal' ./network
 
 soak: build ## run a mixed load for MINUTES (default 20) on a network of its own
 	@$(BIN)/chartseal-bench soak --bin $(BIN) --json $(BIN)/soak.json --minutes $(or $(MINUTES),20) $(if $(MINUTES),,--page docs/benchmarks.md)

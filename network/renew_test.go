@@ -16,9 +16,9 @@ import (
 // TestRenewal: certificates are replaced while people seal. Then the network is down
 // until every certificate has ended, those of the consenters in the channel's
 // configuration included. Up brings it back, and people go on, also one whose wallet the
-// network does not renew.
+// network does not renew. It takes four minutes, so it is not a part of make test.
 func TestRenewal(t *testing.T) {
-	t.Parallel()
+	renewalTime(t)
 	ctx := t.Context()
 	topology := testTopology(t)
 	n, err := Up(ctx, topology, Options{WaitTimeout: testWait, Progress: testWriter{t}})
@@ -273,14 +273,7 @@ func (n *Network) startLoad(t *testing.T, user, org string) (stop func() []strin
 // TestRenewalForLong runs for as long as CHARTSEAL_RENEWAL says: a network with
 // certificates of ten minutes, which RenewDue replaces while a doctor seals.
 func TestRenewalForLong(t *testing.T) {
-	text := os.Getenv("CHARTSEAL_RENEWAL")
-	if text == "" {
-		t.Skip("CHARTSEAL_RENEWAL is not set; make test-renewal sets it")
-	}
-	length, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	length := renewalTime(t)
 	ctx := t.Context()
 	topology := testTopology(t)
 	topology.CertificateLifetime = 10 * time.Minute
@@ -306,4 +299,19 @@ func TestRenewalForLong(t *testing.T) {
 			t.Errorf("open %s: %v", record, err)
 		}
 	}
+}
+
+// renewalTime returns the time that make test-renewal gives. Without it, the test is
+// skipped.
+func renewalTime(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("CHARTSEAL_RENEWAL")
+	if text == "" {
+		t.Skip("CHARTSEAL_RENEWAL is not set; make test-renewal sets it")
+	}
+	length, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return length
 }
