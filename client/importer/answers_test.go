@@ -11,7 +11,6 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/importer"
-	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/index/indextest"
 )
 
@@ -74,7 +73,7 @@ func compareAnswers(t *testing.T, dir string, split bool) {
 		docs[r.Record] = d
 	}
 	if split {
-		resolvePatients(docs)
+		indextest.ResolvePatients(docs)
 	}
 	answered := 0
 	for _, q := range indextest.Questions(docs, 240, 4) {
@@ -90,21 +89,4 @@ func compareAnswers(t *testing.T, dir string, split bool) {
 		t.Errorf("only %d of 240 questions have an answer", answered)
 	}
 	t.Logf("%d records, %d keywords, %d questions with an answer", sum.Sealed, sum.Entries, answered)
-}
-
-// resolvePatients gives each resource the identifiers of its Patient, as a person would
-// who looks it up.
-func resolvePatients(docs map[string]emr.Document) {
-	known := make(map[string][]index.Identifier)
-	for _, d := range docs {
-		if d.Kind == "fhir:Patient" && len(d.Patients) > 0 {
-			known[d.Patients[0].Value] = d.Patients[1:]
-		}
-	}
-	for id, d := range docs {
-		facts := d.Facts()
-		facts.AddIdentifiers(func(p index.Identifier) []index.Identifier { return known[p.Value] })
-		d.Patients, d.Statements = facts.Patients, facts.Statements
-		docs[id] = d
-	}
 }

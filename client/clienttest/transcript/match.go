@@ -17,6 +17,7 @@ import (
 //   - A decimal fraction at the end of a table cell, such as 44.2, matches any other: it
 //     is a measured rate.
 //   - A port of 127.0.0.1 matches any port.
+//   - A published version of a key matches any other: the tests before rotate keys.
 //   - Two or more spaces, which align columns, match two or more.
 //
 // The zero value knows no record ids yet.
@@ -32,6 +33,7 @@ var varying = regexp.MustCompile(strings.Join([]string{
 	`(?P<duration>\b(?:\d+m)?\d+(?:\.\d+)? ?m?s\b)`,
 	`(?P<rate>\b\d+\.\d+(?:$|  ))`,
 	`(?P<port>\b127\.0\.0\.1:\d+)`,
+	`(?P<version>published, version \d+)`,
 	`(?P<space>  +)`,
 }, "|"))
 
@@ -43,6 +45,7 @@ var replaced = map[string]string{
 	"duration": `(?:\d+m)?\d+(?:\.\d+)? ?m?s`,
 	"rate":     `\d+\.\d+ *`,
 	"port":     `127\.0\.0\.1:\d+`,
+	"version":  `published, version \d+`,
 	"space":    `  +`,
 }
 

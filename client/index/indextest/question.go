@@ -256,3 +256,20 @@ func or(a, b Question) Question {
 func not(a Question) Question {
 	return Question{Query: "not " + a.Query, Matches: func(d emr.Document) bool { return !a.Matches(d) }}
 }
+
+// ResolvePatients gives each resource the identifiers of its Patient, as a person would
+// who looks it up.
+func ResolvePatients(docs map[string]emr.Document) {
+	known := make(map[string][]index.Identifier)
+	for _, d := range docs {
+		if d.Kind == "fhir:Patient" && len(d.Patients) > 0 {
+			known[d.Patients[0].Value] = d.Patients[1:]
+		}
+	}
+	for id, d := range docs {
+		facts := d.Facts()
+		facts.AddIdentifiers(func(p index.Identifier) []index.Identifier { return known[p.Value] })
+		d.Patients, d.Statements = facts.Patients, facts.Statements
+		docs[id] = d
+	}
+}

@@ -171,6 +171,7 @@ func TestImportAnswers(t *testing.T) {
 	if len(docs) != sum.Sealed {
 		t.Fatalf("%d rows for %d records", len(docs), sum.Sealed)
 	}
+	indextest.ResolvePatients(docs)
 	answered := 0
 	for _, q := range indextest.Questions(docs, 40, 9) {
 		want := q.Answer(docs)

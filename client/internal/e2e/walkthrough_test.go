@@ -135,7 +135,7 @@ func (w *walk) run(t *testing.T, name, first string) {
 func (w *walk) do(t *testing.T, shell *transcript.Shell, command string) (output string, status int) {
 	t.Helper()
 	begin := time.Now()
-	stop := time.AfterFunc(2*time.Minute, func() { shell.Close() })
+	stop := time.AfterFunc(5*time.Minute, func() { shell.Close() })
 	defer stop.Stop()
 	output, status, err := shell.Run(command)
 	if err != nil {
