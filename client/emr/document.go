@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/chartseal/chartseal/client/index"
 )
@@ -380,7 +382,23 @@ func clean(s string) string {
 	if isClean(s) {
 		return strings.Clone(s)
 	}
-	return strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", " "), "")), " ")
+	out := make([]byte, 0, len(s))
+	space := false
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
+			continue // no text
+		}
+		if r == 0 || unicode.IsSpace(r) {
+			space = len(out) > 0
+			continue
+		}
+		if space {
+			out = append(out, ' ')
+			space = false
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return string(out)
 }
 
 // isClean reports whether a value is ASCII text with single spaces inside only.
