@@ -41,7 +41,8 @@
 //
 // servers.go is the table of all servers; each has a file of its own with its
 // configuration and its start. ports.go says where they listen. up.go is the order of
-// steps. health.go judges a process, patient.go decides when to restart it, and watch.go
-// does so. identity.go enrols nodes and users. layout.go describes the directory. The
-// command chartnet is in internal/cli, the client of the CA in fabricca.
+// steps, create.go that of the first time. health.go judges a process, watched.go decides
+// when to restart it, and watch.go does so. identity.go enrols nodes and users. layout.go
+// describes the directory. The command chartnet is in internal/cli, the client of the CA
+// in fabricca.
 package network

@@ -93,7 +93,7 @@ func (n *Network) Watch(ctx context.Context, log io.Writer) error {
 		return syscall.Exec("/bin/sh", append([]string{"sh"}, n.shellArgs(p)...), n.environment(p.env...)) // releases the lock
 	}
 	defer lock.Close()
-	w := &watcher{Network: n, patients: map[string]*patient{}, say: func(format string, args ...any) {
+	w := &watcher{Network: n, known: map[string]*watched{}, say: func(format string, args ...any) {
 		fmt.Fprintf(log, time.Now().UTC().Format(time.RFC3339)+" "+format+"\n", args...)
 	}}
 	w.say("watching the network in %s", n.dir)
@@ -120,10 +120,10 @@ func (n *Network) Watch(ctx context.Context, log io.Writer) error {
 // A watcher is one call of Watch at work.
 type watcher struct {
 	*Network
-	say      func(string, ...any)
-	patients map[string]*patient
-	suspect  time.Time // of the last restart of a process that ran
-	busy     bool      // the machine, at the last look
+	say     func(string, ...any)
+	known   map[string]*watched
+	suspect time.Time // of the last restart of a process that ran
+	busy    bool      // the machine, at the last look
 }
 
 // round looks at all processes once, and restarts those for which it is time.
@@ -169,10 +169,10 @@ func mostSilent(all []Status) bool {
 
 // examine looks at one process with what the watcher remembers of it.
 func (w *watcher) examine(ctx context.Context, p *process, s Status) {
-	c := w.patients[p.name()]
+	c := w.known[p.name()]
 	if c == nil {
-		c = &patient{}
-		w.patients[p.name()] = c
+		c = &watched{}
+		w.known[p.name()] = c
 	}
 	now := time.Now()
 	if s.condition == dead && c.starts() {
@@ -198,7 +198,7 @@ func (w *watcher) examine(ctx context.Context, p *process, s Status) {
 	default:
 		return
 	}
-	c.treat(now, s.condition)
+	c.noteRestart(now, s.condition)
 	if s.condition != dead {
 		w.suspect = now
 	}
@@ -209,7 +209,7 @@ func (w *watcher) examine(ctx context.Context, p *process, s Status) {
 
 // starts tells whether the watcher has started the process a moment ago, and the shell
 // has not become the server yet.
-func (c *patient) starts() bool {
+func (c *watched) starts() bool {
 	if c.exited == nil {
 		return false
 	}
@@ -223,7 +223,7 @@ func (c *patient) starts() bool {
 
 // restart starts a process again, unless an operator or a command has changed it since
 // the look at it, or works on the network now.
-func (w *watcher) restart(ctx context.Context, p *process, s Status, c *patient) (done bool, err error) {
+func (w *watcher) restart(ctx context.Context, p *process, s Status, c *watched) (done bool, err error) {
 	unlock, err := lockNetwork(w.dir, 0)
 	if errors.Is(err, ErrUnavailable) {
 		return false, nil

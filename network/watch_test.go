@@ -34,18 +34,18 @@ func TestExamine(t *testing.T) {
 	sick := func(k condition) func(int) Status {
 		return func(int) Status { return Status{PID: 1, condition: k} }
 	}
-	served := patient{pid: 1, served: true}
+	served := watched{pid: 1, served: true}
 	for name, c := range map[string]struct {
-		patient patient
-		look    func(second int) Status
-		want    int // the second of the restart, -1 for never
+		before watched
+		look   func(second int) Status
+		want   int // the second of the restart, -1 for never
 	}{
 		"well":                  {served, sick(well), -1},
 		"stopped":               {served, func(int) Status { return Status{condition: stopped} }, -1},
 		"dead":                  {served, func(int) Status { return Status{condition: dead} }, 0},
 		"frozen":                {served, sick(frozen), 5},
 		"silent":                {served, sick(silent), 30},
-		"silent from its start": {patient{}, sick(silent), 120},
+		"silent from its start": {watched{}, sick(silent), 120},
 		"behind and stuck":      {served, func(int) Status { return Status{PID: 1, Height: 116, condition: behind} }, 30},
 		"behind, gets blocks":   {served, func(i int) Status { return Status{PID: 1, Height: uint64(i), condition: behind} }, -1},
 		"gets blocks for a minute": {served, func(i int) Status {
@@ -58,9 +58,9 @@ func TestExamine(t *testing.T) {
 			return Status{PID: 1, condition: map[bool]condition{true: well, false: silent}[i%20 == 0]}
 		}, -1},
 		"restarted by others":       {served, func(i int) Status { return Status{PID: 1 + i/25, condition: frozen} }, 5},
-		"behind after two restarts": {patient{pid: 1, served: true, vain: 2}, sick(behind), 120},
+		"behind after two restarts": {watched{pid: 1, served: true, vain: 2}, sick(behind), 120},
 	} {
-		p, got := c.patient, -1
+		p, got := c.before, -1
 		start := time.Now()
 		for i := 0; i < 300 && got < 0; i++ {
 			if p.examine(start.Add(time.Duration(i)*time.Second), c.look(i)) {
@@ -76,13 +76,13 @@ func TestExamine(t *testing.T) {
 // TestBackoff: a process that dies at once gets longer and longer pauses, and after two
 // good minutes none.
 func TestBackoff(t *testing.T) {
-	var c patient
+	var c watched
 	now := time.Now()
 	start := now
 	var pauses []time.Duration
 	for last := now; len(pauses) < 10; now = now.Add(100 * time.Millisecond) {
 		if c.examine(now, Status{condition: dead}) {
-			c.treat(now, dead)
+			c.noteRestart(now, dead)
 			pauses = append(pauses, now.Sub(last))
 			last = now
 		}
@@ -98,7 +98,7 @@ func TestBackoff(t *testing.T) {
 	if !c.examine(now, Status{condition: dead}) {
 		t.Errorf("no restart %v later, after two good minutes", now.Sub(start))
 	}
-	c.treat(now, dead)
+	c.noteRestart(now, dead)
 	if pause := c.resting.Sub(now); pause != time.Second {
 		t.Errorf("the next pause is %v", pause)
 	}
@@ -118,7 +118,7 @@ func watchOver(t *testing.T, w *watcher, p *process, done func() bool) {
 func TestWatcher(t *testing.T) {
 	n := shellNetwork(t)
 	var log strings.Builder
-	w := &watcher{Network: n, patients: map[string]*patient{}, say: talk(&log)}
+	w := &watcher{Network: n, known: map[string]*watched{}, say: talk(&log)}
 	p := n.shell("peer", "exec sleep 60")
 	ctx := t.Context()
 	if err := n.startAll(ctx, []*process{p}); err != nil {
@@ -158,7 +158,7 @@ func TestWatcher(t *testing.T) {
 			t.Fatal(err)
 		}
 		kill(syscall.SIGKILL)
-		w.patients = map[string]*patient{}
+		w.known = map[string]*watched{}
 		for range 10 {
 			w.examine(ctx, p, w.look(ctx, p))
 		}
@@ -174,7 +174,7 @@ func TestWatcher(t *testing.T) {
 			t.Fatal(err)
 		}
 		before.condition = dead
-		w.patients = map[string]*patient{}
+		w.known = map[string]*watched{}
 		for range 10 {
 			w.examine(ctx, p, before)
 			w.examine(ctx, p, w.look(ctx, p))

@@ -22,8 +22,8 @@ const forgiveness = 2 * time.Minute
 // maxBackoff is the longest pause between two restarts of a process that dies.
 const maxBackoff = time.Minute
 
-// A patient is a process as the watcher remembers it.
-type patient struct {
+// A watched is a process as the watcher remembers it.
+type watched struct {
 	pid     int
 	served  bool      // it was well since its start
 	height  uint64    // blocks at the last look
@@ -38,9 +38,9 @@ type patient struct {
 }
 
 // examine takes note of a look at the process. It tells whether to restart it now.
-func (c *patient) examine(now time.Time, s Status) (restart bool) {
+func (c *watched) examine(now time.Time, s Status) (restart bool) {
 	if s.condition == stopped {
-		*c = patient{}
+		*c = watched{}
 		return false
 	}
 	if s.PID != 0 && s.PID != c.pid {
@@ -63,7 +63,7 @@ func (c *patient) examine(now time.Time, s Status) (restart bool) {
 	return now.Sub(c.trouble) >= c.patience(s.condition) && !now.Before(c.resting)
 }
 
-func (c *patient) patience(k condition) time.Duration {
+func (c *watched) patience(k condition) time.Duration {
 	// A restart that did not help may have come too early.
 	more := time.Duration(1) << min(c.vain, 5)
 	switch {
@@ -80,8 +80,8 @@ func (c *patient) patience(k condition) time.Duration {
 	}
 }
 
-// treat takes note of a restart.
-func (c *patient) treat(now time.Time, k condition) {
+// noteRestart takes note of a restart.
+func (c *watched) noteRestart(now time.Time, k condition) {
 	c.resting = now.Add(min(time.Second<<min(c.streak, 10), maxBackoff))
 	c.streak++
 	if k != dead {
