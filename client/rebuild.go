@@ -28,13 +28,15 @@ type Rebuilt struct {
 	Indexed  int      `json:"indexed"`  // of these, the records of which entries were missing
 	Entries  int      `json:"entries"`  // that were missing
 	Unopened []string `json:"unopened"` // records that this person cannot open, or whose envelope does not verify
+	Scopes   []string `json:"scopes"`   // skipped, as this person cannot write into their current epoch
 }
 
 // RebuildIndex looks for records that this person has sealed and whose index entries are
 // missing, as their outbox was lost or damaged, or is an older copy. It makes the
 // entries again from the records' envelopes. Each envelope leaves an access entry with
 // the purpose RECORDMGT. It examines the current versions of which this person is the
-// author. It may be interrupted at any time and called again.
+// author. It may be interrupted at any time and called again. A damaged outbox counts as
+// rebuilt unless a scope was skipped.
 //
 // Errors:
 //   - ErrDenied if the ledger refuses the caller.
@@ -42,7 +44,7 @@ type Rebuilt struct {
 //     envelope had no room for its keywords.
 //   - errors of the outbox.
 func (c *Client) RebuildIndex(ctx context.Context, o RebuildOptions) (Rebuilt, error) {
-	r := rebuilding{Client: c, o: o, done: Rebuilt{Unopened: []string{}}, views: make(map[string]*view)}
+	r := rebuilding{Client: c, o: o, done: Rebuilt{Unopened: []string{}, Scopes: []string{}}, views: make(map[string]*view)}
 	if err := r.run(ctx); err != nil {
 		return r.done, fmt.Errorf("rebuild the index: %w", err)
 	}
@@ -92,6 +94,9 @@ func (r *rebuilding) run(ctx context.Context) error {
 	}
 	if err := r.flush(ctx, 1); err != nil {
 		return err
+	}
+	if len(r.done.Scopes) > 0 {
+		return nil // the damage is not made good
 	}
 	return r.flusher.box.Rebuilt(damaged)
 }
@@ -294,6 +299,9 @@ func (r *rebuilding) view(ctx context.Context, scope string) (*view, error) {
 	}
 	if err == nil {
 		r.views[scope] = v
+		if v == nil {
+			r.done.Scopes = append(r.done.Scopes, scope)
+		}
 	}
 	return v, err
 }

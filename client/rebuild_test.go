@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chartseal/chartseal/client"
@@ -109,15 +110,31 @@ func TestRebuildIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	seal("after the damage", doctors, scope)
-	if done, err := doctor().RebuildIndex(t.Context(), client.RebuildOptions{}); err != nil || done.Indexed != 2 {
+	// Who cannot write into the scope's epoch mends nothing, and the damage stays named.
+	box, err := outbox.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	custodian := c.as(t, "HospitalA", "custodian", "custodian")
+	roll := func(policy string) {
+		t.Helper()
+		if _, _, err := custodian.RollScope(t.Context(), "consortium", policy); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roll("HospitalC:role=nurse")
+	if done, err := doctor().RebuildIndex(t.Context(), client.RebuildOptions{}); err != nil || done.Indexed != 0 || !slices.Equal(done.Scopes, []string{"consortium"}) {
+		t.Errorf("rebuilt without the scope's key: %+v, %v", done, err)
+	}
+	if left, err := box.Damaged(); err != nil || len(left) == 0 {
+		t.Errorf("the damage is not named: %v, %v", left, err)
+	}
+	roll(doctors)
+	if done, err := doctor().RebuildIndex(t.Context(), client.RebuildOptions{}); err != nil || done.Indexed != 2 || len(done.Scopes) > 0 {
 		t.Errorf("rebuilt after damage: %+v, %v", done, err)
 	}
 	if n := len(c.search(t, "common").Hits); n != 9 {
 		t.Errorf("common finds %d records", n)
-	}
-	box, err := outbox.Open(dir)
-	if err != nil {
-		t.Fatal(err)
 	}
 	if left, err := box.Damaged(); err != nil || len(left) != 0 {
 		t.Errorf("still named: %v, %v", left, err)

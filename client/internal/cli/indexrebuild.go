@@ -39,6 +39,9 @@ It examines the current version of each record. You may interrupt it and run it 
 				if n := len(done.Unopened); n > 0 {
 					a.warn("%s not examined, such as %s: you cannot open the envelope, or it does not verify", count(n, "record was", "records were"), done.Unopened[0])
 				}
+				for _, scope := range done.Scopes {
+					a.warn("records of scope %s were not indexed: you cannot search it in its current epoch; run 'chartseal keys request', then rebuild again", scope)
+				}
 				if a.global.json {
 					return a.printJSON(done)
 				}
