@@ -30,12 +30,13 @@ const replaceAttempts = 5
 //
 // Errors:
 //   - ErrExists or ErrInvalid if somebody else publishes versions all the time.
-//   - ErrTampered if the peer shows fewer versions than there were before.
+//   - ErrTampered if the peer tells of other attributes or versions than a witness.
+//   - ErrUnavailable if there are witnesses and none answers.
 //   - ErrDenied if the ledger refuses the caller.
 //   - Any other error of the ledger or of save.
 func Replace(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey, save func() error) (r Replacement, err error) {
 	for attempt := 1; ; attempt++ {
-		names, foreign, err := survey(ctx, l, master)
+		names, foreign, err := survey(ctx, l, by, master)
 		r.Foreign = foreign
 		if err == nil {
 			err = save()
@@ -64,9 +65,13 @@ func Replace(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey
 
 // survey assigns all published versions to the secrets that made them. It returns the
 // attributes whose current version is not made from the current secret, and the versions
-// that no secret made.
-func survey(ctx context.Context, l Publisher, master *abe.MasterKey) (names []ledger.AttributeName, foreign []ledger.AttributeName, err error) {
+// that no secret made. An attribute that the peer hides would stay with the stolen secret,
+// so a witness has to agree.
+func survey(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey) (names []ledger.AttributeName, foreign []ledger.AttributeName, err error) {
 	own, err := l.AttributesOf(ctx, master.Authority())
+	if err == nil {
+		err = by.Trust.ConfirmAttributes(ctx, own)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

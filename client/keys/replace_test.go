@@ -14,6 +14,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/clienttest"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // A disk holds an authority's master key sealed, as its file does.
@@ -340,5 +341,56 @@ func TestReplaceAgainstPeer(t *testing.T) {
 	}
 	if made(d.load(), own) == nil {
 		t.Error("version 2 is made from the stolen secret")
+	}
+}
+
+// A hider is a peer that tells of fewer attributes or versions than there are.
+type hider struct {
+	*clienttest.Person
+	attribute string
+	versions  int // of the attribute; 0 hides it
+}
+
+func (h *hider) AttributesOf(ctx context.Context, authority string) ([]ledger.AttributeName, error) {
+	all, err := h.Person.AttributesOf(ctx, authority)
+	for i := range all {
+		if all[i].Name == h.attribute {
+			all[i].Version = h.versions
+		}
+	}
+	return slices.DeleteFunc(all, func(a ledger.AttributeName) bool { return a.Version == 0 }), err
+}
+
+// TestReplaceHidden: the peer works with the thief, and hides an attribute so that it
+// stays with the stolen secret, or some of its versions. A witness tells.
+func TestReplaceHidden(t *testing.T) {
+	ctx, world, stolen := t.Context(), &clienttest.World{}, newMaster(t)
+	d := newDisk(t, stolen)
+	l := world.As(hospital, "authority", ledger.RoleAuthority)
+	if _, err := Publish(ctx, l, signing(l), stolen, []string{doctor, hospital + ":senior"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.replace(ctx, l, d.save); err != nil {
+		t.Fatal(err)
+	}
+	witnessed := signing(l)
+	witnessed.Trust.Witnesses = []trust.Ledger{l}
+	before := slices.Clone(d.sealed)
+	for _, lie := range []Publisher{&hider{l, doctor, 0}, &hider{l, doctor, 1}, &forger{l, stolen, 60}} {
+		m, err := d.load().Replace(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, err := Replace(ctx, lie, witnessed, m, func() error { return d.save(m) })
+		if !errors.Is(err, client.ErrTampered) || len(done.Published) > 0 || !slices.Equal(d.sealed, before) {
+			t.Errorf("believed %T against a witness: %+v, %v", lie, done, err)
+		}
+	}
+	m, err := d.load().Replace(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := Replace(ctx, l, witnessed, m, func() error { return d.save(m) }); err != nil || len(done.Published) != 2 {
+		t.Errorf("with an honest peer: %+v, %v", done, err)
 	}
 }

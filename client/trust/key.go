@@ -282,3 +282,17 @@ func (d *Directory) unpublished(ctx context.Context, names []string, cause error
 	}
 	return ledger.Errorf(ledger.ErrNotFound, "no authority has published %s", strings.Join(missing, ", "))
 }
+
+// ConfirmAttributes asks a witness for the caller's own attributes and their current
+// versions.
+//
+// Errors:
+//   - ErrTampered if the own peer tells of others.
+//   - ErrUnavailable if there are witnesses and none answers.
+func (d *Directory) ConfirmAttributes(ctx context.Context, own []ledger.AttributeName) error {
+	return confirm(ctx, "the attributes of "+d.Ledger.MSP(), d.Witnesses, func(ctx context.Context, w Ledger) (bool, error) {
+		theirs, err := w.Attributes(ctx)
+		theirs = slices.DeleteFunc(theirs, func(a ledger.AttributeName) bool { return !strings.HasPrefix(a.Name, d.Ledger.MSP()+":") })
+		return slices.Equal(theirs, own), err
+	})
+}
