@@ -65,8 +65,8 @@ func Replace(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey
 
 // survey assigns all published versions to the secrets that made them. It returns the
 // attributes whose current version is not made from the current secret, and the versions
-// that no secret made. An attribute that the peer hides would stay with the stolen secret,
-// so a witness has to agree.
+// that no secret made. An attribute that the peer hides would stay with the stolen
+// secret, so a witness has to agree.
 func survey(ctx context.Context, l Publisher, by Signing, master *abe.MasterKey) (names []ledger.AttributeName, foreign []ledger.AttributeName, err error) {
 	own, err := l.AttributesOf(ctx, master.Authority())
 	if err == nil {

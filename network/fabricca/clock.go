@@ -16,12 +16,16 @@ import (
 //   - ErrUnavailable if the CA does not answer.
 //   - ErrUntrusted if the server is not the CA.
 func (c *Client) Clock(ctx context.Context) (time.Time, error) {
-	transport := c.http.Transport.(*http.Transport).Clone()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+apiPath+"cainfo", nil)
+	if err != nil {
+		return time.Time{}, failure(ErrInvalid, "%v", err)
+	}
+	transport := c.http.Transport.(*http.Transport).Clone() // without idle connections, as its model
 	roots := transport.TLSClientConfig.RootCAs
 	transport.TLSClientConfig.InsecureSkipVerify = true // VerifyConnection verifies
 	transport.TLSClientConfig.VerifyConnection = func(s tls.ConnectionState) error {
 		leaf := s.PeerCertificates[0]
-		o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), DNSName: s.ServerName,
+		o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), DNSName: r.URL.Hostname(),
 			CurrentTime: leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)}
 		for _, other := range s.PeerCertificates[1:] {
 			o.Intermediates.AddCert(other)
@@ -31,10 +35,6 @@ func (c *Client) Clock(ctx context.Context) (time.Time, error) {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 		}
 		return nil
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+apiPath+"cainfo", nil)
-	if err != nil {
-		return time.Time{}, failure(ErrInvalid, "%v", err)
 	}
 	resp, err := transport.RoundTrip(r)
 	if err != nil {

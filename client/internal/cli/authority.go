@@ -76,6 +76,21 @@ func (a *app) withAuthority(f authorityFlags, do func(*session.Session, master) 
 	})
 }
 
+// withPublisher is withAuthority for commands that publish keys. They keep each other
+// out: one that still has the old master secret would go on with it after a replacement.
+func (a *app) withPublisher(f authorityFlags, do func(*session.Session, master) error) error {
+	d := authorityDir{f.dir}
+	if err := d.require(); err != nil {
+		return err
+	}
+	unlock, err := d.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return a.withAuthority(f, do)
+}
+
 func (a *app) authorityInitCommand() *cobra.Command {
 	f := newAuthorityFlags()
 	var rules string

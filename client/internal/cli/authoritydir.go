@@ -82,7 +82,8 @@ func (d authorityDir) replace(m master, to []age.Recipient) error {
 	return put(d.masterPath(), sealed, true)
 }
 
-// lock keeps a second replacement out until unlock is called or the process ends.
+// lock keeps other commands that publish keys out until unlock is called or the process
+// ends.
 func (d authorityDir) lock() (unlock func() error, err error) {
 	f, err := os.Open(d.path)
 	if err != nil {
@@ -90,7 +91,7 @@ func (d authorityDir) lock() (unlock func() error, err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, ledger.Errorf(ledger.ErrUnavailable, "another process replaces the master secret in %s: %v", d.path, err)
+		return nil, ledger.Errorf(ledger.ErrUnavailable, "another process publishes keys of the authority in %s: %v", d.path, err)
 	}
 	return f.Close, nil
 }

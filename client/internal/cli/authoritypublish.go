@@ -43,7 +43,7 @@ this check with --skip-url-check.`,
 			if err := keys.CheckURL(announcement.URL); err != nil {
 				return words.WithHint(err, "name the address at which people of all hospitals reach the server, such as https://authority.hospital-a.example:7060")
 			}
-			return a.withAuthority(f, func(s *session.Session, m master) error {
+			return a.withPublisher(f, func(s *session.Session, m master) error {
 				names, err := f.published(s.User.Profile.MSP, attributes)
 				if err != nil {
 					return err

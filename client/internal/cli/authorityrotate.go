@@ -36,7 +36,7 @@ sealed to it; 'chartseal policy explain RECORD' tells them so.`,
 			if all == (len(attributes) > 0) {
 				return usagef("name the attributes with --attribute, or say --all")
 			}
-			return a.withAuthority(f, func(s *session.Session, m master) error {
+			return a.withPublisher(f, func(s *session.Session, m master) error {
 				by, err := signing(s)
 				if err != nil {
 					return err
