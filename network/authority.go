@@ -24,6 +24,7 @@ func (n *Network) authorityProcess(org string) *process {
 			}
 			return n.dialTLS(ctx, n.address(org, portAuthority), config)
 		},
+		askedBy: asPerson(org),
 	}
 }
 

@@ -37,29 +37,38 @@ const (
 // at the zero time.
 func (n *Network) Certificates() (all []Certificate) {
 	for _, o := range n.topology.Organisations() {
-		org := o.Name
-		server := func(kind string) string { return org + "/" + kind }
-		all = appendPair(all, org, server("ca"), UseTLS, n.org(org, "ca"), "tls-")
-		all = appendPair(all, org, server("registrar"), UseIdentity, n.registrarDir(org), "")
-		all = appendPair(all, org, server("chaincode"), UseTLS, n.org(org, "chaincode"), "tls-")
-		all = appendPair(all, org, server("authority"), UseTLS, n.org(org, "authority"), "tls-")
-		all = appendPair(all, org, server("ipfs-proxy"), UseTLS, n.org(org, "ipfs-proxy"), "tls-")
-		for _, id := range append(n.nodes(org), n.users(o)...) {
-			all = appendPair(all, org, id.holder(org), UseIdentity, id.dir, "")
-			all = appendPair(all, org, id.holder(org), UseTLS, id.dir, "tls-")
-		}
-		for kind, file := range map[string]string{
-			"ca": n.caRoot(org), "servers": n.tlsRoot(org), "people": n.peopleRoot(org),
-			"administration": n.administrationRoot(org), "chaincode-link": filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
-		} {
-			if end, err := endOf(file); !errors.Is(err, fs.ErrNotExist) {
-				all = append(all, Certificate{org, server(kind), UseRoot, end})
-			}
-		}
+		all = append(all, n.certificatesOf(o)...)
 	}
 	slices.SortStableFunc(all, func(a, b Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
 	return all
 }
+
+// certificatesOf gives the certificates of one organisation.
+func (n *Network) certificatesOf(o Organisation) (all []Certificate) {
+	org := o.Name
+	server := func(kind string) string { return org + "/" + kind }
+	all = appendPair(all, org, server("ca"), UseTLS, n.org(org, "ca"), "tls-")
+	all = appendPair(all, org, server("registrar"), UseIdentity, n.registrarDir(org), "")
+	all = appendPair(all, org, server("chaincode"), UseTLS, n.org(org, "chaincode"), "tls-")
+	all = appendPair(all, org, server("authority"), UseTLS, n.org(org, "authority"), "tls-")
+	all = appendPair(all, org, server("ipfs-proxy"), UseTLS, n.org(org, "ipfs-proxy"), "tls-")
+	for _, id := range append(n.nodes(org), n.users(o)...) {
+		all = appendPair(all, org, id.holder(org), UseIdentity, id.dir, "")
+		all = appendPair(all, org, id.holder(org), UseTLS, id.dir, "tls-")
+	}
+	for kind, file := range map[string]string{
+		"ca": n.caRoot(org), "servers": n.tlsRoot(org), "people": n.peopleRoot(org),
+		"administration": n.administrationRoot(org), "chaincode-link": filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
+	} {
+		if end, err := endOf(file); !errors.Is(err, fs.ErrNotExist) {
+			all = append(all, Certificate{org, server(kind), UseRoot, end})
+		}
+	}
+	return all
+}
+
+// ended tells whether the certificate is of no use at a time.
+func (c Certificate) ended(now time.Time) bool { return !c.NotAfter.After(now) }
 
 // holder names an identity for people.
 func (id identity) holder(org string) string {

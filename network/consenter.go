@@ -48,9 +48,7 @@ func (n *Network) consentersEnded() bool {
 // orderer that runs checks ends again.
 func (u *bringUp) renewConsenters(ctx context.Context) error {
 	waiting := slices.DeleteFunc(u.organisations(), func(org string) bool { return !u.waits(org) })
-	n := len(u.organisations())
-	faulty := (n - 1) / 3
-	if quorum := (n+faulty)/2 + 1; len(waiting) > 0 && len(u.running(u.orderers())) < quorum {
+	if quorum := u.quorum(); len(waiting) > 0 && len(u.running(u.orderers())) < quorum {
 		u.say("fewer than %d orderers run: the new identities of %v wait for the next chartnet up", quorum, waiting)
 		return nil
 	}

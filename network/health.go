@@ -17,6 +17,7 @@ const (
 	frozen  condition = "frozen" // by a signal
 	silent  condition = "silent" // it runs and does not answer
 	behind  condition = "behind" // it has fewer blocks than the others
+	ended   condition = "ended"  // unwell, and its certificate or that of who asks is of no use
 )
 
 // check looks at processes. Peers and orderers are compared with the orderers, chosen or
@@ -48,6 +49,7 @@ func (n *Network) check(ctx context.Context, chosen []*process, patience time.Du
 		if p.height != nil && s.Healthy && s.Height < goal {
 			awaitBlocks(ctx, p, s, goal, patience)
 		}
+		n.blameCertificates(p, s)
 	})
 	return all[:len(chosen)]
 }
@@ -96,6 +98,30 @@ func (n *Network) look(ctx context.Context, p *process) Status {
 	return s
 }
 
+// blameCertificates marks an unwell process if a certificate with which it serves has
+// ended, or does not belong to its key. A server may go on after that, but it cannot
+// start. A process that is only silent may just refuse the certificate of who asks.
+func (n *Network) blameCertificates(p *process, s *Status) {
+	if s.condition == well || s.condition == stopped {
+		return
+	}
+	now := time.Now()
+	for _, o := range n.topology.Organisations() {
+		if o.Name != p.organisation {
+			continue
+		}
+		for _, c := range n.certificatesOf(o) {
+			own := c.Use != UseRoot && slices.Contains(p.holders(), c.Holder)
+			asking := s.condition == silent && c.Use == UseTLS && c.Holder == p.askedBy
+			if (own || asking) && c.ended(now) {
+				s.condition = ended
+				s.Problem += fmt.Sprintf("; a certificate of %s has ended or lacks its key: 'chartnet renew %s' replaces it", c.Holder, o.Name)
+				return
+			}
+		}
+	}
+}
+
 // awaitBlocks gives a process some time to reach the blocks of the others, and else marks
 // its status.
 func awaitBlocks(ctx context.Context, p *process, s *Status, goal uint64, patience time.Duration) {
@@ -126,6 +152,9 @@ func confirmed(heights []uint64, liars int) uint64 {
 	slices.Sort(heights)
 	return heights[len(heights)-1-liars]
 }
+
+// quorum is the number of orderers without which nothing is ordered.
+func (n *Network) quorum() int { return (len(n.organisations())+n.liars())/2 + 1 }
 
 // liars is the number of orderers that may do anything.
 func (n *Network) liars() int {

@@ -21,6 +21,7 @@ func (n *Network) ipfsProxyProcess(org string) *process {
 			}
 			return n.dialTLS(ctx, n.address(org, portIPFSProxy), config)
 		},
+		askedBy: asPerson(org),
 	}
 }
 

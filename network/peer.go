@@ -102,6 +102,7 @@ func (n *Network) peerProcess(org string) *process {
 			}
 			return n.dialTLS(ctx, n.address(org, portPeer), config)
 		},
+		askedBy: asPerson(org),
 		height: func(ctx context.Context) (uint64, error) {
 			metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
 			return uint64(metrics["ledger_blockchain_height"]), err

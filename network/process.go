@@ -30,6 +30,7 @@ type process struct {
 	prepare func() error                          // before it starts; may be nil
 	ready   func(context.Context) error           // nil if it serves; a nil func: it serves as soon as it runs
 	height  func(context.Context) (uint64, error) // number of blocks; a nil func: it has no ledger
+	askedBy string                                // holder of the TLS certificate that ready shows; may be empty
 }
 
 func (p *process) name() string {

@@ -25,6 +25,7 @@ type Status struct {
 	Restarts *Restarts `json:"restarts,omitempty"` // nil if the watcher never restarted it
 
 	condition condition
+	needed    bool // an orderer that may still order, and the others are no quorum
 }
 
 // Status looks at every process of the network. A peer or orderer that is behind the

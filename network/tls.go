@@ -29,6 +29,9 @@ func (n *Network) personTLS(org string) (*tls.Config, error) {
 	return clientTLS(n.tlsRoot(org), dir+"/tls-cert.pem", dir+"/tls-key.pem")
 }
 
+// asPerson is the holder of that certificate.
+func asPerson(org string) string { return "admin@" + org }
+
 // clientTLS trusts one root file and shows a certificate, if one is named.
 func clientTLS(rootFile, certFile, keyFile string) (*tls.Config, error) {
 	pem, err := os.ReadFile(rootFile)

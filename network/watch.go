@@ -21,10 +21,6 @@ const (
 // watchSilence is the time without a round after which the watcher counts as unhealthy.
 const watchSilence = 30 * time.Second
 
-// A restart of a process that runs waits for the one before it to help: what they have in
-// common may be a busy machine.
-const suspectPause = 10 * time.Second
-
 // killGrace is the time that a process gets to end by itself. Operators wait meanwhile.
 const killGrace = time.Second
 
@@ -32,8 +28,12 @@ func (n *Network) watchFile() string { return n.path("run", "watch.lock") }
 
 // watchProcess is the watcher. It belongs to no organisation.
 func (n *Network) watchProcess() *process {
+	args := []string{"--dir", n.dir, "watch"}
+	if n.WaitTimeout != 0 {
+		args = append(args, "--wait-timeout", n.WaitTimeout.String())
+	}
 	return &process{
-		kind: "watch", path: filepath.Join(n.state.Programs, "chartnet"), args: []string{"--dir", n.dir, "watch"}, dir: n.dir,
+		kind: "watch", path: filepath.Join(n.state.Programs, "chartnet"), args: args, dir: n.dir,
 		ready: func(context.Context) error {
 			info, err := os.Stat(n.watchFile())
 			if err != nil {
@@ -106,7 +106,7 @@ func (n *Network) Watch(ctx context.Context, log io.Writer) error {
 		// Other commands change the state: users, programs, whether it is watched.
 		if again, err := Open(n.dir); err != nil {
 			w.say("%v", err)
-		} else if w.Network = again; again.state.Created {
+		} else if again.WaitTimeout, w.Network = w.WaitTimeout, again; again.state.Created {
 			w.round(ctx, round%watchAsks == 0)
 		}
 		select {
@@ -122,7 +122,8 @@ type watcher struct {
 	*Network
 	say     func(string, ...any)
 	known   map[string]*watched
-	suspect time.Time // of the last restart of a process that ran
+	suspect *watched  // the last one that was restarted while it seemed to work
+	since   time.Time // its restart
 	busy    bool      // the machine, at the last look
 }
 
@@ -131,7 +132,7 @@ func (w *watcher) round(ctx context.Context, ask bool) {
 	processes := w.members(w.organisations()...)
 	all := make([]Status, len(processes))
 	if ask {
-		limited, cancel := context.WithTimeout(ctx, 2*w.probeTimeout())
+		limited, cancel := context.WithTimeout(ctx, min(2*w.probeTimeout(), watchSilence/2))
 		all = w.check(limited, processes, 0)
 		cancel()
 		if busy := mostSilent(all); busy != w.busy {
@@ -143,8 +144,10 @@ func (w *watcher) round(ctx context.Context, ask bool) {
 	} else {
 		for i, p := range processes {
 			all[i] = w.glance(p)
+			w.blameCertificates(p, &all[i])
 		}
 	}
+	w.markNeeded(all)
 	for i, p := range processes {
 		if all[i].condition == well && !ask || all[i].condition == silent && w.busy || ctx.Err() != nil {
 			continue // it shows nothing
@@ -167,6 +170,29 @@ func mostSilent(all []Status) bool {
 	return 2*mute > running
 }
 
+// markNeeded marks orderers that do not answer, but may still order, if those that answer
+// are no quorum. Each gets more patience. To wait for ever would leave a network down in
+// which too many hang. A frozen orderer orders nothing, and neither does one that stays
+// behind.
+func (w *watcher) markNeeded(all []Status) {
+	answer := 0
+	for _, s := range all {
+		if s.Process == "orderer" && s.condition == well {
+			answer++
+		}
+	}
+	for i, s := range all {
+		all[i].needed = s.Process == "orderer" && s.condition == silent && answer < w.quorum()
+	}
+}
+
+// mustWait tells whether a process that seems to work must not be restarted yet, because
+// another such one is not well again after its restart: what they have in common may be a
+// busy machine, or a quorum.
+func (w *watcher) mustWait(c *watched, now time.Time) bool {
+	return w.suspect != nil && w.suspect != c && w.suspect.restarted && now.Sub(w.since) < startPatience
+}
+
 // examine looks at one process with what the watcher remembers of it.
 func (w *watcher) examine(ctx context.Context, p *process, s Status) {
 	c := w.known[p.name()]
@@ -178,30 +204,35 @@ func (w *watcher) examine(ctx context.Context, p *process, s Status) {
 	if s.condition == dead && c.starts() {
 		return
 	}
+	if s.condition == ended && !c.ended {
+		w.say("%s: %s; it is not restarted", p.name(), s.Problem)
+	}
 	due := c.examine(now, s)
 	if s.condition == well && c.restarted {
 		c.restarted = false
 		w.say("%s is well again", p.name())
 	}
-	if !due || s.condition != dead && now.Sub(w.suspect) < suspectPause {
+	works := s.condition == silent || s.condition == behind
+	if !due || works && w.mustWait(c, now) {
 		return
 	}
 	reason := s.Problem
 	if s.condition == dead {
 		reason = "it died"
 	}
-	switch done, err := w.restart(ctx, p, s, c); {
-	case err != nil:
-		w.say("%s: %s; its restart failed: %v", p.name(), s.Problem, err)
-	case done:
-		w.say("%s: %s; restarted", p.name(), s.Problem)
-	default:
+	done, err := w.restart(ctx, p, s, c)
+	if !done && err == nil {
 		return
 	}
 	c.noteRestart(now, s.condition)
-	if s.condition != dead {
-		w.suspect = now
+	if works {
+		w.suspect, w.since = c, now
 	}
+	if err != nil {
+		w.say("%s: %s; its restart failed: %v", p.name(), s.Problem, err)
+		return
+	}
+	w.say("%s: %s; restarted", p.name(), s.Problem)
 	if err := w.countRestart(p.name(), reason, now); err != nil {
 		w.say("count a restart: %v", err)
 	}

@@ -59,6 +59,8 @@ func TestExamine(t *testing.T) {
 		}, -1},
 		"restarted by others":       {served, func(i int) Status { return Status{PID: 1 + i/25, condition: frozen} }, 5},
 		"behind after two restarts": {watched{pid: 1, served: true, vain: 2}, sick(behind), 120},
+		"its certificate has ended": {served, sick(ended), -1},
+		"silent, and needed":        {served, func(int) Status { return Status{PID: 1, condition: silent, needed: true} }, 120},
 	} {
 		p, got := c.before, -1
 		start := time.Now()
@@ -193,7 +195,11 @@ func TestWatcher(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.ports = []int{squatter.Addr().(*net.TCPAddr).Port}
+		before := n.restarts()[p.name()].Count
 		watchOver(t, w, p, func() bool { return strings.Contains(log.String(), "its restart failed: port") })
+		if now := n.restarts()[p.name()].Count; now != before {
+			t.Errorf("a restart that failed is one of the %d", now)
+		}
 		squatter.Close()
 		watchOver(t, w, p, func() bool { return n.pid(p) != 0 })
 	})

@@ -12,7 +12,7 @@ import (
 const (
 	frozenPatience = 5 * time.Second
 	silentPatience = 30 * time.Second // without an answer, of a process that served before
-	startPatience  = 2 * time.Minute  // the same, of a process that never served since its start
+	startPatience  = 2 * time.Minute  // the same, of a process that never served since its start, or that is needed
 	behindPatience = 30 * time.Second // without a new block; an orderer notices after 10 s that it is behind
 )
 
@@ -33,6 +33,7 @@ type watched struct {
 	vain    int       // restarts of it while it ran, since it was last well
 	resting time.Time // no restart before
 
+	ended     bool            // it needs another certificate
 	restarted bool            // and not well since
 	exited    <-chan struct{} // closed when the process ends; nil if the watcher did not start it
 }
@@ -41,6 +42,10 @@ type watched struct {
 func (c *watched) examine(now time.Time, s Status) (restart bool) {
 	if s.condition == stopped {
 		*c = watched{}
+		return false
+	}
+	if c.ended = s.condition == ended; c.ended {
+		c.well, c.trouble = time.Time{}, time.Time{}
 		return false
 	}
 	if s.PID != 0 && s.PID != c.pid {
@@ -60,20 +65,20 @@ func (c *watched) examine(now time.Time, s Status) (restart bool) {
 	if c.trouble.IsZero() || s.Height > c.height {
 		c.trouble, c.height = now, s.Height
 	}
-	return now.Sub(c.trouble) >= c.patience(s.condition) && !now.Before(c.resting)
+	return now.Sub(c.trouble) >= c.patience(s) && !now.Before(c.resting)
 }
 
-func (c *watched) patience(k condition) time.Duration {
+func (c *watched) patience(s Status) time.Duration {
 	// A restart that did not help may have come too early.
 	more := time.Duration(1) << min(c.vain, 5)
 	switch {
-	case k == dead:
+	case s.condition == dead:
 		return 0
-	case k == frozen:
+	case s.condition == frozen:
 		return frozenPatience
-	case k == behind:
+	case s.condition == behind:
 		return behindPatience * more
-	case c.served:
+	case c.served && !s.needed:
 		return silentPatience * more
 	default:
 		return startPatience * more
