@@ -66,6 +66,12 @@ func (n *Network) configureCA(org string) error {
 
 func (n *Network) registrarDir(org string) string { return n.org(org, "ca", "registrar") }
 
+// replacedRegistrars is a directory with a file for each former registrar that is not
+// revoked yet.
+func (n *Network) replacedRegistrars(org string) string {
+	return filepath.Join(n.registrarDir(org), "replaced")
+}
+
 // registrarName is the enrolment id of the registrar: registrar, or a new one of a
 // registrar whose certificate had ended, see renewRegistrar.
 func (n *Network) registrarName(org string) string {

@@ -56,6 +56,11 @@ func (n *Network) certificatesOf(o Organisation) (all []Certificate) {
 		all = appendPair(all, org, id.holder(org), UseIdentity, id.dir, "")
 		all = appendPair(all, org, id.holder(org), UseTLS, id.dir, "tls-")
 	}
+	if n.state.Created && !isFile(filepath.Join(n.registrarDir(org), "cert.pem")) {
+		// It enrolled with its only secret, and was killed before it wrote the
+		// certificate.
+		all = append(all, Certificate{Organisation: org, Holder: server("registrar"), Use: UseIdentity})
+	}
 	for kind, file := range map[string]string{
 		"ca": n.caRoot(org), "servers": n.tlsRoot(org), "people": n.peopleRoot(org),
 		"administration": n.administrationRoot(org), "chaincode-link": filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),

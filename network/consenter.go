@@ -104,9 +104,12 @@ func (u *bringUp) renewalOrder(ctx context.Context, waiting []string) []string {
 	return append(followers, others...)
 }
 
-// waits tells whether an orderer's new identity waits for the configuration.
+// waits tells whether an orderer's new identity waits for the configuration. It is not
+// replaced by a newer one, because the configuration may name it already.
 func (n *Network) waits(org string) bool {
-	return isFile(filepath.Join(n.nextIdentity(org), "cert.pem"))
+	_, err := readIdentity(n.nextIdentity(org), "")
+	end, _ := endOf(filepath.Join(n.nextIdentity(org), "cert.pem"))
+	return err == nil && end.After(time.Now())
 }
 
 func (n *Network) orderers() (all []*process) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,26 +82,31 @@ func (n *Network) asRegistrar(ctx context.Context, org string) (*fabricca.Client
 		return fail(err)
 	}
 	dir := n.registrarDir(org)
-	pair, err := readKeyPair(dir, "")
-	if errors.Is(err, fs.ErrNotExist) {
-		var password []byte
-		if password, err = os.ReadFile(filepath.Join(dir, "secret")); err != nil {
-			return fail(err)
-		}
-		if pair, err = ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: n.registrarName(org)}, string(password)); err != nil {
-			return fail(err)
-		}
-		err = writeKeyPair(pair, dir, "")
+	replace := func(format string, args ...any) error {
+		return mark(ErrUnavailable, fmt.Errorf(format+": run chartnet renew %s", append(args, org)...))
 	}
+	if !isFile(filepath.Join(dir, "cert.pem")) {
+		password, err := os.ReadFile(filepath.Join(dir, "secret"))
+		if err != nil {
+			return fail(err)
+		}
+		pair, err := ca.Enroll(ctx, fabricca.Request{CA: enrolmentCA, Name: n.registrarName(org)}, string(password))
+		if errors.Is(err, fabricca.ErrDenied) {
+			err = replace("it has no certificate, and its secret is used: %v", err)
+		}
+		if err == nil {
+			err = writeKeyPair(pair, dir, "")
+		}
+		if err != nil {
+			return fail(err)
+		}
+	}
+	registrar, err := readIdentity(dir, "")
 	if err != nil {
-		return fail(err)
+		return fail(replace("its certificate cannot be used: %w", err))
 	}
 	if end, err := endOf(filepath.Join(dir, "cert.pem")); err != nil || !end.After(time.Now()) {
-		return fail(errors.Join(err, mark(ErrUnavailable, fmt.Errorf("its certificate ended on %v: run chartnet renew %s", end, org))))
-	}
-	registrar, err := pair.Identity()
-	if err != nil {
-		return fail(err)
+		return fail(replace("its certificate ended on %v", end))
 	}
 	return ca, registrar, nil
 }
@@ -163,17 +170,56 @@ func (n *Network) certifyBoth(ctx context.Context, org string, ca *fabricca.Clie
 // them.
 func (n *Network) installIdentity(org string, id identity, pair fabricca.KeyPair) error {
 	if id.msp {
-		// The peer command reads the administrator's MSP directory. The wallet does not
-		// need it.
-		dir := filepath.Join(id.dir, "msp")
-		if id.kind == "admin" {
-			dir = n.org(org, "admin", "msp")
-		}
-		if err := n.writeMSP(org, dir, &pair); err != nil {
+		if err := n.writeMSP(org, n.mspDir(org, id), &pair); err != nil {
 			return err
 		}
 	}
 	return writeKeyPair(pair, id.dir, "")
+}
+
+// mspDir is the MSP directory of an identity that has one. The peer command reads the
+// administrator's. The wallet does not need it.
+func (n *Network) mspDir(org string, id identity) string {
+	if id.kind == "admin" {
+		return n.org(org, "admin", "msp")
+	}
+	return filepath.Join(id.dir, "msp")
+}
+
+// mendSigners gives back a certificate and its key to MSP directories that have one
+// without the other. An earlier release, killed during a renewal, left the new key with
+// the old certificate there, and the old pair beside the directory.
+func (n *Network) mendSigners(org string) error {
+	for _, id := range n.nodes(org) {
+		msp := n.mspDir(org, id)
+		certificate, err := os.ReadFile(filepath.Join(msp, "signcerts", "cert.pem"))
+		if err != nil || signerKeyIn(filepath.Join(msp, "keystore"), certificate) {
+			continue
+		}
+		if _, err := readIdentity(id.dir, ""); err != nil {
+			continue // it is due for renewal
+		}
+		pair, err := readKeyPair(id.dir, "")
+		if err == nil {
+			err = replaceSigner(msp, &pair)
+		}
+		if err != nil {
+			return fmt.Errorf("the signer in %s: %w", msp, err)
+		}
+	}
+	return nil
+}
+
+// signerKeyIn tells whether a directory holds the key of a certificate.
+func signerKeyIn(keystore string, certificate []byte) bool {
+	files, _ := os.ReadDir(keystore)
+	return slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+		key, err := os.ReadFile(filepath.Join(keystore, f.Name()))
+		if err == nil {
+			_, err = tls.X509KeyPair(certificate, key)
+		}
+		return err == nil
+	})
 }
 
 // certifyTLS gets the TLS certificate of an identity. Peers and orderers are servers and
@@ -244,10 +290,35 @@ func (n *Network) writeMSP(org, dir string, signer *fabricca.KeyPair) error {
 	if err := writeYAML(filepath.Join(dir, "config.yaml"), object{"NodeOUs": units}); err != nil || signer == nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, "keystore", "key.pem"), signer.Key); err != nil {
+	return replaceSigner(dir, signer)
+}
+
+// replaceSigner gives an MSP directory another signer, in one step: Fabric looks in the
+// keystore for the key of the certificate. So the new key lies beside the old one until
+// the certificate is there.
+func replaceSigner(msp string, signer *fabricca.KeyPair) error {
+	keys, certificates := filepath.Join(msp, "keystore"), filepath.Join(msp, "signcerts")
+	sum := sha256.Sum256(signer.Certificate)
+	key, certificate := hex.EncodeToString(sum[:8])+".pem", "cert.pem"
+	if err := writeFile(filepath.Join(keys, key), signer.Key); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "signcerts", "cert.pem"), signer.Certificate)
+	if err := writeFile(filepath.Join(certificates, certificate), signer.Certificate); err != nil {
+		return err
+	}
+	return errors.Join(removeOthers(keys, key), removeOthers(certificates, certificate))
+}
+
+// removeOthers removes all files of a directory but one. An interruption may have left
+// some, which Fabric would read.
+func removeOthers(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() != keep {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // Register introduces a new person to their organisation's CA and returns the secret with

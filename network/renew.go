@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,6 +209,9 @@ func (u *bringUp) renewFiles(ctx context.Context, o Organisation, holders map[st
 	if err != nil {
 		return err
 	}
+	if err := u.revokeReplaced(ctx, org, ca, registrar); err != nil {
+		return err
+	}
 	identities := slices.DeleteFunc(append(u.nodes(org), u.users(o)...), func(id identity) bool { return !holders[id.holder(org)] })
 	return forEach(ctx, identities, func(ctx context.Context, id identity) error {
 		err := u.renewIdentity(ctx, org, ca, registrar, id)
@@ -232,11 +234,12 @@ func (u *bringUp) renewFiles(ctx context.Context, o Organisation, holders map[st
 func (u *bringUp) renewRegistrar(ctx context.Context, org string, wanted, restart bool) error {
 	dir := u.registrarDir(org)
 	file := filepath.Join(dir, "cert.pem")
-	end, err := endOf(file)
-	_, unpaired := readIdentity(dir, "")
+	end, _ := endOf(file)
+	_, unpaired := readIdentity(dir, "") // there may be none: it enrolled, and was killed before it wrote the certificate
 	ended := unpaired != nil || !end.After(time.Now())
-	if ended && !errors.Is(err, fs.ErrNotExist) {
+	if ended {
 		err := errors.Join(
+			writeFile(filepath.Join(u.replacedRegistrars(org), u.registrarName(org)), nil),
 			writeFile(filepath.Join(dir, "name"), []byte("registrar-"+secret()[:16])),
 			writeFile(filepath.Join(dir, "secret"), []byte(secret())),
 			os.RemoveAll(file)) // the next use of the registrar enrols it
@@ -267,6 +270,26 @@ func (u *bringUp) renewRegistrar(ctx context.Context, org string, wanted, restar
 	return writeKeyPair(pair, dir, "")
 }
 
+// revokeReplaced revokes the registrars that another one has replaced. Their names are
+// those of files, which stay until it is done.
+func (n *Network) revokeReplaced(ctx context.Context, org string, ca *fabricca.Client, registrar fabricca.Identity) error {
+	dir := n.replacedRegistrars(org)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // there is none
+	}
+	for _, f := range files {
+		if f.Name() == n.registrarName(org) {
+			continue // it was never replaced
+		}
+		// The CA knows only those with whom it has run.
+		if err := ca.Revoke(ctx, registrar, enrolmentCA, f.Name()); err != nil && !errors.Is(err, fabricca.ErrNotFound) {
+			return fmt.Errorf("revoke the former registrar %s: %w", f.Name(), err)
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
 // renewIdentity gets new certificates for an identity, which a new secret authenticates:
 // it may have no certificate any more that does.
 func (u *bringUp) renewIdentity(ctx context.Context, org string, ca *fabricca.Client, registrar fabricca.Identity, id identity) error {
@@ -279,10 +302,11 @@ func (u *bringUp) renewIdentity(ctx context.Context, org string, ca *fabricca.Cl
 	if err != nil {
 		return err
 	}
-	if id.kind == "orderer" && u.topology.Ordering.Type == BFT {
-		err = writeKeyPair(pair, u.nextIdentity(org), "")
-	} else {
+	switch {
+	case id.kind != "orderer" || u.topology.Ordering.Type != BFT:
 		err = u.installIdentity(org, id, pair)
+	case !u.waits(org):
+		err = writeKeyPair(pair, u.nextIdentity(org), "")
 	}
 	if err != nil {
 		return err

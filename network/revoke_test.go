@@ -40,7 +40,20 @@ func TestRevokeAgain(t *testing.T) {
 		}
 		json.NewEncoder(w).Encode(map[string]any{"success": true, "result": list})
 	}))
-	defer ca.Close()
+	client, registrar := asTestRegistrar(t, ca)
+	for i, id := range []string{"ada", "ada", "bea"} {
+		list, err := revokedList(t.Context(), client, registrar, id)
+		want := []string{"1 revoked", "1 revoked", "2 revoked"}[i]
+		if err != nil || string(list) != want {
+			t.Fatalf("%s: list %q, %v, want %q", id, list, err, want)
+		}
+	}
+}
+
+// asTestRegistrar gives a client of a test's CA, and a registrar whom nobody checks.
+func asTestRegistrar(t *testing.T, ca *httptest.Server) (*fabricca.Client, fabricca.Identity) {
+	t.Helper()
+	t.Cleanup(ca.Close)
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
 	client, err := fabricca.New(ca.URL, root)
 	if err != nil {
@@ -50,12 +63,5 @@ func TestRevokeAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registrar := fabricca.Identity{Certificate: []byte("certificate"), Key: key} // nobody checks it
-	for i, id := range []string{"ada", "ada", "bea"} {
-		list, err := revokedList(t.Context(), client, registrar, id)
-		want := []string{"1 revoked", "1 revoked", "2 revoked"}[i]
-		if err != nil || string(list) != want {
-			t.Fatalf("%s: list %q, %v, want %q", id, list, err, want)
-		}
-	}
+	return client, fabricca.Identity{Certificate: []byte("certificate"), Key: key}
 }

@@ -278,7 +278,7 @@ func (u *bringUp) resume(ctx context.Context) error {
 		}
 	}
 	for _, org := range u.organisations() {
-		if err := errors.Join(u.makeRoots(org), u.refreshCA(ctx, org), u.configureNodes(org)); err != nil {
+		if err := errors.Join(u.makeRoots(org), u.refreshCA(ctx, org), u.mendSigners(org), u.configureNodes(org)); err != nil {
 			return err
 		}
 	}

@@ -208,7 +208,8 @@ func (a *app) watchCommand() *cobra.Command {
 
 A process that needs it again and again gets longer pauses, of up to a minute for one that dies. Watch
 leaves alone what 'chartnet stop' or 'chartnet down' has stopped, and what cannot start because its
-certificate has ended. It does nothing while another command works on the network. If most servers do not answer, it blames the machine and waits.
+certificate has ended. It does nothing while another command works on the network. If most servers do
+not answer, it blames the machine and waits.
 
 'chartnet up' starts it in the background unless --watch=false is given; 'chartnet logs watch' shows each
 restart, and 'chartnet status' the last one of each process. Run by hand it stays in the foreground,
