@@ -114,10 +114,7 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	for _, i := range done {
 		s := byID[i.id]
 		row := r.row(i, StatusSealed)
-		row.Kind, row.Policy, row.Entries, row.Warnings = s.Kind, s.Policy, s.Terms, s.Warnings
-		if i.warning != "" {
-			row.Warnings = append(row.Warnings, i.warning)
-		}
+		row.Kind, row.Policy, row.Entries, row.Warnings = s.Kind, s.Policy, s.Terms, append(row.Warnings, s.Warnings...)
 		if err := r.tell(row, func(sum *Summary) {
 			sum.Sealed++
 			if s.Bare {

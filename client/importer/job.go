@@ -299,6 +299,9 @@ func (r *run) row(i *item, status string) Row {
 		row.Rule, row.Policy, row.Scope = i.rule.Name, i.rule.Policy, r.scopeOf(i.rule)
 		row.Keywords, row.PatientKey = i.rule.Keywords, i.rule.PatientKey
 	}
+	if i.warning != "" {
+		row.Warnings = []string{i.warning}
+	}
 	if i.id != "" && (status == StatusSealed || status == StatusPresent) && r.Journal != nil {
 		row.Record = i.id
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 // frame may stand around a segment of an HL7 v2 message: white space, and the bytes that
 // begin and end a message on a wire.
 const frame = " \t\r\n\v\x1c"
+
+// ends are bytes with which some systems end a file.
+const ends = "\x00\x1a"
 
 // isMessages reports whether a text begins like HL7 v2.
 func isMessages(head []byte) bool {
@@ -27,13 +31,20 @@ func isMessages(head []byte) bool {
 	return false
 }
 
-// messages calls each for every message of a file or batch in HL7 v2. What the file and
-// its batches say of themselves is in their own segments, which it writes to own. Each
-// message goes from its header to the next one, or to the end of the batch.
-func messages(r io.Reader, own *bytes.Buffer, each func(section) error) error {
+// errStray is why a batch is not split: a line outside its messages would be in no record.
+var errStray = errors.New("a line stands outside the messages of the batch, so it is sealed whole")
+
+// messages calls each for every message of a file or batch in HL7 v2. Each goes from its
+// header to the next one, or to the end of the batch. It writes the lines outside to own,
+// where the file and its batches say what holds for all messages.
+//
+// Errors:
+//   - errStray, at the end, if there are other lines outside.
+//   - the error of r or of each, as it is.
+func messages(r io.Reader, own io.Writer, each func(section) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var at, start, end int64
-	open := false
+	open, stray := false, false
 	finish := func() error {
 		if !open {
 			return nil
@@ -41,62 +52,89 @@ func messages(r io.Reader, own *bytes.Buffer, each func(section) error) error {
 		open = false
 		return each(section{start, end - start})
 	}
-	for fresh := true; ; { // fresh: a segment begins
-		if _, err := in.Peek(1); err == io.EOF {
-			return finish()
+	for {
+		c, err := in.ReadByte()
+		if err == io.EOF {
+			break
 		} else if err != nil {
 			return err
 		}
-		part, _ := in.Peek(in.Buffered())
-		n, whole := bytes.IndexAny(part, "\r\n")+1, true
-		if n == 0 {
-			n, whole = len(part), false
+		at++
+		if strings.IndexByte(frame, c) >= 0 || !open && strings.IndexByte(ends, c) >= 0 { // before a segment
+			continue
 		}
-		if fresh && !whole && n < 8 { // the name may be cut off
-			if more, err := in.Peek(8); err == nil || len(more) > n {
-				continue
+		in.UnreadByte()
+		at--
+		name, err := in.Peek(3)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		switch string(name) {
+		case "MSH":
+			err = finish()
+			open, start = true, at
+		case "FHS", "BHS", "BTS", "FTS":
+			err = finish()
+		default:
+			err = nil
+			stray = stray || !open
+		}
+		if err != nil {
+			return err
+		}
+		for whole := false; !whole; {
+			if _, err := in.Peek(1); err == io.EOF {
+				break
+			} else if err != nil {
+				return err
 			}
-		}
-		line := part[:n]
-		if fresh {
-			name := bytes.TrimLeft(line, frame)
-			switch {
-			case bytes.HasPrefix(name, []byte("MSH")):
-				if err := finish(); err != nil {
-					return err
-				}
-				open, start = true, at+int64(len(line)-len(name))
-			case bytes.HasPrefix(name, []byte("FHS")), bytes.HasPrefix(name, []byte("BHS")), bytes.HasPrefix(name, []byte("BTS")), bytes.HasPrefix(name, []byte("FTS")):
-				if err := finish(); err != nil {
-					return err
-				}
-				if own.Len() < 1<<20 {
-					own.Write(bytes.TrimRight(name, frame))
-					own.WriteByte('\r')
-				}
+			part, _ := in.Peek(in.Buffered())
+			if n := bytes.IndexAny(part, "\r\n") + 1; n > 0 {
+				part, whole = part[:n], true
 			}
+			if !open {
+				own.Write(part)
+			}
+			if text := bytes.TrimRight(part, frame); len(text) > 0 {
+				end = at + int64(len(text))
+			}
+			at += int64(len(part))
+			in.Discard(len(part))
 		}
-		if text := bytes.TrimRight(line, frame); len(text) > 0 {
-			end = at + int64(len(text))
-		}
-		in.Discard(n)
-		at += int64(n)
-		fresh = whole
 	}
+	if err := finish(); err != nil {
+		return err
+	}
+	if stray {
+		return errStray
+	}
+	return nil
 }
 
 // batchItself returns what the segments around the messages say, which all messages
-// inherit. It returns nil for a single message without such segments.
+// inherit. It returns nil for a single message without such segments. Its errors are
+// those of [messages].
 func batchItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
-	var own bytes.Buffer
+	sink := emr.NewSink(ctx)
+	own := &measured{w: sink}
+	io.WriteString(sink, "MSH|^~\\&|\r") // so that nothing is missing
 	count := 0
-	if err := messages(r, &own, func(section) error { count++; return nil }); err != nil {
+	err := messages(r, own, func(section) error { count++; return nil })
+	itself := sink.Close()
+	if err != nil || count == 0 || count == 1 && own.n == 0 {
 		return nil, err
 	}
-	if count == 0 || count == 1 && own.Len() == 0 {
-		return nil, nil
-	}
-	header := "MSH|^~\\&|\r" // so that nothing is missing
-	itself, err := emr.Extract(ctx, strings.NewReader(header+own.String()))
-	return &itself, err
+	return &itself, ctx.Err()
+}
+
+// measured counts the bytes that are written.
+type measured struct {
+	w io.Writer
+	n int64
+}
+
+func (m *measured) Write(p []byte) (int, error) {
+	n, err := m.w.Write(p)
+	m.n += int64(n)
+	return n, err
 }

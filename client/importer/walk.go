@@ -27,12 +27,13 @@ type item struct {
 	bundle  *bundle // or batch that it is an entry of; nil for none
 	url     string  // of the entry
 
-	// Set by inspect.
-	rule    *Rule
 	warning string
-	kind    string
-	id      string
-	sum     [32]byte
+
+	// Set by inspect.
+	rule *Rule
+	kind string
+	id   string
+	sum  [32]byte
 }
 
 // A bundle is what a bundle or batch says of itself, without its entries.
@@ -147,7 +148,7 @@ func (w *walker) file(ctx context.Context, f file) error {
 	if err != nil {
 		return w.unreadable(ctx, f, err)
 	}
-	all := section{0, in2.size}
+	all, whole := section{0, in2.size}, &item{file: f, section: section{0, in.size}}
 	if bulk {
 		return w.parts(ctx, text, in2, func(each partFunc) error {
 			return lines(io.NewSectionReader(content, 0, all.length), func(line section) error { return w.line(ctx, text, content, line, each) })
@@ -155,14 +156,16 @@ func (w *walker) file(ctx context.Context, f file) error {
 	}
 	if w.split {
 		bundle, split, err := w.takeApart(ctx, text, content, all)
-		if err != nil {
+		switch {
+		case errors.Is(err, errStray):
+			whole.warning = err.Error()
+		case err != nil:
 			return w.unreadable(ctx, f, err)
-		}
-		if bundle != nil {
+		case bundle != nil:
 			return w.parts(ctx, text, in2, func(each partFunc) error { return split(bundle, each) })
 		}
 	}
-	return w.item(&item{file: f, section: section{0, in.size}})
+	return w.item(whole)
 }
 
 // asUTF8 returns a text in UTF-16 as one in UTF-8, and other files as they are. Lines and
@@ -199,7 +202,7 @@ func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all sect
 			of.key = ""
 		}
 		return of, func(batch *bundle, each partFunc) error {
-			return messages(io.NewSectionReader(in, 0, all.length), new(bytes.Buffer), func(s section) error { return each(s, "", batch) })
+			return messages(io.NewSectionReader(in, 0, all.length), io.Discard, func(s section) error { return each(s, "", batch) })
 		}, err
 	}
 	itself, err := bundleItself(ctx, io.NewSectionReader(in, 0, all.length))
