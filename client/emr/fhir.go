@@ -82,6 +82,9 @@ func (w *fhirWalker) newResource(outer *fhirResource) *fhirResource {
 }
 
 func (w *fhirWalker) begin(key string, array bool) {
+	if key == fhirConfidentiality && !w.xml { // it is due to be a code
+		w.b.confidentiality("")
+	}
 	n := len(w.frames)
 	if n < cap(w.frames) {
 		w.frames = w.frames[:n+1]
@@ -149,7 +152,7 @@ func (w *fhirWalker) scalar(key, text string) {
 	}
 	m, ok := memberOf(key)
 	switch {
-	case key == "confidentiality": // of a Composition
+	case key == fhirConfidentiality:
 		w.b.confidentiality(text)
 	case !ok:
 		w.other(f, key, text)
@@ -200,7 +203,7 @@ func (w *fhirWalker) bare(key string, is byte) {
 	if len(w.frames) == 0 {
 		return
 	}
-	if w.isSecurity(key) {
+	if w.isSecurity(key) || key == fhirConfidentiality {
 		w.b.confidentiality("")
 	}
 	if f := &w.frames[len(w.frames)-1]; f.statement && !f.array && (is == 't' || is == 'f') {
@@ -212,6 +215,9 @@ func (w *fhirWalker) bare(key string, is byte) {
 		}
 	}
 }
+
+// fhirConfidentiality is a member of a Composition, a code.
+const fhirConfidentiality = "confidentiality"
 
 // isSecurity reports whether a member, or an element of the current array, is a security
 // label of a resource.

@@ -24,6 +24,8 @@ func (w *fhirXMLWalker) start(e xml.StartElement) {
 	name := e.Name.Local
 	if v, ok := attr(e, "value"); ok {
 		w.scalar(name, v[:min(len(v), maxValue)])
+	} else if name == fhirConfidentiality {
+		w.b.confidentiality("")
 	}
 	w.begin(name, false)
 	if url, ok := attr(e, "url"); ok {

@@ -16,14 +16,20 @@ func (e *incompleteError) Error() string {
 	return fmt.Sprintf("it was not read in full (%s), so its rule is not sure; with 'incomplete: true', %s would take it", e.reason, e.rule)
 }
 
-// inherit gives an entry of a bundle the bundle's confidentiality, if that is stricter
-// than the entry's own. If the bundle's could not be read, neither was the entry in full.
-func inherit(entry, bundle *emr.Document) {
-	if len(bundle.Confidentiality) > 0 {
-		entry.Confidentiality = strictest(append(slices.Clone(bundle.Confidentiality), entry.Confidentiality...))
+// maxReasons bounds the reasons that a record inherits.
+const maxReasons = 16
+
+// inherit gives a part of a container the container's confidentiality, if that is
+// stricter than the part's own. If the container's could not be read, neither was the
+// part in full.
+func inherit(part, container *emr.Document, name string) {
+	if len(container.Confidentiality) > 0 {
+		part.Confidentiality = strictest(append(slices.Clone(container.Confidentiality), part.Confidentiality...))
 	}
-	for _, reason := range bundle.Incomplete {
-		entry.Incomplete = append(entry.Incomplete, "its bundle: "+reason)
+	for _, reason := range container.Incomplete {
+		if reason = name + ": " + reason; len(part.Incomplete) < maxReasons && !slices.Contains(part.Incomplete, reason) {
+			part.Incomplete = append(part.Incomplete, reason)
+		}
 	}
 }
 
@@ -34,7 +40,9 @@ func strictest(labels []string) []string {
 	for _, l := range labels {
 		top = max(top, rank(l))
 	}
-	return slices.DeleteFunc(labels, func(l string) bool { return rank(l) >= 0 && rank(l) < top })
+	labels = slices.DeleteFunc(labels, func(l string) bool { return rank(l) >= 0 && rank(l) < top })
+	slices.Sort(labels)
+	return slices.Compact(labels)
 }
 
 // certain reports whether a match would stand, whatever the unread part says. A value

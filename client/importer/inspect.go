@@ -42,7 +42,7 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 			return err
 		}
 		if i.bundle != nil {
-			inherit(&d, &i.bundle.Document)
+			i.bundle.inheritTo(&d, &i.entry)
 		}
 	}
 	if _, err = io.Copy(io.Discard, content); err != nil { // the rest, for the digest

@@ -114,7 +114,7 @@ func messages(r io.Reader, own io.Writer, each func(section) error) error {
 // batchItself returns what the segments around the messages say, which all messages
 // inherit. It returns nil for a single message without such segments. Its errors are
 // those of [messages].
-func batchItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
+func batchItself(ctx context.Context, r io.Reader) (*bundle, error) {
 	sink := emr.NewSink(ctx)
 	own := &measured{w: sink}
 	io.WriteString(sink, "MSH|^~\\&|\r") // so that nothing is missing
@@ -124,7 +124,7 @@ func batchItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
 	if err != nil || count == 0 || count == 1 && own.n == 0 {
 		return nil, err
 	}
-	return &itself, ctx.Err()
+	return &bundle{all: itself}, ctx.Err()
 }
 
 // measured counts the bytes that are written.

@@ -3,16 +3,20 @@ package importer
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
-
-	"github.com/chartseal/chartseal/client/emr"
 )
 
 // A section is the place of a record within its file, in bytes.
 type section struct{ offset, length int64 }
+
+// An entry is a part of a file.
+type entry struct {
+	section  section
+	url      string // of an entry of a bundle, if it comes before the resource
+	resource string // type of the resource; empty if it is not known
+}
 
 // lines calls each for every line that is not blank, without its line end. Lines may be
 // of any length.
@@ -67,14 +71,14 @@ var (
 //   - errNoBundle if the text is no bundle.
 //   - errMalformed if it is not JSON.
 //   - the error of r or of each, as it is.
-func resources(r io.Reader, each func(s section, url string) error) (without int, err error) {
+func resources(r io.Reader, each func(entry) error) (without int, err error) {
 	own := bufio.NewWriterSize(io.Discard, 16)
 	return scanBundle(r, own, each)
 }
 
 // scanBundle also writes the bundle's own text, which has an empty object in place of
 // each resource.
-func scanBundle(r io.Reader, own *bufio.Writer, each func(s section, url string) error) (without int, err error) {
+func scanBundle(r io.Reader, own *bufio.Writer, each func(entry) error) (without int, err error) {
 	s := &bundleScanner{in: bufio.NewReaderSize(r, 64<<10), own: own, each: each}
 	head, err := s.in.Peek(len(byteOrderMark))
 	if err != nil && err != io.EOF {
@@ -110,31 +114,14 @@ func scanBundle(r io.Reader, own *bufio.Writer, each func(s section, url string)
 	return s.without, err
 }
 
-// bundleItself returns what a FHIR bundle in JSON says of itself, outside its resources.
-// It returns nil for a text that [resources] cannot split. It reads all of the text.
-func bundleItself(ctx context.Context, r io.Reader) (*emr.Document, error) {
-	sink := emr.NewSink(ctx)
-	own := bufio.NewWriterSize(sink, 4<<10)
-	_, err := scanBundle(r, own, func(section, string) error { return nil })
-	own.Flush()
-	itself := sink.Close()
-	if errors.Is(err, errNoBundle) || errors.Is(err, errMalformed) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &itself, nil
-}
-
 // bundleScanner follows the structure of a JSON text.
 type bundleScanner struct {
 	in      *bufio.Reader
 	own     *bufio.Writer // takes the text outside resources
 	inside  bool          // a resource
 	at      int64         // offset of the next byte
-	each    func(s section, url string) error
-	url     string // of the entry, if it comes before the resource
+	each    func(entry) error
+	entry   entry // that is open
 	bundle  bool
 	without int
 	found   bool  // the entry has a resource
@@ -231,17 +218,17 @@ func (s *bundleScanner) bundleMember(key string, first byte, depth int) error {
 		}
 		return err
 	case key == "entry" && first == '[':
-		return s.array(depth+1, s.entry)
+		return s.array(depth+1, s.openEntry)
 	}
 	return s.value(first, depth)
 }
 
-func (s *bundleScanner) entry(first byte, depth int) error {
+func (s *bundleScanner) openEntry(first byte, depth int) error {
 	if first != '{' {
 		s.without++
 		return s.value(first, depth)
 	}
-	s.found, s.url = false, ""
+	s.found, s.entry = false, entry{}
 	if err := s.object(depth+1, s.entryMember); err != nil {
 		return err
 	}
@@ -254,22 +241,33 @@ func (s *bundleScanner) entry(first byte, depth int) error {
 func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
 	if key == "fullUrl" && first == '"' {
 		var err error
-		s.url, err = s.text()
+		s.entry.url, err = s.text()
 		return err
 	}
 	if key != "resource" || first != '{' {
 		return s.value(first, depth)
 	}
-	start := s.at - 1
+	start, types := s.at-1, 0
 	s.inside = true
-	err := s.value(first, depth)
+	err := s.object(depth+1, func(key string, first byte, depth int) error {
+		if key != "resourceType" || first != '"' {
+			return s.value(first, depth)
+		}
+		var err error
+		if s.entry.resource, err = s.text(); types > 0 {
+			s.entry.resource = "" // it may be either
+		}
+		types++
+		return err
+	})
 	s.inside = false
 	if err != nil {
 		return err
 	}
 	s.own.WriteByte('}')
 	s.found = true
-	return s.each(section{start, s.at - start}, s.url)
+	s.entry.section = section{start, s.at - start}
+	return s.each(s.entry)
 }
 
 // value skips the rest of a value after its first byte.

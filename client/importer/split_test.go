@@ -74,7 +74,7 @@ func TestResources(t *testing.T) {
 		}
 		var without int
 		got := sections(t, text, func(each func(section) error) (err error) {
-			without, err = resources(iotest.OneByteReader(strings.NewReader(text)), func(s section, _ string) error { return each(s) })
+			without, err = resources(iotest.OneByteReader(strings.NewReader(text)), func(e entry) error { return each(e.section) })
 			return err
 		})
 		if !slices.Equal(got, want) || without != missing {
@@ -88,20 +88,22 @@ func TestNoBundle(t *testing.T) {
 	for _, text := range []string{"", "x", "[]", "{}", `{"resourceType":"Patient","entry":[{"resource":{}}]}`, `{"entry":[{"resource":{}}]}`,
 		`{"resourceType":"Bundle"`, `{"resourceType":"Bundle","entry":[{"resource":{}`, `{"resourceType":"Bundle"}{"resourceType":"Bundle"}`,
 		`{"resourceType":"Bundle","entry":[,]}`, `{"resourceType":"Bundle","a":` + deep, `{"resourceType":"Bundle",}`, "\"", `{"a`} {
-		if ok, err := bundleItself(t.Context(), strings.NewReader(text)); ok != nil || err != nil {
+		if ok, err := bundleItself(t.Context(), strings.NewReader(text), section{0, int64(len(text))}); ok != nil || err != nil {
 			t.Errorf("%.60q: %v, %v", text, ok, err)
 		}
 	}
-	broken := errors.New("broken")
 	for _, read := range []string{"", `{"resourceType":"Bundle","entry":[{"resource":{"a":"`} {
-		r := iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader(read)))
-		if read == "" {
-			r = iotest.ErrReader(broken)
-		}
-		if _, err := bundleItself(t.Context(), r); err == nil {
+		if _, err := bundleItself(t.Context(), brokenAt(read), section{0, 100}); err == nil {
 			t.Errorf("a broken reader after %q is not reported", read)
 		}
 	}
+}
+
+// brokenAt is a text after which reading fails.
+type brokenAt string
+
+func (b brokenAt) ReadAt(p []byte, at int64) (int, error) {
+	return copy(p, b[min(at, int64(len(b))):]), errors.New("broken")
 }
 
 // FuzzResources: what is called a bundle has the resources that encoding/json finds, if
@@ -111,8 +113,8 @@ func FuzzResources(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"resource":{"a":"\\\""}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var got []string
-		_, err := resources(bytes.NewReader(text), func(s section, _ string) error {
-			got = append(got, string(text[s.offset:s.offset+s.length]))
+		_, err := resources(bytes.NewReader(text), func(e entry) error {
+			got = append(got, string(text[e.section.offset:e.section.offset+e.section.length]))
 			return nil
 		})
 		if err != nil || !json.Valid(text) {

@@ -198,11 +198,11 @@ func TestMessages(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	batch, err := batchItself(t.Context(), strings.NewReader("FHS|^~\\&|X||||||||||||R\rBHS|^~\\&|X\r"+a+b+"\rBTS|2\rFTS|1\r"))
-	if err != nil || !slices.Equal(batch.Confidentiality, []string{"R"}) || len(batch.Incomplete) > 0 {
+	if err != nil || !slices.Equal(batch.all.Confidentiality, []string{"R"}) || len(batch.all.Incomplete) > 0 {
 		t.Errorf("%+v, %v", batch, err)
 	}
 	batch, err = batchItself(t.Context(), strings.NewReader("FHS|^~\\&|X\r"+a))
-	if err != nil || len(batch.Incomplete) == 0 {
+	if err != nil || len(batch.all.Incomplete) == 0 {
 		t.Errorf("%+v, %v", batch, err)
 	}
 	if _, err := batchItself(t.Context(), io.MultiReader(strings.NewReader(a), errorReader{})); err == nil {

@@ -16,17 +16,14 @@ import (
 	"strings"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client/emr"
 )
 
 // An item is a future record: a file, or a part of one.
 type item struct {
 	file
-	part    int // from 1; 0 for a whole file
-	section section
+	entry
+	part    int     // from 1; 0 for a whole file
 	bundle  *bundle // or batch that it is an entry of; nil for none
-	url     string  // of the entry
-
 	warning string
 
 	// Set by inspect.
@@ -34,19 +31,6 @@ type item struct {
 	kind string
 	id   string
 	sum  [32]byte
-}
-
-// A bundle is what a bundle or batch says of itself, without its entries.
-type bundle struct {
-	emr.Document
-	key string // its own among the bundles of the source; empty for a batch of HL7 v2
-}
-
-func newBundle(d *emr.Document, f *file, at int64) *bundle {
-	if d == nil {
-		return nil
-	}
-	return &bundle{*d, fmt.Sprintf("%s\x00%d", f.name, at)}
 }
 
 // dirChunk is the number of directory entries in memory at a time: a directory may have
@@ -148,7 +132,7 @@ func (w *walker) file(ctx context.Context, f file) error {
 	if err != nil {
 		return w.unreadable(ctx, f, err)
 	}
-	all, whole := section{0, in2.size}, &item{file: f, section: section{0, in.size}}
+	all, whole := section{0, in2.size}, &item{file: f, entry: entry{section: section{0, in.size}}}
 	if bulk {
 		return w.parts(ctx, text, in2, func(each partFunc) error {
 			return lines(io.NewSectionReader(content, 0, all.length), func(line section) error { return w.line(ctx, text, content, line, each) })
@@ -197,16 +181,12 @@ func (w *walker) takeApart(ctx context.Context, f file, in io.ReaderAt, all sect
 	}
 	if isMessages(head[:n]) {
 		batch, err := batchItself(ctx, io.NewSectionReader(in, 0, all.length))
-		of := newBundle(batch, &f, 0)
-		if of != nil {
-			of.key = ""
-		}
-		return of, func(batch *bundle, each partFunc) error {
-			return messages(io.NewSectionReader(in, 0, all.length), io.Discard, func(s section) error { return each(s, "", batch) })
+		return batch, func(batch *bundle, each partFunc) error {
+			return messages(io.NewSectionReader(in, 0, all.length), io.Discard, func(s section) error { return each(entry{section: s}, batch) })
 		}, err
 	}
-	itself, err := bundleItself(ctx, io.NewSectionReader(in, 0, all.length))
-	return newBundle(itself, &f, 0), func(bundle *bundle, each partFunc) error { return w.entries(f, in, all, bundle, each) }, err
+	itself, err := bundleItself(ctx, in, all)
+	return itself.keyed(&f, 0), func(bundle *bundle, each partFunc) error { return w.entries(f, in, all, bundle, each) }, err
 }
 
 // unreadable skips a file, unless the walk was told to stop.
@@ -217,18 +197,17 @@ func (w *walker) unreadable(ctx context.Context, f file, err error) error {
 	return w.skip(f.name, err, true)
 }
 
-// A partFunc takes a part of a file, and the bundle that it is an entry of, if any, with
-// the URL of the entry.
-type partFunc func(s section, url string, of *bundle) error
+// A partFunc takes a part of a file, and the bundle that it is an entry of, if any.
+type partFunc func(e entry, of *bundle) error
 
 // parts numbers the parts that split finds.
 func (w *walker) parts(ctx context.Context, f file, in *content, split func(each partFunc) error) error {
 	n := 0
 	var stop error
-	err := split(func(s section, url string, of *bundle) error {
+	err := split(func(e entry, of *bundle) error {
 		n++
 		if stop = ctx.Err(); stop == nil {
-			stop = w.item(&item{file: f, part: n, section: s, bundle: of, url: url})
+			stop = w.item(&item{file: f, entry: e, part: n, bundle: of})
 		}
 		return stop
 	})
@@ -248,25 +227,26 @@ func (w *walker) parts(ctx context.Context, f file, in *content, split func(each
 // be split.
 func (w *walker) line(ctx context.Context, f file, in io.ReaderAt, s section, each partFunc) error {
 	if !w.split {
-		return each(s, "", nil)
+		return each(entry{section: s}, nil)
 	}
-	itself, err := bundleItself(ctx, io.NewSectionReader(in, s.offset, s.length))
+	itself, err := bundleItself(ctx, in, s)
 	if err != nil {
 		return err
 	}
 	if itself == nil {
-		return each(s, "", nil)
+		return each(entry{section: s}, nil)
 	}
-	return w.entries(f, in, s, newBundle(itself, &f, s.offset), each)
+	return w.entries(f, in, s, itself.keyed(&f, s.offset), each)
 }
 
 // entries calls each for the resources of a bundle.
 func (w *walker) entries(f file, in io.ReaderAt, s section, of *bundle, each partFunc) error {
 	var stop error
 	n := 0
-	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(r section, url string) error {
+	without, err := resources(io.NewSectionReader(in, s.offset, s.length), func(e entry) error {
 		n++
-		stop = each(section{s.offset + r.offset, r.length}, url, of)
+		e.section.offset += s.offset
+		stop = each(e, of)
 		return stop
 	})
 	if stop != nil {

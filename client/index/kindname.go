@@ -49,6 +49,10 @@ var laterKinds []string
 // means another name.
 var kindNames = slices.Concat(suiteKinds, laterKinds)
 
+// IsFHIRType reports whether a name is that of a resource type, of any release of FHIR
+// that was there when the list was made.
+func IsFHIRType(name string) bool { return fhirTypes[strings.ToLower(name)] }
+
 // fhirTypes are FHIR's names among suiteKinds, in lower case.
 var fhirTypes = func() map[string]bool {
 	types := make(map[string]bool)
