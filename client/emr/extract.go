@@ -18,6 +18,7 @@
 //	openehr:COMPOSITION  application/json          openEHR in canonical JSON
 //	x12:837, ...         application/edi-x12       health care transactions of X12
 //	apple-health         text/xml                  measurements of Apple Health
+//	xds-metadata         text/xml                  what IHE XDS and XDM say of documents
 //	pdf                  application/pdf           title, author, dates of the file
 //	rtf, html            application/rtf, ...      title, author, ISO dates
 //	text                 text/plain                first line as title, ISO dates

@@ -137,6 +137,30 @@ func healthCardCode(card string) string {
 	return b.String()
 }
 
+func TestXDSMetadata(t *testing.T) {
+	const metadata = `<lcm:SubmitObjectsRequest xmlns:lcm="urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0" xmlns="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><RegistryObjectList>
+<ExtrinsicObject id="d1" mimeType="text/xml" objectType="urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1">
+<Slot name="creationTime"><ValueList><Value>20250302</Value></ValueList></Slot><Slot name="serviceStartTime"><ValueList><Value>20250228</Value></ValueList></Slot>
+<Slot name="sourcePatientId"><ValueList><Value>7^^^HospA&amp;1.2.3&amp;ISO</Value></ValueList></Slot><Name><LocalizedString value="Letter"/></Name>
+<Classification classificationScheme="urn:uuid:93606bcf-9494-43ec-9b4e-a7748d1a838d" classifiedObject="d1" nodeRepresentation=""><Slot name="authorPerson"><ValueList><Value>^Meier^Eva</Value></ValueList></Slot><Slot name="authorInstitution"><ValueList><Value>St Anna^^^^^&amp;1.2&amp;ISO</Value></ValueList></Slot></Classification>
+<Classification classificationScheme="urn:uuid:2c6b8cb7-8b2a-4051-b291-b1ae6a575ef4" classifiedObject="d1" nodeRepresentation="F32.1"><Slot name="codingScheme"><ValueList><Value>2.16.840.1.113883.6.3</Value></ValueList></Slot><Name><LocalizedString value="Depression"/></Name></Classification>
+<Classification classificationScheme="urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f" classifiedObject="d1" nodeRepresentation="R"><Slot name="codingScheme"><ValueList><Value>2.16.840.1.113883.5.25</Value></ValueList></Slot></Classification>
+<ExternalIdentifier identificationScheme="urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427" value="9^^^&amp;1.2.9&amp;ISO"><Name><LocalizedString value="XDSDocumentEntry.patientId"/></Name></ExternalIdentifier>
+</ExtrinsicObject></RegistryObjectList></lcm:SubmitObjectsRequest>`
+	doc, err := Extract(t.Context(), strings.NewReader(metadata))
+	if want := "xds-metadata text/xml\npatient 1.2.9|9\npatient HospA|7\npatient 1.2.3|7\ncode 2.16.840.1.113883.6.3|F32.1\ndate 2025-03-02\ndate 2025-02-28\n" +
+		"author Eva Meier\norg St Anna\ntitle Letter\nconfidentiality R\n"; err != nil || show(doc) != want || len(doc.Incomplete) > 0 {
+		t.Errorf("%v %q\n%s", err, doc.Incomplete, show(doc))
+	}
+	for _, damage := range []string{"<Slot", "ExtrinsicObject", "Classification ", "f4f85eac", "nodeRepresentation=\"R\"", "RegistryObjectList", "Value>2.16.840.1.113883.5.25<"} {
+		at := strings.LastIndex(metadata, damage) + len(damage)/2
+		doc, _ := Extract(t.Context(), strings.NewReader(metadata[:at]+metadata[at+1:]))
+		if len(doc.Incomplete) == 0 && len(doc.Confidentiality) == 0 {
+			t.Errorf("%s: the label is lost", damage)
+		}
+	}
+}
+
 func TestAppleHealth(t *testing.T) {
 	doc, err := Extract(t.Context(), strings.NewReader(`<?xml version="1.0"?><!DOCTYPE HealthData [<!ELEMENT HealthData ANY>]><HealthData locale="de_DE"><ExportDate value="2025-04-01 10:00:00 +0100"/>`+
 		`<Me HKCharacteristicTypeIdentifierDateOfBirth="1961-07-04"/><Record type="HKQuantityTypeIdentifierHeartRate" startDate="2025-03-02 10:15:00 +0100" endDate="2025-03-02 10:16:00 +0100" creationDate="2025-03-09 10:00:00 +0100"/></HealthData>`))

@@ -1,6 +1,9 @@
 package emr
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // marks are texts of medical records in known formats: names that every FHIR or CDA
 // document has, and the roots of the OIDs of HL7 and DICOM. A record of another kind that
@@ -8,7 +11,12 @@ import "bytes"
 var marks = [][]byte{
 	[]byte("resourceType"), []byte("ClinicalDocument"), []byte("confidentialityCode"), []byte("v3-Confidentiality"), []byte("</security>"),
 	[]byte("hl7-org:"), []byte("hl7.org/fhir"), []byte("2.16.840.1.113883."), []byte("1.2.840.10008."),
+	[]byte("Content-Transfer-Encoding"), []byte("Content-transfer-encoding"), []byte("-----BEGIN PKCS7"), []byte("-----BEGIN CMS"), // around encoded ones
 }
+
+// zipMarks begin the files in a ZIP archive, with the versions that are usual. They are
+// looked for in bytes of no known format, such as an archive that unpacks itself.
+var zipMarks = [][]byte{[]byte("PK\x03\x04\x14"), []byte("PK\x03\x04\x0a"), []byte("PK\x03\x04\x2d")}
 
 // hl7Segments are segments that begin a line of an HL7 v2 message.
 var hl7Segments = set("MSH", "FHS", "BHS", "EVN", "PID", "PD1", "PV1", "PV2", "ORC", "OBR", "OBX", "TXA", "ARV", "DG1", "NK1", "AL1")
@@ -22,13 +30,13 @@ func set[T comparable](values ...T) map[T]bool {
 }
 
 // findMarks notes that the extraction is incomplete if a part of the record has a mark of
-// another format.
-func (b *builder) findMarks(part []byte) {
+// another format, or one of more.
+func (b *builder) findMarks(part []byte, more ...[]byte) {
 	b.work.spend(len(part) * priceMarks)
 	if bytes.IndexByte(part, 0) >= 0 { // UTF-16 without a mark, among others
 		part = bytes.ReplaceAll(part, []byte{0}, nil)
 	}
-	for _, m := range marks {
+	for _, m := range slices.Concat(marks, more) {
 		if bytes.Contains(part, m) {
 			b.inside()
 			return
@@ -66,13 +74,13 @@ func (b *builder) inside() {
 const markOverlap = 64
 
 // findMarksInRest reads the rest of a record for marks.
-func (b *builder) findMarksInRest(in *input) error {
+func (b *builder) findMarksInRest(in *input, more ...[]byte) error {
 	overlap := 0
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := in.Read(buf[overlap:])
 		have := buf[:overlap+n]
-		b.findMarks(have)
+		b.findMarks(have, more...)
 		if err != nil || len(b.doc.Incomplete) > 0 {
 			return ignoreEOF(err)
 		}

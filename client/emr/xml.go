@@ -20,6 +20,7 @@ var xmlFormats = []xmlFormat{
 	{isFHIRXML, newFHIRXMLWalker},
 	{isHL7XML, newHL7XMLWalker},
 	{isAppleHealth, newAppleHealthWalker},
+	{isXDS, newXDSWalker},
 }
 
 // An xmlWalker takes facts from the elements of a document as they stream by. Text is cut

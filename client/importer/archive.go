@@ -17,8 +17,10 @@ import (
 var (
 	errLeaves   = errors.New("its path leaves the archive")
 	errTwice    = errors.New("the archive has two files of that name")
-	errEntries  = fmt.Errorf("the archive has more than %d files: the rest was not read", maxEntries)
-	errTotal    = fmt.Errorf("the archive is longer than %d GiB unpacked: the rest was not read", maxArchive>>30)
+	errEntries  = fmt.Errorf("it has more than %d files, with those of archives in it: the rest was not read", maxEntries)
+	errTotal    = fmt.Errorf("it is longer than %d GiB unpacked, with archives in it: the rest was not read", maxArchive>>30)
+	errNoName   = errors.New("it has no name in the archive")
+	errLongName = fmt.Errorf("its path in the archive is longer than %d bytes or %d folders", maxName, maxFolders)
 	errNoFiles  = errors.New("the archive has no files")
 	errPassword = errors.New("it is encrypted")
 )
@@ -95,52 +97,104 @@ func (w *walker) unpack(ctx context.Context, f file, in *content) (bool, error) 
 
 // An entryFunc takes a file of an archive by its name there. A reason is why it is not
 // read.
-type entryFunc func(name string, size int64, s step, reason error) error
+type entryFunc func(name string, s step, reason error) error
+
+// A packed file is a file of an archive.
+type packed struct {
+	name   string // path in the archive
+	step   step
+	reason error // why it is not read, or nil
+}
 
 // archive walks the files of an archive.
-func (w *walker) archive(ctx context.Context, f file, entries func(entryFunc) error) error {
+func (w *walker) archive(ctx context.Context, f file, list func(entryFunc) error) error {
+	var files []packed
 	seen := make(map[string]bool)
-	files, total := 0, int64(0)
-	var stop error
-	err := entries(func(name string, size int64, s step, reason error) error {
-		if stop = ctx.Err(); stop != nil {
-			return stop
-		}
-		files, total = files+1, total+size
-		name = path.Clean(strings.ReplaceAll(name, `\`, "/"))
-		inner := f.in(s, path.Join(f.unpackedName(), path.Base(name)))
-		switch {
-		case files > maxEntries:
+	err := list(func(name string, s step, reason error) error {
+		if f.left.files--; f.left.files < 0 {
 			return errEntries
-		case total > maxArchive:
-			return errTotal
-		case !filepath.IsLocal(name) || strings.ContainsAny(name, "\x00"):
-			reason = errLeaves
-		default:
-			inner.name = path.Join(f.unpackedName(), name)
-			if seen[name] {
-				reason = errTwice
-			}
-			seen[name] = true
 		}
-		if path.Base(path.Dir(name)) == "__MACOSX" || strings.HasPrefix(name, "__MACOSX/") {
+		p := packed{path.Clean(strings.ReplaceAll(name, `\`, "/")), s, reason}
+		switch bad := badName(p.name); {
+		case bad != nil:
+			p.name, p.reason = shownName(p.name), bad
+		case seen[p.name]:
+			p.reason = errTwice
+		default:
+			seen[p.name] = true
+		}
+		files = append(files, p)
+		return ctx.Err()
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	labels := w.mediaInArchive(ctx, f, files)
+	if err != nil { // a label may be in the rest
+		f.within = append(f.within[:len(f.within):len(f.within)], unread("the archive was not read to its end"))
+	}
+	for n, p := range files {
+		if f.left.bytes < 0 {
+			err, files = errTotal, files[:n]
+			break
+		}
+		inner := f.in(p.step, path.Join(f.name, p.name))
+		inner.archives = f.paths()
+		inner.within = labels.of(p.name, inner.within)
+		if p.reason == nil && inSeen(seen, path.Dir(p.name)) {
+			p.reason = errTwice
+		}
+		var stop error
+		switch {
+		case path.Base(path.Dir(p.name)) == "__MACOSX" || strings.HasPrefix(p.name, "__MACOSX/"):
 			stop = w.skip(inner.name, errors.New("no record: an attribute of another file"), false)
-		} else if reason != nil {
-			stop = w.skip(inner.name, reason, true)
-		} else {
+		case p.reason != nil:
+			stop = w.skip(inner.name, p.reason, true)
+		default:
 			stop = w.file(ctx, inner)
 		}
-		return stop
-	})
+		if stop != nil {
+			return stop
+		}
+	}
 	switch {
-	case stop != nil:
-		return stop
 	case err != nil:
-		return w.unreadable(ctx, f, fmt.Errorf("after %d files: %w", files, err))
-	case files == 0:
+		return w.unreadable(ctx, f, fmt.Errorf("after %d files: %w", len(files), err))
+	case len(files) == 0:
 		return w.skip(f.name, errNoFiles, false)
 	}
 	return nil
+}
+
+// badName tells why a file of an archive cannot have its name.
+func badName(name string) error {
+	switch {
+	case name == ".":
+		return errNoName
+	case len(name) > maxName || strings.Count(name, "/") > maxFolders:
+		return errLongName
+	case !filepath.IsLocal(name) || strings.ContainsAny(name, "\x00"):
+		return errLeaves
+	}
+	return nil
+}
+
+// shownName is what a report calls a file that has no good name.
+func shownName(name string) string {
+	if name = path.Base(name); name == ".." {
+		return "."
+	}
+	return strings.ToValidUTF8(name[:min(maxName, len(name))], "")
+}
+
+// inSeen reports whether a folder, or one around it, has the name of a file.
+func inSeen(files map[string]bool, folder string) bool {
+	for ; folder != "."; folder = path.Dir(folder) {
+		if files[folder] {
+			return true
+		}
+	}
+	return false
 }
 
 func zipEntries(z *zip.Reader, each entryFunc) error {
@@ -149,19 +203,23 @@ func zipEntries(z *zip.Reader, each entryFunc) error {
 			continue
 		}
 		at, err := entry.DataOffset()
-		s := step{section: section{at, int64(entry.CompressedSize64)}, sum: entry.CRC32}
+		s := step{section: section{at, int64(entry.CompressedSize64)}, sum: entry.CRC32, size: int64(min(entry.UncompressedSize64, maxUnpacked+1))}
 		switch {
 		case err != nil:
+		case s.size > maxUnpacked:
+			err = errUnpacked
 		case entry.Flags&1 != 0:
 			err = errPassword
 		case !entry.Mode().IsRegular():
 			err = errors.New("not a regular file")
 		case entry.Method == zip.Deflate:
 			s.how = deflated
+		case entry.Method == zip.Store && entry.CompressedSize64 != entry.UncompressedSize64:
+			err = errDamaged
 		case entry.Method != zip.Store:
 			err = fmt.Errorf("it is compressed by a method (%d) that is not known", entry.Method)
 		}
-		if err := each(entry.Name, int64(min(entry.UncompressedSize64, maxUnpacked)), s, err); err != nil {
+		if err := each(entry.Name, s, err); err != nil {
 			return err
 		}
 	}
@@ -171,26 +229,43 @@ func zipEntries(z *zip.Reader, each entryFunc) error {
 // tarEntries finds the places of the files.
 func tarEntries(ctx context.Context, in *content, each entryFunc) error {
 	at := &counter{r: bufio.NewReaderSize(io.NewSectionReader(&contextReaderAt{ctx, in}, 0, in.size), 64<<10)}
+	end := int64(0) // of the last file
 	for t := tar.NewReader(at); ; {
 		h, err := t.Next()
+		if err == io.EOF && at.n < end+512 { // zeros are due after the last file
+			return errDamaged
+		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
 			return err
 		}
-		switch h.Typeflag {
-		case tar.TypeReg:
-			err = nil
-		case tar.TypeDir, tar.TypeXGlobalHeader:
+		end = (at.n + h.Size + 511) &^ 511
+		switch {
+		case h.Typeflag == tar.TypeDir || h.Typeflag == tar.TypeXGlobalHeader:
 			continue
-		default:
+		case h.Typeflag != tar.TypeReg || isSparse(h):
 			err = errors.New("not a regular file")
+		case h.Size > maxUnpacked:
+			err = errUnpacked
+		default:
+			err = nil
 		}
-		if err := each(h.Name, h.Size, step{section: section{at.n, h.Size}}, err); err != nil {
+		if err := each(h.Name, step{section: section{at.n, h.Size}}, err); err != nil {
 			return err
 		}
 	}
+}
+
+// isSparse reports whether only parts of a file are in the archive, at other places.
+func isSparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // A counter counts the bytes that were read.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/chartseal/chartseal/client/emr"
 )
 
 // A file is a file of the source as it was when the walk found it, or a file in one.
@@ -15,10 +17,16 @@ type file struct {
 	name string // path below the source, with slashes; its own name if it is the source
 	info fs.FileInfo
 
+	archives []string // paths of the archives around it, the outermost first
+
 	// steps lead from the file of the source to one in it: through archives and
 	// compression. There are none for a file of the source itself.
 	steps    []step
 	unpacker *unpacker
+	left     *allowance
+
+	// within is what the media and archives around it say of it.
+	within []*emr.Document
 }
 
 var errChanged = errors.New("it changed while it was read: import it again when it is left alone")
@@ -92,12 +100,15 @@ func (f *file) in(s step, name string) file {
 func (f *file) unpackedName() string {
 	name := f.name
 	for n := len(f.steps) - 1; n >= 0 && f.steps[n].compression(); n-- {
-		for _, ending := range []struct{ packed, plain string }{{".tgz", ".tar"}, {".gz", ""}, {".bz2", ""}} {
-			if len(name) > len(ending.packed) && strings.EqualFold(name[len(name)-len(ending.packed):], ending.packed) {
-				name = name[:len(name)-len(ending.packed)] + ending.plain
+		for _, ending := range []string{".gz", ".bz2"} {
+			if len(name) > len(ending) && strings.EqualFold(name[len(name)-len(ending):], ending) {
+				name = name[:len(name)-len(ending)]
 				break
 			}
 		}
 	}
 	return name
 }
+
+// paths are the paths of a file and of the archives around it, which rules may match.
+func (f *file) paths() []string { return append(f.archives[:len(f.archives):len(f.archives)], f.name) }

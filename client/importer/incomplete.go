@@ -33,16 +33,21 @@ func inherit(part, container *emr.Document, name string) {
 	}
 }
 
-// strictest keeps the strictest labels, and those of unknown rank.
+// strictest keeps the strictest label, and some of unknown rank.
 func strictest(labels []string) []string {
-	rank := func(label string) int { return slices.Index(Confidentialities[:len(Confidentialities)-1], label) } // without "none"
+	var out []string
 	top := -1
 	for _, l := range labels {
-		top = max(top, rank(l))
+		if rank := slices.Index(Confidentialities[:len(Confidentialities)-1], l); rank >= 0 { // without "none"
+			top = max(top, rank)
+		} else if len(out) < maxReasons && !slices.Contains(out, l) {
+			out = append(out, l)
+		}
 	}
-	labels = slices.DeleteFunc(labels, func(l string) bool { return rank(l) >= 0 && rank(l) < top })
-	slices.Sort(labels)
-	return slices.Compact(labels)
+	if top >= 0 {
+		out = append(out, Confidentialities[top])
+	}
+	return out
 }
 
 // certain reports whether a match would stand, whatever the unread part says. A value
@@ -56,9 +61,9 @@ func (m *Match) certain(d emr.Document) bool {
 }
 
 // possible reports whether the unread part of a record could make it match.
-func (m *Match) possible(path string, d emr.Document) bool {
+func (m *Match) possible(paths []string, d emr.Document) bool {
 	kinds, any := kindsOf(d)
-	return m.path.any(path) && (any || m.kind.any(kinds...))
+	return m.path.any(paths...) && (any || m.kind.any(kinds...))
 }
 
 // kindsOf gives the kinds that an incomplete record may have. It may be of any kind if

@@ -41,6 +41,9 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 		if d, err = emr.Extract(ctx, content); err != nil {
 			return err
 		}
+		for _, container := range i.within {
+			inherit(&d, container, "what holds it")
+		}
 		if i.bundle != nil {
 			i.bundle.inheritTo(&d, &i.entry)
 		}
@@ -54,7 +57,7 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	h.Sum(i.sum[:0])
 	i.id = recordID(secret, i.key(), i.sum)
 	i.kind = d.Kind
-	i.rule, err = rules.find(i.name, d)
+	i.rule, err = rules.find(i.paths(), d)
 	return err
 }
 

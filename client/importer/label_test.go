@@ -3,6 +3,7 @@ package importer_test
 import (
 	"bytes"
 	"compress/flate"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -208,6 +209,11 @@ func TestIncompleteRecordsFailClosed(t *testing.T) {
 		"DICOM bad VR":          dicomRecord("\x10\x00\x20\x00\x00\x00\x00\x00" + dicomV),
 		"DICOM unknown":         dicomRecord(dicomElement(0x00401008, "LO", "ask Dr. House")),
 		"archive":               "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + deflated(fhirRecord(coding)),
+		"archive in bytes":      strings.Repeat("\x01\xff\x80", 1<<18) + zipped(t, "c.json", fhirRecord(coding)),
+		"image of a disk":       strings.Repeat("\x00", 32<<10) + "\x01CD001\x01\x00" + strings.Repeat("\x00\x01", 1<<18) + fhirRecord(coding),
+		"mail":                  "From: a@b\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte(fhirRecord(coding))) + "\n",
+		"signed":                "-----BEGIN PKCS7-----\n" + base64.StdEncoding.EncodeToString([]byte(fhirRecord(coding))) + "\n-----END PKCS7-----\n",
+		"program in an archive": zipped(t, "META-INF/MANIFEST.MF", "x", "c.json", fhirRecord(coding)),
 		"long text":             "A letter.\n" + strings.Repeat("word ", 300<<10),
 	}
 	for name, row := range plan(t, labelRules, files) {

@@ -218,9 +218,10 @@ func (m *Match) compile() error {
 	return nil
 }
 
-// matches reports whether a record matches.
-func (m *Match) matches(path string, d emr.Document) bool {
-	return m.path.any(path) && m.kind.any(d.Kind) && m.organisation.any(d.Organisations...) && m.department.any(d.Departments...) &&
+// matches reports whether a record matches. Its paths are its own, and those of the
+// archives around it.
+func (m *Match) matches(paths []string, d emr.Document) bool {
+	return m.path.any(paths...) && m.kind.any(d.Kind) && m.organisation.any(d.Organisations...) && m.department.any(d.Departments...) &&
 		m.confidential(d.Confidentiality) && m.coded(d.Codes)
 }
 
@@ -287,17 +288,17 @@ func (r *Rules) reads() bool {
 // Errors:
 //   - errNoRule if no rule matches.
 //   - an incompleteError if the unread part could change the rule.
-func (r *Rules) find(path string, d emr.Document) (*Rule, error) {
+func (r *Rules) find(paths []string, d emr.Document) (*Rule, error) {
 	open := false // an earlier rule might match the unread part
 	for _, rule := range r.Rules {
 		m := &rule.Match
 		switch {
-		case m.matches(path, d):
+		case m.matches(paths, d):
 			if len(d.Incomplete) == 0 || rule.Incomplete || !open && m.certain(d) {
 				return rule, nil
 			}
 			return nil, &incompleteError{rule.Name, d.Incomplete[0]}
-		case len(d.Incomplete) > 0 && m.possible(path, d):
+		case len(d.Incomplete) > 0 && m.possible(paths, d):
 			open = true
 		}
 	}

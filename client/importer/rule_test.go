@@ -79,13 +79,13 @@ func TestMatch(t *testing.T) {
 		rules, err := ParseRules([]byte("rules: [{policy: A:x, match: " + match + "}]"))
 		if err != nil {
 			t.Errorf("%s: %v", match, err)
-		} else if got, err := rules.find("a/m.hl7", d); (got != nil) != want || (err == nil) != want {
+		} else if got, err := rules.find([]string{"a/m.hl7"}, d); (got != nil) != want || (err == nil) != want {
 			t.Errorf("%s: %v, %v", match, got, err)
 		}
 	}
 	silent, err := ParseRules([]byte("rules: [{policy: A:x, match: {confidentiality: [none, R]}}]"))
 	if err == nil {
-		_, err = silent.find("x", emr.Document{})
+		_, err = silent.find([]string{"x"}, emr.Document{})
 	}
 	if err != nil {
 		t.Errorf("a record without a code is not none: %v", err)
@@ -114,6 +114,6 @@ func FuzzRules(f *testing.F) {
 			}
 			return
 		}
-		rules.find("a/b", emr.Document{})
+		rules.find([]string{"a/b"}, emr.Document{})
 	})
 }

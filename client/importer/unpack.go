@@ -21,8 +21,10 @@ import (
 // Bounds on what is unpacked.
 const (
 	maxUnpacked = 1 << 30  // bytes of one file
-	maxArchive  = 16 << 30 // bytes of all files of an archive
-	maxEntries  = 1 << 17  // of an archive
+	maxArchive  = 16 << 30 // bytes of all files in a file of the source
+	maxEntries  = 1 << 17  // files in a file of the source
+	maxName     = 1024     // bytes of a path in an archive
+	maxFolders  = 32       // of a path in an archive
 	maxSteps    = 8        // archives and compressions in each other
 	inMemory    = 1 << 20  // bytes; longer files are unpacked to a file without a name
 	keptOpen    = 8        // unpacked files that nobody reads
@@ -38,6 +40,7 @@ type step struct {
 	how     how
 	section section // of the file, for entries of an archive
 	sum     uint32  // CRC-32 of the content, for entries of a ZIP
+	size    int64   // of the content, for entries of a ZIP
 }
 
 type how int
@@ -52,9 +55,18 @@ const (
 
 func (s step) compression() bool { return s.how == gzipped || s.how == bzipped }
 
+// An allowance is what may still be unpacked from a file of the source, with the archives
+// in it. What counts is the contents as they turn out, whatever an archive says of them.
+type allowance struct {
+	files int
+	bytes int64
+}
+
 // An unpacker keeps files that were unpacked, for as long as they are read and a little
 // longer: the records of a bulk export in a compressed file are read one by one.
 type unpacker struct {
+	allowance // of each file of the source
+
 	mu   sync.Mutex
 	open map[string]*unpacked
 	idle []string
@@ -70,12 +82,20 @@ type unpacked struct {
 	readers int
 }
 
-func newUnpacker() *unpacker { return &unpacker{open: make(map[string]*unpacked)} }
+func newUnpacker() *unpacker {
+	return &unpacker{allowance: allowance{maxEntries, maxArchive}, open: make(map[string]*unpacked)}
+}
+
+// whole returns the allowance of a new file of the source.
+func (u *unpacker) whole() *allowance { a := u.allowance; return &a }
 
 // enter takes a content one step further.
 func (u *unpacker) enter(c *content, f *file, n int) error {
 	s := f.steps[n]
 	if s.how == stored {
+		if s.section.offset+s.section.length > c.size {
+			return errDamaged
+		}
 		c.ReaderAt, c.size = io.NewSectionReader(c.ReaderAt, s.section.offset, s.section.length), s.section.length
 		return nil
 	}
@@ -164,9 +184,12 @@ func (p *unpacked) unpack(c *content, s step) error {
 		}
 		from = transform.NewReader(whole, e.NewDecoder())
 	}
-	sum := crc32.NewIEEE()
+	sum, limit := crc32.NewIEEE(), int64(maxUnpacked)
+	if s.how == deflated {
+		limit = s.size
+	}
 	packed := &failing{r: from}
-	if err := p.copy(io.TeeReader(io.LimitReader(packed, maxUnpacked+1), sum)); err != nil {
+	if err := p.copy(io.TeeReader(io.LimitReader(packed, limit+1), sum)); err != nil {
 		if packed.failed {
 			err = errors.Join(errDamaged, err)
 		}
@@ -175,7 +198,7 @@ func (p *unpacked) unpack(c *content, s step) error {
 	switch {
 	case p.size > maxUnpacked:
 		return errUnpacked
-	case s.how == deflated && sum.Sum32() != s.sum:
+	case s.how == deflated && (p.size != s.size || sum.Sum32() != s.sum):
 		return errDamaged
 	}
 	return nil

@@ -80,13 +80,18 @@ func inUTF16LE(text string) string {
 // its content, and for each file that was skipped.
 func walked(t *testing.T, name, text string, split bool) []string {
 	t.Helper()
+	return walkedBy(t, newUnpacker(), name, text, split)
+}
+
+func walkedBy(t *testing.T, u *unpacker, name, text string, split bool) []string {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out []string
 	var items []*item
-	w := walker{split: split, unpacker: newUnpacker(), skip: func(name string, reason error, failed bool) error {
+	w := walker{split: split, unpacker: u, skip: func(name string, reason error, failed bool) error {
 		out = append(out, fmt.Sprintf("%s skipped %v: %v", name, failed, reason))
 		return nil
 	}}
@@ -127,8 +132,8 @@ func TestUnpack(t *testing.T) {
 		"export, unnamed": {"a", gzipOf(resource + "\n" + resource), []string{"a#1 " + resource, "a#2 " + resource}},
 		"ZIP":             {"a.zip", zipOf(x, y), []string{"a.zip/sub/y.txt#0 " + long, "a.zip/x.txt#0 x"}},
 		"tar":             {"a.tar", tarOf(x, y), []string{"a.tar/sub/y.txt#0 " + long, "a.tar/x.txt#0 x"}},
-		"tgz":             {"a.tgz", gzipOf(tarOf(x, y)), []string{"a.tar/sub/y.txt#0 " + long, "a.tar/x.txt#0 x"}},
-		"tar.gz":          {"a.tar.gz", gzipOf(tarOf(x)), []string{"a.tar/x.txt#0 x"}},
+		"tgz":             {"a.tgz", gzipOf(tarOf(x, y)), []string{"a.tgz/sub/y.txt#0 " + long, "a.tgz/x.txt#0 x"}},
+		"tar.gz":          {"a.tar.gz", gzipOf(tarOf(x)), []string{"a.tar.gz/x.txt#0 x"}},
 		"ZIP in tar":      {"a.tar", tarOf(packedFile{"b.zip", zipOf(x, packedFile{"c.gz", gzipOf("c")})}), []string{"a.tar/b.zip/c.gz#0 c", "a.tar/b.zip/x.txt#0 x"}},
 		"split bundle":    {"a.gz", gzipOf(`{"resourceType":"Bundle","entry":[{"resource":{"a":1}}]}`), []string{`a.gz#1 {"a":1}`}},
 		"office document": {"a.docx", zipOf(packedFile{"[Content_Types].xml", "x"}), []string{"a.docx#0 " + zipOf(packedFile{"[Content_Types].xml", "x"})}},

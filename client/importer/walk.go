@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/emr"
 )
 
 // An item is a future record: a file, or a part of one.
@@ -54,15 +55,21 @@ func (w *walker) walk(ctx context.Context, root string) error {
 		return err
 	}
 	if info.IsDir() {
-		return w.directory(ctx, root, "")
+		return w.directory(ctx, root, "", nil)
 	}
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return err
 	}
-	return w.file(ctx, file{path: root, name: filepath.Base(root), info: info, unpacker: w.unpacker})
+	return w.file(ctx, w.onDisk(root, filepath.Base(root), info, w.mediumOnDisk(ctx, filepath.Dir(root), nil)))
 }
 
-func (w *walker) directory(ctx context.Context, dir, name string) error {
+// onDisk returns a file of the source.
+func (w *walker) onDisk(at, name string, info fs.FileInfo, within []*emr.Document) file {
+	return file{path: at, name: name, info: info, unpacker: w.unpacker, left: w.unpacker.whole(), within: within}
+}
+
+// directory finds the items of a directory. Within is what the media around it say.
+func (w *walker) directory(ctx context.Context, dir, name string, within []*emr.Document) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		if name == "" {
@@ -71,11 +78,12 @@ func (w *walker) directory(ctx context.Context, dir, name string) error {
 		return w.skip(name, err, true)
 	}
 	defer d.Close()
+	within = w.mediumOnDisk(ctx, dir, within)
 	for {
 		entries, err := d.ReadDir(dirChunk)
 		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 		for _, e := range entries {
-			if err := w.entry(ctx, filepath.Join(dir, e.Name()), path.Join(name, e.Name()), e); err != nil {
+			if err := w.entry(ctx, filepath.Join(dir, e.Name()), path.Join(name, e.Name()), e, within); err != nil {
 				return err
 			}
 		}
@@ -88,13 +96,13 @@ func (w *walker) directory(ctx context.Context, dir, name string) error {
 	}
 }
 
-func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry) error {
+func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry, within []*emr.Document) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	switch {
 	case e.IsDir():
-		return w.directory(ctx, at, name)
+		return w.directory(ctx, at, name, within)
 	case e.Type()&fs.ModeSymlink != 0:
 		return w.skip(name, errors.New("a symbolic link is not followed"), false)
 	case !e.Type().IsRegular():
@@ -104,7 +112,7 @@ func (w *walker) entry(ctx context.Context, at, name string, e fs.DirEntry) erro
 	if err != nil {
 		return w.skip(name, err, true)
 	}
-	return w.file(ctx, file{path: at, name: name, info: info, unpacker: w.unpacker})
+	return w.file(ctx, w.onDisk(at, name, info, within))
 }
 
 // file finds the items of a file.
@@ -117,6 +125,11 @@ func (w *walker) file(ctx context.Context, f file) error {
 		return w.skip(f.name, err, true)
 	}
 	defer in.Close()
+	if len(f.steps) > 0 {
+		if f.left.bytes -= in.size; f.left.bytes < 0 {
+			return w.skip(f.name, errTotal, true)
+		}
+	}
 	if unpacked, err := w.unpack(ctx, f, in); unpacked {
 		return err
 	}
