@@ -31,12 +31,12 @@
 //
 // A file of the source holds at most 131,072 files of at most 1 GiB each, and 16 GiB in
 // all, with the archives in it; up to eight archives and compressions stand in each
-// other. No name in an archive is ever a path on disk. A file of more than 1 MiB is unpacked to a temporary file without a name,
-// which is gone with the process.
+// other. No name in an archive is ever a path on disk. A file of more than 1 MiB is
+// unpacked to a temporary file without a name, which is gone with the process.
 //
 // What a container says of confidentiality holds for every record that is taken out of
-// it: a bundle, a batch, an archive, a medium of IHE XDM. If it could not be read, neither
-// was the record in full, and rules fail closed.
+// it: a bundle, a batch, an archive, a medium of IHE XDM. If it could not be read,
+// neither was the record in full, and rules fail closed.
 //
 // # Shared encryption
 //

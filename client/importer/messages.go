@@ -31,7 +31,8 @@ func isMessages(head []byte) bool {
 	return false
 }
 
-// errStray is why a batch is not split: a line outside its messages would be in no record.
+// errStray is why a batch is not split: a line outside its messages would be in no
+// record.
 var errStray = errors.New("a line stands outside the messages of the batch, so it is sealed whole")
 
 // messages calls each for every message of a file or batch in HL7 v2. Each goes from its
