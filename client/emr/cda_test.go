@@ -80,7 +80,7 @@ func TestCDAFacts(t *testing.T) {
 	}
 	terms := termsOf(doc)
 	for _, want := range strings.Fields("patient:1.2.3|p-1 patient:anna|p-1 born:1961-07-04 date:2025-06-01 word:takotsubo word:cardiomyopathy word:broken word:display " +
-		"month:icd10:I21.4&2025-03 month:icd10:F20.0&2024-04 date:2025-03") {
+		"month:icd10:I21.4&2025-03 month:icd10:F20.0&2024-04 during:2025-03") {
 		if !slices.Contains(terms, want) {
 			t.Errorf("no %s in %q", want, terms)
 		}

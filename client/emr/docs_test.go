@@ -190,7 +190,7 @@ func TestDocsCDA(t *testing.T) {
 		{"`sdtc:deceasedTime`", "date", cdaWith(""), "date:2025-06-01"},
 		{"`ClinicalDocument/title`", "title", cdaWith(""), "word:t"},
 		{"`effectiveTime`, `time`: `@value`, `center`", "date", cdaWith(entry(`<effectiveTime value="20110203"/>`)), "date:2011-02-03"},
-		{"`low`, `high` of any time", "period", cdaWith(entry(`<effectiveTime><low value="20110103"/><high value="20110503"/></effectiveTime>`)), "date:2011-03"},
+		{"`low`, `high` of any time", "period", cdaWith(entry(`<effectiveTime><low value="20110103"/><high value="20110503"/></effectiveTime>`)), "during:2011-03"},
 		{"any element with `@code` and `@codeSystem` or `@codeSystemName`", "code", cdaWith(entry(`<interpretationCode code="I21.4" codeSystem="2.16.840.1.113883.6.90"/>`)), "icd10:I21.4"},
 		{"`code`, `value`, `translation` without a system", "code", cdaWith(entry(`<value code="I21.4"/>`)), "code:I21.4"},
 		{"`@displayName` of these three", "words", cdaWith(entry(`<code code="I21.4" codeSystem="2.16.840.1.113883.6.90" displayName="Probe"/>`)), "word:probe"},

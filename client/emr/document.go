@@ -333,18 +333,17 @@ func (b *builder) dateOf(d index.Date) {
 }
 
 // period takes a clinical period of the open statement, and its ends as dates. One of
-// them may be empty.
+// them may be empty, or a placeholder for none.
 func (b *builder) period(from, to string) {
 	b.date(from)
 	b.date(to)
-	first, ok := index.ParseDate(from)
-	last, also := index.ParseDate(to)
-	if !ok || !also || first.First() >= last.Last() || first == last {
+	p, ok := index.ParsePeriod(from, to)
+	if !ok {
 		return
 	}
-	at, isNew, ok := b.placeDay(dated{"periods", pack(first), pack(last)}, len(b.doc.Periods))
+	at, isNew, ok := b.placeDay(dated{"periods", pack(p.From), pack(p.To)}, len(b.doc.Periods))
 	if isNew {
-		b.doc.Periods = append(b.doc.Periods, index.Period{From: first, To: last})
+		b.doc.Periods = append(b.doc.Periods, p)
 	}
 	if s := b.now(); ok && s != nil {
 		s.periods = appendOnce(s.periods, cmp.Compare, at)

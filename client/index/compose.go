@@ -45,7 +45,7 @@ func newDated(code, date *leaf) *composed {
 	for _, t := range code.terms {
 		c.overflow = append(c.overflow, monthTerm(t, overflow))
 		for _, m := range touched {
-			c.direct = append(c.direct, monthTerm(t, m))
+			c.direct = append(c.direct, monthTerm(t, m.String()))
 		}
 	}
 	return c

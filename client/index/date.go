@@ -21,6 +21,12 @@ const (
 // (2019-03-14T10:00:00Z), HL7 or DICOM (20190314100000). It reports false for other text,
 // for impossible dates, and for years before 1800 or after 2199.
 func ParseDate(s string) (Date, bool) {
+	d, ok := parseDate(s)
+	return d, ok && d.valid()
+}
+
+// parseDate parses a date of any year.
+func parseDate(s string) (Date, bool) {
 	s = strings.TrimSpace(s)
 	number := func(from, to int) int {
 		if len(s) < to {
@@ -66,11 +72,14 @@ func ParseDate(s string) (Date, bool) {
 	if len(s) > 4 && d.Month <= 0 {
 		return Date{}, false
 	}
-	return d, d.valid()
+	return d, d.exists()
 }
 
-func (d Date) valid() bool {
-	if d.Year < minYear || d.Year > maxYear || d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Day > 0 && d.Month == 0 {
+func (d Date) valid() bool { return d.Year >= minYear && d.Year <= maxYear && d.exists() }
+
+// exists reports whether the calendar has a date.
+func (d Date) exists() bool {
+	if d.Year < 0 || d.Month < 0 || d.Month > 12 || d.Day < 0 || d.Day > 0 && d.Month == 0 {
 		return false
 	}
 	return d.Day == 0 || time.Date(d.Year, time.Month(d.Month), d.Day, 0, 0, 0, 0, time.UTC).Day() == d.Day

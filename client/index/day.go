@@ -22,6 +22,11 @@ func civil(year, month, day int) Day {
 	return Day(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
+func dateOf(d Day) Date {
+	t := d.Time()
+	return Date{t.Year(), int(t.Month()), t.Day()}
+}
+
 // Time returns the start of the day in UTC. It returns the zero time for [NoDay].
 func (d Day) Time() time.Time {
 	if d == NoDay {

@@ -156,7 +156,7 @@ func (f Facts) Expand() Expansion {
 		people[i] = patientTerms(id)
 		x.fact(people[i]...)
 	}
-	links := newLinks(f)
+	links := newLinks(f, x, people)
 	statements := f.AllStatements()
 	for _, s := range statements {
 		links.add(x, s)
@@ -187,21 +187,27 @@ func (f Facts) Expand() Expansion {
 	for _, p := range unique(f.Periods) {
 		x.period(p)
 	}
-	links.compose(x, people)
+	links.compose(x)
 	return x.Expansion
 }
 
 // Days returns the first and the last clinical day, [NoDay] if there is none.
 func (f Facts) Days() (first, last Day) {
 	first, last = NoDay, NoDay
+	add := func(from, to Date) {
+		if !from.valid() || !to.valid() {
+			return
+		}
+		if first == NoDay || from.First() < first {
+			first = from.First()
+		}
+		last = max(last, to.Last())
+	}
 	for _, d := range f.Dates {
-		if !d.valid() {
-			continue
-		}
-		if first == NoDay || d.First() < first {
-			first = d.First()
-		}
-		last = max(last, d.Last())
+		add(d, d)
+	}
+	for _, p := range f.Periods { // whose ends may be open
+		add(p.From, p.To)
 	}
 	return first, last
 }

@@ -2,30 +2,43 @@ package index
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
 // A link holds what goes with the term of a code, over all statements that have it.
 type link struct {
-	patients map[int]bool // positions; not used where all go with all
-	months   map[string]bool
+	patients bitset // of the terms of patients; not used where all go with all
+	months   bitset
 	long     bool // of a period with more months than are listed
 }
 
 // links collect the terms of codes and what goes with each. See [Facts.Expand].
+//
+// Terms and months are numbered, and a link has a bit for each: a record may have
+// thousands of statements with thousands of codes and dates each.
 type links struct {
 	facts Facts
 	codes [][]Term // by position in the facts, made when needed
-	terms []Term   // the keys of byTerm, in order
+	terms []Term   // the keys of by, in order
 	by    map[Term]*link
 
-	several bool // statements tell patients apart
-	dated   bool // statements tell dates apart
-	any     Statement
-	dates   []string // as months, by position
+	several  bool // statements tell patients apart
+	patients []Term
+	people   [][]int // numbers of the patients' terms, by position in the facts
+
+	dated  bool // statements tell dates apart
+	year   int  // the first one
+	dates  []bitset
+	within []bitset // of periods, by position; empty for more months than are listed
+
+	any       Statement // of what is in no statement
+	everybody bitset
+	always    bitset // all dates
+	who, when bitset // of the present statement
 }
 
-func newLinks(f Facts) *links {
+func newLinks(f Facts, x *expander, people [][]Term) *links {
 	l := &links{facts: f, codes: make([][]Term, len(f.Codes)), by: make(map[Term]*link)}
 	for _, s := range f.Statements {
 		l.several = l.several || s.Patients != nil
@@ -33,18 +46,82 @@ func newLinks(f Facts) *links {
 	}
 	l.dated = l.dated || len(f.Periods) > 0
 	l.any.Patients, l.any.Dates = f.unstated()
-	for _, d := range f.Dates {
-		month := ""
-		if d.valid() && d.Year > 0 {
-			month = Date{d.Year, d.Month, 0}.String() // the year alone when that is all there is
+	numbers := make(map[Term]int)
+	for _, terms := range people {
+		var own []int
+		for _, t := range terms {
+			if !x.seen[t] {
+				continue
+			}
+			n, ok := numbers[t]
+			if !ok {
+				n = len(l.patients)
+				numbers[t] = n
+				l.patients = append(l.patients, t)
+			}
+			own = append(own, n)
 		}
-		l.dates = append(l.dates, month)
+		l.people = append(l.people, own)
+		l.everybody.set(own...)
 	}
+	l.number()
 	return l
 }
 
+// number numbers the months of the dates and periods.
+func (l *links) number() {
+	l.year = maxYear
+	for _, d := range l.facts.Dates {
+		if d.valid() && d.Year > 0 {
+			l.year = min(l.year, d.Year)
+		}
+	}
+	for _, p := range l.facts.Periods {
+		if p.From.valid() {
+			l.year = min(l.year, p.From.Year)
+		}
+	}
+	l.dates, l.within = make([]bitset, len(l.facts.Dates)), make([]bitset, len(l.facts.Periods))
+	for i, d := range l.facts.Dates {
+		if d.valid() && d.Year > 0 {
+			l.dates[i].set(l.month(d))
+			l.always.add(l.dates[i])
+		}
+	}
+	for i, p := range l.facts.Periods {
+		if !p.From.valid() || !p.To.valid() {
+			continue
+		}
+		first, last := p.From.First(), p.To.Last()
+		if int(last-first) > 31*MaxComposed {
+			continue
+		}
+		for n := l.month(dateOf(first)); n <= l.month(dateOf(last)); n++ {
+			if n%13 > 0 {
+				l.within[i].set(n)
+			}
+		}
+		for y := p.From.Year; y <= p.To.Year; y++ {
+			if year := (Date{y, 0, 0}); first <= year.First() && year.Last() <= last {
+				l.within[i].set(l.month(year))
+			}
+		}
+	}
+}
+
+// month returns the number of the month of a date, or of its year when that is all there
+// is.
+func (l *links) month(d Date) int { return (d.Year-l.year)*13 + d.Month }
+
+// name returns the name of a month by its number.
+func (l *links) name(month int) string { return Date{l.year + month/13, month % 13, 0}.String() }
+
 // add adds the terms of a statement's codes.
 func (l *links) add(x *expander, s Statement) {
+	if len(s.Codes) == 0 {
+		return
+	}
+	long := l.measure(s)
 	for _, i := range s.Codes {
 		if l.codes[i] == nil {
 			l.codes[i] = codeTerms(l.facts.Codes[i])
@@ -64,119 +141,100 @@ func (l *links) add(x *expander, s Statement) {
 				l.by[t] = k
 				l.terms = append(l.terms, t)
 			}
-			l.join(k, s)
+			k.patients.add(l.who)
+			k.months.add(l.when)
+			k.long = k.long || long
 		}
 	}
 }
 
-// join notes what goes with a code in a statement.
-func (l *links) join(k *link, s Statement) {
+// measure notes the patients and months of a statement. It reports whether one of its
+// periods has more months than are listed.
+func (l *links) measure(s Statement) (long bool) {
+	l.who.clear()
+	l.when.clear()
 	if l.several {
-		if k.patients == nil {
-			k.patients = make(map[int]bool)
-		}
 		if s.Patients == nil {
-			for i := range l.facts.Patients {
-				k.patients[i] = true
-			}
+			l.who.add(l.everybody)
 		}
 		for _, i := range slices.Concat(s.Patients, l.any.Patients) {
-			k.patients[i] = true
+			l.who.set(l.people[i]...)
 		}
 	}
 	if !l.dated {
-		return
-	}
-	if k.months == nil {
-		k.months = make(map[string]bool)
+		return false
 	}
 	if s.Dates == nil {
-		for _, m := range l.dates {
-			k.months[m] = true
-		}
+		l.when.add(l.always)
 	}
 	for _, i := range slices.Concat(s.Dates, l.any.Dates) {
-		k.months[l.dates[i]] = true
+		l.when.add(l.dates[i])
 	}
 	for _, i := range s.Periods {
-		p := l.facts.Periods[i]
-		touched := monthsTouched(p.From.First(), p.To.Last(), MaxComposed)
-		k.long = k.long || touched == nil
-		for _, m := range touched {
-			k.months[m] = true
-		}
+		l.when.add(l.within[i])
+		long = long || len(l.within[i]) == 0
 	}
+	return long
 }
 
 // compose adds the composed terms. For each patient it adds all pairs or an overflow
 // term, and for each code of a record with dates all months or an overflow term. That
 // makes queries exact. So composed terms do not count against MaxTerms; MaxComposed,
 // MaxPairs or the number of their parts bounds them.
-func (l *links) compose(x *expander, people [][]Term) {
+func (l *links) compose(x *expander) {
 	if l.several {
-		l.pairs(x, people)
+		l.pairs(x)
 	} else {
-		var patients []Term
-		for _, terms := range people {
-			patients = append(patients, terms...)
-		}
-		addComposed(x, slices.DeleteFunc(unique(patients), func(t Term) bool { return !x.seen[t] }), l.terms, pairTerm)
+		addComposed(x, l.patients, l.terms, pairTerm)
 	}
 	if l.dated {
-		l.months(x)
+		l.dating(x)
 	} else {
-		addComposed(x, l.terms, slices.DeleteFunc(unique(l.dates), func(m string) bool { return m == "" }), monthTerm)
+		var months []string
+		for m := range l.always.all {
+			months = append(months, l.name(m))
+		}
+		addComposed(x, l.terms, months, monthTerm)
 	}
 }
 
 // pairs adds the pairs of a record that tells several patients apart.
-func (l *links) pairs(x *expander, people [][]Term) {
-	var pairs []Term
-	seen := make(map[Term]bool)
-	var with []Term // patients
+func (l *links) pairs(x *expander) {
+	n := 0
+	var with bitset
 	for _, code := range l.terms {
-		for _, i := range sorted(l.by[code].patients) {
-			for _, p := range people[i] {
-				if !x.seen[p] {
-					continue
-				}
-				if pair := pairTerm(p, code); !seen[pair] && len(pairs) <= MaxPairs {
-					seen[pair] = true
-					pairs = append(pairs, pair)
-				}
-				with = append(with, p)
-			}
+		n += l.by[code].patients.len()
+		with.add(l.by[code].patients)
+	}
+	if x.Mixed = n > MaxPairs; x.Mixed {
+		for p := range with.all {
+			x.Terms = append(x.Terms, pairTerm(l.patients[p], overflow))
 		}
-		if len(with) > 16*MaxPairs {
-			with = unique(with)
+		return
+	}
+	for _, code := range l.terms {
+		for p := range l.by[code].patients.all {
+			x.Terms = append(x.Terms, pairTerm(l.patients[p], code))
+			x.Pairs++
 		}
 	}
-	if x.Mixed = len(pairs) > MaxPairs; x.Mixed {
-		pairs = nil
-		for _, p := range unique(with) {
-			pairs = append(pairs, pairTerm(p, overflow))
-		}
-	}
-	x.Terms = append(x.Terms, pairs...)
-	x.Pairs += len(pairs)
 }
 
-// months adds the months of each code, of those with the fewest first, as far as
+// dating adds the months of each code, of those with the fewest first, as far as
 // MaxComposed reaches. The others overflow.
-func (l *links) months(x *expander) {
+func (l *links) dating(x *expander) {
 	order := slices.Clone(l.terms)
-	for _, k := range l.by {
-		delete(k.months, "") // of dates that are none
-	}
-	slices.SortStableFunc(order, func(a, b Term) int { return cmp.Compare(len(l.by[a].months), len(l.by[b].months)) })
+	slices.SortStableFunc(order, func(a, b Term) int { return cmp.Compare(l.by[a].months.len(), l.by[b].months.len()) })
 	left := MaxComposed
 	for _, code := range order {
-		months := sorted(l.by[code].months)
-		if left -= len(months); left < 0 || l.by[code].long {
-			months = []string{overflow}
+		k := l.by[code]
+		if left -= k.months.len(); left < 0 || k.long {
+			x.Terms = append(x.Terms, monthTerm(code, overflow))
+			x.Pairs++
+			continue
 		}
-		for _, m := range months {
-			x.Terms = append(x.Terms, monthTerm(code, m))
+		for m := range k.months.all {
+			x.Terms = append(x.Terms, monthTerm(code, l.name(m)))
 			x.Pairs++
 		}
 	}
@@ -198,11 +256,44 @@ func addComposed[T ~string](x *expander, firsts []Term, seconds []T, term func(T
 	}
 }
 
-func sorted[K cmp.Ordered](set map[K]bool) []K {
-	out := make([]K, 0, len(set))
-	for k := range set {
-		out = append(out, k)
+// A bitset is a set of small numbers.
+type bitset []uint64
+
+func (s *bitset) set(numbers ...int) {
+	for _, n := range numbers {
+		for n/64 >= len(*s) {
+			*s = append(*s, 0)
+		}
+		(*s)[n/64] |= 1 << (n % 64)
 	}
-	slices.Sort(out)
-	return out
+}
+
+func (s *bitset) add(other bitset) {
+	for len(*s) < len(other) {
+		*s = append(*s, 0)
+	}
+	for i, word := range other {
+		(*s)[i] |= word
+	}
+}
+
+func (s *bitset) clear() { *s = (*s)[:0] }
+
+func (s bitset) len() int {
+	n := 0
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+// all yields the numbers in order.
+func (s bitset) all(yield func(int) bool) {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if !yield(i*64 + bits.TrailingZeros64(word)) {
+				return
+			}
+		}
+	}
 }

@@ -3,21 +3,45 @@ package index
 // A Period lasts from the first day of From to the last day of To.
 type Period struct{ From, To Date }
 
-// maxPeriodYears bounds a period. A longer one counts by its ends only.
+// maxPeriodYears bounds a period. A longer one ends after that, and has the date of its
+// last day besides.
 const maxPeriodYears = 130
 
-// period adds the terms of the days between the ends of a period. Whole years, months and
-// tens of days in it are terms of their own, "during:2025-03" or "during:2025-03-1x", so
-// that a query for a day in them finds the record: see [duringTerms].
+// ParsePeriod parses the ends of a period as [ParseDate] does. One of them may be a
+// placeholder for no end, such as 0001-01-01 or 9999-12-31: it is as far from the other
+// one as a period can be. ParsePeriod reports false unless the period has several days.
+func ParsePeriod(from, to string) (Period, bool) {
+	first, ok := parseDate(from)
+	last, also := parseDate(to)
+	if !ok || !also || !first.valid() && !last.valid() {
+		return Period{}, false
+	}
+	if last.Year > maxYear {
+		last = Date{min(first.Year+maxPeriodYears, maxYear), 12, 31}
+	}
+	if first.Year < minYear {
+		first = Date{max(last.Year-maxPeriodYears, minYear), 1, 1}
+	}
+	p := Period{first, last}
+	return p, first.valid() && last.valid() && first != last && first.First() < last.Last()
+}
+
+// period adds the terms of the days of a period: all terms of the first one, and for the
+// others those of whole years, months and tens of days, "during:2025-03" or
+// "during:2025-03-1x", or else of the day. A query for days that overlaps the period has
+// its first day, or begins in it: see [duringTerms].
 func (x *expander) period(p Period) {
 	first, last := p.From.First(), p.To.Last()
-	if !p.From.valid() || !p.To.valid() || p.From.Year == 0 || first >= last || p.To.Year-p.From.Year > maxPeriodYears {
+	if !p.From.valid() || !p.To.valid() || p.From.Year == 0 || first >= last {
 		return
 	}
+	last = min(last, Date{min(p.From.Year+maxPeriodYears, maxYear), 12, 31}.Last())
+	x.add(dateTerms("date", dateOf(first))...)
 	for _, d := range pieces(first, last) {
-		x.add(dateTerms("date", d.Date)...)
 		if d.name != "" {
 			x.add(Term("during:" + d.name))
+		} else {
+			x.add(Term("date:" + d.String()))
 		}
 	}
 }
@@ -33,8 +57,7 @@ type piece struct {
 func pieces(first, last Day) []piece {
 	var out []piece
 	for first <= last {
-		t := first.Time()
-		day := Date{t.Year(), int(t.Month()), t.Day()}
+		day := dateOf(first)
 		month, year := Date{day.Year, day.Month, 0}, Date{day.Year, 0, 0}
 		end := tensEnd(day)
 		switch {
@@ -65,38 +88,36 @@ func tensEnd(d Date) Day {
 	return min(civil(d.Year, d.Month, d.Day/10*10+9), Date{d.Year, d.Month, 0}.Last())
 }
 
-// duringTerms returns the terms of periods that contain all days from first to last. A
-// period with an end among these days has that day's term. So it suffices to ask for one
-// of the days.
+// duringTerms returns the terms of periods that have the first day of those from first to
+// last: its ten days, its month and its year. A period that has all days of the month has
+// no term for the ten days, and so on.
 func duringTerms(first, last Day) []Term {
-	d := pieces(first, min(last, first+366))[0]
-	var out []Term
-	if d.Day > 0 {
-		out = append(out, Term("during:"+tens(d.Date)))
+	day := dateOf(first)
+	month, year := Date{day.Year, day.Month, 0}, Date{day.Year, 0, 0}
+	out := []Term{Term("during:" + year.String())}
+	if first != year.First() || last < year.Last() {
+		out = append(out, Term("during:"+month.String()))
 	}
-	if d.Day > 0 || d.name != "" && d.name != d.String() {
-		out = append(out, Term("during:"+Date{d.Year, d.Month, 0}.String()))
-	}
-	if d.Month > 0 {
-		out = append(out, Term("during:"+Date{d.Year, 0, 0}.String()))
+	if first != month.First() || last < month.Last() {
+		out = append(out, Term("during:"+tens(day)))
 	}
 	return out
 }
 
 // monthsTouched returns the months that have one of the days from first to last, and the
 // years that are all within. It returns nil if there are more than limit.
-func monthsTouched(first, last Day, limit int) []string {
+func monthsTouched(first, last Day, limit int) []Date {
 	if last < first || int(last-first) > 31*limit {
 		return nil
 	}
-	from := Date{first.Time().Year(), int(first.Time().Month()), 0}
-	to := Date{last.Time().Year(), int(last.Time().Month()), 0}
-	var out []string
+	from, to := dateOf(first), dateOf(last)
+	from.Day, to.Day = 0, 0
+	var out []Date
 	for d := from; d.First() <= to.First(); {
 		if year := (Date{d.Year, 0, 0}); d.Month == 1 && year.First() >= first && year.Last() <= last {
-			out = append(out, year.String())
+			out = append(out, year)
 		}
-		out = append(out, d.String())
+		out = append(out, d)
 		if d.Month++; d.Month > 12 {
 			d = Date{d.Year + 1, 1, 0}
 		}
