@@ -251,6 +251,9 @@ var hostile = map[string]func(size int) io.Reader{
 	"XML acts": func(n int) io.Reader {
 		return fill(`<ClinicalDocument><component><section><entry>`, `<act negationInd="true"><effectiveTime><low value="2019"/><high value="2020"/></effectiveTime><code code="1" codeSystem="2" displayName="a b"/></act>`, n)
 	},
+	"XML acts of a document of many dates": func(n int) io.Reader {
+		return io.MultiReader(numbered(`<ClinicalDocument>`, `<time value="19%06d"/>`, n/2), numbered(`<section>`, `<act><code code="1"/><time value="20%06d"/></act>`, n))
+	},
 	"XML open acts": func(n int) io.Reader { return fill(`<ClinicalDocument><section>`, `<act>`, n) },
 	"XML passages":  func(n int) io.Reader { return numbered(`<ClinicalDocument><section>`, `<a ID="%d">text</a>`, n) },
 	"XML references": func(n int) io.Reader {

@@ -165,6 +165,7 @@ func (b *builder) finish() {
 		}
 		dates[s.person] = append(dates[s.person], s.dates...)
 	}
+	recordDates, all := b.statedRecordDates()
 	loose := index.Statement{} // patients and dates without codes, which go with none
 	for _, s := range b.said {
 		st := index.Statement{Context: s.context, Codes: s.codes, Texts: s.texts, Periods: s.periods}
@@ -177,10 +178,11 @@ func (b *builder) finish() {
 			continue
 		}
 		switch {
+		case all:
 		case len(s.dates)+len(s.periods) > 0:
-			st.Dates = append(append([]int{}, s.dates...), b.recordDates...)
+			st.Dates = append(append([]int{}, s.dates...), recordDates...)
 		case several: // it was at one of the times of its patient
-			st.Dates = append(append([]int{}, dates[s.person]...), b.recordDates...)
+			st.Dates = append(append([]int{}, dates[s.person]...), recordDates...)
 			slices.Sort(st.Dates)
 			st.Dates = slices.Compact(st.Dates)
 		}
@@ -200,6 +202,26 @@ func (b *builder) finish() {
 		}
 		b.doc.Statements = append(b.doc.Statements, loose)
 	}
+}
+
+// statedRecordDates returns the dates of the record that a statement has as well. The
+// others go with all statements, since they are in none. It returns all instead if these
+// are too many to be listed with each statement: then all dates go with all codes.
+func (b *builder) statedRecordDates() (dates []int, all bool) {
+	stated := make(map[int]bool)
+	for _, s := range b.said {
+		for _, d := range s.dates {
+			stated[d] = true
+		}
+	}
+	for _, d := range b.recordDates {
+		if stated[d] {
+			dates = append(dates, d)
+		}
+	}
+	slices.Sort(dates)
+	dates = slices.Compact(dates)
+	return dates, len(dates)*len(b.said) > 4*maxStated
 }
 
 // alike reports whether all statements are plain, and of the same dates: then all facts
