@@ -23,7 +23,10 @@ type fhirWalker struct {
 	scope     int  // of local references: the serial of the open one
 	names     fhirNames
 	unused    []*fhirResource
-	last      string // the id in the last reference to a patient
+	last      struct{ key, id string } // of the last reference to a patient
+
+	servers    fhirServers
+	encounters map[string]string // keys of their patients
 }
 
 // A fhirFrame is an open object or array. Its members come in any order, so those that
@@ -58,8 +61,11 @@ type fhirResource struct {
 	outer     *fhirResource
 	key       string // of a resource within, for the entry that holds it
 	kind      string // its type
+	patient   string // key of its patient
+	late      string // its key unless the entry tells its address
 	person    string // key of its patient
 	weak      string // the same, by a reference that need not be its subject
+	encounter string // key of the encounter
 	human     string // name of a person
 	links     []string
 	uses      []string

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -40,12 +41,16 @@ func (w *fhirWalker) reference(f *fhirFrame) {
 		w.b.organisation(f.members[fhirDisplay])
 	case "medicationReference", "itemReference", "specimen", "device", "reference":
 		if ref != "" && f.fhirResource != nil && (f.key != "reference" || w.in("medication")) {
-			f.uses = append(f.uses[:min(len(f.uses), maxIdentifiers)], w.target(ref))
+			f.uses = append(f.uses[:min(len(f.uses), maxIdentifiers)], w.thing(ref))
+		}
+	case "encounter", "context":
+		if ref != "" && f.fhirResource != nil {
+			f.encounter = w.thing(ref)
 		}
 	}
 }
 
-// target returns the key of a resource that is no patient.
+// target returns the key of an author.
 func (w *fhirWalker) target(ref string) string {
 	if strings.HasPrefix(ref, "#") {
 		return w.local(ref)
@@ -64,9 +69,9 @@ func (w *fhirWalker) local(ref string) string { return "\x00" + strconv.Itoa(w.s
 
 // patient gives a person the id in a reference, and identifiers.
 func (w *fhirWalker) patient(key, id string, identifiers []index.Identifier) {
-	if id != "" && (id != w.last || id != key) { // mostly the same one again
+	if id != "" && (id != w.last.id || key != w.last.key) { // mostly the same one again
 		w.b.identify(key, "", id)
-		w.last = id
+		w.last.id, w.last.key = id, key
 	}
 	for _, other := range identifiers {
 		w.b.identify(key, other.System, other.Value)
@@ -88,7 +93,7 @@ func (w *fhirWalker) patientReference(f *fhirFrame) (key, id string, ok bool) {
 	ref, _, _ = strings.Cut(ref, "/_history/")
 	if i := strings.LastIndex(ref, "Patient/"); i == 0 || i > 0 && ref[i-1] == '/' {
 		id = ref[i+len("Patient/"):]
-		return id, id, true
+		return w.absolute(ref), id, true
 	}
 	if i := strings.LastIndex(ref, "Patient?"); i == 0 || i > 0 && ref[i-1] == '/' {
 		return w.conditional(ref[i+len("Patient?"):])
@@ -104,7 +109,7 @@ func (w *fhirWalker) patientReference(f *fhirFrame) (key, id string, ok bool) {
 		return "", "", false
 	case strings.HasPrefix(ref, "urn:uuid:"):
 		id = ref[len("urn:uuid:"):]
-		return id, id, true
+		return patientKey(id), id, true
 	case strings.HasPrefix(ref, "#"):
 		return w.local(ref), "", true
 	case kind != "" && ref != "":
@@ -134,7 +139,7 @@ func (w *fhirWalker) conditional(query string) (key, id string, ok bool) {
 			w.b.identify(key, system, number)
 			return key, "", true
 		case "_id":
-			return value, value, true
+			return w.absolute(patientKey(value)), value, true
 		}
 	}
 	return "", "", false
@@ -144,7 +149,10 @@ func (w *fhirWalker) conditional(query string) (key, id string, ok bool) {
 func (w *fhirWalker) whose(f *fhirFrame) {
 	kind, id := f.members[fhirResourceType], f.members[fhirID]
 	own := ""
-	if used[kind] || f.human != "" {
+	switch {
+	case used[kind] || kind == "Encounter" || kind == "EpisodeOfCare":
+		own = "\x00" + w.absolute(kind+"/"+id)
+	case f.human != "":
 		own = "\x00" + kind + "/" + id
 	}
 	switch {
@@ -152,8 +160,11 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 		own = w.local("#" + id)
 		w.patient(own, "", f.identifiers)
 	case kind == "Patient":
-		if own = id; id == "" {
+		if own = w.absolute(patientKey(id)); id == "" || w.unaddressed() {
 			own = "\x00@" + strconv.Itoa(w.serial)
+			if id != "" && f.outer != nil {
+				f.outer.late = patientKey(id)
+			}
 		}
 		w.patient(own, id, f.identifiers)
 	case f.contained && own != "":
@@ -170,9 +181,12 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 			w.b.samePerson(f.links[0], f.links[i])
 		}
 	}
-	person := f.person
-	if person == "" {
-		person = f.weak
+	person := cmp.Or(f.person, f.weak)
+	switch {
+	case person == "" && f.encounter != "":
+		person = f.encounter
+	case person != "" && own != "" && (kind == "Encounter" || kind == "EpisodeOfCare"):
+		w.encounter(own, person)
 	}
 	switch {
 	case person != "":
@@ -187,7 +201,7 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 		w.names.learn(own, f.human)
 	}
 	if outer := f.outer; outer != nil {
-		outer.key, outer.kind = own, kind
+		outer.key, outer.kind, outer.patient = own, kind, person
 		if f.human != "" {
 			outer.human = f.human
 		}
@@ -200,26 +214,35 @@ var used = set("Medication", "Substance", "Specimen", "Device", "BiologicallyDer
 // entry joins the resource of a Bundle's entry with the entry's full URL.
 func (w *fhirWalker) entry(f *fhirFrame) {
 	full := f.members[fhirFullURL]
-	if f.key != "entry" || full == "" || f.fhirResource == nil || f.key == "" {
+	if f.key != "entry" || f.array || f.fhirResource == nil {
 		return
 	}
 	r := f.fhirResource
+	late := r.late
+	r.late = ""
+	if late != "" && !strings.Contains(full, "://") {
+		w.b.samePerson(r.key, late)
+	}
+	if full == "" {
+		return
+	}
+	id, uuid := strings.CutPrefix(full, "urn:uuid:")
 	switch {
-	case r.kind == "Patient":
-		if id, ok := strings.CutPrefix(full, "urn:uuid:"); ok {
-			w.b.samePerson(r.key, id)
-		}
+	case r.kind == "Patient" && uuid:
+		w.b.samePerson(r.key, patientKey(id))
+	case r.kind == "Patient" && strings.Contains(full, "://"):
+		w.b.samePerson(r.key, w.absolute(full))
 	case r.human != "":
 		w.names.learn(w.target(full), r.human)
 	case used[r.kind]:
-		w.b.samePerson(r.key, w.target(full))
+		w.b.samePerson(r.key, w.thing(full))
+	case r.patient != "" && (r.kind == "Encounter" || r.kind == "EpisodeOfCare"):
+		w.encounter(w.thing(full), r.patient)
 	}
-	if noPatients[r.kind] {
-		if id, ok := strings.CutPrefix(full, "urn:uuid:"); ok {
-			w.b.noPatient(id)
-		}
+	if noPatients[r.kind] && uuid {
+		w.b.noPatient(patientKey(id))
 	}
-	r.key, r.kind, r.human = "", "", ""
+	r.key, r.kind, r.human, r.patient = "", "", "", ""
 }
 
 // noPatients are resources that may be a subject without being a patient.
@@ -267,8 +290,9 @@ func (n *fhirNames) ask(key string) {
 	}
 }
 
-// finish gives the authors that were only referred to.
+// finish joins who is the same, and gives the authors that were only referred to.
 func (w *fhirWalker) finish() {
+	w.join()
 	for _, key := range w.names.asked {
 		w.b.author(w.names.known[key])
 	}

@@ -270,17 +270,18 @@ func (h *hl7Reader) identifier(name string, number int, rep string) {
 		return
 	}
 	space, universal := h.authority(h.raw(rep, 3))
-	if space == "" && universal == "" {
+	assigned := space != "" || universal != ""
+	if !assigned {
 		space = h.part(rep, 4)
 	}
 	if universal != "" {
 		h.b.identify(h.person, universal, id)
 	}
 	if space != "" || universal == "" {
-		h.b.identify(h.person, space, id)
+		h.b.identifyBy(h.person, space, id, assigned)
 	}
 	if name == "PID" && number == 19 {
-		h.b.identify(h.person, "SS", id)
+		h.b.identifyBy(h.person, "SS", id, false)
 	}
 }
 

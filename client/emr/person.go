@@ -11,8 +11,9 @@ import (
 type people struct {
 	parent []int
 	keys   map[string]int
-	owners map[int]int // of identifiers, by position in the document
-	others []int       // who are no patients
+	owners map[int][]int // of identifiers, by position in the document
+	owned  map[[2]int]bool
+	others []int // who are no patients
 	uses   map[int][]int
 }
 
@@ -42,7 +43,7 @@ func (b *builder) person(key string) int {
 		return p.root(maxPersons - 1)
 	}
 	if p.keys == nil {
-		p.keys, p.owners = make(map[string]int), make(map[int]int)
+		p.keys, p.owners = make(map[string]int), make(map[int][]int)
 	}
 	i := len(p.parent)
 	p.parent = append(p.parent, i)
@@ -59,8 +60,12 @@ func (b *builder) noPatient(key string) { b.people.others = append(b.people.othe
 // patient gives an identifier to the patient of a record that has one only.
 func (b *builder) patient(system, value string) { b.identify("", system, value) }
 
-// identify gives a person an identifier.
-func (b *builder) identify(key, system, value string) {
+// identify gives a person an identifier. Persons with a common one of the same system are
+// one. A system is who assigns it: without one, two persons may have the same.
+func (b *builder) identify(key, system, value string) { b.identifyBy(key, system, value, system != "") }
+
+// identifyBy does the same, and is told whether the identifier is of one person only.
+func (b *builder) identifyBy(key, system, value string, unique bool) {
 	f := fact{list: "patient identifiers", system: clean(system), value: clean(value)}
 	if f.value == "" {
 		return
@@ -73,11 +78,26 @@ func (b *builder) identify(key, system, value string) {
 	if !ok {
 		return
 	}
-	if owner, taken := b.people.owners[at]; taken {
-		b.people.join(x, owner)
+	p := &b.people
+	owners := p.owners[at]
+	switch {
+	case len(owners) == 0:
+	case unique:
+		p.join(x, owners[0])
+		return
+	case owners[len(owners)-1] == x || p.owned[[2]int{at, x}]:
+		return
+	case len(p.owned) >= maxOwned:
+		b.warnOnce("owners", "more identifiers are shared by patients than are read: the rest are those of one of them")
 		return
 	}
-	b.people.owners[at] = x
+	if p.owned == nil {
+		p.owned = make(map[[2]int]bool)
+	}
+	if len(owners) > 0 {
+		p.owned[[2]int{at, x}] = true
+	}
+	p.owners[at] = append(owners, x)
 }
 
 // uses says that a statement of a person uses what another statement describes, such as a
@@ -103,14 +123,13 @@ func (b *builder) dropOthers() {
 		other[b.people.root(i)] = true
 	}
 	var patients []index.Identifier
-	owners := make(map[int]int)
+	owners := make(map[int][]int)
 	for i, id := range b.doc.Patients {
-		owner := b.people.root(b.people.owners[i])
-		if other[owner] {
-			continue
+		own := slices.DeleteFunc(b.people.owners[i], func(p int) bool { return other[b.people.root(p)] })
+		if len(own) > 0 {
+			owners[len(patients)] = own
+			patients = append(patients, id)
 		}
-		owners[len(patients)] = owner
-		patients = append(patients, id)
 	}
 	b.doc.Patients, b.people.owners = patients, owners
 }
@@ -120,9 +139,11 @@ func (b *builder) dropOthers() {
 func (b *builder) identifiers() (ids map[int][]int, several bool) {
 	out := make(map[int][]int)
 	for i := range b.doc.Patients {
-		if owner, ok := b.people.owners[i]; ok {
+		for _, owner := range b.people.owners[i] {
 			root := b.people.root(owner)
-			out[root] = append(out[root], i)
+			if own := out[root]; len(own) == 0 || own[len(own)-1] != i {
+				out[root] = append(own, i)
+			}
 		}
 	}
 	several = len(out) > 1

@@ -31,7 +31,7 @@ import (
 // A person is named by a key that the reader chooses, such as a reference, the number of
 // a message, or the local id of an element. [builder.identify] gives a person an
 // identifier, and [builder.samePerson] joins two keys. Persons with a common identifier
-// are one. A format with one patient for each record calls [builder.patient] only.
+// of one system are one. A format with one patient for each record calls [builder.patient] only.
 //
 // [builder.finish] makes the document's statements of all this. A record of one patient
 // at one time needs none.
@@ -41,6 +41,7 @@ const (
 	maxStatements = 1 << 14 // different groups of a patient, dates and a context
 	maxStated     = 1 << 18 // facts in them
 	maxPersons    = 1 << 14
+	maxOwned      = 1 << 16 // identifiers that several persons have
 )
 
 // nobody is the person of a statement that names none.
