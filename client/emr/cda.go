@@ -117,8 +117,9 @@ func (w *cdaWalker) isTime(local string) bool {
 // cdaAttributes are the attributes that count.
 type cdaAttributes struct {
 	code, system, systemName, display, value string
-	class, mood, negation, typeCode          string
+	class, mood, typeCode                    string
 	root, extension, authority, id           string
+	negated                                  bool
 }
 
 func (a *cdaAttributes) read(e xml.StartElement) {
@@ -142,9 +143,7 @@ func (a *cdaAttributes) read(e xml.StartElement) {
 		case "moodCode":
 			a.mood = x.Value
 		case "negationInd", "actionNegationInd", "valueNegationInd":
-			if x.Value == "true" || a.negation == "" {
-				a.negation = x.Value
-			}
+			a.negated = a.negated || x.Value == "true" || x.Value == "1"
 		case "typeCode":
 			a.typeCode = x.Value
 		case "root":
@@ -192,8 +191,17 @@ func (w *cdaWalker) code(local string, a cdaAttributes) {
 		w.qualify(certainty(strings.ToUpper(a.code)))
 		return
 	}
+	if w.isStatus(local, a.code) {
+		return
+	}
 	code, certain := germanCertainty(system, a.code)
 	w.qualify(certain)
+	if w.b.prefix(system) == index.SNOMED {
+		w.qualify(snomedContext(a.code))
+		if w.parent() == "qualifier" && local == "value" {
+			w.qualify(snomedContexts[a.code])
+		}
+	}
 	at := w.b.code(system, code)
 	if concept && a.display != "" {
 		w.b.words(a.display)

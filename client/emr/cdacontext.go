@@ -37,7 +37,7 @@ func (w *cdaWalker) begin(local string, a cdaAttributes) {
 	if w.parent() == "entryRelationship" && w.relationship == "RSON" {
 		w.b.subject("")
 	}
-	act.negated = a.negation == "true"
+	act.negated = a.negated
 	if act.negated {
 		act.context = index.NotDone
 		if local == "observation" || local == "act" || local == "organizer" {
@@ -52,6 +52,8 @@ func (w *cdaWalker) begin(local string, a cdaAttributes) {
 		}
 	case "PRP", "GOL", "SLOT":
 		act.context = act.context.Over(index.Planned)
+	case "RSK":
+		act.context = act.context.Over(index.Risk)
 	}
 	w.acts = append(w.acts, act)
 }
@@ -152,8 +154,22 @@ func (w *cdaWalker) ended(high string) {
 	}
 }
 
-// finding takes a code of an act: what was observed, and whether it was absent; or the
-// status of the act around it.
+// isStatus takes a value that tells the status of the act around the present one.
+func (w *cdaWalker) isStatus(local, code string) bool {
+	act := w.act()
+	if local != "value" || act == nil || !act.status || act.depth != len(w.path)-1 {
+		return false
+	}
+	switch code {
+	case "413322009", "73425007", "277022003": // resolved, inactive, in remission
+		if n := len(w.acts); n > 1 {
+			w.acts[n-2].context = w.acts[n-2].context.Over(index.Historic)
+		}
+	}
+	return true
+}
+
+// finding takes a code of an act: what was observed, and whether it was absent.
 func (w *cdaWalker) finding(local, system, code string, at int) {
 	act := w.act()
 	if act == nil || act.depth != len(w.path)-1 {
@@ -166,18 +182,11 @@ func (w *cdaWalker) finding(local, system, code string, at int) {
 			act.findings = append(act.findings, cdaFinding{at, system})
 		}
 	case "value":
-		if isAbsent(code) {
+		if isAbsent(system, code) {
 			for _, f := range act.findings {
 				if index.Prefix(f.system) != index.LOINC { // which names the question
 					w.b.restate(f.at, index.Refuted)
 				}
-			}
-		}
-		if act.status && len(w.acts) > 1 {
-			switch code {
-			case "413322009", "73425007", "277022003": // resolved, inactive, in remission
-				outer := &w.acts[len(w.acts)-2]
-				outer.context = outer.context.Over(index.Historic)
 			}
 		}
 	}

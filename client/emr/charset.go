@@ -108,7 +108,7 @@ func newCharset(names []string) *charset {
 			c.asia = c.asia || set.size > 1 || set == jis0201
 			continue
 		}
-		if e := namedEncoding(name); e != nil && !known {
+		if e := namedEncoding(name); e != nil && c.first == nil && c.later == nil { // perhaps after ASCII
 			return &charset{whole: e, later: map[encoding.Encoding]*codeSet{korean.EUCKR: ksx1001, simplifiedchinese.GBK: gb2312}[e], asia: eastAsian(e)}
 		}
 	}
@@ -297,4 +297,21 @@ func windows1252(b []byte) string {
 		return strings.ToValidUTF8(string(b), "")
 	}
 	return string(s)
+}
+
+// repaired returns a text of JSON, which should be UTF-8, with other bytes in it as
+// Windows-1252, but for a letter that was cut off at the end.
+func repaired(b []byte) []byte {
+	var out []byte
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			if len(out)+len(b) >= maxValue && !utf8.FullRune(b) {
+				break
+			}
+			r = charmap.Windows1252.DecodeByte(b[0])
+		}
+		out, b = utf8.AppendRune(out, r), b[size:]
+	}
+	return out
 }

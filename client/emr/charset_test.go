@@ -1,6 +1,12 @@
 package emr
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/simplifiedchinese"
+)
 
 func TestCharset(t *testing.T) {
 	for _, c := range []struct {
@@ -38,5 +44,32 @@ func TestCharset(t *testing.T) {
 		if got := newCharset(c.names).text([]byte(c.in), `^=\`); got != c.want {
 			t.Errorf("%q: %q is %q, want %q", c.names, c.in, got, c.want)
 		}
+	}
+}
+
+// Text that is not UTF-8 loses no letters in the formats that name no character set.
+func TestNotUTF8(t *testing.T) {
+	latin := func(text string) string {
+		b, err := charmap.Windows1252.NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	condition := `{"resourceType":"Condition","code":{"text":"Schädel – Größe"}}`
+	long := `{"resourceType":"Condition","code":{"text":"` + strings.Repeat("ä", maxValue/2-1) + `xäöü Größe"}}`
+	testTerms(t, []termCase{
+		{"JSON", latin(condition), "word:schädel word:grösse", "word:schdel"},
+		{"JSON in UTF-8", condition, "word:schädel word:grösse", ""},
+		{"NDJSON", latin(condition + "\n" + condition + "\n"), "word:schädel kind:fhir:ndjson", ""},
+		{"NDJSON of two sets", latin(condition) + "\n" + strings.Replace(condition, "Schädel", "Œdème", 1), "word:schädel word:œdème", ""},
+		{"escapes", latin(`{"resourceType":"Condition","code":{"text":"Gr\u00f6\u00dfe Schädel"}}`), "word:schädel word:grösse", ""},
+		{"cut in a letter", long, "", "word:ã¤"},
+		{"openEHR", latin(`{"_type":"COMPOSITION","name":{"_type":"DV_TEXT","value":"Größe"},"content":[{"_type":"OBSERVATION","data":{"_type":"DV_TEXT","value":"Schädel"}}]}`), "", "word:gre"},
+		{"X12", latin(x12Head + "NM1*85*2*SANKT ÖTTA~SE*1*1~"), "org:ötta", "org:tta"},
+	})
+	for _, name := range []string{"~GB 18030-2000", "GB 18030-2000", "ASCII~GB 18030-2000"} {
+		text, _ := simplifiedchinese.GB18030.NewEncoder().String("MSH|^~\\&|a|b" + pipes(14) + name + "\rPID|1||7\rDG1|1||I21.4^心肌梗死^I10\r")
+		testTerms(t, []termCase{{name, text, "word:心肌梗死", ""}})
 	}
 }

@@ -85,8 +85,9 @@ type builder struct {
 	said        []said
 	saidBy      map[string]int
 	saidKey     []byte
-	stated      int   // facts in said
-	recordDates []int // outside statements
+	stated      int           // facts in said
+	recordDates []int         // outside statements
+	aside       index.Context // of what is read now
 }
 
 // A fact is a value of a list. Identifiers and codes also have a system.

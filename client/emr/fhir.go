@@ -35,6 +35,7 @@ type fhirFrame struct {
 	key         string // own, or that of the array it is in
 	array       bool
 	statement   bool // opened one: it is a resource, or a part that is judged alone
+	entry       bool // of a Bundle or List: it opened one for all within
 	resource    bool // stands where a resource is due
 	contained   bool
 	admin       bool // administrative: its dates and texts are not clinical
@@ -52,7 +53,7 @@ func (f *fhirFrame) clear() {
 		f.members[bits.TrailingZeros32(set)] = ""
 	}
 	f.has, f.identifiers, f.given, f.fhirResource = 0, nil, nil, nil
-	f.statement, f.resource, f.contained, f.admin, f.twice = false, false, false, false, false
+	f.statement, f.entry, f.resource, f.contained, f.admin, f.twice = false, false, false, false, false, false
 }
 
 // A fhirResource is what a resource keeps until it ends, besides its members. The frames
@@ -72,6 +73,10 @@ type fhirResource struct {
 	narrative string
 	said      bool // it has a code or a text
 	absent    bool // an observation that its finding is absent
+	unmade    bool // an observation that was not made
+	family    bool // an observation on relatives
+	ended     bool // it has an abatement
+	status    bool // it has a clinical status
 	findings  []int
 }
 
@@ -101,6 +106,9 @@ func (w *fhirWalker) begin(key string, array bool) {
 	f := &w.frames[n]
 	f.key, f.array = key, array
 	if n > 0 {
+		w.noteEnd(&w.frames[n-1], key)
+	}
+	if n > 0 {
 		outer := &w.frames[n-1]
 		if key == "" {
 			f.key = outer.key
@@ -117,6 +125,9 @@ func (w *fhirWalker) begin(key string, array bool) {
 		}
 		if f.resource {
 			w.beginResource(f)
+		} else if f.key == "entry" && n > 0 {
+			f.entry = true
+			w.b.hold()
 		} else if part, context := statementPart(f.key); part && n > 0 {
 			f.statement = true
 			w.b.open()
@@ -190,9 +201,12 @@ func (w *fhirWalker) scalar(key, text string) {
 
 // other takes a string that is judged alone.
 func (w *fhirWalker) other(f *fhirFrame, key, text string) {
+	w.noteEnd(f, key)
 	switch {
 	case key == "div" && f.key == "text":
 		f.narrative = text
+	case key == "method" && f.key == "request" && text == "DELETE", key == "deleted" && f.entry && text == "true":
+		w.b.inContext(index.Error)
 	case key == "given": // in XML
 		w.given(len(w.frames)-1, text)
 	case f.statement && w.flag(key, text):
@@ -212,8 +226,10 @@ func (w *fhirWalker) bare(key string, is byte) {
 	if w.isSecurity(key) || key == fhirConfidentiality {
 		w.b.confidentiality("")
 	}
-	if f := &w.frames[len(w.frames)-1]; f.statement && !f.array && (is == 't' || is == 'f') {
+	if f := &w.frames[len(w.frames)-1]; (f.statement || f.entry) && !f.array && (is == 't' || is == 'f') {
 		switch {
+		case f.entry && key == "deleted" && is == 't':
+			w.b.inContext(index.Error)
 		case is == 't':
 			w.flag(key, "true")
 		case key == "valueBoolean":
@@ -285,6 +301,7 @@ func (w *fhirWalker) end() {
 	}
 	if f.statement {
 		w.judge(f)
+		w.use(f)
 		w.b.close()
 		if !f.resource && f.outer != nil {
 			f.outer.said = f.outer.said || f.said
@@ -292,6 +309,9 @@ func (w *fhirWalker) end() {
 		outer := f.outer
 		w.unused = append(w.unused, f.fhirResource)
 		f.fhirResource = outer
+	}
+	if f.entry {
+		w.b.close()
 	}
 	w.entry(f)
 }
@@ -341,6 +361,11 @@ func (w *fhirWalker) resource(f *fhirFrame) {
 }
 
 func (w *fhirWalker) coding(f *fhirFrame) {
+	if w.statusCoding(f) {
+		return
+	}
+	w.b.aside = w.aside(f)
+	defer func() { w.b.aside = "" }()
 	at := w.b.code(f.members[fhirSystem], f.members[fhirCode])
 	if w.in("serviceType") || w.in("specialty") {
 		w.b.department(f.members[fhirDisplay])
@@ -349,7 +374,6 @@ func (w *fhirWalker) coding(f *fhirFrame) {
 		w.b.modality(f.members[fhirCode])
 	}
 	if f.admin || f.fhirResource == nil {
-		w.b.restate(at, asItIs)
 		return
 	}
 	w.b.words(f.members[fhirDisplay])
@@ -362,8 +386,14 @@ func (w *fhirWalker) concept(f *fhirFrame) {
 	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
 		return
 	}
+	if f.key == "verificationStatus" || f.key == "clinicalStatus" {
+		w.b.inContext(cmp.Or(statusContext(f.key, strings.ToLower(text)), contextOfWord(text)))
+		return
+	}
 	f.said = f.said || w.in("code")
+	w.b.aside = w.aside(f)
 	w.b.words(text)
+	w.b.aside = ""
 }
 
 // noConcepts are elements whose text is longer than that of a code.

@@ -12,10 +12,48 @@ func statementPart(key string) (part bool, context index.Context) {
 	switch key {
 	case "ruledOut": // ClinicalImpression of DSTU2
 		return true, index.Refuted
-	case "component", "detail", "prediction":
+	case "component", "detail":
 		return true, ""
+	case "prediction", "targetDisease":
+		return true, index.Risk
 	}
 	return false, ""
+}
+
+// reasons are elements that tell why something is done, and therefore what there is even
+// if it is not done.
+var reasons = set("reason", "reasonCode", "reasonCodeableConcept", "reasonForUse", "reasonForUseCodeableConcept", "indication", "diagnosis",
+	"diagnosisCodeableConcept", "addresses", "statusReason", "reasonNotPerformed", "reasonNotGiven", "reasonNotTaken", "notDoneReason", "refusalReason")
+
+// aside returns the context of a code or text by the elements in which it stands. Codes
+// of categories and of administration tell about the statement.
+func (w *fhirWalker) aside(f *fhirFrame) index.Context {
+	if f.admin || f.fhirResource == nil || f.key == "class" || f.key == "category" {
+		return asItIs
+	}
+	if reasons[f.key] {
+		return asReason
+	}
+	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-3); i-- {
+		switch key := w.frames[i].key; {
+		case key == "category" || key == "dataAbsentReason":
+			return asItIs
+		case reasons[key]:
+			return asReason
+		}
+	}
+	return ""
+}
+
+// noteEnd notes members of a condition that tell whether it is over.
+func (w *fhirWalker) noteEnd(f *fhirFrame, key string) {
+	switch {
+	case f.fhirResource == nil:
+	case key == "clinicalStatus":
+		f.status = true
+	case strings.HasPrefix(key, "abatement") && key != "abatementBoolean":
+		f.ended = true
+	}
 }
 
 // isRuledOut recognises the extension that lists what a condition is not.
@@ -111,33 +149,64 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 			w.b.inContext(index.Suspected)
 		}
 	}
-	if f.absent && (kind == "Observation" || f.key == "component") {
+	if kind == "Condition" && f.ended && !f.status {
+		w.b.inContext(index.Historic)
+	}
+	if kind != "Observation" && f.key != "component" {
+		return
+	}
+	if f.unmade {
+		w.b.inContext(index.NotDone)
+	}
+	if f.family {
+		w.b.inContext(index.Family)
+	}
+	if f.absent {
 		for _, at := range f.findings {
 			w.b.restate(at, index.Refuted)
 		}
 	}
 }
 
+// statusCoding takes a coding that tells how the statement is meant, and nothing else.
+func (w *fhirWalker) statusCoding(f *fhirFrame) bool {
+	code := f.members[fhirCode]
+	for _, element := range []string{"verificationStatus", "clinicalStatus"} {
+		if w.in(element) {
+			w.b.inContext(statusContext(element, code))
+			return true
+		}
+	}
+	if len(code) == 1 && strings.HasSuffix(strings.ToLower(f.members[fhirSystem]), "diagnosesicherheit") {
+		w.b.inContext(certainty(code))
+		return true
+	}
+	return false
+}
+
 // codingContext takes what a coding of a certain element tells about its statement.
 func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
-	code := f.members[fhirCode]
+	system, code := f.members[fhirSystem], f.members[fhirCode]
+	if w.b.prefix(system) == index.SNOMED {
+		w.b.inContext(snomedContext(code))
+	}
 	switch {
-	case w.in("verificationStatus"):
-		w.b.inContext(statusContext("verificationStatus", code))
-		w.b.restate(at, asItIs)
-	case w.in("clinicalStatus"):
-		w.b.inContext(statusContext("clinicalStatus", code))
-		w.b.restate(at, asItIs)
-	case w.in("category") || w.in("statusReason") || f.key == "class":
-		w.b.restate(at, asItIs)
-	case len(code) == 1 && strings.HasSuffix(strings.ToLower(f.members[fhirSystem]), "diagnosesicherheit"):
-		w.b.inContext(certainty(code))
-		return
+	case w.b.aside != "":
+		if w.in("dataAbsentReason") {
+			switch code {
+			case "not-performed", "not-asked", "asked-declined":
+				f.unmade = true
+			}
+		}
 	case w.in("valueCodeableConcept"):
-		f.absent = f.absent || isAbsent(code)
+		f.absent = f.absent || isAbsent(system, code)
 	case w.in("code"):
 		f.said = true
-		if at >= 0 && w.b.prefix(f.members[fhirSystem]) != index.LOINC && len(f.findings) < maxIdentifiers {
+		loinc := w.b.prefix(system) == index.LOINC
+		if loinc && familyHistory[code] {
+			f.family = true
+		}
+		if at >= 0 && !loinc && len(f.findings) < maxIdentifiers {
 			f.findings = append(f.findings, at) // a LOINC code names the question, which was asked
 		}
 	default:
@@ -157,14 +226,4 @@ func certainty(code string) index.Context {
 		return index.Historic
 	}
 	return ""
-}
-
-// isAbsent reports whether a code says that a finding is absent: of SNOMED CT, of LOINC
-// answers and of HL7 v2 table 0136.
-func isAbsent(code string) bool {
-	switch code {
-	case "2667000", "272519000", "373067005", "LA9634-2", "LA32-8", "N", "absent", "no":
-		return true
-	}
-	return false
 }

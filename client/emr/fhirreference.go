@@ -162,8 +162,8 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 	case kind == "Patient":
 		if own = w.absolute(patientKey(id)); id == "" || w.unaddressed() {
 			own = "\x00@" + strconv.Itoa(w.serial)
-			if id != "" && f.outer != nil {
-				f.outer.late = patientKey(id)
+			if outer := f.outer; id != "" && outer != nil {
+				outer.late = patientKey(id)
 			}
 		}
 		w.patient(own, id, f.identifiers)
@@ -191,9 +191,7 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 	switch {
 	case person != "":
 		w.b.subject(person)
-		for _, thing := range f.uses {
-			w.b.uses(person, thing)
-		}
+		f.patient = person
 	case used[kind] && !f.contained:
 		w.b.subject(own)
 	}
@@ -205,6 +203,16 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 		if f.human != "" {
 			outer.human = f.human
 		}
+	}
+}
+
+// use says that a statement uses other resources, in its own context.
+func (w *fhirWalker) use(f *fhirFrame) {
+	if f.patient == "" {
+		return
+	}
+	for _, thing := range f.uses {
+		w.b.uses(f.patient, thing)
 	}
 }
 

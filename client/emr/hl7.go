@@ -315,6 +315,15 @@ func (h *hl7Reader) codes(name string, fields []string, field func(int) string) 
 		case hl7IsValue:
 			h.observation(f, field, findings)
 			continue
+		case hl7IsContext:
+			continue
+		case hl7IsReason:
+			h.b.aside = asReason
+			for _, rep := range h.repeats(f) {
+				h.coded(rep, true, "")
+			}
+			h.b.aside = ""
+			continue
 		case hl7IsCode:
 			for _, rep := range h.repeats(f) {
 				if n == 3 {
@@ -335,22 +344,28 @@ func (h *hl7Reader) codes(name string, fields []string, field func(int) string) 
 // observation reads OBX-5 if OBX-2 makes it a code or a date. A finding that is absent is
 // refuted.
 func (h *hl7Reader) observation(text string, field func(int) string, findings []int) {
+	absent := false
 	switch h.part(field(2), 0) {
 	case "CE", "CWE", "CNE", "CF":
 		for _, rep := range h.repeats(text) {
 			h.coded(rep, true, "")
-			if isAbsent(h.part(rep, 0)) {
-				for _, at := range findings {
-					h.b.restate(at, index.Refuted)
-				}
-			}
+			code, system := h.part(rep, 0), h.part(rep, 2)
+			absent = absent || isAbsent(system, code) || system == "" && (isAbsentWord(code) || isAbsentWord(h.part(rep, 1)))
 		}
 	case "DT", "TS", "DTM":
 		for _, rep := range h.repeats(text) {
 			h.b.date(h.part(rep, 0))
 		}
+	case "ST", "TX", "FT", "ID", "IS":
+		absent = isAbsentWord(h.part(text, 0))
+		h.triples(text)
 	default:
 		h.triples(text)
+	}
+	if absent {
+		for _, at := range findings {
+			h.b.restate(at, index.Refuted)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func TestHL7Statements(t *testing.T) {
 		"orders": {header + "PID|1||A\rORC|RE\rOBR|1|||24331-1^x^LN|||20250301\rOBX|1|CE|8480-6^x^LN||I21.4^x^I10\rORC|RE\rOBR|2|||24332-9^x^LN|||20250401\rOBX|1|CE|8462-4^x^LN||F20.0^x^I10|||||||||20250501\r",
 			"month:loinc:24331-1&2025-03 month:loinc:8480-6&2025-03 month:icd10:I21.4&2025-03 month:loinc:24332-9&2025-04 month:icd10:F20.0&2025-05",
 			"month:loinc:24331-1&2025-04 month:icd10:I21.4&2025-04 month:icd10:F20.0&2025-04 month:icd10:F20.0&2025-03"},
-		"a stay":         {header + "PID|1||A\rPV1|1|I" + pipes(42) + "20250110|20250620\rDG1|1||I21.4^x^I10\r", "date:2025-01-10 date:2025-06-20 date:2025-03 month:icd10:I21.4&2025-03", "date:2025-03-02"},
+		"a stay":         {header + "PID|1||A\rPV1|1|I" + pipes(42) + "20250110|20250620\rDG1|1||I21.4^x^I10\r", "date:2025-01-10 date:2025-06-20 during:2025-03 month:icd10:I21.4&2025-03", "date:2025-03-02"},
 		"a death":        {header + "PID|1||A" + pipes(26) + "20250501\rDG1|1||I21.4^x^I10||20250301\r", "date:2025-05-01 month:icd10:I21.4&2025-03", "month:icd10:I21.4&2025-05 born:2025"},
 		"a specimen":     {header + "PID|1||A\rSPM|1|||119297000^Blood^SCT" + pipes(13) + "20250110^20250620\r", "date:2025-01-10 date:2025-06-20", ""},
 		"an appointment": {header + "SCH|1" + pipes(10) + "^^^20250110^20250111\rPID|1||A\r", "date:2025-01-10 date:2025-01-11 patient:a", ""},

@@ -110,7 +110,11 @@ func (h *hl7Reader) context(name string, field func(int) string) index.Context {
 		status := map[string]index.Context{"E": index.Error, "I": index.Historic, "U": index.Suspected, "S": index.Suspected, "P": index.Suspected, "D": index.Suspected}[code(17)]
 		return deleted(6, "D").Over(status)
 	case "PRB":
-		return deleted(1, "DE").Over(word(13)).Over(word(14))
+		context := deleted(1, "DE").Over(word(13)).Over(word(14))
+		if _, ended := index.ParseDate(h.part(field(9), 0)); ended && field(14) == "" {
+			context = context.Over(index.Historic)
+		}
+		return context
 	case "GOL", "PTH":
 		return deleted(1, "DE")
 	case "OBX":

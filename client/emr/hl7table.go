@@ -42,6 +42,7 @@ const (
 	timingKind
 	interpreterKind
 	protectionKind
+	reasonKind // of an order that need not have been carried out
 )
 
 // hl7Table lists the fields that are read, by segment, in the order in which they are.
@@ -72,18 +73,18 @@ var hl7Table = map[string][]hl7Field{
 	"GOL": {{number: 1, use: hl7Context}, {number: 2, use: hl7Date}, {number: 3, use: hl7Code}, {number: 7, use: hl7Date}},
 	"PTH": {{number: 1, use: hl7Context}, {number: 2, use: hl7Code}, {number: 4, use: hl7Date}},
 	"ORC": {{number: 1, use: hl7Context}, {number: 5, use: hl7Context}, {number: 7, use: hl7Timing, kind: timingKind}, {number: 9, use: hl7Date}, {number: 12, use: hl7Person},
-		{number: 15, use: hl7Date}, {number: 16, use: hl7Code}, {number: 28, use: hl7Label}},
+		{number: 15, use: hl7Date}, {number: 16, use: hl7Code, kind: reasonKind}, {number: 28, use: hl7Label}},
 	"OBR": {{number: 4, use: hl7Code}, {number: 7, use: hl7From, to: 8}, {number: 8, use: hl7Date}, {number: 14, use: hl7Date}, {number: 16, use: hl7Person}, {number: 22, use: hl7Date},
-		{number: 25, use: hl7Context}, {number: 27, use: hl7Timing, kind: timingKind}, {number: 31, use: hl7Code}, {number: 32, use: hl7Interpreter, kind: interpreterKind},
+		{number: 25, use: hl7Context}, {number: 27, use: hl7Timing, kind: timingKind}, {number: 31, use: hl7Code, kind: reasonKind}, {number: 32, use: hl7Interpreter, kind: interpreterKind},
 		{number: 36, use: hl7Date}, {number: 44, use: hl7Code}},
 	"OBX": {{number: 3, use: hl7Code}, {number: 5, use: hl7Value}, {number: 11, use: hl7Context}, {number: 14, use: hl7Date}, {number: 19, use: hl7Date}},
 	"TQ1": {{number: 7, use: hl7From, to: 8}, {number: 8, use: hl7Date}},
 	"SPM": {{number: 4, use: hl7Code}, {number: 17, use: hl7Range}, {number: 18, use: hl7Date}},
-	"RXO": {{number: 1, use: hl7Code}, {number: 20, use: hl7Code}},
-	"RXE": {{number: 1, use: hl7Timing, kind: timingKind}, {number: 2, use: hl7Code}, {number: 27, use: hl7Code}},
+	"RXO": {{number: 1, use: hl7Code}, {number: 20, use: hl7Code, kind: reasonKind}},
+	"RXE": {{number: 1, use: hl7Timing, kind: timingKind}, {number: 2, use: hl7Code}, {number: 27, use: hl7Code, kind: reasonKind}},
 	"RXD": {{number: 2, use: hl7Code}, {number: 3, use: hl7Date}},
 	"RXG": {{number: 3, use: hl7Timing, kind: timingKind}, {number: 4, use: hl7Code}},
-	"RXA": {{number: 3, use: hl7From, to: 4}, {number: 4, use: hl7Date}, {number: 5, use: hl7Code}, {number: 10, use: hl7Person}, {number: 19, use: hl7Code},
+	"RXA": {{number: 3, use: hl7From, to: 4}, {number: 4, use: hl7Date}, {number: 5, use: hl7Code}, {number: 10, use: hl7Person}, {number: 19, use: hl7Code, kind: reasonKind},
 		{number: 20, use: hl7Context}, {number: 21, use: hl7Context}},
 	"RXC": {{number: 2, use: hl7Code}},
 	"FT1": {{number: 4, use: hl7Range}, {number: 5, use: hl7Date}, {number: 7, use: hl7Code}, {number: 19, use: hl7Code}, {number: 25, use: hl7Code}},
@@ -104,10 +105,14 @@ var hl7Coded = func() map[string]*[64]byte {
 		var fields [64]byte
 		any := false
 		for _, f := range table {
-			switch f.use {
-			case hl7Code:
+			switch {
+			case f.use == hl7Code && f.kind == reasonKind:
+				fields[f.number], any = hl7IsReason, true
+			case f.use == hl7Code:
 				fields[f.number], any = hl7IsCode, true
-			case hl7Value:
+			case f.use == hl7Context:
+				fields[f.number], any = hl7IsContext, true
+			case f.use == hl7Value:
 				fields[f.number], any = hl7IsValue, true
 			}
 		}
@@ -120,5 +125,7 @@ var hl7Coded = func() map[string]*[64]byte {
 
 const (
 	hl7IsCode = iota + 1
+	hl7IsReason
+	hl7IsContext // which is no fact
 	hl7IsValue
 )

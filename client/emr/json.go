@@ -202,6 +202,9 @@ func (s *jsonScanner) text() (string, error) {
 			if len(out) > 0 {
 				part = append(out, part...)
 			}
+			if !utf8.Valid(part) {
+				part = repaired(part)
+			}
 			text := s.share(part)
 			s.in.Discard(n + 1)
 			return text, nil

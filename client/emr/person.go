@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -14,7 +15,15 @@ type people struct {
 	owners map[int][]int // of identifiers, by position in the document
 	owned  map[[2]int]bool
 	others []int // who are no patients
-	uses   map[int][]int
+	uses   map[int][]use
+}
+
+// A use is that of a thing by statements of a person in a context.
+type use struct {
+	person         int
+	context        index.Context
+	dates, periods []int
+	undated        bool // one of them has no dates
 }
 
 func (p *people) root(i int) int {
@@ -100,17 +109,95 @@ func (b *builder) identifyBy(key, system, value string, unique bool) {
 	p.owners[at] = append(owners, x)
 }
 
-// uses says that a statement of a person uses what another statement describes, such as a
-// medication, whose person is then a key of its own. It is said of all who use it.
+// uses says that the open statement, which is of a person, uses what another statement
+// describes, such as a medication, whose person is then a key of its own. It is said of
+// all who use it, at their times, and is meant as they do.
 func (b *builder) uses(key, thing string) {
+	s := b.now()
 	x, y := b.person(key), b.person(thing)
 	p := &b.people
 	if p.uses == nil {
-		p.uses = make(map[int][]int)
+		p.uses = make(map[int][]use)
 	}
-	if users := p.uses[y]; len(users) < 64 && !slices.Contains(users, x) {
-		p.uses[y] = append(users, x)
+	all := p.uses[y]
+	i := slices.IndexFunc(all, func(u use) bool { return u.person == x && u.context == s.context })
+	if i < 0 {
+		if i = len(all); i >= maxUses {
+			return
+		}
+		all = append(all, use{person: x, context: s.context})
+		p.uses[y] = all
 	}
+	u := &all[i]
+	u.undated = u.undated || len(s.dates)+len(s.periods) == 0
+	if b.stated <= maxStated {
+		b.stated += len(s.dates) + len(s.periods)
+		u.dates = appendOnce(u.dates, cmp.Compare, s.dates...)
+		u.periods = appendOnce(u.periods, cmp.Compare, s.periods...)
+	}
+}
+
+// spread gives what was said of things to those who use them, once for each context. The
+// users of a thing in a context are a person of their own, with the identifiers of all.
+func (b *builder) spread(ids map[int][]int) (users map[int][]int) {
+	uses := make(map[int][]use)
+	for thing, all := range b.people.uses {
+		root := b.people.root(thing)
+		uses[root] = append(uses[root], all...)
+	}
+	users = make(map[int][]int)
+	made := make(map[int][]int) // for each thing, by the position of the context
+	for i, s := range b.said {
+		if s.person == nobody {
+			continue
+		}
+		thing := b.people.root(s.person)
+		all := uses[thing]
+		if len(all) == 0 || len(ids[thing]) > 0 {
+			continue
+		}
+		first := true
+		for n, c := range append([]index.Context{""}, index.Contexts...) {
+			part := said{context: c.Over(s.context), codes: slices.Clone(s.codes), texts: slices.Clone(s.texts), dates: slices.Clone(s.dates), periods: slices.Clone(s.periods)}
+			var by []int
+			undated := false
+			for _, u := range all {
+				if u.context == c {
+					by = append(by, b.people.root(u.person))
+					part.dates, part.periods = append(part.dates, u.dates...), append(part.periods, u.periods...)
+					undated = undated || u.undated
+				}
+			}
+			if len(by) == 0 {
+				continue
+			}
+			if made[thing] == nil {
+				made[thing] = make([]int, len(index.Contexts)+1)
+			}
+			if made[thing][n] == 0 {
+				made[thing][n] = len(b.people.parent)
+				b.people.parent = append(b.people.parent, len(b.people.parent))
+				for _, person := range by {
+					ids[made[thing][n]] = append(ids[made[thing][n]], ids[person]...)
+				}
+				users[made[thing][n]] = by
+			}
+			part.person = made[thing][n]
+			if undated {
+				part.dates, part.periods = nil, nil
+			}
+			if first {
+				b.said[i], first = part, false
+			} else {
+				b.said = append(b.said, part)
+			}
+		}
+	}
+	for person := range users {
+		slices.Sort(ids[person])
+		ids[person] = slices.Compact(ids[person])
+	}
+	return users
 }
 
 // dropOthers removes the identifiers of those who are no patients.
@@ -146,20 +233,7 @@ func (b *builder) identifiers() (ids map[int][]int, several bool) {
 			}
 		}
 	}
-	several = len(out) > 1
-	users := make(map[int][]int)
-	for thing, all := range b.people.uses {
-		for _, u := range all {
-			users[thing] = append(users[thing], out[b.people.root(u)]...)
-		}
-	}
-	for thing, ids := range users {
-		if len(out[thing]) == 0 {
-			slices.Sort(ids)
-			out[thing] = slices.Compact(ids)
-		}
-	}
-	return out, several
+	return out, len(out) > 1
 }
 
 // finish closes what is open, and makes the document's statements.
@@ -169,6 +243,7 @@ func (b *builder) finish() {
 	}
 	b.dropOthers()
 	ids, several := b.identifiers()
+	users := b.spread(ids)
 	if !several && b.alike() {
 		return
 	}
@@ -177,6 +252,9 @@ func (b *builder) finish() {
 		s := &b.said[i]
 		slices.Sort(s.codes)
 		slices.Sort(s.texts)
+		slices.Sort(s.dates)
+		slices.Sort(s.periods)
+		s.dates, s.periods = slices.Compact(s.dates), slices.Compact(s.periods)
 		s.codes, s.texts = slices.Compact(s.codes), slices.Compact(s.texts)
 		if s.person != nobody {
 			s.person = b.people.root(s.person)
@@ -185,6 +263,11 @@ func (b *builder) finish() {
 			s.person = nobody
 		}
 		dates[s.person] = append(dates[s.person], s.dates...)
+	}
+	for person, by := range users {
+		for _, u := range by {
+			dates[person] = append(dates[person], dates[u]...)
+		}
 	}
 	recordDates, all := b.statedRecordDates()
 	loose := index.Statement{} // patients and dates without codes, which go with none

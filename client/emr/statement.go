@@ -31,7 +31,8 @@ import (
 // A person is named by a key that the reader chooses, such as a reference, the number of
 // a message, or the local id of an element. [builder.identify] gives a person an
 // identifier, and [builder.samePerson] joins two keys. Persons with a common identifier
-// of one system are one. A format with one patient for each record calls [builder.patient] only.
+// of one system are one. A format with one patient for each record calls
+// [builder.patient] only.
 //
 // [builder.finish] makes the document's statements of all this. A record of one patient
 // at one time needs none.
@@ -42,6 +43,7 @@ const (
 	maxStated     = 1 << 18 // facts in them
 	maxPersons    = 1 << 14
 	maxOwned      = 1 << 16 // identifiers that several persons have
+	maxUses       = 64      // of a thing, by different persons or in different contexts
 )
 
 // nobody is the person of a statement that names none.
@@ -54,6 +56,7 @@ type statement struct {
 	codes, texts   []stated // by their own context, if they are of statements within
 	dates, periods []int    // positions in the document
 	within         []statement
+	holds          bool // its context is that of all within it
 }
 
 // stated is a code or a text by its position in the document.
@@ -62,9 +65,24 @@ type stated struct {
 	context index.Context
 }
 
-// asItIs is the context of a code that tells about its statement, such as a status. It is
-// plain, whatever the statement says.
-const asItIs index.Context = "="
+// Contexts of codes and texts within a statement. They are plain in the end.
+const (
+	asItIs   index.Context = "=" // tells about its statement: plain, whatever that says
+	asReason index.Context = "~" // the reason for what was not done or is planned: that exists
+)
+
+// contextWithin returns the context of a code or text in a statement.
+func contextWithin(statement, own index.Context) index.Context {
+	switch {
+	case own == asItIs:
+		return own
+	case own == asReason && statement != index.Error && statement != index.Refuted && statement != index.Family:
+		return own
+	case own == asReason:
+		return statement
+	}
+	return statement.Over(own)
+}
 
 func compareStated(a, b stated) int {
 	return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(string(a.context), string(b.context)))
@@ -100,6 +118,13 @@ func (b *builder) open() {
 	b.statements = append(b.statements, statement{person: nobody})
 }
 
+// hold begins a statement whose context is that of all statements within it, also of
+// those that have a patient.
+func (b *builder) hold() {
+	b.open()
+	b.now().holds = true
+}
+
 // now returns the open statement, nil outside all.
 func (b *builder) now() *statement {
 	if len(b.statements) == 0 {
@@ -126,14 +151,14 @@ func (b *builder) subject(key string) {
 // stateCode notes that the open statement has a code of the document.
 func (b *builder) stateCode(at int) {
 	if s := b.now(); s != nil {
-		s.codes = appendOnce(s.codes, compareStated, stated{at: at})
+		s.codes = appendOnce(s.codes, compareStated, stated{at, b.aside})
 	}
 }
 
 // stateText notes that the open statement has a text of the document.
 func (b *builder) stateText(at int) {
 	if s := b.now(); s != nil {
-		s.texts = appendOnce(s.texts, compareStated, stated{at: at})
+		s.texts = appendOnce(s.texts, compareStated, stated{at, b.aside})
 	}
 }
 
@@ -166,33 +191,52 @@ func (b *builder) close() {
 	}
 	b.statements = b.statements[:len(b.statements)-1]
 	outer := b.now()
-	for _, list := range [][]stated{s.codes, s.texts} {
-		for i := range list {
-			if list[i].context != asItIs {
-				list[i].context = s.context.Over(list[i].context)
-			}
-		}
-	}
+	s.judge(s.context)
 	for _, w := range s.within {
-		if w.person = s.person; w.person == nobody && outer != nil && len(outer.within) < maxDepth {
-			outer.within = append(outer.within, w)
-		} else {
-			b.keep(&w)
+		if s.holds {
+			w.judge(s.context)
 		}
-	}
-	switch {
-	case outer == nil || s.person != nobody:
-		b.keep(s)
-	case len(s.dates)+len(s.periods) == 0:
-		outer.codes = appendOnce(outer.codes, compareStated, s.codes...)
-		outer.texts = appendOnce(outer.texts, compareStated, s.texts...)
-	case len(outer.within) < maxDepth: // the patient of the one around it may come later
-		w := statement{person: nobody, codes: slices.Clone(s.codes), texts: slices.Clone(s.texts), dates: slices.Clone(s.dates), periods: slices.Clone(s.periods)}
-		outer.within = append(outer.within, w)
-	default:
-		b.keep(s)
+		if w.person == nobody {
+			w.person = s.person
+		}
+		b.leave(outer, &w)
 	}
 	s.within = nil
+	switch {
+	case outer == nil || s.person != nobody || len(s.dates)+len(s.periods) > 0:
+		part := statement{person: s.person, codes: s.codes, texts: s.texts, dates: s.dates, periods: s.periods}
+		if waits(outer, &part) { // for the lists are used again
+			part.codes, part.texts, part.dates, part.periods = slices.Clone(s.codes), slices.Clone(s.texts), slices.Clone(s.dates), slices.Clone(s.periods)
+		}
+		b.leave(outer, &part)
+	default:
+		outer.codes = appendOnce(outer.codes, compareStated, s.codes...)
+		outer.texts = appendOnce(outer.texts, compareStated, s.texts...)
+	}
+}
+
+// judge gives a statement's codes and texts its context.
+func (s *statement) judge(c index.Context) {
+	for _, list := range [][]stated{s.codes, s.texts} {
+		for i := range list {
+			list[i].context = contextWithin(c, list[i].context)
+		}
+	}
+}
+
+// waits reports whether a statement has to wait for the end of the one around it: for its
+// patient, who may come later, or for its context.
+func waits(outer, s *statement) bool {
+	return outer != nil && (outer.holds || s.person == nobody) && len(outer.within) < maxDepth
+}
+
+// leave files a statement, or lets it wait.
+func (b *builder) leave(outer, s *statement) {
+	if waits(outer, s) {
+		outer.within = append(outer.within, *s)
+	} else {
+		b.keep(s)
+	}
 }
 
 // A said is a closed statement, or several of the same patient, dates and context.
@@ -208,11 +252,11 @@ func (b *builder) keep(s *statement) {
 	slices.Sort(s.dates)
 	s.dates = slices.Compact(s.dates)
 	if len(s.codes)+len(s.texts) == 0 {
-		b.saidOf(s, s.context)
+		b.saidOf(s, "")
 	}
 	last, part := index.Context(""), (*said)(nil)
 	in := func(c index.Context) *said {
-		if c == asItIs {
+		if c == asItIs || c == asReason {
 			c = ""
 		}
 		if part == nil || c != last {

@@ -40,7 +40,7 @@ func readX12(in *input, b *builder) error {
 		if long {
 			b.partial("X12: a segment is longer than %d KiB: the rest of it was not read", maxField>>10)
 		}
-		f := strings.Split(strings.TrimSpace(string(segment)), string(rune(element)))
+		f := strings.Split(strings.TrimSpace((*charset)(nil).text(segment, "")), string(rune(element)))
 		b.work.spend(len(segment) + 2*len(f)*priceER7)
 		x.segment(f)
 		if err == io.EOF {

@@ -15,6 +15,7 @@ type composed struct {
 	direct   []Term // of records that have both
 	overflow []Term // of records that have the first, and may have the other
 	other    *leaf  // checked for the records of overflow
+	code     *leaf  // checked for all records, if its terms have no composed ones; see [inPairs]
 }
 
 func (*composed) bounded() bool              { return true }
@@ -25,9 +26,10 @@ func (c *composed) write(b *strings.Builder) { c.other.write(b) }
 // newPair returns the node for a code of a patient.
 func newPair(patient, code *leaf) *composed {
 	c := &composed{other: code}
+	terms := c.inPairs(code)
 	for _, p := range patient.terms {
 		c.overflow = append(c.overflow, pairTerm(p, overflow))
-		for _, t := range code.terms {
+		for _, t := range terms {
 			c.direct = append(c.direct, pairTerm(p, t))
 		}
 	}
@@ -42,13 +44,35 @@ func newDated(code, date *leaf) *composed {
 		return nil
 	}
 	c := &composed{other: date}
-	for _, t := range code.terms {
+	for _, t := range c.inPairs(code) {
 		c.overflow = append(c.overflow, monthTerm(t, overflow))
 		for _, m := range touched {
 			c.direct = append(c.direct, monthTerm(t, m.String()))
 		}
 	}
 	return c
+}
+
+// inPairs returns the terms of a code that composed terms have. A code with its system,
+// of a system without a prefix, is in them without the system.
+func (c *composed) inPairs(code *leaf) []Term {
+	var out []Term
+	for _, t := range code.terms {
+		out = append(out, withoutSystem(t))
+		if withoutSystem(t) != t {
+			c.code = code
+		}
+	}
+	return unique(out)
+}
+
+// withoutSystem returns code:CODE for code:SYSTEM|CODE.
+func withoutSystem(t Term) Term {
+	context, rest, ok := strings.Cut(string(t), OtherCode+":")
+	if i := strings.LastIndexByte(rest, '|'); ok && i >= 0 && (context == "" || slices.Contains(Contexts, Context(strings.TrimSuffix(context, ":")))) {
+		return Term(context + OtherCode + ":" + rest[i+1:])
+	}
+	return t
 }
 
 // wholeMonths reports whether a range begins and ends with a month.
@@ -198,19 +222,22 @@ func (e *evaluator) composedSet(c *composed) (set, error) {
 		return nil, err
 	}
 	out := make(set)
-	for _, direct := range hits[:len(c.direct)] {
-		for _, h := range direct {
-			out.add(h)
-		}
-	}
-	for _, overflowed := range hits[len(c.direct):] {
-		for _, h := range overflowed {
-			if _, ok := out[h.key()]; ok {
+	for i, some := range hits {
+		for _, h := range some {
+			if _, ok := out[h.key()]; ok && i >= len(c.direct) {
 				continue
 			}
-			ok, err := e.match(c.other, h)
-			if err != nil {
-				return nil, err
+			ok := true
+			for _, l := range []*leaf{c.code, c.other} {
+				if l == nil || l == c.other && i < len(c.direct) && c.other != c.code {
+					continue
+				}
+				if ok, err = e.match(l, h); err != nil {
+					return nil, err
+				}
+				if !ok {
+					break
+				}
 			}
 			if ok {
 				out.add(h)

@@ -19,6 +19,7 @@ const (
 	Error     Context = "error"     // entered in error, deleted
 	NotDone   Context = "not-done"  // not given, cancelled, or not to be done
 	Family    Context = "family"    // of relatives
+	Risk      Context = "risk"      // that may come, or is to be prevented
 	Planned   Context = "planned"   // proposed or planned, and not yet done
 	Suspected Context = "suspected" // unconfirmed, provisional, differential; plain as well
 	Historic  Context = "historic"  // resolved, inactive, in the patient's history; plain as well
@@ -26,7 +27,7 @@ const (
 
 // Contexts lists all but the zero value. Where several hold for one statement, the first
 // one counts.
-var Contexts = []Context{Error, Refuted, NotDone, Family, Planned, Suspected, Historic}
+var Contexts = []Context{Error, Refuted, NotDone, Family, Risk, Planned, Suspected, Historic}
 
 // Plain reports whether the plain term finds the statement too.
 func (c Context) Plain() bool { return c == "" || c == Suspected || c == Historic }

@@ -76,7 +76,8 @@ func (f *Facts) AddKeyword(text string) {
 const (
 	MaxTerms    = 8192 // without composed terms
 	MaxTexts    = 2048 // terms of texts, among these
-	MaxComposed = 512  // pairs of patient and code, and also months of codes; an overflow term replaces more
+	MaxComposed = 512  // pairs of patient and code, or of code and month, where all go with all; an overflow term replaces more
+	MaxMonths   = 384  // months of codes, where statements tell them apart
 	MaxPairs    = 8192 // pairs of a record that tells several patients apart
 )
 

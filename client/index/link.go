@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // A link holds what goes with the term of a code, over all statements that have it.
@@ -132,7 +133,7 @@ func (l *links) add(x *expander, s Statement) {
 		terms := s.Context.terms(l.codes[i])
 		x.add(terms...)
 		for _, t := range terms {
-			if !x.seen[t] {
+			if !x.seen[t] || withoutSystem(t) != t { // see composed
 				continue
 			}
 			k := l.by[t]
@@ -220,12 +221,20 @@ func (l *links) pairs(x *expander) {
 	}
 }
 
-// dating adds the months of each code, of those with the fewest first, as far as
-// MaxComposed reaches. The others overflow.
+// dating adds the months of each code, as far as MaxMonths reaches: first of codes of
+// systems with a prefix, and of those with the fewest months. The others overflow.
 func (l *links) dating(x *expander) {
 	order := slices.Clone(l.terms)
-	slices.SortStableFunc(order, func(a, b Term) int { return cmp.Compare(l.by[a].months.len(), l.by[b].months.len()) })
-	left := MaxComposed
+	rank := func(t Term) int {
+		if strings.Contains(string(t), OtherCode+":") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(order, func(a, b Term) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(l.by[a].months.len(), l.by[b].months.len()))
+	})
+	left := MaxMonths
 	for _, code := range order {
 		k := l.by[code]
 		if left -= k.months.len(); left < 0 || k.long {

@@ -25,7 +25,7 @@ import (
 //	icd10pcs: cpt: ucum:                 a code
 //	code:X  code:SYSTEM|X                a code of any other system
 //	refuted:icd10:I21.4  error:          a code or word that the record says otherwise than
-//	not-done: family: planned:           of the patient and as a fact, see [Context]
+//	not-done: family: risk: planned:     of the patient and as a fact, see [Context]
 //	suspected: historic:                 the same, and plain terms find these too
 //	date:2019  date:2019-03-14           the record has a date within that period, or a
 //	                                     period that overlaps it

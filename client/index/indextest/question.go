@@ -4,7 +4,8 @@
 //
 // The scan shares the extraction (package emr) and the names of code systems with the
 // index. It uses neither the index's terms nor its planner: it compares the facts of the
-// documents. Of the composed terms it only asks which of them overflow.
+// documents. Of the composed terms it only asks which of them overflow, in documents
+// where some may.
 package indextest
 
 import (
@@ -219,9 +220,60 @@ func ofPatient(d emr.Document, is func(index.Identifier) bool) func(index.Statem
 	}
 }
 
-// crowded reports whether a document has a code in more months than are told apart.
+// crowded reports whether a document has a code in more months than are told apart. That
+// is so only if its codes have that many months in all.
 func crowded(d emr.Document, query string) bool {
-	return slices.Contains(d.Facts().Expand().Terms, "month:"+index.MustParseQuery(query).Terms()[0]+"\x1f*")
+	return monthsOf(d) > index.MaxMonths && slices.Contains(d.Facts().Expand().Terms, "month:"+index.MustParseQuery(query).Terms()[0]+"\x1f*")
+}
+
+// monthsOf counts the months of codes of systems with a prefix, with those of the codes
+// above them, and once more for codes that are found by a context too.
+func monthsOf(d emr.Document) int {
+	type of struct {
+		code    int
+		context index.Context
+		month   index.Date
+	}
+	months := make(map[of]bool)
+	for _, s := range d.Facts().AllStatements() {
+		dates := s.Dates
+		if dates == nil {
+			for i := range d.Dates {
+				dates = append(dates, i)
+			}
+		}
+		var touched []index.Date
+		for _, i := range dates {
+			touched = append(touched, index.Date{Year: d.Dates[i].Year, Month: d.Dates[i].Month})
+		}
+		for _, i := range s.Periods {
+			p := d.Periods[i]
+			for y := p.From.Year; y <= p.To.Year; y++ {
+				for m := range 13 {
+					touched = append(touched, index.Date{Year: y, Month: m})
+				}
+			}
+		}
+		for _, code := range s.Codes {
+			for _, month := range touched {
+				months[of{code, "", month}] = true
+				months[of{code, s.Context, month}] = true
+			}
+		}
+	}
+	n := 0
+	for m := range months {
+		switch index.Prefix(d.Codes[m.code].System) {
+		case index.OtherCode:
+		case index.ICD10:
+			n += 12
+		case index.ICD9, index.ICD11, index.ICDO, index.OPS, index.ATC, index.ICPC:
+			n += 6
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // has reports whether a statement has a date in one of the months of a range.

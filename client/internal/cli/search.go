@@ -51,8 +51,9 @@ A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words be
                                       codes
   code:X  code:SYSTEM|X               a code of another system, or without one
   refuted:icd10:I21.4  refuted:WORD   what the record says is not so: ruled out, negated, absent
-  error: not-done: family: planned:   likewise: entered in error or deleted, not done, of relatives,
-                                      planned; plain terms do not find these
+  error: not-done: family: risk:      likewise: entered in error or deleted, not done, of relatives,
+  planned:                            a disease that may come or is to be prevented, planned; plain
+                                      terms do not find these
   suspected: historic:                likewise, and plain terms find these too
   date:2020-03  date:2019..2020-06    a year, month, day or range; a period counts if it overlaps
   born:1950                           the patient's date of birth
