@@ -84,7 +84,7 @@ var doors = []door{
 	{"authority", "health", get("/healthz"), "yyyyyyyy"},
 	{"authority", "attribute keys", attributeKeys, "o-o-----"},
 	{"IPFS proxy", "store and read payloads", proxied("block/stat?offline=true&arg=bafkqaaa"), "ooo-o---"},
-	{"IPFS proxy", "pin payloads", proxied("pin/ls?type=recursive"), "ooo-o---"},
+	{"IPFS proxy", "pin payloads", pinPayload, "ooo-o---"},
 	{"IPFS proxy", "unpin payloads", proxied("pin/rm?arg=bafkqaaa"), "--------"},
 	{"IPFS proxy", "remove blocks", proxied("block/rm?arg=bafkqaaa"), "--------"},
 	{"IPFS proxy", "collect garbage", proxied("repo/gc"), "--------"},

@@ -86,10 +86,18 @@ func (k *knocker) send(config *tls.Config, method, path, body string, header htt
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %.300s", resp.Status, data)
+		err = httpError{resp.StatusCode, fmt.Sprintf("%s: %.300s", resp.Status, data)}
 	}
 	return data, err
 }
+
+// An httpError is an answer that is no success.
+type httpError struct {
+	status int
+	text   string
+}
+
+func (e httpError) Error() string { return e.text }
 
 func get(path string) func(*knocker) error {
 	return func(k *knocker) error {
@@ -534,19 +542,42 @@ func libp2p(k *knocker) error {
 	return errors.Join(errSilent, err)
 }
 
-// proxied asks for a call of kubo's API. A refusal is a 403, or one of TLS; other errors
-// mean that kubo carried the call out.
+// proxied asks for a call of kubo's API.
 func proxied(call string) func(*knocker) error {
-	return func(k *knocker) error { return k.unrefused(http.MethodPost, "/api/v0/"+call) }
+	return func(k *knocker) error {
+		_, err := k.request(http.MethodPost, "/api/v0/"+call, "")
+		return unlessCarriedOut(err)
+	}
 }
 
-func kuboDebug(k *knocker) error { return k.unrefused(http.MethodGet, "/debug/metrics/prometheus") }
+func kuboDebug(k *knocker) error {
+	_, err := k.request(http.MethodGet, "/debug/metrics/prometheus", "")
+	return unlessCarriedOut(err)
+}
 
-func (k *knocker) unrefused(method, path string) error {
-	_, err := k.request(method, path, "")
-	if err != nil && !strings.Contains(err.Error(), "403") && !strings.Contains(err.Error(), "tls:") {
+// unlessCarriedOut drops the error of a request that kubo has carried out, and failed at.
+// Whoever gets no answer has been refused, or shows nothing.
+func unlessCarriedOut(err error) error {
+	var answer httpError
+	if errors.As(err, &answer) && answer.status != http.StatusForbidden {
 		return nil
 	}
+	return err
+}
+
+// pinPayload stores a block, and pins it in a second call.
+func pinPayload(k *knocker) error {
+	form := http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}
+	const body = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\r\nknock\r\n--x--\r\n"
+	data, err := k.send(k.config(), http.MethodPost, "/api/v0/block/put?pin=false", body, form)
+	if err != nil {
+		return err
+	}
+	var stored struct{ Key string }
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return err
+	}
+	_, err = k.request(http.MethodPost, "/api/v0/pin/add?arg="+stored.Key, "")
 	return err
 }
 

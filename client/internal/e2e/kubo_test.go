@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -24,9 +25,8 @@ import (
 	"github.com/chartseal/chartseal/client/wallet"
 )
 
-// kuboAs calls a hospital's kubo node with everything that a wallet has for it, and with
-// a program of its own. Body may be nil.
-func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, error) {
+// proxyURL is where a wallet's user reaches kubo.
+func proxyURL(t *testing.T, u *wallet.User) string {
 	t.Helper()
 	address, err := multiaddr.NewMultiaddr(u.Profile.IPFS.API)
 	if err != nil {
@@ -44,6 +44,13 @@ func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, err
 	if strings.HasSuffix(u.Profile.IPFS.API, "/https") {
 		scheme = "https"
 	}
+	return fmt.Sprintf("%s://%s:%s", scheme, ip, port)
+}
+
+// kuboAs calls a hospital's kubo node with everything that a wallet has for it, and with
+// a program of its own. Body may be nil.
+func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, error) {
+	t.Helper()
 	var content bytes.Buffer
 	form := multipart.NewWriter(&content)
 	if body != nil {
@@ -54,7 +61,7 @@ func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, err
 		part.Write(body)
 	}
 	form.Close()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%s://%s:%s/api/v0/%s", scheme, ip, port, call), &content)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, proxyURL(t, u)+"/api/v0/"+call, &content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +80,13 @@ func kuboAs(t *testing.T, u *wallet.User, call string, body []byte) ([]byte, err
 	return data, err
 }
 
+// addCall stores and pins a file, as the proxy takes it.
+const addCall = "add?cid-version=1&raw-leaves=true&pin=true&pin-name=chartseal-file&quieter=true"
+
 // TestNobodyUnpins plays a nurse who has a program of her own. With what her wallet has,
 // she removes the pin of another person's record, collects garbage and stops the node.
-// Revoked, she goes on reading and adding.
+// She also has kubo pin the record again, and hangs up between removing the old pin and
+// making the new one. Revoked, she goes on reading and adding.
 func TestNobodyUnpins(t *testing.T) {
 	const home, leaver = "HospitalC", "leaver-k@HospitalC"
 	secret, err := consortium.Register(t.Context(), home, "leaver-k", map[string]string{"role": "nurse"}, 2)
@@ -86,7 +97,7 @@ func TestNobodyUnpins(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(filepath.Join(consortium.Wallet(), leaver)) })
 	nurse := user(t, leaver)
 
-	out, err := kuboAs(t, nurse, "add?cid-version=1&raw-leaves=true&pin=true&quieter=true", []byte("the nurse's own"))
+	out, err := kuboAs(t, nurse, addCall, []byte("the nurse's own"))
 	if err != nil {
 		t.Fatal("the nurse adds: ", err)
 	}
@@ -114,15 +125,68 @@ func TestNobodyUnpins(t *testing.T) {
 		t.Error("a nurse removed a pin")
 	}
 
+	row := seal(t, doctorA, write(t, "victim.bin", bytes.Repeat([]byte("victim"), 1<<20)), "--policy", twoDoctors)[0]
+	awaitPinned(t, row.CID, home)
+	decoy, err := kuboAs(t, nurse, "block/put?pin=false", []byte("a decoy that is not pinned"))
+	var stored struct{ Key string }
+	if err != nil || json.Unmarshal(decoy, &stored) != nil {
+		t.Fatal("the nurse stores a block: ", err)
+	}
+	victims := strings.Repeat(row.CID+"\n", 5000)
+	car := append([]byte("\x3a\xa2eroots\x81\xd8*X%\x00"), cid.MustParse(row.CID).Bytes()...)
+	for _, attack := range []struct {
+		call string
+		body []byte
+	}{
+		{"pin/add?arg=" + stored.Key + "&progress=true", []byte(victims)},
+		{"pin/add?arg=" + stored.Key, []byte(victims)},
+		{"pin/add?arg=" + row.CID + "&recursive=false", []byte(victims)},
+		{"dag/import?pin-roots=true", append(car, "gversion\x01"...)},
+		{"dag/import", append(car, "gversion\x01"...)},
+	} {
+		for n := range 10 {
+			hangUp(t, nurse, attack.call, attack.body, 200*time.Millisecond+time.Duration(n)*100*time.Millisecond)
+			if !slices.Contains(pins(t, home), row.CID) {
+				t.Errorf("a nurse removed a pin by hanging up on %s, try %d", attack.call, n)
+				break
+			}
+		}
+	}
+
 	if err := consortium.Revoke(t.Context(), home, "leaver-k"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := kuboAs(t, nurse, "cat?arg="+added.Hash, nil); err == nil {
 		t.Error("a revoked nurse reads")
 	}
-	if _, err := kuboAs(t, nurse, "add?pin=true", []byte("junk")); err == nil {
+	if _, err := kuboAs(t, nurse, addCall, []byte("junk")); err == nil {
 		t.Error("a revoked nurse adds")
 	}
+}
+
+// hangUp sends a part of a form with more to come, reads what is answered for a time, and
+// hangs up. Then it leaves kubo a moment.
+func hangUp(t *testing.T, u *wallet.User, call string, part []byte, after time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	body, w := io.Pipe()
+	go func() {
+		fmt.Fprintf(w, "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\r\n%s\r\n--x\r\n\r\n", part)
+		<-ctx.Done()
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, proxyURL(t, u)+"/api/v0/"+call, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	config := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{u.TLS}}
+	if resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}).Do(req); err == nil {
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	body.Close()
+	time.Sleep(300 * time.Millisecond)
 }
 
 // TestSweep: the replicator unpins what is in no record, small and large, and nothing
@@ -165,7 +229,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := pins(t, home)
-	for range 2 {
+	for range 14 { // one sees what is in no record, 12 see it again, and then it is unpinned
 		if err := sweeper.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -14,9 +14,12 @@ import (
 // that ends in between loses the pin. So a person who pins, or stores, what is pinned
 // already could remove it by hanging up.
 
-// pinning are the calls that pin. Once kubo has such a request, it goes on to its end,
-// also when the person hangs up.
-var pinning = map[string]bool{"add": true, "block/put": true, "dag/import": true, "pin/add": true}
+// storing are the calls that store a body, and pinning those that pin. Once kubo has such
+// a request, it goes on to its end, also when the person hangs up.
+var (
+	storing = map[string]bool{"add": true, "block/put": true, "dag/import": true}
+	pinning = map[string]bool{"add": true, "block/put": true, "dag/import": true, "pin/add": true}
+)
 
 // patience is how long a pinning request may take after its person has hung up.
 const patience = time.Hour

@@ -8,9 +8,10 @@
 //   - takes a TLS client certificate of the hospital's own people, and asks the
 //     revocation list about it at every request, so that access ends with the person;
 //   - forwards the calls by which package client/ipfs adds and reads, with the options
-//     that it uses. People remove no pins, collect no garbage, and do not stop the node;
-//   - gives pins no other names than Chartseal's, which the replicator looks after, and
-//     lets nobody end a request in which kubo may have removed a pin to make it anew.
+//     and the values that it uses. People remove no pins, collect no garbage, and do not
+//     stop the node;
+//   - makes only pins that the replicator looks after, and lets nobody end a request in
+//     which kubo may have removed a pin to make it anew.
 //
 // When kubo does not answer, the proxy closes the connection, as kubo would.
 package proxy
@@ -26,7 +27,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,26 +43,6 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// PinNames begins the names of all pins that people make.
-const PinNames = "chartseal-"
-
-// calls are the calls that people make, and their options beside those of every call.
-var calls = map[string][]string{
-	"add":        {"cid-version", "raw-leaves", "chunker", "hash", "pin", "pin-name", "quieter"},
-	"cat":        {"offset", "progress"},
-	"block/get":  {"offline", "timeout"},
-	"block/put":  {"cid-codec", "mhtype", "pin"},
-	"block/stat": {"offline", "timeout"},
-	"dag/import": {"pin-roots", "stats"},
-	"pin/add":    {"recursive", "progress", "name"},
-	"pin/ls":     {"type", "names", "name", "stream"},
-}
-
-// always are options of every call: its argument, and what kubo's RPC client adds.
-var always = []string{"arg", "encoding", "stream-channels"}
-
-const prefix = "/api/v0/"
-
 // maxRunning bounds the requests of a person that run at a time, also after the person
 // has hung up.
 const maxRunning = 256
@@ -78,7 +58,7 @@ type Proxy struct {
 	forward *httputil.ReverseProxy
 
 	mu      sync.Mutex
-	running map[string]int // requests, by the serial number of a person's certificate
+	running map[string]int // requests, by the name of a person
 }
 
 // New returns a Proxy. It does not connect yet.
@@ -161,12 +141,17 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer p.end(person)
 	control := http.NewResponseController(w)
-	control.EnableFullDuplex() // kubo may answer before it has read all
 	over := make(chan struct{})
 	defer close(over)
 	go p.watch(person, control, over)
 	ctx := r.Context()
 	call := r.URL.Path[len(prefix):]
+	switch {
+	case storing[call]:
+		control.EnableFullDuplex() // kubo may answer before it has read all
+	case r.ContentLength != 0:
+		w.Header().Set("Connection", "close") // else net/http waits for the body, which nobody reads
+	}
 	if pinning[call] {
 		var cancel context.CancelFunc
 		ctx, cancel = outlive(ctx)
@@ -180,14 +165,21 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	p.forward.ServeHTTP(w, r.WithContext(ctx))
+	forwarded := r.WithContext(ctx)
+	if storing[call] {
+		forwarded.Body, forwarded.ContentLength = newBody(r), -1
+	} else {
+		forwarded.Body, forwarded.ContentLength = http.NoBody, 0 // kubo takes further arguments from a body
+	}
+	p.forward.ServeHTTP(w, forwarded)
 }
 
-// begin counts a request, unless its person has too many.
+// begin counts a request, unless its person has too many. A person can renew a
+// certificate any number of times, so the name counts.
 func (p *Proxy) begin(person *x509.Certificate) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := person.SerialNumber.String()
+	id := person.Subject.CommonName
 	if p.running[id] == maxRunning {
 		return false
 	}
@@ -198,7 +190,7 @@ func (p *Proxy) begin(person *x509.Certificate) bool {
 func (p *Proxy) end(person *x509.Certificate) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := person.SerialNumber.String()
+	id := person.Subject.CommonName
 	if p.running[id]--; p.running[id] == 0 {
 		delete(p.running, id)
 	}
@@ -238,36 +230,6 @@ func (p *Proxy) admit(person *x509.Certificate) error {
 	return nil
 }
 
-// allowed decides whether people make a call.
-func allowed(r *http.Request) error {
-	call, ok := strings.CutPrefix(r.URL.Path, prefix)
-	options, known := calls[call]
-	if !ok || !known || r.Method != http.MethodPost {
-		return fmt.Errorf("people do not call %s %.100q", r.Method, r.URL.Path)
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return fmt.Errorf("a malformed query")
-	}
-	if call == "pin/add" && len(query["arg"]) != 1 {
-		return fmt.Errorf("people pin one payload at a time")
-	}
-	for option, values := range query {
-		if !slices.Contains(options, option) && !slices.Contains(always, option) {
-			return fmt.Errorf("people do not call %s with option %.100q", call, option)
-		}
-		if option != "name" && option != "pin-name" {
-			continue
-		}
-		for _, v := range values {
-			if !strings.HasPrefix(v, PinNames) {
-				return fmt.Errorf("people's pins have names that begin with %s", PinNames)
-			}
-		}
-	}
-	return nil
-}
-
 // refuse answers as kubo does, whose client takes 403 for ErrDenied.
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, person, why string) {
 	p.config.Log.Warn("refused", "person", person, "call", r.URL.Path, "reason", why)
@@ -284,16 +246,14 @@ func (p *Proxy) away(_ http.ResponseWriter, r *http.Request, err error) {
 }
 
 // rewrite makes the request to kubo. Of what the person sent, it has the call, its
-// options and its body.
+// options, and a body to store.
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	query, _ := url.ParseQuery(r.In.URL.RawQuery) // allowed has parsed it
 	r.Out.URL = &url.URL{Scheme: "http", Host: "localhost", Path: r.In.URL.Path, RawQuery: query.Encode()}
 	r.Out.Host = "localhost"
 	r.Out.Header = http.Header{"Authorization": {"Bearer " + p.config.Token}}
-	for _, name := range []string{"Content-Type", "Content-Disposition"} {
-		if v := r.In.Header.Values(name); len(v) > 0 {
-			r.Out.Header[name] = v
-		}
+	if v := r.In.Header.Get("Content-Type"); storing[r.In.URL.Path[len(prefix):]] && v != "" {
+		r.Out.Header.Set("Content-Type", v)
 	}
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -24,9 +25,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// payload is the CID of one, and addCall the call that stores a larger one.
+const (
+	payload = "bafkreicn3iktvyvmb4oimrz2vpljh75efa3gyaxdvz6nvqfbqeizcrhfna"
+	addCall = "add?cid-version=1&raw-leaves=true&chunker=size-1048576&hash=sha2-256&pin=true&pin-name=chartseal-file&quieter=true"
 )
 
 // A hospital has a CA, a kubo node that is played by a handler, and a proxy.
@@ -118,9 +126,12 @@ func (h *hospital) replace(list []byte) {
 	}
 }
 
-// person makes a client of a person. Its connections are kept.
-func (h *hospital) person(serial int64) *http.Client {
-	certificate, key := certify(h.T, h.root, h.key, "nurse", serial)
+// person makes a client of a nurse, who may have several certificates. Its connections are
+// kept.
+func (h *hospital) person(serial int64) *http.Client { return h.named("nurse", serial) }
+
+func (h *hospital) named(name string, serial int64) *http.Client {
+	certificate, key := certify(h.T, h.root, h.key, name, serial)
 	return client(h.T, tls.Certificate{Certificate: [][]byte{certificate.Raw}, PrivateKey: key})
 }
 
@@ -164,7 +175,7 @@ func TestCalls(t *testing.T) {
 		"/api/v0/add?pin=true&pin-name=chartseal-file&quieter=true&cid-version=1": true,
 		"/api/v0/cat?arg=x&offset=3": true, "/api/v0/block/get?arg=x&offline=true&timeout=1s": true, "/api/v0/block/put?pin=true": true,
 		"/api/v0/block/stat?arg=x": true, "/api/v0/dag/import?pin-roots=false&stats=true": true,
-		"/api/v0/pin/add?arg=x&name=chartseal-tie-abc": true, "/api/v0/pin/ls?names=true&stream=true&encoding=json&stream-channels=true": true,
+		"/api/v0/pin/add?arg=" + payload + "&recursive=true&name=chartseal-tie-abc": true, "/api/v0/pin/add?arg=" + payload: true, "/api/v0/" + addCall: true, "/api/v0/pin/ls?names=true&stream=true&encoding=json&stream-channels=true": true,
 
 		"/api/v0/pin/rm?arg=x": false, "/api/v0/pin/update?arg=x&arg=y": false, "/api/v0/block/rm?arg=x": false, "/api/v0/repo/gc": false,
 		"/api/v0/shutdown": false, "/api/v0/config/show": false, "/api/v0/files/rm?arg=/": false, "/api/v0/id": false,
@@ -173,12 +184,27 @@ func TestCalls(t *testing.T) {
 		"/api/v0/add/": false, "/api/v0/ADD": false, "//api/v0/add": false, "/webui": false,
 		"/api/v0/add?nocopy=true": false, "/api/v0/add?to-files=/x": false, "/api/v0/add?pin-name=backup": false,
 		"/api/v0/pin/add?arg=x&name=chartseal-a&name=backup": false, "/api/v0/pin/ls?arg=x;name=y": false, "/api/v0/cat?arg=x%zz": false,
+		"/api/v0/pin/add?arg=" + payload + "&name=chartseal-a&name=backup": false, "/api/v0/pin/add?arg=" + payload + "&timeout=1ms": false,
+
+		// what Chartseal would not find, or takes for something else
+		"/api/v0/dag/import": false, "/api/v0/dag/import?pin-roots=true": false, "/api/v0/dag/import?pin-roots=1": false, "/api/v0/dag/import?pin-roots=false&pin-roots=true": false,
+		"/api/v0/block/put?pin=true&cid-codec=dag-pb": false, "/api/v0/block/put?pin=1&cid-codec=dag-pb": false, "/api/v0/block/put?cid-codec=dag-pb&pin=false": true,
+		"/api/v0/block/put?pin=true&cid-codec=dag-cbor": false, "/api/v0/block/put?pin=true&mhtype=sha2-512": false, "/api/v0/block/put?cid-codec=raw&mhtype=sha2-256&pin=true": true,
+		"/api/v0/add": false, "/api/v0/add?cid-version=1": false, "/api/v0/add?cid-version=1&pin-name=chartseal-tie-x": false, "/api/v0/add?cid-version=0&pin-name=chartseal-file": false,
+		"/api/v0/" + addCall + "&hash=sha2-512": false, "/api/v0/add?cid-version=1&pin-name=chartseal-file&hash=blake3": false,
+		"/api/v0/pin/add?arg=" + payload + "&recursive=false": false, "/api/v0/pin/add?arg=" + payload + "&name=chartseal-file": false,
+		"/api/v0/pin/add?arg=" + payload + "/x": false, "/api/v0/pin/add?arg=/ipns/x": false, "/api/v0/pin/add?arg=QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG": false,
+		"/api/v0/pin/add": false, "/api/v0/pin/add?arg=" + payload + "&arg=" + payload: false,
 	} {
 		status, text, err := h.call(nurse, http.MethodPost, path, "body")
 		if err != nil || (status == http.StatusOK) != ok || !ok && status != http.StatusForbidden {
 			t.Errorf("%s: %d %s, %v", path, status, text, err)
 		}
-		if ok && (!strings.HasPrefix(text, strings.SplitN(path, "?", 2)[0]+"?") || !strings.HasSuffix(text, " Bearer secret  multipart/form-data; boundary=x body")) {
+		got := " Bearer secret   "
+		if call, _, _ := strings.Cut(strings.TrimPrefix(path, "/api/v0/"), "?"); storing[call] {
+			got = " Bearer secret  multipart/form-data; boundary=x body"
+		}
+		if ok && (!strings.HasPrefix(text, strings.SplitN(path, "?", 2)[0]+"?") || !strings.HasSuffix(text, got)) {
 			t.Errorf("%s: kubo got %s", path, text)
 		}
 	}
@@ -263,7 +289,7 @@ func TestBothWays(t *testing.T) {
 		w.Header().Set("X-Stream-Error", "late")
 	})
 	body, w := io.Pipe()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/api/v0/add", body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/api/v0/"+addCall, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,32 +309,48 @@ func TestBothWays(t *testing.T) {
 
 // TestPinsSurvive: kubo removes a pin before it makes it anew, and a request that ends in
 // between loses it. A person asks for a pin that is there, or stores what is there, and
-// hangs up.
+// hangs up. A body that stays open until then has parts that kubo has read, and more may
+// come: kubo would notice when it writes.
 func TestPinsSurvive(t *testing.T) {
-	for _, call := range []string{"pin/add?arg=x&progress=true", "add?pin=true", "block/put?pin=true", "dag/import?pin-roots=true"} {
+	calls := []string{"pin/add?arg=" + payload + "&progress=true", addCall, "block/put?pin=true", "dag/import?pin-roots=false"}
+	for i := range 2 * len(calls) {
+		call, open := calls[i/2], i%2 == 1
 		asked, done := make(chan bool), make(chan error, 1)
 		h := newHospital(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api/v0/pin/ls" {
 				http.Error(w, "not pinned", http.StatusInternalServerError)
 				return
 			}
-			io.Copy(io.Discard, r.Body)
+			http.NewResponseController(w).EnableFullDuplex()
+			if form, err := r.MultipartReader(); err != nil {
+				io.Copy(io.Discard, r.Body)
+			} else if part, err := form.NextPart(); err == nil {
+				io.Copy(io.Discard, part)
+			}
 			for range 100 { // longer than the proxy's buffers
 				fmt.Fprintf(w, "%s\n", strings.Repeat("progress", 1<<10))
 				w.(http.Flusher).Flush()
 			}
 			asked <- true
-			select {
-			case <-r.Context().Done():
-			case <-time.After(500 * time.Millisecond):
+			var err error
+			for begun := time.Now(); err == nil && time.Since(begun) < 500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+				if _, err = fmt.Fprintln(w, "progress"); err == nil {
+					err = http.NewResponseController(w).Flush()
+				}
+				err = cmp.Or(err, r.Context().Err())
 			}
-			done <- r.Context().Err()
+			done <- err
 		})
 		ctx, hangUp := context.WithCancel(t.Context())
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api/v0/"+call, strings.NewReader("body"))
+		var body io.Reader = strings.NewReader("--x\r\n\r\n" + payload + "\r\n--x\r\n\r\n")
+		if open {
+			body = io.MultiReader(body, waiting{ctx})
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api/v0/"+call, body)
 		if err != nil {
 			t.Fatal(err)
 		}
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 		go func() {
 			<-asked
 			hangUp()
@@ -318,13 +360,64 @@ func TestPinsSurvive(t *testing.T) {
 			resp.Body.Close()
 		}
 		if err := <-done; err != nil {
-			t.Errorf("%s: kubo's request ended with the person's: %v", call, err)
+			t.Errorf("%s, body open %v: kubo's request ended with the person's: %v", call, open, err)
+		}
+	}
+}
+
+// waiting is a body that stays open.
+type waiting struct{ context.Context }
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w.Done()
+	return 0, w.Err()
+}
+
+// TestCutOff: what is cut off does not look whole to kubo. With a length stated or not,
+// kubo never gets the boundary that ends a form.
+func TestCutOff(t *testing.T) {
+	for _, length := range []int64{-1, 1000} {
+		got := make(chan error, 1)
+		h := newHospital(t, func(w http.ResponseWriter, r *http.Request) {
+			form, err := r.MultipartReader()
+			if err == nil {
+				var part io.Reader
+				if part, err = form.NextPart(); err == nil {
+					_, err = io.Copy(io.Discard, part)
+				}
+			}
+			got <- err
+		})
+		ctx, hangUp := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api/v0/"+addCall, io.MultiReader(strings.NewReader("--x\r\n\r\ncut"), waiting{ctx}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = length
+		req.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		time.AfterFunc(200*time.Millisecond, hangUp)
+		if resp, err := h.person(2).Do(req); err == nil {
+			resp.Body.Close()
+		}
+		if err := <-got; err == nil {
+			t.Errorf("length %d: kubo got a whole file", length)
+		}
+	}
+}
+
+// TestBodiesOfArguments: kubo takes arguments from the body too. None reaches it.
+func TestBodiesOfArguments(t *testing.T) {
+	h := newHospital(t, echo)
+	for _, call := range []string{"pin/add?arg=" + payload, "cat?arg=x", "block/get?arg=x", "block/stat?arg=x", "pin/ls?arg=x"} {
+		status, text, err := h.call(h.person(2), http.MethodPost, "/api/v0/"+call, "--x\r\n\r\nother\r\n--x--\r\n")
+		if err != nil || status != http.StatusOK || strings.Contains(text, "other") || strings.Contains(text, "boundary") {
+			t.Errorf("%s: %d, %v: kubo got %s", call, status, err, text)
 		}
 	}
 }
 
 // TestTooMany: a person's requests for payloads that nobody has are bounded, also when
-// the person hangs up. Others are served.
+// the person hangs up or has renewed the certificate. Others are served.
 func TestTooMany(t *testing.T) {
 	over := make(chan struct{})
 	var waiting atomic.Int32 // at kubo
@@ -344,7 +437,7 @@ func TestTooMany(t *testing.T) {
 	var calls sync.WaitGroup
 	for range maxRunning {
 		calls.Go(func() {
-			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api/v0/pin/add?arg=x", nil)
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/api/v0/pin/add?arg="+payload, nil)
 			if resp, err := nurse.Do(req); err == nil {
 				resp.Body.Close()
 			}
@@ -353,14 +446,14 @@ func TestTooMany(t *testing.T) {
 	for deadline := time.Now().Add(20 * time.Second); waiting.Load() < maxRunning && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	for range 2 {
-		if status, text, err := h.call(nurse, http.MethodPost, "/api/v0/cat?arg=x", ""); status != http.StatusTooManyRequests {
+	for _, c := range []*http.Client{nurse, nurse, h.person(3)} {
+		if status, text, err := h.call(c, http.MethodPost, "/api/v0/cat?arg=x", ""); status != http.StatusTooManyRequests {
 			t.Errorf("with %d requests: %d %s, %v", waiting.Load(), status, text, err)
 		}
 		hangUp()
 		calls.Wait()
 	}
-	if other, text, err := h.call(h.person(3), http.MethodPost, "/api/v0/cat?arg=x", ""); other != http.StatusOK {
+	if other, text, err := h.call(h.named("doctor", 4), http.MethodPost, "/api/v0/cat?arg=x", ""); other != http.StatusOK {
 		t.Errorf("another person: %d %s, %v", other, text, err)
 	}
 }
@@ -368,16 +461,16 @@ func TestTooMany(t *testing.T) {
 // TestPinnedAlready: kubo is not asked for a pin that is there.
 func TestPinnedAlready(t *testing.T) {
 	h := newHospital(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/v0/pin/ls" || r.URL.Query().Get("arg") != "x" || r.URL.Query().Get("type") != "recursive" {
+		if r.URL.Path != "/api/v0/pin/ls" || r.URL.Query().Get("arg") != payload || r.URL.Query().Get("type") != "recursive" {
 			t.Errorf("kubo is asked for %s", r.URL)
 		}
-		io.WriteString(w, `{"Keys":{"x":{"Type":"recursive"}}}`)
+		io.WriteString(w, `{"Keys":{"`+payload+`":{"Type":"recursive"}}}`)
 	})
-	status, text, err := h.call(h.person(2), http.MethodPost, "/api/v0/pin/add?arg=x&recursive=true&name=chartseal-a", "")
-	if status != http.StatusOK || text != `{"Pins":["x"]}`+"\n" {
+	status, text, err := h.call(h.person(2), http.MethodPost, "/api/v0/pin/add?arg="+payload+"&recursive=true&name=chartseal-tie-a", "")
+	if status != http.StatusOK || text != `{"Pins":["`+payload+`"]}`+"\n" {
 		t.Errorf("%d %q, %v", status, text, err)
 	}
-	if status, text, err := h.call(h.person(2), http.MethodPost, "/api/v0/pin/add?arg=x&arg=y", ""); status != http.StatusForbidden {
+	if status, text, err := h.call(h.person(2), http.MethodPost, "/api/v0/pin/add?arg="+payload+"&arg="+payload[:58]+"b", ""); status != http.StatusForbidden {
 		t.Errorf("two pins: %d %q, %v", status, text, err)
 	}
 }
@@ -396,6 +489,30 @@ func TestNewProxy(t *testing.T) {
 		change(&c)
 		if _, err := New(c); !errors.Is(err, ledger.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBody: a body fails until the end of a part may have passed, and then ends instead,
+// however it is cut into reads.
+func TestBody(t *testing.T) {
+	for form, fails := range map[string]bool{
+		"": true, "--x\r\n\r\nfile": true, "--x\r\n\r\nfile\r\n--": true, "--x\r\n\r\nfile\r\n-x": true,
+		"--x\r\n\r\nfile\r\n--x": false, "--x\r\n\r\nfile\r\n--x\r\n\r\nsecond": false, "--x--x": false, "-----x-----x": false,
+	} {
+		for size := 1; size <= len(form)+1; size++ {
+			r := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(form), iotest.ErrReader(errors.New("gone"))))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+			b, got := newBody(r), []byte(nil)
+			var err error
+			for p := make([]byte, size); err == nil; {
+				var n int
+				n, err = b.Read(p)
+				got = append(got, p[:n]...)
+			}
+			if string(got) != form || (err != io.EOF) != fails {
+				t.Errorf("%q by %d: got %q, %v", form, size, got, err)
+			}
 		}
 	}
 }
