@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs"
 	"github.com/ipfs/go-cid"
 )
 
@@ -125,9 +126,16 @@ func (k *fakeKubo) pinned(*testing.T) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	kept := map[string]bool{}
-	for root, name := range k.pins {
+	for root := range k.pins {
+		if root.Type() == cid.Raw {
+			kept[root.String()] = true
+			continue
+		}
 		n, err := merkledag.DecodeProtobuf(k.blocks[root])
-		if !strings.HasPrefix(name, pinsetPrefix) || err != nil {
+		if err != nil {
+			continue
+		}
+		if _, err := unixfs.FSNodeFromBytes(n.Data()); err == nil { // no pinset can be read as a file
 			kept[root.String()] = true
 			continue
 		}

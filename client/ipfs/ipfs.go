@@ -63,6 +63,7 @@ type Store struct {
 	requests chan struct{} // has room for maxRequests
 	puts     *groupcommit.Committer[block]
 	unpins   *groupcommit.Committer[cid.Cid]
+	pinsets  pinsets
 }
 
 var _ client.Blobs = (*Store)(nil)

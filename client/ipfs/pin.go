@@ -88,7 +88,7 @@ func (s *Store) pinTogether(ctx context.Context, members []cid.Cid) ([]cid.Cid, 
 	if err := s.putBlock(wctx, "dag-pb", false, p.block); err != nil {
 		return nil, s.explain(op, err, nil)
 	}
-	err = s.ensurePinned(ctx, idle, op, p.cid, p.pinName())
+	err = s.ensurePinned(ctx, idle, op, p.cid, pinsetName)
 	if err == nil {
 		return members, nil
 	}
@@ -119,31 +119,27 @@ func (s *Store) local(ctx context.Context, blocks []cid.Cid) ([]cid.Cid, error) 
 	return here, nil
 }
 
-// pinOf returns the name of a root's own pin, and whether it has one.
-func (s *Store) pinOf(ctx context.Context, root cid.Cid) (name string, ok bool, err error) {
-	var out struct {
-		Keys map[string]struct{ Name string }
-	}
-	err = s.api.Request("pin/ls", root.String()).Option("type", "recursive").Option("names", true).Exec(ctx, &out)
+// isRoot reports whether a root has a pin of its own.
+func (s *Store) isRoot(ctx context.Context, root cid.Cid) (bool, error) {
+	err := s.api.Request("pin/ls", root.String()).Option("type", "recursive").Exec(ctx, nil)
 	var refusal *rpc.Error
 	if errors.As(err, &refusal) && refusal.Code == 0 {
-		return "", false, nil // only kubo's prose tells this from other refusals
+		return false, nil // only kubo's prose tells this from other refusals
 	}
-	return out.Keys[root.String()].Name, err == nil, err
+	return err == nil, err
 }
 
 // ensurePinned pins a root, unless it is pinned already. The node fetches the blocks that
 // it does not have.
 //
 // A pinned root is not pinned again: kubo removes a pin before it makes it anew, and a
-// failure in between loses it. The exception is a pinset that somebody has pinned as a
-// payload. It gets a pin with a name, by which Unpin finds its members.
+// failure in between loses it.
 func (s *Store) ensurePinned(ctx context.Context, idle time.Duration, op string, root cid.Cid, name string) error {
 	wctx, watch := newWatchdog(ctx, idle)
 	defer watch.stop()
 	watch.restart()
-	old, pinned, err := s.pinOf(wctx, root)
-	if err == nil && (!pinned || name != "" && name != old) {
+	pinned, err := s.isRoot(wctx, root)
+	if err == nil && !pinned {
 		err = s.pin(wctx, root, name, watch)
 	}
 	switch {

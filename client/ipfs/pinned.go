@@ -19,9 +19,14 @@ const pinPrefix = "chartseal-"
 // fileName is the name of the pin of a payload of several blocks.
 const fileName = pinPrefix + "file"
 
+// isOurs tells pins that Chartseal looks after from the operator's own. People make no
+// pins with other names. Replicators make pins without one.
+func isOurs(name string) bool { return name == "" || strings.HasPrefix(name, pinPrefix) }
+
 // Pinned implements replica.Unpinner. It lists the payloads that are pinned, by
-// themselves or in a pinset. It leaves out pins with a name that is not Chartseal's, and
-// pins of what cannot be a payload.
+// themselves or in a pinset, and whatever else people can pin: a directory, for example,
+// that links to a payload. It leaves out pins with a name that is not Chartseal's, pins
+// that people cannot make, and pinsets of which the node has no good copy.
 //
 // Errors: those of [Store.Unpin].
 func (s *Store) Pinned(ctx context.Context) ([]string, error) {
@@ -31,8 +36,8 @@ func (s *Store) Pinned(ctx context.Context) ([]string, error) {
 	var perhaps []cid.Cid // pinsets
 	err := s.eachPin(wctx, true, watch, func(root cid.Cid, name string) {
 		switch {
-		case accept(root) != nil || name != "" && !strings.HasPrefix(name, pinPrefix):
-		case root.Type() == cid.Raw || name == fileName:
+		case accept(root) != nil || !isOurs(name):
+		case root.Type() == cid.Raw:
 			payloads.Add(root)
 		default:
 			perhaps = append(perhaps, root)
@@ -43,19 +48,16 @@ func (s *Store) Pinned(ctx context.Context) ([]string, error) {
 			break
 		}
 		watch.restart()
-		var members []cid.Cid
-		var gone bool
-		members, gone, err = s.pinsetMembers(wctx, root)
+		members, gone, merr := s.pinsetMembers(wctx, root)
+		switch {
+		case errors.Is(merr, ledger.ErrTampered), errors.Is(merr, ledger.ErrUnavailable): // its members are not known
+		case merr != nil:
+			err = merr
+		case len(members) == 0 && !gone:
+			payloads.Add(root)
+		}
 		for _, c := range members {
 			payloads.Add(c)
-		}
-		if err != nil || gone || len(members) > 0 {
-			continue
-		}
-		if _, err = s.innerBlock(wctx, root); err == nil {
-			payloads.Add(root)
-		} else if errors.Is(err, ledger.ErrInvalid) {
-			err = nil // a directory, for example
 		}
 	}
 	switch {

@@ -13,9 +13,10 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// TestPinned lists payloads whatever pins them, and nothing else: single blocks, files
-// with and without a name, members of pinsets. It leaves out the operator's own pins and
-// what is no payload.
+// TestPinned lists payloads whatever pins them: single blocks, files with and without a
+// name, members of pinsets. It also lists what else people can pin, such as a directory
+// with a link to somebody's payload, and a node that is nearly a pinset. It leaves out
+// the operator's own pins and what people cannot pin.
 func TestPinned(t *testing.T) {
 	k, s := newStore(t)
 	want := stored(t, k, 5)
@@ -42,17 +43,35 @@ func TestPinned(t *testing.T) {
 	if err := directory.AddRawLink("link", &format.Link{Cid: cid.MustParse(own)}); err != nil {
 		t.Fatal(err)
 	}
+	nearly := &merkledag.ProtoNode{}
+	if err := nearly.AddRawLink("a name", &format.Link{Cid: cid.MustParse(own)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nearly.SetCidBuilder(cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}); err != nil {
+		t.Fatal(err)
+	}
 	k.mu.Lock()
 	k.pins[cid.MustParse(unnamed)] = "" // as a replicator pins it
 	k.pins[cid.MustParse(own)] = "backup"
 	k.pins[directory.Cid()] = ""
 	k.blocks[directory.Cid()] = directory.RawData()
+	k.pins[nearly.Cid()] = pinsetName
+	k.blocks[nearly.Cid()] = nearly.RawData()
 	k.pins[merkledag.NodeWithData([]byte("CIDv0")).Cid()] = ""
 	k.mu.Unlock()
+	want = append(want, directory.Cid().String(), nearly.Cid().String())
 	got, err := s.Pinned(t.Context())
 	slices.Sort(want)
 	slices.Sort(got)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	for _, id := range got {
+		if err := s.Unpin(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(k.pins) != 2 {
+		t.Errorf("%d pins are left, want the backup and the one that people cannot make", len(k.pins))
 	}
 }

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/go-cid"
@@ -22,9 +23,9 @@ import (
 // keeps them all. A pin costs a kubo node several synchronous writes, more than storing a
 // small payload does. The payloads of a pinset share that cost.
 //
-// kubo can only find the pin that keeps a block by walking everything that is pinned.
-// The name of a pinset's pin therefore holds a short hint at each member. [Store.Unpin]
-// lists the names to find the pinsets of a payload.
+// kubo can only find the pin that keeps a block by walking everything that is pinned. So
+// [Store.Unpin] reads every pinset, each once. It does not go by names, which people
+// choose.
 type pinset struct {
 	block
 	members []cid.Cid // sorted
@@ -33,12 +34,12 @@ type pinset struct {
 const (
 	maxMembers = 100
 
-	// pinsetPrefix begins the pin names of pinsets, and the data of unique ones. Nodes
-	// hold pins with it, so it does not change.
-	pinsetPrefix = "chartseal-tie-"
+	// pinsetName begins the pin names of pinsets, and the data of unique ones. Nodes hold
+	// pins with it, so it does not change. In earlier versions letters followed that hinted
+	// at the members.
+	pinsetName = pinPrefix + "tie-"
 
-	uniqueSize = len(pinsetPrefix) + 26 // bytes of data in a unique pinset
-	hintSize   = 2                      // letters per member in a name; kubo allows 255 in all
+	uniqueSize = len(pinsetName) + 26 // bytes of data in a unique pinset
 )
 
 // newPinset returns the pinset of the members. Its CID depends only on the members, not
@@ -47,7 +48,7 @@ func newPinset(members []cid.Cid) (pinset, error) { return makePinset(members, n
 
 // newUniquePinset returns a pinset with a CID that no other pinset has.
 func newUniquePinset(members []cid.Cid) (pinset, error) {
-	return makePinset(members, []byte(pinsetPrefix + rand.Text())[:uniqueSize])
+	return makePinset(members, []byte(pinsetName + rand.Text())[:uniqueSize])
 }
 
 func makePinset(members []cid.Cid, data []byte) (pinset, error) {
@@ -71,49 +72,37 @@ func makePinset(members []cid.Cid, data []byte) (pinset, error) {
 // isPinset tells pinsets from files by a node's data: UnixFS parses neither empty data
 // nor that of a unique pinset.
 func isPinset(data []byte) bool {
-	return len(data) == 0 || len(data) == uniqueSize && bytes.HasPrefix(data, []byte(pinsetPrefix))
+	return len(data) == 0 || len(data) == uniqueSize && bytes.HasPrefix(data, []byte(pinsetName))
 }
 
-// pinName returns the name of the pinset's pin.
-func (p pinset) pinName() string {
-	var b strings.Builder
-	b.WriteString(pinsetPrefix)
-	for _, c := range p.members {
-		b.WriteString(hint(c))
-	}
-	return b.String()
+// pinsets are the members of pinned roots that were read. A root that is no pinset has
+// none. What a root links to never changes.
+type pinsets struct {
+	mu      sync.Mutex
+	members map[cid.Cid][]cid.Cid
 }
 
-// hint encodes 12 bits of a payload's digest.
-func hint(c cid.Cid) string {
-	return base64.RawURLEncoding.EncodeToString(c.Hash()[2:])[:hintSize]
+// retain forgets the roots that are no longer pinned.
+func (p *pinsets) retain(pinned *cid.Set) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.members, func(root cid.Cid, _ []cid.Cid) bool { return !pinned.Has(root) })
 }
 
-// mayHold reports whether a pin of this name may belong to a pinset with one of the
-// payloads.
-func mayHold(pinName string, payloads []cid.Cid) bool {
-	hints, ok := strings.CutPrefix(pinName, pinsetPrefix)
-	if !ok {
-		return false
-	}
-	for ; len(hints) >= hintSize; hints = hints[hintSize:] {
-		for _, c := range payloads {
-			if hints[:hintSize] == hint(c) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// pinsetMembers reads the members of a pinned pinset. A node that is no pinset has none.
+// pinsetMembers gives the members of a pinned pinset. A node that is no pinset has none.
 // Gone reports that the pinset is no longer pinned and its block was collected.
 func (s *Store) pinsetMembers(ctx context.Context, root cid.Cid) (members []cid.Cid, gone bool, err error) {
+	s.pinsets.mu.Lock()
+	members, known := s.pinsets.members[root]
+	s.pinsets.mu.Unlock()
+	if known {
+		return members, false, nil
+	}
 	data, err := s.getBlock(ctx, root, true)
 	var refusal *rpc.Error
 	switch {
 	case errors.As(err, &refusal):
-		_, pinned, err := s.pinOf(ctx, root)
+		pinned, err := s.isRoot(ctx, root)
 		if pinned {
 			err = ledger.Errorf(ledger.ErrUnavailable, "the IPFS node %s has lost its pinned block %s", s.address, root)
 		}
@@ -123,15 +112,26 @@ func (s *Store) pinsetMembers(ctx context.Context, root cid.Cid) (members []cid.
 	case !matches(root, data):
 		return nil, false, s.altered(root)
 	}
+	members = parsePinset(data)
+	s.pinsets.mu.Lock()
+	defer s.pinsets.mu.Unlock()
+	if s.pinsets.members == nil {
+		s.pinsets.members = map[cid.Cid][]cid.Cid{}
+	}
+	s.pinsets.members[root] = members
+	return members, false, nil
+}
+
+func parsePinset(data []byte) (members []cid.Cid) {
 	n, err := merkledag.DecodeProtobuf(data)
 	if err != nil || !isPinset(n.Data()) {
-		return nil, false, nil
+		return nil
 	}
 	for _, l := range n.Links() {
 		if l.Name != "" || l.Cid.Type() != cid.Raw || accept(l.Cid) != nil {
-			return nil, false, nil
+			return nil
 		}
 		members = append(members, l.Cid)
 	}
-	return members, false, nil
+	return members
 }

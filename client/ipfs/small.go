@@ -96,7 +96,7 @@ func (s *Store) putPinset(ctx context.Context, group []block, watch *watchdog) e
 		return err
 	}
 	watch.restart()
-	return s.pin(ctx, p.cid, p.pinName(), watch)
+	return s.pin(ctx, p.cid, pinsetName, watch)
 }
 
 func (s *Store) putBlock(ctx context.Context, codec string, pin bool, b block) error {

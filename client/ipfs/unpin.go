@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/kubo/client/rpc"
@@ -25,7 +24,8 @@ import (
 // A pinset stays pinned when Unpin gets its CID: it is no payload, even if somebody
 // registers it as one.
 //
-// Each call lists the node's pins. Concurrent calls share the list.
+// Each call lists the node's pins. Concurrent calls share the list. A Store reads each
+// pinset once.
 //
 // Errors:
 //   - ledger.ErrInvalid if id is not the CID of a payload.
@@ -84,8 +84,12 @@ func (s *Store) unpinGroup(ctx context.Context, payloads []cid.Cid) error {
 
 // unpinFile removes a pin, unless it is that of a pinset.
 func (s *Store) unpinFile(ctx context.Context, root cid.Cid) error {
-	name, pinned, err := s.pinOf(ctx, root)
-	if err != nil || !pinned || strings.HasPrefix(name, pinsetPrefix) {
+	pinned, err := s.isRoot(ctx, root)
+	if err != nil || !pinned {
+		return err
+	}
+	members, gone, err := s.pinsetMembers(ctx, root)
+	if err != nil || gone || len(members) > 0 {
 		return err
 	}
 	_, err = s.removePin(ctx, root)
@@ -97,7 +101,7 @@ func (s *Store) removePin(ctx context.Context, root cid.Cid) (bool, error) {
 	err := s.api.Request("pin/rm", root.String()).Option("recursive", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if errors.As(err, &refusal) { // perhaps there was none, which only kubo's prose says
-		if _, pinned, lerr := s.pinOf(ctx, root); lerr == nil && !pinned {
+		if pinned, lerr := s.isRoot(ctx, root); lerr == nil && !pinned {
 			return false, nil
 		}
 	}
@@ -111,17 +115,18 @@ func (s *Store) removePin(ctx context.Context, root cid.Cid) (bool, error) {
 // moment. Pins that only the second list has are examined too.
 func (s *Store) leavePinsets(ctx context.Context, payloads []cid.Cid, watch *watchdog) error {
 	for {
-		var named, missed []cid.Cid
+		var ours, missed []cid.Cid
 		seen := cid.NewSet()
 		if err := s.listPins(ctx, true, watch, func(root cid.Cid, name string) {
 			seen.Add(root)
-			if mayHold(name, payloads) {
-				named = append(named, root)
+			if isOurs(name) {
+				ours = append(ours, root)
 			}
 		}); err != nil {
 			return err
 		}
-		overtaken, err := s.removeFromAll(ctx, named, payloads, watch)
+		s.pinsets.retain(seen)
+		overtaken, err := s.removeFromAll(ctx, ours, payloads, watch)
 		if err != nil {
 			return err
 		}
@@ -178,20 +183,20 @@ func (s *Store) removeFrom(ctx context.Context, root cid.Cid, payloads []cid.Cid
 		return false, err
 	}
 	// kubo replaces a pin in one step and refuses when the old one is gone. The new pin
-	// keeps the old name, which hints at removed members too.
+	// keeps the old name.
 	err = s.api.Request("pin/update", root.String(), p.cid.String()).Option("unpin", true).Exec(ctx, nil)
 	var refusal *rpc.Error
 	if !errors.As(err, &refusal) {
 		return false, err
 	}
-	switch _, pinned, lerr := s.pinOf(ctx, p.cid); {
+	switch pinned, lerr := s.isRoot(ctx, p.cid); {
 	case lerr != nil:
 		return false, errors.Join(err, lerr)
 	case pinned: // it failed after that: the new pinset keeps the others
 		removed, err := s.removePin(ctx, root)
 		return !removed, err
 	}
-	if _, pinned, lerr := s.pinOf(ctx, root); lerr != nil || pinned {
+	if pinned, lerr := s.isRoot(ctx, root); lerr != nil || pinned {
 		return false, errors.Join(err, lerr)
 	}
 	return true, nil

@@ -327,3 +327,48 @@ func TestDamagedPinset(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// TestUnpinNames: people choose names, and pin what they like once more under another
+// one. A payload leaves its pins all the same.
+func TestUnpinNames(t *testing.T) {
+	for _, name := range []string{"", fileName, pinsetName, pinsetName + "zz", pinPrefix + "x"} {
+		k, s := newStore(t)
+		ids := stored(t, k, 4)
+		pinAll(t, s, ids)
+		file, err := s.Put(t.Context(), bytes.NewReader(make([]byte, 3<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		for root := range k.pins {
+			k.pins[root] = name
+		}
+		k.mu.Unlock()
+		for i, id := range append([]string{file}, ids...) {
+			if err := s.Unpin(t.Context(), id); err != nil || !same(k.pinned(t), ids[i:]) {
+				t.Errorf("names are %q: after unpinning %d: %v, kept: %v", name, i, err, k.pinned(t))
+			}
+		}
+	}
+}
+
+// TestUnpinReadsOnce: a store reads each pinset once, however many payloads it unpins.
+func TestUnpinReadsOnce(t *testing.T) {
+	k, s := newStore(t)
+	ids := stored(t, k, 6)
+	pinAll(t, s, ids[:3])
+	pinAll(t, s, ids[3:])
+	var gets atomic.Int32
+	k.beforeGet = func() { gets.Add(1) }
+	for _, id := range ids {
+		if err := s.Unpin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := gets.Load(); len(k.pins) > 0 || n > 6 { // each replaces a pinset by one that is read
+		t.Errorf("%d pins are left, %d blocks were read", len(k.pins), n)
+	}
+	if len(s.pinsets.members) > 1 {
+		t.Errorf("%d pinsets that are gone are remembered", len(s.pinsets.members))
+	}
+}
