@@ -250,7 +250,7 @@ func (c *consortium) swept(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // one sees what is not registered, and the next one unpins it
+	for range 14 { // one sees what is not registered, 12 see it again, and then it is unpinned
 		if err := sweeper.Sweep(context.Background()); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
@@ -17,6 +18,7 @@ type item struct {
 	version int
 
 	cid        string // empty until the payload is stored
+	pinned     time.Time
 	commitment string
 	size       int64 // of the record
 	stored     int64 // of the payload

@@ -104,6 +104,9 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, abandon(err)
 	}
 	for items := range slices.Chunk(s.items, ledger.MaxNewRecords) {
+		if err := s.keep(ctx, items); err != nil {
+			return s.sealed(), abandon(err)
+		}
 		if err := c.registrar.register(ctx, s.batch(items)); err != nil {
 			return s.sealed(), abandon(err)
 		}
@@ -222,6 +225,24 @@ func (s *sealing) prepare(ctx context.Context) error {
 	return nil
 }
 
+// keepAfter is a time in which no hospital unpins what is in no record.
+const keepAfter = time.Hour
+
+// keep pins payloads again that were stored long ago, while the sources after them were
+// read: the hospital may have taken them for those of a seal that failed. What is gone is
+// not registered.
+func (s *sealing) keep(ctx context.Context, items []*item) error {
+	for _, i := range items {
+		if time.Since(i.pinned) < keepAfter {
+			continue
+		}
+		if err := s.client.blobs.Pin(ctx, i.cid); err != nil {
+			return fmt.Errorf("keep what was stored %v ago: %w", time.Since(i.pinned).Round(time.Second), err)
+		}
+	}
+	return nil
+}
+
 // pack reads a source once: to the keyword extraction, the digests, the encryption and
 // the store at the same time.
 func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
@@ -243,6 +264,7 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	ahead := newReadAhead(sealer, source.Size)
 	defer ahead.stop()
 	i.cid, err = s.client.blobs.Put(ctx, ahead)
+	i.pinned = time.Now()
 	document := sink.Close() // a source that still hangs in a read finds its pipe closed
 	if err != nil {
 		return err

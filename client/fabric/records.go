@@ -43,10 +43,14 @@ const nextBlock = 5 * time.Minute
 //   - The error of ctx when it ends.
 //   - ErrDenied if the peer does not serve blocks to this user.
 //   - ErrTampered if this version cannot read a block, or a record in it.
-//   - ErrUnavailable if no block comes for 5 minutes.
+//   - ErrUnavailable if no block comes for 5 minutes, or until is below from: then the
+//     peer has lost blocks that were read before.
 func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func([]ledger.Payload) error) (next uint64, err error) {
-	if next = from; from >= until {
+	switch next = from; {
+	case from == until:
 		return from, nil
+	case from > until:
+		return from, ledger.Errorf(ledger.ErrUnavailable, "the peer %s has %d blocks, and %d were read before: it was restored from an older copy", g.user.Profile.Peer.Address, until, from)
 	}
 	end := errors.New("that was the last block")
 	wctx, cancel := context.WithCancel(ctx)

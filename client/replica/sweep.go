@@ -18,12 +18,15 @@ import (
 // A Sweeper unpins payloads that were stored and never registered: those of seals that
 // failed, and those that somebody stored for no record. People who seal cannot unpin.
 //
-// A payload that is registered on the ledger is never unpinned, and neither is one that
-// has not been seen unregistered for [SweepConfig.Grace]. If a record is registered after
-// that, the Replicator pins its payload again, as long as the store has not collected it.
-// When the ledger cannot be read up to its end, nothing is unpinned.
+// A payload that is registered on the ledger is not unpinned, and neither is one that has
+// not been seen unregistered for [SweepConfig.Grace] and in 12 sweeps, so that a
+// clock that jumps ahead makes nothing due. If a record is registered while its payload
+// is being unpinned, the Sweeper pins it again, also after a crash. If one is registered
+// later, the Replicator does, as long as the store has not collected it. When the ledger
+// cannot be read up to its end, nothing is unpinned.
 type Sweeper struct {
-	c SweepConfig
+	c     SweepConfig
+	swept bool // since it was made
 }
 
 // An Unpinner is the part of a payload store that a Sweeper needs. Package client/ipfs
@@ -34,16 +37,29 @@ type Unpinner interface {
 
 	// Unpin releases a payload. Unpinning one that is not pinned is no error.
 	Unpin(ctx context.Context, cid string) error
+
+	// Pin keeps a payload again.
+	Pin(ctx context.Context, cid string) error
 }
 
 // DefaultGrace is how long a payload may stay unregistered.
 const DefaultGrace = 24 * time.Hour
 
+const (
+	sweepsPerGrace = 24
+
+	// minSweeps is how often a payload has to be seen unregistered. A Sweeper's first sweep
+	// does not count, so that restarts do not add up.
+	minSweeps = 12
+)
+
 // A SweepConfig configures a Sweeper. Registered, Store and Memory are required.
 type SweepConfig struct {
 	// Registered hands over the payloads that were registered in blocks from a number on,
 	// and returns the number of the next block, also after an error. It fails unless it
-	// has read every block that was on the ledger when it was called, at whichever peer.
+	// has read every block that was on the ledger when it was called, as far as the peers
+	// say that it asks, and if one of them does not answer, or has fewer blocks than were
+	// read before.
 	Registered func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (next uint64, err error)
 
 	Store  Unpinner
@@ -64,7 +80,7 @@ func NewSweeper(c SweepConfig) (*Sweeper, error) {
 	if c.Grace <= 0 {
 		c.Grace = DefaultGrace
 	}
-	return &Sweeper{c}, nil
+	return &Sweeper{c: c}, nil
 }
 
 // Run sweeps 24 times in the time of grace, until ctx ends. Failures are logged, and the
@@ -74,7 +90,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.c.Log.Warn("unregistered payloads not unpinned, trying again", "error", err.Error())
 		}
-		sleep(ctx, s.c.Grace/24)
+		sleep(ctx, s.c.Grace/sweepsPerGrace)
 	}
 }
 
@@ -85,8 +101,8 @@ func (s *Sweeper) Run(ctx context.Context) {
 //   - ErrInvalid if the saved state is damaged.
 //   - Any error of Registered, Store and Memory.
 func (s *Sweeper) Sweep(ctx context.Context) error {
-	var waiting sweepState
-	if _, err := loadItem(s.c.Memory, sweepName, &waiting); err != nil {
+	var last sweepState
+	if _, err := loadItem(s.c.Memory, sweepName, &last); err != nil {
 		return err
 	}
 	// The list comes first: what it has and was registered before is found on the ledger.
@@ -98,36 +114,88 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
-	now := time.Now()
-	since := map[string]time.Time{}
+	state := s.look(last, listed, known)
+	// A sweep that was interrupted may have unpinned what is registered by now.
+	state.Unpinning, err = s.restore(ctx, last.Unpinning, known)
 	var due []string
-	for _, cid := range listed {
-		if _, registered := slices.BinarySearch(known, mark(cid)); registered {
-			continue
-		}
-		first, seen := waiting.Since[cid]
-		if !seen || first.After(now) {
-			first = now
-		}
-		if since[cid] = first; now.Sub(first) >= s.c.Grace {
+	for cid, first := range state.Since {
+		if state.Sweeps[cid] >= minSweeps && time.Since(first) >= s.c.Grace {
 			due = append(due, cid)
 		}
 	}
-	unpinned, err := s.unpin(ctx, due)
+	if len(due) == 0 {
+		return errors.Join(err, s.store(state))
+	}
+	state.Unpinning = append(state.Unpinning, due...)
+	if serr := s.store(state); serr != nil {
+		return errors.Join(err, serr)
+	}
+	unpinned, uerr := s.unpin(ctx, due)
 	for _, cid := range unpinned {
-		delete(since, cid)
+		delete(state.Since, cid)
+		delete(state.Sweeps, cid)
 	}
 	if len(unpinned) > 0 {
 		s.c.Log.Info("unpinned what was never registered", "payloads", len(unpinned), "first", unpinned[0])
 	}
-	return errors.Join(err, storeItem(s.c.Memory, sweepName, sweepState{Since: since}))
+	// What was registered meanwhile, the Replicator may have seen while it was pinned.
+	if known, rerr := s.read(ctx); rerr != nil {
+		uerr = errors.Join(uerr, fmt.Errorf("read the ledger again: %w", rerr))
+	} else {
+		var perr error
+		state.Unpinning, perr = s.restore(ctx, state.Unpinning, known)
+		uerr = errors.Join(uerr, perr)
+	}
+	return errors.Join(err, uerr, s.store(state))
 }
+
+// look notes which of the listed payloads are not registered.
+func (s *Sweeper) look(last sweepState, listed []string, known []uint64) sweepState {
+	now := time.Now()
+	next := sweepState{Since: map[string]time.Time{}, Sweeps: map[string]int{}}
+	for _, cid := range listed {
+		if isRegistered(known, cid) {
+			continue
+		}
+		first, seen := last.Since[cid]
+		if !seen || first.After(now) {
+			first = now
+		}
+		next.Since[cid], next.Sweeps[cid] = first, last.Sweeps[cid]
+		if s.swept && seen {
+			next.Sweeps[cid]++
+		}
+	}
+	s.swept = true
+	return next
+}
+
+// restore pins those of the payloads that are registered. It returns those that have to
+// be looked at again.
+func (s *Sweeper) restore(ctx context.Context, unpinned []string, known []uint64) (left []string, err error) {
+	var errs []error
+	for _, cid := range unpinned {
+		if !isRegistered(known, cid) {
+			continue
+		}
+		s.c.Log.Warn("registered while it was unpinned: pinning it again", "cid", cid)
+		if err := s.c.Store.Pin(ctx, cid); err != nil {
+			left, errs = append(left, cid), append(errs, err)
+		}
+	}
+	return left, errors.Join(errs...)
+}
+
+func (s *Sweeper) store(state sweepState) error { return storeItem(s.c.Memory, sweepName, state) }
 
 // sweepName is the name of a sweepState.
 const sweepName = "replica/unregistered"
 
+// A sweepState is what is known of unregistered payloads, by CID.
 type sweepState struct {
-	Since map[string]time.Time `json:"since"` // first seen, by CID
+	Since     map[string]time.Time `json:"since"`               // first seen
+	Sweeps    map[string]int       `json:"sweeps,omitempty"`    // how often it was seen again
+	Unpinning []string             `json:"unpinning,omitempty"` // perhaps unpinned, and not compared with the ledger since
 }
 
 // unpin releases payloads at the same time, as the store then lists its pins once, and
@@ -192,6 +260,11 @@ func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
 	}
 	slices.Sort(marks)
 	return marks, nil
+}
+
+func isRegistered(known []uint64, cid string) bool {
+	_, found := slices.BinarySearch(known, mark(cid))
+	return found
 }
 
 // mark shortens a CID. Two with the same mark only keep a pin that could go.

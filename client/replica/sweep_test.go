@@ -18,6 +18,7 @@ type swept struct {
 	pins   map[string]bool
 	blocks [][]string
 	fails  map[string]error // of "read" and of payloads to unpin
+	unpins func()           // runs before a payload is unpinned
 	memory *memory
 	read   int // blocks
 }
@@ -47,10 +48,21 @@ type unpinner struct {
 func (u unpinner) Unpin(_ context.Context, cid string) error {
 	u.one <- struct{}{}
 	defer func() { <-u.one }()
+	if u.unpins != nil {
+		u.unpins()
+	}
 	if err := u.fails[cid]; err != nil {
 		return err
 	}
 	delete(u.pins, cid)
+	return nil
+}
+
+func (u unpinner) Pin(_ context.Context, cid string) error {
+	if err := u.fails["pin"]; err != nil {
+		return err
+	}
+	u.pin(cid)
 	return nil
 }
 
@@ -161,5 +173,58 @@ func TestSweepDamagedTimes(t *testing.T) {
 		w.want("in the future", "failed")
 		w.run(2 * time.Hour)
 		w.want("a day later")
+	})
+}
+
+// TestSweepLateRecord: a payload that is registered after the ledger was read, and before
+// the payload is unpinned, is pinned in the end: the Replicator has found it pinned, and
+// does not come back. That holds too if pinning fails at first, or the ledger cannot be
+// read, or the program is killed in between.
+func TestSweepLateRecord(t *testing.T) {
+	for _, broken := range []string{"", "pin", "read", "killed"} {
+		inWorld(t, func(w *swept) {
+			w.pin("late", "failed")
+			w.run(DefaultGrace - 2*time.Hour)
+			var saved map[string][]byte
+			w.unpins = func() {
+				if w.unpins = nil; broken == "read" || broken == "pin" {
+					w.fails[broken] = errors.New("broken")
+				}
+				w.blocks = append(w.blocks, []string{"late"})
+				saved = maps.Clone(w.memory.items)
+			}
+			w.run(4 * time.Hour)
+			if broken == "killed" { // once it had unpinned, and before anything else
+				delete(w.pins, "late")
+				w.memory.items = saved
+			}
+			clear(w.fails)
+			w.run(time.Minute)
+			w.want(broken, "late")
+		})
+	}
+}
+
+// TestSweepClockAhead: a server boots with a clock that is days ahead, also several times.
+// What has just been stored stays.
+func TestSweepClockAhead(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("fresh")
+		w.run(time.Minute)
+		var state sweepState
+		if _, err := loadItem(w.memory, sweepName, &state); err != nil {
+			t.Fatal(err)
+		}
+		state.Since["fresh"] = state.Since["fresh"].Add(-3 * DefaultGrace)
+		if err := storeItem(w.memory, sweepName, state); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 * minSweeps {
+			w.run(time.Minute)
+		}
+		w.run(minSweeps*time.Hour - time.Minute)
+		w.want("after half a day", "fresh")
+		w.run(DefaultGrace)
+		w.want("after a day and a half")
 	})
 }

@@ -199,25 +199,23 @@ func (s *Session) Close() error {
 	return errors.Join(errs...)
 }
 
-// Height returns the largest number of blocks that the own peer or a witness has.
+// Height returns the largest number of blocks that the own peer or a witness has. Without
+// witnesses the own peer alone says it, and a peer that was restored from a copy says too
+// little.
 //
 // Errors:
-//   - ErrUnavailable if the own peer, or each of the witnesses, does not answer.
+//   - ErrUnavailable if the own peer or a witness does not answer.
 func (s *Session) Height(ctx context.Context) (uint64, error) {
 	highest, err := s.Ledger.Height(ctx)
 	if err != nil {
 		return 0, err
 	}
-	var errs []error
 	for _, w := range s.witnesses {
 		h, err := w.Height(ctx)
 		if err != nil {
-			errs = append(errs, err)
+			return 0, err
 		}
 		highest = max(highest, h)
-	}
-	if len(errs) > 0 && len(errs) == len(s.witnesses) {
-		return 0, errors.Join(errs...)
 	}
 	return highest, nil
 }

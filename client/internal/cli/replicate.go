@@ -20,8 +20,9 @@ import (
 	"github.com/chartseal/chartseal/client/session"
 )
 
-// minGrace is more than a seal takes between storing and registering.
-const minGrace = time.Minute
+// minGrace leaves a seal time to register what it has stored. It pins again, just before,
+// what it stored more than an hour ago.
+const minGrace = 3 * time.Hour
 
 func (a *app) replicateCommand() *cobra.Command {
 	var parallel int
@@ -42,8 +43,8 @@ budget, refused records are tried again.
 
 Name the socket and a token of kubo's API, and replicate also unpins what was stored and is in no record
 after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
-for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Pins of your own stay if
-their names do not begin with chartseal-.`,
+for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give the pins of your own
+a name that does not begin with chartseal-: those without a name are unpinned too.`,
 		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB
   chartseal --user authority@HospitalA replicate --socket /var/lib/kubo/rpc --token-file replicator-token`,
 		GroupID: sectionHospital,
