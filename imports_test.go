@@ -143,6 +143,12 @@ var rules = []rule{
 			[]string{"./client/fabric", "github.com/hyperledger/..."}}},
 	},
 	{
+		packages: "client/ipfs/proxy",
+		why:      "it stands before kubo, and reads CIDs as package client/ipfs does",
+		allow:    []string{"./chaincode/ledger", "./client/ipfs", "github.com/ipfs/go-cid", "github.com/multiformats/go-multihash"},
+		never:    []ban{noFabric},
+	},
+	{
 		packages: "client/session",
 		why:      "a session puts services together: it needs package client, the adapters and the wallet",
 		allow: []string{"./abe", "./abe/authority", "./chaincode/ledger", "./client", "./client/fabric", "./client/ipfs",

@@ -35,8 +35,8 @@ const (
 	maxMembers = 100
 
 	// pinsetName begins the pin names of pinsets, and the data of unique ones. Nodes hold
-	// pins with it, so it does not change. In earlier versions letters followed that hinted
-	// at the members.
+	// pins with it, so it does not change. In earlier versions letters followed that
+	// hinted at the members.
 	pinsetName = pinPrefix + "tie-"
 
 	uniqueSize = len(pinsetName) + 26 // bytes of data in a unique pinset

@@ -48,8 +48,8 @@ const DefaultGrace = 24 * time.Hour
 const (
 	sweepsPerGrace = 24
 
-	// minSweeps is how often a payload has to be seen unregistered. A Sweeper's first sweep
-	// does not count, so that restarts do not add up.
+	// minSweeps is how often a payload has to be seen unregistered. A Sweeper's first
+	// sweep does not count, so that restarts do not add up.
 	minSweeps = 12
 )
 

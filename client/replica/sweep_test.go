@@ -205,8 +205,8 @@ func TestSweepLateRecord(t *testing.T) {
 	}
 }
 
-// TestSweepClockAhead: a server boots with a clock that is days ahead, also several times.
-// What has just been stored stays.
+// TestSweepClockAhead: a server boots with a clock that is days ahead, also several
+// times. What has just been stored stays.
 func TestSweepClockAhead(t *testing.T) {
 	inWorld(t, func(w *swept) {
 		w.pin("fresh")

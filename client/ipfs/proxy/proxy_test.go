@@ -126,8 +126,8 @@ func (h *hospital) replace(list []byte) {
 	}
 }
 
-// person makes a client of a nurse, who may have several certificates. Its connections are
-// kept.
+// person makes a client of a nurse, who may have several certificates. Its connections
+// are kept.
 func (h *hospital) person(serial int64) *http.Client { return h.named("nurse", serial) }
 
 func (h *hospital) named(name string, serial int64) *http.Client {
