@@ -94,6 +94,15 @@ func KeyRing(keys ...*PublicKey) (func(attribute string) (*PublicKey, error), er
 // Policy is the canonical form of the policy.
 func (r *Recipient) Policy() string { return r.policy }
 
+// Version returns the version of the public key that is used for an attribute of the
+// policy, or 0.
+func (r *Recipient) Version(attribute string) int {
+	if k := r.keys[attribute]; k != nil {
+		return k.Version()
+	}
+	return 0
+}
+
 // Equal reports whether both seal to the same policy with the same public keys.
 func (r *Recipient) Equal(other *Recipient) bool {
 	return r.policy == other.policy && maps.EqualFunc(r.keys, other.keys, (*PublicKey).Equal)

@@ -32,10 +32,11 @@ type AccessLog interface {
 	// returns.
 	RequestAccess(ctx context.Context, targets []string, purpose string) ([]ledger.AccessEntry, error)
 
-	// Envelope returns the wrapped key of a version to the actor of the access entry. It
-	// fails with [ErrUnavailable] as long as the private data has not reached the peer
-	// that is asked.
-	Envelope(ctx context.Context, id string, version int, accessID string) ([]byte, error)
+	// Envelope returns the wrapped key of a version to the actor of the access entry, and
+	// the number of the version's newest seal, of which it is. It fails with
+	// [ErrUnavailable] as long as the private data has not reached the peer that is
+	// asked.
+	Envelope(ctx context.Context, id string, version int, accessID string) (data []byte, seal int, err error)
 }
 
 // An accessor fetches wrapped keys, each for an access entry that it commits first. It is
@@ -51,6 +52,7 @@ type accessor struct {
 // A handedOut is an envelope that the ledger gave for an access entry.
 type handedOut struct {
 	version  ledger.RecordVersion
+	newest   int // version of the record
 	access   ledger.AccessEntry
 	envelope []byte
 }
@@ -73,7 +75,8 @@ func (a *accessor) handOutAgain(ctx context.Context, id string, version int, pur
 		return h, err
 	}
 	if own, known := a.entries.recall(id, h.access.Purpose); known {
-		if h.envelope, err = a.ledger.Envelope(ctx, id, h.version.Version, own.ID); err == nil {
+		var seal int
+		if h.envelope, seal, err = a.ledger.Envelope(ctx, id, h.version.Version, own.ID); err == nil && seal == h.version.Seal {
 			h.access = own
 			return h, nil
 		}
@@ -87,7 +90,7 @@ func (a *accessor) wanted(ctx context.Context, id string, version int, purpose s
 	if h.access.Purpose, err = checkPurpose(purpose); err != nil {
 		return h, err
 	}
-	h.version, err = a.version(ctx, id, version)
+	h.version, h.newest, err = a.find(ctx, id, version)
 	return h, err
 }
 
@@ -97,37 +100,64 @@ func (a *accessor) request(ctx context.Context, h *handedOut) error {
 		return err
 	}
 	h.access = entries[0]
-	h.envelope, err = a.envelope(ctx, h.version, h.access.ID)
+	h.version, h.envelope, err = a.envelope(ctx, h.version, h.access.ID)
 	return err
 }
 
 // envelope fetches the envelope of a version for an access entry that is committed
-// already.
-func (a *accessor) envelope(ctx context.Context, v ledger.RecordVersion, accessID string) ([]byte, error) {
-	return awaitPrivate(ctx, func() ([]byte, error) { return a.ledger.Envelope(ctx, v.ID, v.Version, accessID) })
+// already. If the version is sealed again meanwhile, it returns what the version is now.
+func (a *accessor) envelope(ctx context.Context, v ledger.RecordVersion, accessID string) (ledger.RecordVersion, []byte, error) {
+	for again := 0; ; again++ {
+		var seal int
+		data, err := awaitPrivate(ctx, func() (data []byte, err error) {
+			data, seal, err = a.ledger.Envelope(ctx, v.ID, v.Version, accessID)
+			return data, err
+		})
+		if err != nil || seal == v.Seal {
+			return v, data, err
+		}
+		if again == 3 {
+			return v, nil, ledger.Errorf(ErrTampered, "the ledger has seal %d of it, and the peer hands out the key of seal %d", v.Seal, seal)
+		}
+		if v, err = a.version(ctx, v.ID, v.Version); err != nil {
+			return v, nil, err
+		}
+	}
 }
 
 // version returns what the ledger says of a version; zero is the current one.
 func (a *accessor) version(ctx context.Context, id string, version int) (ledger.RecordVersion, error) {
-	var none ledger.RecordVersion
+	v, _, err := a.find(ctx, id, version)
+	return v, err
+}
+
+// find is version with the number of the newest version.
+func (a *accessor) find(ctx context.Context, id string, version int) (none ledger.RecordVersion, newest int, err error) {
 	records, err := a.ledger.Records(ctx, []string{id})
 	if err != nil {
-		return none, err
+		return none, 0, err
 	}
 	if len(records) != 1 || records[0].ID != id {
-		return none, ledger.Errorf(ErrNotFound, "there is no such record on the ledger")
+		return none, 0, ledger.Errorf(ErrNotFound, "there is no such record on the ledger")
 	}
 	r := records[0]
+	if r.Erasure != nil {
+		return none, 0, erased(*r.Erasure)
+	}
 	home := r.Versions[0].Home
 	for _, v := range r.Versions {
 		if version == v.Version || version == 0 && v.Version == r.Current().Version {
 			if v.Home != home {
-				return none, ledger.Errorf(ErrTampered, "its home is %s, and the ledger has a version of %s", home, v.Home)
+				return none, 0, ledger.Errorf(ErrTampered, "its home is %s, and the ledger has a version of %s", home, v.Home)
 			}
-			return v, nil
+			return v, r.Current().Version, nil
 		}
 	}
-	return none, ledger.Errorf(ErrNotFound, "it has no version %d; the current one is %d", version, records[0].Current().Version)
+	return none, 0, ledger.Errorf(ErrNotFound, "it has no version %d; the current one is %d", version, records[0].Current().Version)
+}
+
+func erased(e ledger.Erasure) error {
+	return ledger.Errorf(ErrErased, "it was erased by %s on %.10s: %s", e.Actor, e.Time, ledger.ErasureReasons[e.Reason])
 }
 
 // awaitPrivate fetches a wrapped key. Private data travels apart from the block and may

@@ -12,6 +12,7 @@ type AuditLedger interface {
 	AuditRecords(ctx context.Context, q ledger.RecordQuery) (ledger.RecordPage, error)
 	AuditAccesses(ctx context.Context, q ledger.AccessQuery) (ledger.AccessPage, error)
 	AuditHistory(ctx context.Context, id string) ([]ledger.HistoryEvent, error)
+	AuditErasures(ctx context.Context, q ledger.ErasureQuery) (ledger.ErasurePage, error)
 }
 
 // AuditRecords yields the versions of records that a query selects, oldest first. It
@@ -41,8 +42,20 @@ func (c *Client) AuditAccesses(ctx context.Context, q ledger.AccessQuery) iter.S
 	})
 }
 
-// AuditHistory returns what happened to one record, oldest first: seals, amendments and
-// accesses. Of the query it uses Record, which is required, Since and Until.
+// AuditErasures yields the tombstones of a span of time, as [Client.AuditRecords] does
+// with records, and with the same errors.
+func (c *Client) AuditErasures(ctx context.Context, q ledger.ErasureQuery) iter.Seq2[ledger.Erasure, error] {
+	return pages(q.Bookmark, func(bookmark string) ([]ledger.Erasure, string, error) {
+		q := q
+		q.Bookmark, q.PageSize = bookmark, pageSize(q.PageSize)
+		page, err := c.ledger.AuditErasures(ctx, q)
+		return page.Erasures, page.Bookmark, err
+	})
+}
+
+// AuditHistory returns what happened to one record, oldest first: seals, amendments,
+// changes of who opens it, accesses, and its erasure. Of the query it uses Record, which
+// is required, Since and Until.
 //
 // Errors:
 //   - ErrDenied if the caller is not an auditor, custodian or admin.

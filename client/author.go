@@ -56,12 +56,26 @@ func (c *Client) verifyAuthor(ctx context.Context, v ledger.RecordVersion, m *en
 	}
 	signed := signedVersion(v, policy)
 	signed.Metadata = m.Digest
-	return c.trust.Author(ctx, signed, v, header.Signature)
+	if v.Seal == 0 {
+		return c.trust.Author(ctx, signed, v, header.Signature)
+	}
+	if err := c.trust.Resealer(ctx, signed, v, header.Signature); err != nil {
+		return nil, err
+	}
+	first, signature := signed, (*ledger.Signature)(nil)
+	if first.Seal = 0; header.Author != nil {
+		first.Policy, signature = header.Author.Policy, &header.Author.Signature
+	}
+	if o := m.Origin; o != nil {
+		first.CID, first.Commitment, first.Metadata = o.CID, o.Commitment, [32]byte(o.Metadata)
+	}
+	return c.trust.Author(ctx, first, v, signature)
 }
 
-// signedVersion is what an author says of a version, but for the metadata.
+// signedVersion is what an author says of a version, or who has sealed it again, but for
+// the metadata.
 func signedVersion(v ledger.RecordVersion, policy string) trust.Version {
-	return trust.Version{Record: v.ID, Version: v.Version, CID: v.CID, Commitment: v.Commitment, Policy: policy}
+	return trust.Version{Record: v.ID, Version: v.Version, CID: v.CID, Commitment: v.Commitment, Policy: policy, Seal: v.Seal}
 }
 
 // sealedTo returns the policy of an envelope. Each of its stanzas names the whole policy.

@@ -231,7 +231,7 @@ func (c *consortium) swept(t *testing.T) []string {
 	const grace = time.Nanosecond
 	sweeper, err := replica.NewSweeper(replica.SweepConfig{
 		Store: unpinner{t, c.blobs}, Memory: memory{}, Grace: grace,
-		Registered: func(ctx context.Context, _ uint64, handle func([]ledger.Payload) error) (uint64, error) {
+		Registered: func(ctx context.Context, _ uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
 			var payloads []ledger.Payload
 			for q := (ledger.RecordQuery{}); ; {
 				page, err := c.world.As("Regulator", "auditor", ledger.RoleAuditor).AuditRecords(ctx, q)
@@ -242,7 +242,7 @@ func (c *consortium) swept(t *testing.T) []string {
 					payloads = append(payloads, ledger.Payload{CID: v.CID})
 				}
 				if q.Bookmark = page.Bookmark; q.Bookmark == "" {
-					return 1, handle(payloads)
+					return 1, handle(payloads, nil)
 				}
 			}
 		},

@@ -17,6 +17,7 @@ var (
 	ErrRevoked     = ledger.ErrRevoked
 	ErrTampered    = ledger.ErrTampered
 	ErrUnavailable = ledger.ErrUnavailable
+	ErrErased      = ledger.ErrErased
 
 	// ErrNotSatisfied says that the held attribute keys do not satisfy a policy. It comes
 	// as an [*abe.NotSatisfiedError] when the policy could be read.

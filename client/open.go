@@ -37,6 +37,7 @@ type OpenRequest struct {
 type Opened struct {
 	ID        string             `json:"id"`
 	Version   int                `json:"version"`
+	Newest    int                `json:"newest"` // version of the record
 	Name      string             `json:"name"`
 	MediaType string             `json:"mediaType"`
 	Kind      string             `json:"kind"`
@@ -151,7 +152,7 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	}
 	defer blob.Close()
 	opened := Opened{
-		ID: v.ID, Version: v.Version, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
+		ID: v.ID, Version: v.Version, Newest: h.newest, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
 		SHA256: hex.EncodeToString(m.SHA256), Patient: m.Patient, Dates: m.Dates, Codes: m.Codes,
 		Author: v.Author, Signed: signer != nil, Sealed: m.Sealed, Home: v.Home, Access: h.access, commitment: v.Commitment,
 	}
@@ -201,7 +202,7 @@ func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity
 // returns the facts by which the version was indexed. It reads the record itself if its
 // envelope had no room for them.
 func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
-	data, err := c.access.envelope(ctx, v, accessID)
+	v, data, err := c.access.envelope(ctx, v, accessID)
 	if err != nil {
 		return nil, index.Facts{}, err
 	}

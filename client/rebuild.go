@@ -132,7 +132,7 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		if v.Author == r.ledger.Actor() && v.Home == r.ledger.MSP() && !waiting[id] {
+		if f.Erasure == nil && v.Author == r.ledger.Actor() && v.Home == r.ledger.MSP() && !waiting[id] {
 			own, names = append(own, f), append(names, f.ID)
 		}
 	}

@@ -25,6 +25,16 @@ type Registry interface {
 	// AmendRecord registers the version after the current one.
 	AmendRecord(ctx context.Context, v ledger.NewVersion, envelope []byte) (ledger.RecordVersion, error)
 
+	// Reseal writes the next seal of each version: its Seal, and the payload, commitment
+	// and size that it has from then on, which are those before unless the payload is
+	// another one. It purges the wrapped keys of the seals before, and takes up to
+	// [ledger.MaxNewRecords] versions. It returns them with their new seals.
+	Reseal(ctx context.Context, versions []ledger.RecordVersion, envelopes [][]byte) ([]ledger.RecordVersion, error)
+
+	// Erase ends up to [ledger.MaxErasures] records, see package contract. It returns the
+	// tombstones of those that are erased now. The others wait for a second person.
+	Erase(ctx context.Context, reason string, erasures []ledger.NewErasure) ([]ledger.Erasure, error)
+
 	// Records returns those of the named records that are on the ledger, in the order of
 	// ids; unknown ids are left out. It takes any number of ids. A record among others
 	// may lack its oldest versions, see [ledger.Record]; a record asked for alone has

@@ -154,10 +154,7 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 	if s.given, err = givenFacts(r.Kind, r.Patient, r.Keywords); err != nil {
 		return nil, err
 	}
-	s.to, err = c.audiences.get(ctx, r.Policy+"\n"+r.PatientRecipient, func() (*audience, error) {
-		return newAudience(ctx, c.trust, r.Policy, r.PatientRecipient)
-	})
-	if err != nil {
+	if s.to, err = c.audienceOf(ctx, r.Policy, r.PatientRecipient); err != nil {
 		return nil, err
 	}
 	if s.request.Scope == "" {
@@ -290,7 +287,7 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	if err != nil {
 		return err
 	}
-	m.Scope, m.Epoch = s.request.Scope, s.epoch
+	m.Scope, m.Epoch, m.PatientRecipient = s.request.Scope, s.epoch, s.request.PatientRecipient
 	m.Record, m.Version, m.CID = i.id, i.version, i.cid
 	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
 	m.Name, m.MediaType = source.Name, document.MediaType

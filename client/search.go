@@ -250,6 +250,7 @@ func (c *Client) compare(ctx context.Context, hits []index.Hit, out *Results) (f
 		r := byID[ids[i]]
 		made, ok := times[ledger.VersionName{ID: ids[i], Version: int(h.Version)}]
 		switch {
+		case r.Erasure != nil: // the index says so soon
 		case !ok:
 			out.Dangling++
 		case r.Home != h.Home:

@@ -209,6 +209,8 @@ func (n *Network) chaincodeProcess(org string) *process {
 		env: []string{
 			"CHAINCODE_SERVER_ADDRESS=" + n.address(org, portChaincode), "CORE_CHAINCODE_ID_NAME=" + id,
 			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","), "CHARTSEAL_AMENDERS=" + strings.Join(n.topology.Amenders, ","),
+			"CHARTSEAL_RESEALERS=" + strings.Join(n.topology.Resealers, ","), "CHARTSEAL_ERASERS=" + strings.Join(n.topology.Erasers, ","),
+			"CHARTSEAL_ERASE_PERSONS=" + strconv.Itoa(max(n.topology.ErasePersons, 1)),
 			"CHAINCODE_TLS_CERT=" + filepath.Join(dir, "tls-cert.pem"), "CHAINCODE_TLS_KEY=" + filepath.Join(dir, "tls-key.pem"),
 			"CHAINCODE_TLS_CLIENT_CAS=" + filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
 		},

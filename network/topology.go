@@ -35,6 +35,9 @@ type Topology struct {
 	Regulators       []Organisation `yaml:"regulators"`
 	Scopes           []Scope        `yaml:"scopes"`
 	Amenders         []string       `yaml:"amenders"`
+	Resealers        []string       `yaml:"resealers"`
+	Erasers          []string       `yaml:"erasers"`
+	ErasePersons     int            `yaml:"erasePersons"`
 	Watch            bool           `yaml:"watch"`
 	Ordering         Ordering       `yaml:"ordering"`
 
@@ -134,6 +137,7 @@ func (t *Topology) clone() *Topology {
 		}
 	}
 	c.Scopes, c.Amenders = slices.Clone(c.Scopes), slices.Clone(c.Amenders)
+	c.Resealers, c.Erasers = slices.Clone(c.Resealers), slices.Clone(c.Erasers)
 	return &c
 }
 
@@ -198,10 +202,18 @@ func (t *Topology) Validate() error {
 		}
 		faults = append(faults, o.validate()...)
 	}
-	for _, role := range t.Amenders {
-		if role == "" || strings.ContainsAny(role, ", ") {
-			fault("amenders: %q is not a role", role)
+	for _, rule := range []struct {
+		name  string
+		roles []string
+	}{{"amenders", t.Amenders}, {"resealers", t.Resealers}, {"erasers", t.Erasers}} {
+		for _, role := range rule.roles {
+			if role == "" || strings.ContainsAny(role, ", ") {
+				fault("%s: %q is not a role", rule.name, role)
+			}
 		}
+	}
+	if t.ErasePersons < 0 || t.ErasePersons > 2 {
+		fault("erasePersons: %d persons: one or two erase a record", t.ErasePersons)
 	}
 	if t.CertificateLifetime < time.Minute {
 		fault("certificateLifetime: %v is under a minute, to which Fabric CA rounds", t.CertificateLifetime)

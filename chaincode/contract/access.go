@@ -28,6 +28,7 @@ type Access struct {
 // Errors:
 //   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
 //   - ErrNotFound if a target does not exist.
+//   - ErrErased if a target is a record that was erased.
 //   - ErrInvalid if a target or the purpose is malformed, a target is given twice, or
 //     there are none or too many.
 func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
@@ -52,6 +53,9 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 		}
 		seen[t] = true
 	}
+	for _, t := range targets { // a scope is never erased
+		at = append(at, ledger.ErasedKey(t))
+	}
 	values, err := ctx.many(at)
 	if err != nil {
 		return err
@@ -65,6 +69,9 @@ func (c *Access) Request(ctx *Context, targets []string, purpose string) error {
 	for i, t := range targets {
 		if len(values[i]) == 0 {
 			return refuse(ledger.ErrNotFound, "no record or scope %s", t)
+		}
+		if tombstone := values[len(targets)+i]; len(tombstone) > 0 {
+			return erased(t, tombstone)
 		}
 		b.raw(ledger.AccessKey(t, id), ledger.AccessValue(ledger.AccessEntry{Actor: who.actor(), Purpose: purpose}))
 		b.mark(ledger.AccessActorKey(who.actor(), id, t))

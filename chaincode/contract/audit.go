@@ -25,7 +25,9 @@ type Audit struct {
 }
 
 // GetEvaluateTransactions lists the reads for the metadata.
-func (*Audit) GetEvaluateTransactions() []string { return []string{"Records", "Accesses", "History"} }
+func (*Audit) GetEvaluateTransactions() []string {
+	return []string{"Records", "Accesses", "History", "Erasures"}
+}
 
 // Records gives a page of record versions: of one record in the order of versions, or of
 // all records in the order of time. With an author it skips the versions of others.
@@ -170,7 +172,39 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 	return ledger.AccessPage{Entries: entries, Bookmark: next}, err
 }
 
-// History gives all versions and accesses of a record, in the order of time.
+// Erasures gives a page of erasures in the order of time.
+//
+// Errors:
+//   - ErrDenied unless the caller is an auditor, custodian or admin.
+//   - ErrInvalid if a part of the query is malformed.
+func (c *Audit) Erasures(ctx *Context, q ledger.ErasureQuery) (ledger.ErasurePage, error) {
+	var none ledger.ErasurePage
+	if _, err := c.admit(ctx, auditors); err != nil {
+		return none, err
+	}
+	if err := checkTimes(q.Since, q.Until); err != nil {
+		return none, err
+	}
+	rows, next, err := ctx.page(timeSpan(ledger.ErasedTimePrefix, q.Since, q.Until), q.PageSize, q.Bookmark, nil)
+	if err != nil {
+		return none, err
+	}
+	var at []string
+	for _, kv := range rows {
+		ids, err := ledger.UnpackRecordIDs(kv.Value)
+		if err != nil {
+			return none, broken("read the order of erasures", err)
+		}
+		for _, id := range ids {
+			at = append(at, ledger.ErasedKey(id))
+		}
+	}
+	erasures, err := readKnown(ctx, at, readErasure)
+	return ledger.ErasurePage{Erasures: erasures, Bookmark: next}, err
+}
+
+// History gives all versions, seals and accesses of a record, and its erasure, in the
+// order of time.
 //
 // Errors:
 //   - ErrDenied unless the caller is an auditor, custodian or admin.
@@ -199,6 +233,12 @@ func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) 
 		}
 		events = append(events, ledger.HistoryEvent{Time: v.Time, Event: event, Actor: v.Author, Version: v.Version, Tx: v.Tx})
 	}
+	if events, err = ctx.sealHistory(records[0], events); err != nil {
+		return nil, err
+	}
+	if e := records[0].Erasure; e != nil {
+		events = append(events, ledger.HistoryEvent{Time: e.Time, Event: "erased", Actor: e.Actor, Reason: e.Reason, Tx: e.Tx})
+	}
 	all := timeSpan(ledger.AccessPrefix(id), "", "")
 	for next := all.start; next != ""; {
 		rows, after, err := ctx.chunk(span{next, all.end}, ledger.MaxPageSize)
@@ -218,6 +258,41 @@ func (c *Audit) History(ctx *Context, id string) ([]ledger.HistoryEvent, error) 
 		next = after
 	}
 	slices.SortStableFunc(events, func(a, b ledger.HistoryEvent) int { return cmp.Compare(a.Time, b.Time) })
+	return events, nil
+}
+
+// sealHistory adds the seals of a record after the first ones: those that kept the
+// payload as resealed, and the others as revoked.
+func (ctx *Context) sealHistory(r ledger.Record, events []ledger.HistoryEvent) ([]ledger.HistoryEvent, error) {
+	var first, at []string
+	for _, v := range r.Versions {
+		first = append(first, ledger.RecordKey(v.ID, v.Version))
+		for n := 1; n <= v.Seal; n++ {
+			at = append(at, ledger.SealKey(v.ID, v.Version, n))
+		}
+	}
+	if len(events)+len(at) > ledger.MaxHistory {
+		return nil, refuse(ledger.ErrInvalid, "record %s has more than %d events: read them in pages", r.ID, ledger.MaxHistory)
+	}
+	versions, err := readKnown(ctx, first, readVersion)
+	if err != nil {
+		return nil, err
+	}
+	seals, err := readKnown(ctx, at, readSeal)
+	if err != nil {
+		return nil, err
+	}
+	payload := make(map[int]string, len(versions)) // by version, as of the seal before
+	for _, v := range versions {
+		payload[v.Version] = v.CID
+	}
+	for _, s := range seals {
+		event := "resealed"
+		if s.CID != payload[s.Version] {
+			event, payload[s.Version] = "revoked", s.CID
+		}
+		events = append(events, ledger.HistoryEvent{Time: s.Time, Event: event, Actor: s.Actor, Version: s.Version, Tx: s.Tx})
+	}
 	return events, nil
 }
 

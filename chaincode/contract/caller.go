@@ -30,7 +30,11 @@ type consortium struct {
 	msp       string
 	hospitals []string
 	amenders  []string // roles
+	resealers []string // roles
+	erasers   []string // roles
 	clock     func() time.Time
+
+	erasePersons int
 }
 
 // A rule selects the callers of a transaction.

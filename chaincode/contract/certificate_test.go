@@ -14,7 +14,7 @@ import (
 )
 
 // derOf gives the certificate of a creator.
-func derOf(t *testing.T, creator []byte) []byte {
+func derOf(t testing.TB, creator []byte) []byte {
 	t.Helper()
 	var id msp.SerializedIdentity
 	if err := proto.Unmarshal(creator, &id); err != nil {

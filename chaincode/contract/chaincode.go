@@ -31,6 +31,18 @@ type Config struct {
 	// has sealed; the same on every server. Nil means [DefaultAmenders].
 	Amenders []string
 
+	// Resealers are the roles that may change who opens records that somebody else of
+	// their hospital has sealed; the same on every server. Nil means [DefaultResealers].
+	Resealers []string
+
+	// Erasers are the roles that may erase records of their hospital; the same on every
+	// server. Nil means [DefaultErasers].
+	Erasers []string
+
+	// ErasePersons is how many persons erase a record together, 1 or 2; the same on every
+	// server. Zero means 1.
+	ErasePersons int
+
 	// Clock is this server's own clock. With it, the server endorses no transaction whose
 	// timestamp is more than ledger.MaxClockSkew off, and decides by it whether an access
 	// entry is recent enough to hand out a wrapped key. If it is nil, the timestamp of
@@ -50,8 +62,12 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// DefaultAmenders are the roles that may amend other people's records.
-var DefaultAmenders = []string{"doctor", ledger.RoleCustodian}
+// Roles that may change other people's records.
+var (
+	DefaultAmenders  = []string{"doctor", ledger.RoleCustodian}
+	DefaultResealers = []string{ledger.RoleCustodian}
+	DefaultErasers   = []string{ledger.RoleCustodian}
+)
 
 // Chaincode is the whole chaincode. It is safe for concurrent use and keeps nothing
 // between calls.
@@ -79,16 +95,28 @@ func New(cfg Config) (*Chaincode, error) {
 		}
 		seen[h] = true
 	}
-	amenders := cfg.Amenders
-	if amenders == nil {
-		amenders = DefaultAmenders
+	c := consortium{msp: cfg.MSP, hospitals: slices.Clone(cfg.Hospitals), erasePersons: max(cfg.ErasePersons, 1), clock: cfg.Clock}
+	if c.erasePersons > 2 {
+		return nil, fmt.Errorf("%d persons cannot erase a record together: one or two do", c.erasePersons)
 	}
-	for _, role := range amenders {
-		if !ledger.Clinical(role) {
-			return nil, fmt.Errorf("role %q cannot amend records: it seals none", role)
+	for _, r := range []struct {
+		what        string
+		roles, none []string
+		to          *[]string
+	}{
+		{"amend", cfg.Amenders, DefaultAmenders, &c.amenders},
+		{"reseal", cfg.Resealers, DefaultResealers, &c.resealers},
+		{"erase", cfg.Erasers, DefaultErasers, &c.erasers},
+	} {
+		if *r.to = slices.Clone(r.roles); r.roles == nil {
+			*r.to = slices.Clone(r.none)
+		}
+		for _, role := range *r.to {
+			if !ledger.Clinical(role) {
+				return nil, fmt.Errorf("role %q cannot %s records: it seals none", role, r.what)
+			}
 		}
 	}
-	c := consortium{msp: cfg.MSP, hospitals: slices.Clone(cfg.Hospitals), amenders: slices.Clone(amenders), clock: cfg.Clock}
 	routed, err := contractapi.NewChaincode(
 		&Record{Contract: describe("record", "Records", "Records, their versions and their wrapped keys."), consortium: c},
 		&Authority{Contract: describe("authority", "Authorities", "Attribute authorities and their pinned public keys."), consortium: c},
@@ -153,6 +181,9 @@ var arity = map[string]int{
 	ledger.CertificateGet:       1,
 	ledger.RecordCreate:         0,
 	ledger.RecordAmend:          1,
+	ledger.RecordReseal:         0,
+	ledger.RecordErase:          2,
+	ledger.RecordErasing:        1,
 	ledger.RecordGet:            1,
 	ledger.RecordVersions:       1,
 	ledger.RecordEnvelope:       3,
@@ -165,6 +196,7 @@ var arity = map[string]int{
 	ledger.AuditRecords:         1,
 	ledger.AuditAccesses:        1,
 	ledger.AuditHistory:         1,
+	ledger.AuditErasures:        1,
 	getMetadata:                 0,
 }
 

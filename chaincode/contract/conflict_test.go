@@ -16,6 +16,7 @@ func TestNoHotKeys(t *testing.T) {
 		a, b := person(t, "HospitalA", "doctor", "doctor"), person(t, "HospitalB", "doctor", "doctor")
 		custodian := person(t, "HospitalA", "custodian", "custodian")
 		c.seal(a, 1)
+		c.seal(a, 2)
 		_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 		ok(t, nil, err)
 		do := func(who []byte, transient map[string][]byte, fn string, args ...any) func() *stub {
@@ -28,7 +29,7 @@ func TestNoHotKeys(t *testing.T) {
 		}
 		shared, _ := together(t, []string{"A:x, encapsulated"}, newRecord(13), newRecord(14))
 		same, _ := together(t, []string{"A:x, encapsulated anew"}, newRecord(15), newRecord(16))
-		names := []string{"seal", "another seal", "seal together", "seal together under the same policy", "amend", "access", "the same access", "access by another", "access to the scope", "entries",
+		names := []string{"seal", "another seal", "seal together", "seal together under the same policy", "amend", "reseal", "erase another record", "access", "the same access", "access by another", "access to the scope", "entries",
 			"entries by another", "the same labels of another hospital", "keys", "keys of another authority", "announce", "roll the scope", "new scope"}
 		return c, map[string]func() *stub{
 			"seal":                                do(a, sealing(t, newRecord(10), newRecord(11)), ledger.RecordCreate),
@@ -36,6 +37,8 @@ func TestNoHotKeys(t *testing.T) {
 			"seal together":                       do(a, shared, ledger.RecordCreate),
 			"seal together under the same policy": do(b, same, ledger.RecordCreate),
 			"amend":                               do(a, sealing(t, newRecord(1)), ledger.RecordAmend, 2),
+			"reseal":                              do(a, resealing(t, 1, newRecord(1)), ledger.RecordReseal),
+			"erase another record":                do(custodian, nil, ledger.RecordErase, "ERROR", []ledger.NewErasure{{ID: recordID(2)}}),
 			"access":                              do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
 			"the same access":                     do(a, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),
 			"access by another":                   do(b, nil, ledger.AccessRequest, []string{recordID(1)}, "TREAT"),

@@ -69,6 +69,11 @@ func TestAuthorization(t *testing.T) {
 		{ledger.CertificateGet, everyone, nil, func(string) []any { return []any{[]string{strings.Repeat("0", 64)}} }},
 		{ledger.RecordCreate, clinical, sealing(t, newRecord(2)), func(string) []any { return nil }},
 		{ledger.RecordAmend, func(msp, role string) bool { return msp == "HospitalA" && (role == "doctor" || role == "custodian") }, sealing(t, newRecord(1)), func(string) []any { return []any{2} }},
+		{ledger.RecordReseal, func(msp, role string) bool { return msp == "HospitalA" && role == "custodian" }, resealing(t, 1, newRecord(1)), func(string) []any { return nil }},
+		{ledger.RecordErase, func(msp, role string) bool { return msp == "HospitalA" && role == "custodian" }, nil, func(string) []any {
+			return []any{"ERROR", []ledger.NewErasure{{ID: id}}}
+		}},
+		{ledger.RecordErasing, everyone, nil, func(string) []any { return []any{[]string{id}} }},
 		{ledger.RecordGet, everyone, nil, func(string) []any { return []any{[]string{id}} }},
 		{ledger.RecordVersions, everyone, nil, func(string) []any { return []any{[]ledger.VersionName{{ID: id, Version: 1}}} }},
 		{ledger.RecordEnvelope, clinical, nil, func(string) []any { return []any{id, 1, entry.ID} }},
@@ -87,6 +92,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.AuditRecords, auditing, nil, func(string) []any { return []any{ledger.RecordQuery{}} }},
 		{ledger.AuditAccesses, auditing, nil, func(string) []any { return []any{ledger.AccessQuery{}} }},
 		{ledger.AuditHistory, auditing, nil, func(string) []any { return []any{id} }},
+		{ledger.AuditErasures, auditing, nil, func(string) []any { return []any{ledger.ErasureQuery{}} }},
 		{getMetadata, everyone, nil, func(string) []any { return nil }},
 	}
 	if len(cases) != len(arity) {

@@ -16,7 +16,9 @@ type Record struct {
 }
 
 // GetEvaluateTransactions lists the reads for the metadata.
-func (*Record) GetEvaluateTransactions() []string { return []string{"Get", "Versions", "Envelope"} }
+func (*Record) GetEvaluateTransactions() []string {
+	return []string{"Get", "Versions", "Envelope", "Erasing"}
+}
 
 // Create registers version 1 of the records in the transient map, with their wrapped
 // keys. Their home is the caller's hospital. It sets the event [ledger.EventRecords].
@@ -65,6 +67,7 @@ func (c *Record) Create(ctx *Context) error {
 // Errors:
 //   - ErrDenied unless the caller is such a person of the home hospital.
 //   - ErrNotFound if there is no such record.
+//   - ErrErased if the record was erased.
 //   - ErrExists if the record has the version already.
 //   - ErrInvalid if the version is not the next one, the record or its envelope is
 //     malformed, or there is not exactly one.
@@ -86,7 +89,7 @@ func (c *Record) Amend(ctx *Context, version int) error {
 	n := records[0]
 	// Version 1 always exists and names the home. It is written once, like the versions
 	// before and at the new one, so these reads conflict with nothing but another Amend.
-	at := []string{ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(version-1, 1)), ledger.RecordKey(n.ID, version)}
+	at := []string{ledger.RecordKey(n.ID, 1), ledger.RecordKey(n.ID, max(version-1, 1)), ledger.RecordKey(n.ID, version), ledger.ErasedKey(n.ID)}
 	values, err := ctx.many(at)
 	if err != nil {
 		return err
@@ -100,6 +103,8 @@ func (c *Record) Amend(ctx *Context, version int) error {
 		return err
 	case first.Home != who.msp:
 		return refuse(ledger.ErrDenied, "record %s belongs to %s: %s cannot amend it", n.ID, first.Home, who.actor())
+	case len(values[3]) > 0:
+		return erased(n.ID, values[3])
 	case len(values[2]) > 0:
 		return refuse(ledger.ErrExists, "record %s has a version %d already", n.ID, version)
 	case len(values[1]) == 0:
@@ -119,10 +124,6 @@ func (c *Record) Amend(ctx *Context, version int) error {
 // register completes versions and writes them with their wrapped keys. It writes each
 // shared beginning of wrapped keys once. Readers take the home from the author, who is
 // always a member of the home hospital.
-//
-// The key of a beginning is its hash, so nobody can replace it. It must not be written
-// again either: that would change its version, and a peer that waits for the new value
-// could no longer hand out the old one.
 func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVersion, envelopes ledger.Envelopes) error {
 	now, err := ctx.time()
 	if err != nil {
@@ -135,10 +136,21 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 		b.raw(ledger.RecordKey(v.ID, v.Version), ledger.VersionValue(v))
 		b.wrapped(ledger.EnvelopeKey(v.ID, v.Version), envelopes.Value(i))
 	}
-	payloads, err := ledger.PackPayloads(who.msp, versions)
-	if err != nil {
-		return refuse(ledger.ErrInvalid, "%v", err)
+	if err := ctx.beginnings(&b, envelopes); err != nil {
+		return err
 	}
+	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
+	if err := c.write(ctx, &b); err != nil {
+		return err
+	}
+	return ctx.announce(who, versions)
+}
+
+// beginnings adds the shared beginnings of wrapped keys. The key of a beginning is its
+// hash, so nobody can replace it. It must not be written again either: that would change
+// its version, and a peer that waits for the new value could no longer hand out the old
+// one.
+func (ctx *Context) beginnings(b *batch, envelopes ledger.Envelopes) error {
 	for _, beginning := range envelopes.Beginnings {
 		at := ledger.BeginningKey(beginning)
 		taken, err := ctx.hasPrivate(at)
@@ -150,9 +162,14 @@ func (c *Record) register(ctx *Context, who caller, versions []ledger.RecordVers
 		}
 		b.wrapped(at, beginning)
 	}
-	b.raw(ledger.RecordTimeKey(now, tx), ledger.VersionNames(versions))
-	if err := c.write(ctx, &b); err != nil {
-		return err
+	return nil
+}
+
+// announce sets the event that tells replicators of new payloads.
+func (ctx *Context) announce(who caller, versions []ledger.RecordVersion) error {
+	payloads, err := ledger.PackPayloads(who.msp, versions)
+	if err != nil {
+		return refuse(ledger.ErrInvalid, "%v", err)
 	}
 	if err := ctx.GetStub().SetEvent(ledger.EventRecords, payloads); err != nil {
 		return broken("set the event", err)
@@ -180,7 +197,7 @@ func (c *Record) Get(ctx *Context, ids []string) ([]ledger.Record, error) {
 }
 
 // Versions gives named versions of records, in the order of the names. It leaves out
-// unknown ones. Every member of the channel may call it.
+// unknown ones, and those of erased records. Every member of the channel may call it.
 //
 // Errors:
 //   - ErrInvalid if an id or a version is malformed, or there are none or too many.
@@ -198,7 +215,7 @@ func (c *Record) Versions(ctx *Context, names []ledger.VersionName) ([]ledger.Re
 		}
 		at[i] = ledger.RecordKey(n.ID, n.Version)
 	}
-	return readKnown(ctx, at, readVersion)
+	return ctx.named(names, at)
 }
 
 // Envelope hands out the wrapped key of a version to the actor of a recent access entry
@@ -208,7 +225,8 @@ func (c *Record) Versions(ctx *Context, names []ledger.VersionName) ([]ledger.Re
 //   - ErrDenied unless the caller is a clinical user or custodian of a hospital.
 //   - ErrDenied if this peer has no such access entry, or it is another actor's or not
 //     recent.
-//   - ErrNotFound if there is no such version, or its wrapped key was purged.
+//   - ErrNotFound if there is no such version.
+//   - ErrErased if the record was erased.
 //   - ErrUnavailable if the wrapped key, or its shared beginning, has not reached this
 //     peer. Another hospital's peer may have it.
 //   - ErrTampered if this peer has another beginning than the one stored.
@@ -220,5 +238,18 @@ func (c *Record) Envelope(ctx *Context, id string, version int, accessID string)
 	if err := checkVersion("version", version); err != nil {
 		return ledger.Envelope{}, err
 	}
-	return c.handOut(ctx, id, accessID, ledger.EnvelopeKey(id, version))
+	values, err := ctx.many([]string{ledger.SealsKey(id), ledger.ErasedKey(id)})
+	if err != nil {
+		return ledger.Envelope{}, err
+	}
+	seals, err := readSeals(values[0])
+	if err != nil {
+		return ledger.Envelope{}, err
+	}
+	if len(values[1]) > 0 {
+		return ledger.Envelope{}, erased(id, values[1])
+	}
+	out, err := c.handOut(ctx, id, accessID, ledger.SealedKey(id, version, seals.Of(version)))
+	out.Seal = seals.Of(version)
+	return out, err
 }

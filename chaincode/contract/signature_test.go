@@ -10,7 +10,7 @@ import (
 
 // signatureOf gives a signature in the form of the ledger. The chaincode does not verify
 // its value.
-func signatureOf(t *testing.T, creator []byte, value byte) string {
+func signatureOf(t testing.TB, creator []byte, value byte) string {
 	t.Helper()
 	s, err := ledger.NewSignature(ledger.IDOfCertificate(derOf(t, creator)), slices.Repeat([]byte{value}, 64))
 	ok(t, nil, err)

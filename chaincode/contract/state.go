@@ -94,6 +94,7 @@ type write struct {
 	key        string
 	value      []byte
 	owner      string // hospital, see ownerPolicy; empty if the key has none
+	purge      bool   // of private data, with its history
 }
 
 // put adds v as JSON.
@@ -122,6 +123,24 @@ func (b *batch) wrapped(key string, value []byte) {
 	b.writes = append(b.writes, write{collection: ledger.HospitalKeys, key: key, value: value})
 }
 
+// purge removes a wrapped key from the hospitals' private data, with its history.
+func (b *batch) purge(key string) {
+	b.writes = append(b.writes, write{collection: ledger.HospitalKeys, key: key, purge: true})
+}
+
+// end notes payloads that are in a version no more. Keepers read it from the block.
+func (b *batch) end(now, tx string, ends []ledger.End) {
+	if len(ends) == 0 {
+		return
+	}
+	packed, err := ledger.PackEnds(ends)
+	b.err = errors.Join(b.err, err)
+	b.raw(ledger.EndedKey(now, tx), packed)
+}
+
+// delete removes a key from the public state.
+func (b *batch) delete(key string) { b.writes = append(b.writes, write{key: key}) }
+
 // write sends the batch to the peer. It is the only way to write, so that no transaction
 // escapes the check of its time.
 func (c consortium) write(ctx *Context, b *batch) error {
@@ -135,10 +154,15 @@ func (c consortium) write(ctx *Context, b *batch) error {
 	stub.StartWriteBatch()
 	for _, w := range b.writes {
 		var err error
-		if w.collection == "" {
-			err = stub.PutState(w.key, w.value)
-		} else {
+		switch {
+		case w.purge:
+			err = stub.PurgePrivateData(w.collection, w.key)
+		case w.collection != "":
 			err = stub.PutPrivateData(w.collection, w.key, w.value)
+		case w.value == nil:
+			err = stub.DelState(w.key)
+		default:
+			err = stub.PutState(w.key, w.value)
 		}
 		if err == nil && w.owner != "" {
 			var policy []byte

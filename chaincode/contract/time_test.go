@@ -26,6 +26,8 @@ func TestFalseTimes(t *testing.T) {
 		ledger.ScopeRetire:        {custodian, nil, []any{"consortium", 1, ""}},
 		ledger.RecordCreate:       {doctor, sealing(t, newRecord(2)), nil},
 		ledger.RecordAmend:        {doctor, sealing(t, newRecord(1)), []any{2}},
+		ledger.RecordReseal:       {doctor, resealing(t, 1, newRecord(1)), nil},
+		ledger.RecordErase:        {custodian, nil, []any{"ERROR", []ledger.NewErasure{{ID: recordID(1)}}}},
 		ledger.CertificateDeposit: {nurse, nil, nil},
 		ledger.ReplicaReport:      {keeper, nil, []any{ledger.Keeping{Home: "HospitalB", Newest: []ledger.Refusal{}}}},
 		ledger.IndexPut:           {nurse, indexing(1, 2), nil},

@@ -32,11 +32,36 @@ func (ctx *Context) transient(names ...string) ([][]byte, error) {
 // sealed reads records and their wrapped keys from the transient map. The caller must
 // have signed each wrapped key.
 func (ctx *Context) sealed(who caller) ([]ledger.NewRecord, ledger.Envelopes, error) {
-	var none ledger.Envelopes
 	both, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes)
 	if err != nil {
-		return nil, none, err
+		return nil, ledger.Envelopes{}, err
 	}
+	return unpackSealed(who, both)
+}
+
+// sealedAgain is sealed with the numbers of the seals.
+func (ctx *Context) sealedAgain(who caller) ([]ledger.NewRecord, []ledger.SealNumber, ledger.Envelopes, error) {
+	var none ledger.Envelopes
+	all, err := ctx.transient(ledger.TransientRecords, ledger.TransientEnvelopes, ledger.TransientSeals)
+	if err != nil {
+		return nil, nil, none, err
+	}
+	records, envelopes, err := unpackSealed(who, all)
+	if err != nil {
+		return nil, nil, none, err
+	}
+	numbers, err := ledger.UnpackSeals(all[2])
+	if err == nil && len(numbers) != len(records) {
+		err = ledger.Errorf(ledger.ErrInvalid, "there are %d", len(numbers))
+	}
+	if err != nil {
+		return nil, nil, none, refuse(ledger.ErrInvalid, "the seals of %d versions cannot be read: %v", len(records), err)
+	}
+	return records, numbers, envelopes, nil
+}
+
+func unpackSealed(who caller, both [][]byte) ([]ledger.NewRecord, ledger.Envelopes, error) {
+	var none ledger.Envelopes
 	if err := count("records", len(both[0])/ledger.PackedRecordSize, ledger.MaxNewRecords); err != nil {
 		return nil, none, err
 	}

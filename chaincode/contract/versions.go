@@ -1,6 +1,10 @@
 package contract
 
-import "github.com/chartseal/chartseal/chaincode/ledger"
+import (
+	"slices"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
 
 // records reads the versions of records. A record always gets its share of
 // ledger.MaxHistory, so no record with many versions makes the others unreadable, and a
@@ -40,7 +44,103 @@ func (ctx *Context) records(ids []string) ([]ledger.Record, error) {
 			records = append(records, ledger.Record{ID: ids[i], Home: v[0].Home, Versions: v, Earlier: earlier[i]})
 		}
 	}
-	return records, nil
+	return records, ctx.newestSeals(records)
+}
+
+// newestSeals completes records with the newest seals of their versions, and with their
+// erasures.
+func (ctx *Context) newestSeals(records []ledger.Record) error {
+	at := make([]string, 0, 2*len(records))
+	for _, r := range records {
+		at = append(at, ledger.SealsKey(r.ID), ledger.ErasedKey(r.ID))
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return err
+	}
+	var again []*ledger.RecordVersion
+	var seals []string
+	for i := range records {
+		r := &records[i]
+		numbers, err := readSeals(values[2*i])
+		if err != nil {
+			return err
+		}
+		for j := range r.Versions {
+			v := &r.Versions[j]
+			if n := numbers.Of(v.Version); n > 0 {
+				again, seals = append(again, v), append(seals, ledger.SealKey(v.ID, v.Version, n))
+			}
+		}
+		if erased := values[2*i+1]; len(erased) > 0 {
+			e, err := readErasure(ledger.ErasedKey(r.ID), erased)
+			if err != nil {
+				return err
+			}
+			r.Erasure = &e
+		}
+	}
+	return ctx.seal(again, seals)
+}
+
+// seal completes versions with their newest seals, given by their keys.
+func (ctx *Context) seal(versions []*ledger.RecordVersion, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	values, err := ctx.many(keys)
+	if err != nil {
+		return err
+	}
+	for i, v := range versions {
+		s, err := readSeal(keys[i], values[i])
+		if err != nil {
+			return err
+		}
+		*v = v.Again(s)
+	}
+	return nil
+}
+
+// named reads versions by their names and keys, as [Context.newestSeals] completes
+// them. It leaves out unknown versions and those of erased records.
+func (ctx *Context) named(names []ledger.VersionName, keys []string) ([]ledger.RecordVersion, error) {
+	if len(keys) == 0 {
+		return []ledger.RecordVersion{}, nil
+	}
+	at := slices.Clone(keys)
+	for _, n := range names {
+		at = append(at, ledger.SealsKey(n.ID), ledger.ErasedKey(n.ID))
+	}
+	values, err := ctx.many(at)
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]ledger.RecordVersion, 0, len(names))
+	var again []*ledger.RecordVersion
+	var seals []string
+	for i, n := range names {
+		ends := values[len(keys)+2*i:]
+		if len(values[i]) == 0 || len(ends[1]) > 0 {
+			continue
+		}
+		v, err := readVersion(keys[i], values[i])
+		if err != nil {
+			return nil, err
+		}
+		numbers, err := readSeals(ends[0])
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, v) // never beyond its capacity, so pointers into it hold
+		if number := numbers.Of(n.Version); number > 0 {
+			again, seals = append(again, &versions[len(versions)-1]), append(seals, ledger.SealKey(n.ID, n.Version, number))
+		}
+	}
+	return versions, ctx.seal(again, seals)
 }
 
 // longer completes the versions of records that have their share already. If all

@@ -117,6 +117,11 @@ func (w *world) commit(s *stub) error {
 		w.state[key] = cell{value, w.height}
 	}
 	for key, value := range s.privateWrites {
+		if value == nil { // purged
+			delete(w.private, key)
+			delete(w.hashes, key)
+			continue
+		}
 		w.private[key] = cell{value, w.height}
 		w.hashes[key] = w.height
 	}
@@ -211,7 +216,30 @@ func (s *stub) PutPrivateData(collection, key string, value []byte) error {
 	if collection == "" || key == "" || s.paginated {
 		return errors.New("writes are not allowed here")
 	}
-	s.privateWrites[collection+"\x00"+key] = bytes.Clone(value)
+	at := collection + "\x00" + key
+	if _, purged := s.privateWrites[at]; purged {
+		return errors.New("it is written twice")
+	}
+	s.privateWrites[at] = bytes.Clone(value)
+	return nil
+}
+
+func (s *stub) DelState(key string) error {
+	if key == "" || s.paginated {
+		return errors.New("writes are not allowed here")
+	}
+	s.writes[key] = nil
+	return nil
+}
+
+// PurgePrivateData fails for a key that the transaction writes, of which Fabric would
+// keep one or the other.
+func (s *stub) PurgePrivateData(collection, key string) error {
+	at := collection + "\x00" + key
+	if _, written := s.privateWrites[at]; written || collection == "" || key == "" || s.paginated {
+		return errors.New("writes are not allowed here")
+	}
+	s.privateWrites[at] = nil
 	return nil
 }
 

@@ -15,6 +15,7 @@ var (
 	ErrRevoked     = errors.New("revoked")
 	ErrTampered    = errors.New("tampered")
 	ErrUnavailable = errors.New("unavailable")
+	ErrErased      = errors.New("erased")
 )
 
 // codes has the code of each kind on the wire. Codes never change; texts may.
@@ -29,6 +30,7 @@ var codes = []struct {
 	{"revoked", ErrRevoked},
 	{"tampered", ErrTampered},
 	{"unavailable", ErrUnavailable},
+	{"erased", ErrErased},
 }
 
 const (

@@ -25,6 +25,12 @@ import (
 //	keeping/<home>/<keeper>               Keeping, the last
 //	record/<id>/<version>                 [VersionValue], write once
 //	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
+//	seal/<id>/<version>/<seal>            [SealValue] of a seal after the first, write once
+//	seals/<id>                            [SealNumbers] of the record, absent if none was sealed again
+//	erasing/<id>                          Erasure that a second person has to confirm
+//	erased/<id>                           Erasure, write once
+//	erased-time/<time>/<transaction>      ids that the transaction erased, see [PackRecordIDs]
+//	ended/<time>/<transaction>            payloads that are in a version no more, see [PackEnds]
 //	access/<target>/<access id>           [AccessValue], write once
 //	access-actor/<actor>/<access id>/<target>   [Mark]
 //	access-time/<access id>/<target>      [Mark]
@@ -34,6 +40,7 @@ import (
 // The private data collection [HospitalKeys] has
 //
 //	envelope/<record id>/<version>        the wrapped record key, see [Envelopes.Value]
+//	envelope/<record id>/<version>/<seal> that of a seal after the first
 //	beginning/<hash>                      a shared beginning of envelopes, see [BeginningKey]
 //	scope-key/<name>/<epoch>              the wrapped scope key
 //
@@ -60,6 +67,25 @@ func KeepingKey(home, keeper string) string { return KeepingPrefix + esc(home) +
 func RecordKey(id string, v int) string     { return fmt.Sprintf("record/%s/%06d", id, v) }
 func EnvelopeKey(id string, v int) string   { return fmt.Sprintf("envelope/%s/%06d", id, v) }
 func ScopeKeyKey(name string, e int) string { return fmt.Sprintf("scope-key/%s/%06d", esc(name), e) }
+func SealsKey(id string) string             { return "seals/" + id }
+func ErasingKey(id string) string           { return "erasing/" + id }
+func ErasedKey(id string) string            { return "erased/" + id }
+
+// SealKey is the key of a seal of a version, from 1 on.
+func SealKey(id string, v, seal int) string { return fmt.Sprintf("seal/%s/%06d/%06d", id, v, seal) }
+
+// SealedKey is the key of the wrapped record key of a seal: that of [EnvelopeKey] for the
+// first one, 0. Each seal has a key of its own, since Fabric cannot purge the former
+// value of a key that a transaction writes again.
+func SealedKey(id string, v, seal int) string {
+	if seal == 0 {
+		return EnvelopeKey(id, v)
+	}
+	return fmt.Sprintf("%s/%06d", EnvelopeKey(id, v), seal)
+}
+
+func ErasedTimeKey(t, tx string) string { return ErasedTimePrefix + t + "/" + tx }
+func EndedKey(t, tx string) string      { return "ended/" + t + "/" + tx }
 
 func ScopeEpochKey(name string, e int) string {
 	return fmt.Sprintf("scope-epoch/%s/%06d", esc(name), e)
@@ -98,6 +124,7 @@ const (
 	ScopeStatePrefix       = "scope/"
 	ScopeRetirementPrefix  = "scope-retired/" // of all scopes
 	RecordTimePrefix       = "record-time/"
+	ErasedTimePrefix       = "erased-time/"
 	AccessTimePrefix       = "access-time/"
 )
 
@@ -142,6 +169,22 @@ func ParseRecordKey(key string) (id string, version int, err error) {
 		return "", 0, fmt.Errorf("key %q: %w", key, err)
 	}
 	return parts[1], version, nil
+}
+
+// ParseSealKey reads a key of [SealKey]. Any other key is an error.
+func ParseSealKey(key string) (id string, version, seal int, err error) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 4 || parts[0] != "seal" {
+		return "", 0, 0, fmt.Errorf("key %q is not of a seal", key)
+	}
+	version, err = strconv.Atoi(parts[2])
+	if err == nil {
+		seal, err = strconv.Atoi(parts[3])
+	}
+	if err != nil {
+		return "", 0, 0, fmt.Errorf("key %q: %w", key, err)
+	}
+	return parts[1], version, seal, nil
 }
 
 // ParseAnyAccessKey reads a key of [AccessKey], [AccessActorKey] or [AccessTimeKey]. Any

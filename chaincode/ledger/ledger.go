@@ -39,10 +39,13 @@ const (
 	// Submitted by a clinical user or custodian of a hospital.
 	RecordCreate = "record:Create" // (), transient: records and envelopes
 	RecordAmend  = "record:Amend"  // (current version + 1), transient: one record, its envelope
+	RecordReseal = "record:Reseal" // (), transient: records, seals and envelopes
+	RecordErase  = "record:Erase"  // (reason, []NewErasure)
 	// Evaluated. Unknown ids are left out. Envelope is for the actor of an access entry.
 	RecordGet      = "record:Get"      // ([]string ids) []Record
 	RecordVersions = "record:Versions" // ([]VersionName) []RecordVersion
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope
+	RecordErasing  = "record:Erasing"  // ([]string ids) []Erasure, those that wait for a second person
 
 	// Submitted by an admin or authority of a hospital, for its replicator.
 	ReplicaReport = "replica:Report" // (Keeping)
@@ -62,6 +65,7 @@ const (
 	AuditRecords  = "audit:Records"  // (RecordQuery) RecordPage
 	AuditAccesses = "audit:Accesses" // (AccessQuery) AccessPage
 	AuditHistory  = "audit:History"  // (record id) []HistoryEvent
+	AuditErasures = "audit:Erasures" // (ErasureQuery) ErasurePage
 )
 
 // HospitalKeys is the private data collection of all wrapped keys. Its members are the
@@ -82,7 +86,8 @@ const (
 	MaxPublicKey       = 1024      // bytes of one public key
 	MaxName            = 128       // bytes of an attribute's name or an enrolment id
 	MaxScopeName       = 64        // bytes of a scope's name: lower-case letters, digits, '-', '_' and '.'
-	MaxVersions        = 10000     // versions of a record, epochs of a scope
+	MaxVersions        = 10000     // versions of a record, seals of a version, epochs of a scope
+	MaxErasures        = 100       // records in one Erase
 	MaxHistory         = 10000     // events in one History, versions in the answer of one Get
 	MaxPageSize        = 500       // rows of an audit page
 	DefaultPageSize    = 100       // rows when the query leaves PageSize zero
@@ -212,7 +217,9 @@ type NewVersion struct {
 	Size       int64  `json:"size"`
 }
 
-// A RecordVersion is the ledger's account of one version of a record. It is written once.
+// A RecordVersion is the ledger's account of one version of a record. What its author
+// sealed is written once. A version that was sealed again has the payload, the commitment
+// and the size of its newest seal.
 type RecordVersion struct {
 	ID         string `json:"id"`
 	Version    int    `json:"version"`
@@ -223,6 +230,11 @@ type RecordVersion struct {
 	Author     string `json:"author"`         // actor, see [Actor]
 	Time       string `json:"time"`
 	Tx         string `json:"tx"`
+
+	Seal     int    `json:"seal,omitempty" metadata:"seal,optional"`         // how often it was sealed again
+	SealedBy string `json:"sealedBy,omitempty" metadata:"sealedBy,optional"` // actor of the newest seal, if there is one
+	SealTime string `json:"sealTime,omitempty" metadata:"sealTime,optional"` // of the newest seal
+	SealTx   string `json:"sealTx,omitempty" metadata:"sealTx,optional"`
 }
 
 // A Record has the versions of a record, oldest first, and at least one. It has all of
@@ -232,6 +244,7 @@ type Record struct {
 	Home     string          `json:"home"`
 	Versions []RecordVersion `json:"versions"`
 	Earlier  int             `json:"earlier,omitempty" metadata:"earlier,optional"` // oldest versions left out
+	Erasure  *Erasure        `json:"erasure,omitempty" metadata:"erasure,optional"` // nil unless the record was erased
 }
 
 // Current gives the newest version.
@@ -246,6 +259,8 @@ type Envelope struct {
 	// become a valid transaction by mistake. A client also sees whether the organisation
 	// that it asked answered.
 	ServedBy string `json:"servedBy"`
+
+	Seal int `json:"seal,omitempty" metadata:"seal,optional"` // of a version, see [SealNumber]
 }
 
 // A LabelBatch asks for the values of one hospital's labels.
@@ -317,14 +332,16 @@ type AccessPage struct {
 // A HistoryEvent is one event in the life of a record. Histories are in order of time.
 type HistoryEvent struct {
 	Time    string `json:"time"`
-	Event   string `json:"event"` // "sealed", "amended" or "accessed"
+	Event   string `json:"event"` // "sealed", "amended", "resealed", "revoked", "erased" or "accessed"
 	Actor   string `json:"actor"`
-	Version int    `json:"version" metadata:"version,optional"` // of sealed and amended
-	Purpose string `json:"purpose" metadata:"purpose,optional"` // of accessed
+	Version int    `json:"version" metadata:"version,optional"`         // of a seal
+	Purpose string `json:"purpose" metadata:"purpose,optional"`         // of accessed
+	Reason  string `json:"reason,omitempty" metadata:"reason,optional"` // of erased
 	Tx      string `json:"tx"`
 }
 
-// EventRecords is the chaincode event of [RecordCreate] and [RecordAmend]. Its content
+// EventRecords is the chaincode event of [RecordCreate] and [RecordAmend], and of a
+// [RecordReseal] with new payloads. Its content
 // lists the payloads of the records, see [PackPayloads]. Replicators follow it to pin
 // them.
 const EventRecords = "records"

@@ -16,6 +16,7 @@ import (
 const (
 	TransientRecords   = "records"   // new versions, see [PackRecords]
 	TransientEnvelopes = "envelopes" // of the records, in their order, or of a scope, see [Envelopes.Pack]
+	TransientSeals     = "seals"     // which versions the records are and which seal of them, see [PackSeals]
 	TransientEntries   = "entries"   // joined index entries: label and value, PackedEntrySize bytes each
 )
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -317,7 +318,7 @@ func (p *Person) PutEntries(ctx context.Context, entries []index.Entry) error {
 	})
 }
 
-// AuditRecords implements client.Ledger. It returns all rows on one page.
+// AuditRecords implements client.Ledger. A bookmark is the number of rows before a page.
 func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out ledger.RecordPage, err error) {
 	roles := auditing
 	if q.Author == p.Actor() {
@@ -334,6 +335,11 @@ func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out le
 		slices.SortFunc(out.Versions, func(a, b ledger.RecordVersion) int {
 			return cmp.Or(strings.Compare(a.Time, b.Time), strings.Compare(a.ID, b.ID), cmp.Compare(a.Version, b.Version))
 		})
+		from, _ := strconv.Atoi(q.Bookmark)
+		out.Versions = out.Versions[min(from, len(out.Versions)):]
+		if size := cmp.Or(q.PageSize, ledger.DefaultPageSize); len(out.Versions) > size {
+			out.Versions, out.Bookmark = out.Versions[:size], strconv.Itoa(from+size)
+		}
 		return nil
 	})
 	return out, err
@@ -366,6 +372,7 @@ func (p *Person) AuditHistory(ctx context.Context, id string) (out []ledger.Hist
 			}
 			out = append(out, ledger.HistoryEvent{Time: v.Time, Event: event, Actor: v.Author, Version: v.Version, Tx: v.Tx})
 		}
+		out = append(out, p.w.lifeOf(id)...)
 		for _, a := range p.w.accesses {
 			if a.Target == id {
 				out = append(out, ledger.HistoryEvent{Time: a.Time, Event: "accessed", Actor: a.Actor, Purpose: a.Purpose, Tx: a.Tx})

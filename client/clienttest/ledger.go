@@ -60,6 +60,8 @@ type LedgerEnv struct {
 func Ledger(t *testing.T, env LedgerEnv) {
 	t.Run("records", func(t *testing.T) { ledgerRecords(t, env) })
 	t.Run("envelopes", func(t *testing.T) { ledgerEnvelopes(t, env) })
+	t.Run("reseal", func(t *testing.T) { ledgerReseal(t, env) })
+	t.Run("erase", func(t *testing.T) { ledgerErase(t, env) })
 	t.Run("together", func(t *testing.T) { ledgerTogether(t, env) })
 	t.Run("index", func(t *testing.T) { ledgerIndex(t, env) })
 	t.Run("scopes", func(t *testing.T) { ledgerScopes(t, env) })
@@ -219,20 +221,20 @@ func ledgerEnvelopes(t *testing.T, env LedgerEnv) {
 	if len(entries) != 2 || entries[0].Target != b || entries[1].Target != a || entries[0].Actor != env.Doctor.Actor() || entries[0].Purpose != "TREAT" {
 		t.Fatalf("entries %+v", entries)
 	}
-	got, err := env.Doctor.Envelope(ctx, a, 1, entries[1].ID)
+	got, _, err := env.Doctor.Envelope(ctx, a, 1, entries[1].ID)
 	if err != nil || !bytes.Equal(got, envelopes[0]) {
 		t.Errorf("envelope: %d bytes, %v", len(got), err)
 	}
-	_, err = env.Other.Envelope(ctx, a, 1, entries[1].ID)
+	_, _, err = env.Other.Envelope(ctx, a, 1, entries[1].ID)
 	wantError(t, "with somebody else's access entry", err, client.ErrDenied)
-	_, err = env.Doctor.Envelope(ctx, a, 1, strings.Replace(entries[1].ID, "0", "1", 1))
+	_, _, err = env.Doctor.Envelope(ctx, a, 1, strings.Replace(entries[1].ID, "0", "1", 1))
 	if !errors.Is(err, client.ErrDenied) && !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("with an access entry that does not exist: %v", err)
 	}
 	other, _ := create(t, env.Doctor, 1)
-	_, err = env.Doctor.Envelope(ctx, other[0].ID, 1, entries[1].ID)
+	_, _, err = env.Doctor.Envelope(ctx, other[0].ID, 1, entries[1].ID)
 	wantError(t, "with the access entry of another record", err, client.ErrDenied)
-	_, err = env.Doctor.Envelope(ctx, a, 2, entries[1].ID)
+	_, _, err = env.Doctor.Envelope(ctx, a, 2, entries[1].ID)
 	wantError(t, "a version that does not exist", err, client.ErrNotFound)
 	_, err = env.Auditor.RequestAccess(ctx, []string{a}, "TREAT")
 	wantError(t, "an auditor asks", err, client.ErrDenied)

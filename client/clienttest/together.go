@@ -56,7 +56,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 			// Another hospital's peer may receive the private data a little later.
 			var got []byte
 			for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-				if got, err = l.Envelope(ctx, id, 1, entries[i].ID); !errors.Is(err, client.ErrUnavailable) {
+				if got, _, err = l.Envelope(ctx, id, 1, entries[i].ID); !errors.Is(err, client.ErrUnavailable) {
 					break
 				}
 			}
@@ -64,7 +64,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 				t.Errorf("%s, envelope %d: %d bytes of %d, %v", l.Actor(), i, len(got), len(envelopes[i]), err)
 			}
 		}
-		_, err = l.Envelope(ctx, ids[6], 1, entries[0].ID)
+		_, _, err = l.Envelope(ctx, ids[6], 1, entries[0].ID)
 		wantError(t, "the neighbour's with the access entry of one", err, client.ErrDenied)
 	}
 
@@ -92,7 +92,7 @@ func ledgerTogether(t *testing.T, env LedgerEnv) {
 		t.Fatal(err)
 	}
 	for version, want := range map[int][]byte{1: envelopes[0], 2: again} {
-		if got, err := env.Doctor.Envelope(ctx, ids[0], version, entries[0].ID); err != nil || !bytes.Equal(got, want) {
+		if got, _, err := env.Doctor.Envelope(ctx, ids[0], version, entries[0].ID); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("version %d: %d bytes, %v", version, len(got), err)
 		}
 	}

@@ -29,7 +29,9 @@ type World struct {
 	persons     map[Person]*signer // by MSP, id and role
 	actors      map[string]*Person // the last of each name
 	deposited   map[ledger.CertificateID][]byte
-	records     map[string][]ledger.RecordVersion
+	records     map[string][]ledger.RecordVersion // each with its newest seal
+	seals       []ledger.Seal                     // all after the first of a version
+	erasures    []ledger.Erasure
 	private     map[string][]byte // wrapped keys and shared beginnings by ledger key
 	accesses    []ledger.AccessEntry
 	attributes  map[string]ledger.AttributeKey // the current version
@@ -172,6 +174,8 @@ func (p *Person) AmendRecord(ctx context.Context, n ledger.NewVersion, data []by
 		switch {
 		case versions == nil:
 			return ledger.Errorf(ledger.ErrNotFound, "no record %s", n.ID)
+		case p.w.erasure(n.ID) != nil:
+			return ledger.Errorf(ledger.ErrErased, "record %s was erased", n.ID)
 		case versions[0].Home != p.msp:
 			return ledger.Errorf(ledger.ErrDenied, "its home is %s", versions[0].Home)
 		case n.Version <= len(versions):
@@ -197,7 +201,7 @@ func (p *Person) Records(ctx context.Context, ids []string) (out []ledger.Record
 		total := 0
 		for _, id := range ids {
 			if v := p.w.records[id]; v != nil {
-				out = append(out, ledger.Record{ID: id, Home: v[0].Home, Versions: slices.Clone(v)})
+				out = append(out, ledger.Record{ID: id, Home: v[0].Home, Versions: slices.Clone(v), Erasure: p.w.erasure(id)})
 				total += len(v)
 			}
 		}
@@ -216,7 +220,7 @@ func (p *Person) Records(ctx context.Context, ids []string) (out []ledger.Record
 func (p *Person) RecordVersions(ctx context.Context, names []ledger.VersionName) (out []ledger.RecordVersion, err error) {
 	err = p.evaluate(ctx, ledger.RecordVersions, "", func() error {
 		for _, n := range names {
-			if v := p.w.records[n.ID]; n.Version >= 1 && n.Version <= len(v) {
+			if v := p.w.records[n.ID]; n.Version >= 1 && n.Version <= len(v) && p.w.erasure(n.ID) == nil {
 				out = append(out, v[n.Version-1])
 			}
 		}
@@ -236,6 +240,9 @@ func (p *Person) RequestAccess(ctx context.Context, targets []string, purpose st
 			if _, ok := p.w.scopes[name]; isScope && !ok || !isScope && p.w.records[t] == nil {
 				return ledger.Errorf(ledger.ErrNotFound, "no %s", t)
 			}
+			if p.w.erasure(t) != nil {
+				return ledger.Errorf(ledger.ErrErased, "record %s was erased", t)
+			}
 			out = append(out, ledger.AccessEntry{ID: ledger.AccessID(now, tx), Target: t, Actor: p.Actor(), Purpose: purpose, Time: now, Tx: tx})
 		}
 		p.w.accesses = append(p.w.accesses, out...)
@@ -245,23 +252,34 @@ func (p *Person) RequestAccess(ctx context.Context, targets []string, purpose st
 }
 
 // Envelope implements client.Ledger.
-func (p *Person) Envelope(ctx context.Context, id string, version int, accessID string) ([]byte, error) {
-	return p.handOut(ctx, ledger.RecordEnvelope, id, accessID, ledger.EnvelopeKey(id, version))
+func (p *Person) Envelope(ctx context.Context, id string, version int, accessID string) (data []byte, seal int, err error) {
+	data, err = p.handOut(ctx, ledger.RecordEnvelope, id, accessID, func() (string, error) {
+		if p.w.erasure(id) != nil {
+			return "", ledger.Errorf(ledger.ErrErased, "record %s was erased", id)
+		}
+		seal = p.w.seal(id, version)
+		return ledger.SealedKey(id, version, seal), nil
+	})
+	return data, seal, err
 }
 
 // ScopeKey implements client.Ledger.
 func (p *Person) ScopeKey(ctx context.Context, name string, epoch int, accessID string) ([]byte, error) {
-	return p.handOut(ctx, ledger.ScopeKey, ledger.ScopeTarget(name), accessID, ledger.ScopeKeyKey(name, epoch))
+	return p.handOut(ctx, ledger.ScopeKey, ledger.ScopeTarget(name), accessID, func() (string, error) { return ledger.ScopeKeyKey(name, epoch), nil })
 }
 
-func (p *Person) handOut(ctx context.Context, transaction, target, accessID, key string) (out []byte, err error) {
+func (p *Person) handOut(ctx context.Context, transaction, target, accessID string, key func() (string, error)) (out []byte, err error) {
 	err = p.evaluate(ctx, transaction, "clinical", func() error {
 		if !slices.ContainsFunc(p.w.accesses, func(a ledger.AccessEntry) bool {
 			return a.ID == accessID && a.Target == target && a.Actor == p.Actor()
 		}) {
 			return ledger.Errorf(ledger.ErrDenied, "no access entry %s of %s for %s", accessID, p.Actor(), target)
 		}
-		data, err := p.w.wrappedKey(key)
+		at, err := key()
+		if err != nil {
+			return err
+		}
+		data, err := p.w.wrappedKey(at)
 		out = bytes.Clone(data)
 		return err
 	})
@@ -287,7 +305,7 @@ func (w *World) wrappedKey(key string) ([]byte, error) {
 func (w *World) SetEnvelope(id string, version int, data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.private[ledger.EnvelopeKey(id, version)] = data
+	w.private[ledger.SealedKey(id, version, w.seal(id, version))] = data
 }
 
 // GetEnvelope reads a wrapped key without an access entry, like the administrator of a
@@ -295,7 +313,7 @@ func (w *World) SetEnvelope(id string, version int, data []byte) {
 func (w *World) GetEnvelope(id string, version int) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	data, err := w.wrappedKey(ledger.EnvelopeKey(id, version))
+	data, err := w.wrappedKey(ledger.SealedKey(id, version, w.seal(id, version)))
 	if err != nil {
 		return nil
 	}

@@ -299,12 +299,9 @@ func windows1252(b []byte) string {
 	return string(s)
 }
 
-// valid returns a text of JSON, which should be UTF-8, with other bytes in it as
+// repaired returns a text of JSON, which should be UTF-8, with other bytes in it as
 // Windows-1252, but for a letter that was cut off at the end.
-func valid(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
+func repaired(b []byte) []byte {
 	var out []byte
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
@@ -316,5 +313,5 @@ func valid(b []byte) string {
 		}
 		out, b = utf8.AppendRune(out, r), b[size:]
 	}
-	return string(out)
+	return out
 }

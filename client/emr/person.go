@@ -2,7 +2,6 @@ package emr
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"strings"
 
@@ -13,8 +12,7 @@ import (
 type people struct {
 	parent []int
 	keys   map[string]int
-	owners []int         // of identifiers, by position in the document
-	also   map[int][]int // their other owners
+	owners map[int][]int // of identifiers, by position in the document
 	owned  map[[2]int]bool
 	others []int // who are no patients
 	uses   map[int][]use
@@ -54,7 +52,7 @@ func (b *builder) person(key string) int {
 		return p.root(maxPersons - 1)
 	}
 	if p.keys == nil {
-		p.keys = make(map[string]int)
+		p.keys, p.owners = make(map[string]int), make(map[int][]int)
 	}
 	i := len(p.parent)
 	p.parent = append(p.parent, i)
@@ -83,39 +81,32 @@ func (b *builder) identifyBy(key, system, value string, unique bool) {
 	}
 	x := b.person(key)
 	at, isNew, ok := b.place(f, len(b.doc.Patients))
-	p := &b.people
 	if isNew {
 		b.doc.Patients = append(b.doc.Patients, index.Identifier{System: f.system, Value: f.value})
-		p.owners = append(p.owners, x)
+	}
+	if !ok {
 		return
 	}
+	p := &b.people
+	owners := p.owners[at]
 	switch {
-	case !ok || p.owners[at] == x || p.owned[[2]int{at, x}]:
+	case len(owners) == 0:
 	case unique:
-		p.join(x, p.owners[at])
+		p.join(x, owners[0])
+		return
+	case owners[len(owners)-1] == x || p.owned[[2]int{at, x}]:
+		return
 	case len(p.owned) >= maxOwned:
 		b.warnOnce("owners", "more identifiers are shared by patients than are read: the rest are those of one of them")
-	default:
-		if p.owned == nil {
-			p.owned, p.also = make(map[[2]int]bool), make(map[int][]int)
-		}
+		return
+	}
+	if p.owned == nil {
+		p.owned = make(map[[2]int]bool)
+	}
+	if len(owners) > 0 {
 		p.owned[[2]int{at, x}] = true
-		p.also[at] = append(p.also[at], x)
 	}
-}
-
-// ownersOf returns the persons who have an identifier.
-func (p *people) ownersOf(at int) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		if !yield(p.root(p.owners[at])) {
-			return
-		}
-		for _, x := range p.also[at] {
-			if !yield(p.root(x)) {
-				return
-			}
-		}
-	}
+	p.owners[at] = append(owners, x)
 }
 
 // uses says that the open statement, which is of a person, uses what another statement
@@ -149,9 +140,6 @@ func (b *builder) uses(key, thing string) {
 // spread gives what was said of things to those who use them, once for each context. The
 // users of a thing in a context are a person of their own, with the identifiers of all.
 func (b *builder) spread(ids map[int][]int) (users map[int][]int) {
-	if len(b.people.uses) == 0 {
-		return nil
-	}
 	uses := make(map[int][]use)
 	for thing, all := range b.people.uses {
 		root := b.people.root(thing)
@@ -222,17 +210,15 @@ func (b *builder) dropOthers() {
 		other[b.people.root(i)] = true
 	}
 	var patients []index.Identifier
-	var owners []int
-	also := make(map[int][]int)
+	owners := make(map[int][]int)
 	for i, id := range b.doc.Patients {
-		own := slices.Collect(b.people.ownersOf(i))
-		own = slices.DeleteFunc(own, func(p int) bool { return other[p] })
+		own := slices.DeleteFunc(b.people.owners[i], func(p int) bool { return other[b.people.root(p)] })
 		if len(own) > 0 {
-			also[len(patients)] = own[1:]
-			patients, owners = append(patients, id), append(owners, own[0])
+			owners[len(patients)] = own
+			patients = append(patients, id)
 		}
 	}
-	b.doc.Patients, b.people.owners, b.people.also = patients, owners, also
+	b.doc.Patients, b.people.owners = patients, owners
 }
 
 // identifiers returns the positions of each person's identifiers, and whether there are
@@ -240,7 +226,8 @@ func (b *builder) dropOthers() {
 func (b *builder) identifiers() (ids map[int][]int, several bool) {
 	out := make(map[int][]int)
 	for i := range b.doc.Patients {
-		for root := range b.people.ownersOf(i) {
+		for _, owner := range b.people.owners[i] {
+			root := b.people.root(owner)
 			if own := out[root]; len(own) == 0 || own[len(own)-1] != i {
 				out[root] = append(own, i)
 			}

@@ -110,6 +110,13 @@ type Metadata struct {
 	Size   int64  `json:"size"`   // of the record in bytes
 	SHA256 []byte `json:"sha256"` // of the record
 
+	// PatientRecipient is the patient's own age recipient, so that those who seal the
+	// version again seal it to the patient too.
+	PatientRecipient string `json:"patientRecipient,omitempty"`
+
+	// Origin is what the author sealed, if the payload is another one by now.
+	Origin *Origin `json:"origin,omitempty"`
+
 	Name      string    `json:"name,omitempty"` // file name, empty if there was none
 	MediaType string    `json:"mediaType"`
 	Kind      string    `json:"kind,omitempty"`
@@ -134,7 +141,22 @@ type Metadata struct {
 	// Digest is the SHA-256 of the whole plaintext of an opened envelope, see
 	// [Draft.Digest].
 	Digest [32]byte `json:"-"`
+
+	plaintext []byte // of an opened envelope
 }
+
+// An Origin is what the author of a version signed, of a payload that was replaced. With
+// it a reader still verifies the author: the salt proves that the record is the one of
+// the commitment.
+type Origin struct {
+	CID        string `json:"cid"`
+	Commitment string `json:"commitment"`
+	Metadata   []byte `json:"metadata"` // SHA-256 of the plaintext of the author's envelope
+	Salt       []byte `json:"salt"`     // of the commitment, SaltSize bytes
+}
+
+// Again returns the draft of an opened envelope, with the same plaintext.
+func (m *Metadata) Again() Draft { return Draft{m.plaintext} }
 
 // Seal wraps the metadata for the recipients. Facts that do not fit into an envelope are
 // left out. As many dates, codes and keywords as fit then take their place, and Partial
@@ -247,6 +269,8 @@ func (m *Metadata) valid() error {
 		return errors.New("size is negative")
 	case m.Record == "" || m.Version < 1 || m.CID == "":
 		return errors.New("no record, version or CID")
+	case m.Origin != nil && (len(m.Origin.Salt) != SaltSize || len(m.Origin.Metadata) != 32):
+		return errors.New("the salt or the digest of what the author sealed has the wrong size")
 	}
 	return nil
 }
@@ -267,7 +291,7 @@ func Open(data []byte, v ledger.RecordVersion, identities ...age.Identity) (*Met
 	if err != nil {
 		return nil, err
 	}
-	m.Digest = sha256.Sum256(text)
+	m.Digest, m.plaintext = sha256.Sum256(text), text
 	if m.Record != v.ID || m.Version != v.Version || m.CID != v.CID {
 		return nil, tampered("envelope belongs to record %s version %d with payload %s, not to record %s version %d with payload %s",
 			m.Record, m.Version, m.CID, v.ID, v.Version, v.CID)

@@ -23,6 +23,7 @@ type Digest struct {
 type meter struct {
 	size          int64
 	plain, salted hash.Hash
+	origin        hash.Hash // of the commitment of an [Origin]; nil if there is none
 }
 
 func newMeter(salt []byte) *meter {
@@ -35,6 +36,9 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.size += int64(len(p))
 	m.plain.Write(p)
 	m.salted.Write(p)
+	if m.origin != nil {
+		m.origin.Write(p)
+	}
 	return len(p), nil
 }
 
@@ -134,6 +138,10 @@ func OpenPayload(dst io.Writer, src io.Reader, m *Metadata, commitment string) e
 		return watched.blame(err)
 	}
 	meter := newMeter(m.Salt)
+	if m.Origin != nil {
+		meter.origin = sha256.New()
+		meter.origin.Write(m.Origin.Salt)
+	}
 	out := &watchedWriter{w: dst}
 	if err := relay(out, meter, plain, m.Size); err != nil {
 		if out.err != nil {
@@ -150,6 +158,9 @@ func OpenPayload(dst io.Writer, src io.Reader, m *Metadata, commitment string) e
 	}
 	if hex.EncodeToString(d.Commitment[:]) != commitment {
 		return tampered("open payload: the record does not match the commitment on the ledger")
+	}
+	if m.Origin != nil && hex.EncodeToString(meter.origin.Sum(nil)) != m.Origin.Commitment {
+		return tampered("open payload: the record does not match the commitment that its author signed")
 	}
 	return nil
 }

@@ -28,12 +28,42 @@ func (s signed) Wrap([]byte) ([]*age.Stanza, error) {
 	return []*age.Stanza{{Type: ledger.SignatureStanza, Args: []string{b64.EncodeToString(s.Certificate[:])}, Body: s.Value}}, nil
 }
 
+// Authored returns what the author of a version signed, for the header of an envelope of
+// the version that was sealed again:
+//
+//	-> chartseal.org/author BASE64(SHA-256 of the certificate) BASE64(policy)
+//	BASE64(signature)
+//
+// It is a recipient as that of [Signed].
+func Authored(a Author) age.Recipient { return authored(a) }
+
+// An Author is the signature of an author over the version as it was first sealed.
+type Author struct {
+	Policy    string // canonical
+	Signature ledger.Signature
+}
+
+type authored Author
+
+// authorStanza is the type of the stanza of [Authored].
+const authorStanza = "chartseal.org/author"
+
+// Wrap implements [age.Recipient].
+func (a authored) Wrap([]byte) ([]*age.Stanza, error) {
+	return []*age.Stanza{{Type: authorStanza, Args: []string{b64.EncodeToString(a.Signature.Certificate[:]), b64.EncodeToString([]byte(a.Policy))},
+		Body: a.Signature.Value}}, nil
+}
+
 // A Header is the header of an envelope or a wrapped scope key. Nothing in it is
 // authenticated before the file has been opened.
 type Header struct {
 	Bytes      []byte // without the payload of age
 	Recipients []*age.Stanza
 	Signature  *ledger.Signature // nil if it was sealed before there were signatures
+
+	// Author is set in an envelope of a version that was sealed again. Signature is then
+	// that of who did it.
+	Author *Author
 }
 
 // ReadHeader reads the header of an envelope or a wrapped scope key.
@@ -52,24 +82,46 @@ func ReadHeader(file []byte) (*Header, error) {
 	}
 	h := &Header{Bytes: raw}
 	for _, s := range all.stanzas {
-		if s.Type != ledger.SignatureStanza {
+		switch s.Type {
+		case ledger.SignatureStanza:
+			if h.Signature != nil || len(s.Args) != 1 {
+				return nil, tampered("envelope: its signature is given twice, or is malformed")
+			}
+			signature, err := readSignature(s)
+			if err != nil {
+				return nil, err
+			}
+			h.Signature = &signature
+		case authorStanza:
+			if h.Author != nil || len(s.Args) != 2 {
+				return nil, tampered("envelope: the signature of its author is given twice, or is malformed")
+			}
+			signature, err := readSignature(s)
+			if err != nil {
+				return nil, err
+			}
+			policy, err := b64.DecodeString(s.Args[1])
+			if err != nil {
+				return nil, tampered("envelope: the signature of its author names no policy")
+			}
+			h.Author = &Author{string(policy), signature}
+		default:
 			h.Recipients = append(h.Recipients, s)
-			continue
 		}
-		if h.Signature != nil || len(s.Args) != 1 {
-			return nil, tampered("envelope: its signature is given twice, or is malformed")
-		}
-		id, err := b64.DecodeString(s.Args[0])
-		if err != nil || len(id) != len(ledger.CertificateID{}) {
-			return nil, tampered("envelope: its signature names no certificate")
-		}
-		signature, err := ledger.NewSignature(ledger.CertificateID(id), s.Body)
-		if err != nil {
-			return nil, tampered("envelope: %v", err)
-		}
-		h.Signature = &signature
 	}
 	return h, nil
+}
+
+func readSignature(s *age.Stanza) (ledger.Signature, error) {
+	id, err := b64.DecodeString(s.Args[0])
+	if err != nil || len(id) != len(ledger.CertificateID{}) {
+		return ledger.Signature{}, tampered("envelope: its signature names no certificate")
+	}
+	signature, err := ledger.NewSignature(ledger.CertificateID(id), s.Body)
+	if err != nil {
+		return ledger.Signature{}, tampered("envelope: %v", err)
+	}
+	return signature, nil
 }
 
 // A stanzaReader is an identity that opens nothing and keeps the stanzas.

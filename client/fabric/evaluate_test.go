@@ -141,7 +141,7 @@ func TestServedByAnother(t *testing.T) {
 		if f.answer, err = json.Marshal(ledger.Envelope{Data: base64.StdEncoding.EncodeToString([]byte("wrapped")), ServedBy: by}); err != nil {
 			t.Fatal(err)
 		}
-		data, err := g.Envelope(t.Context(), "x", 1, "y")
+		data, _, err := g.Envelope(t.Context(), "x", 1, "y")
 		if !errors.Is(err, want) || (err == nil) != (string(data) == "wrapped") {
 			t.Errorf("served by %q: %q, %v", by, data, err)
 		}

@@ -34,9 +34,10 @@ func (g *Gateway) Height(ctx context.Context) (uint64, error) {
 // nextBlock is how long ReadRecords waits for a block.
 const nextBlock = 5 * time.Minute
 
-// ReadRecords hands over the payloads that each transaction registered in the blocks from
-// a number on, and below another one. It waits for blocks that the peer does not have
-// yet. Next is the number of the first block that was not read, also after an error.
+// ReadRecords hands over the payloads that each transaction registered, and those that it
+// took out of a version, in the blocks from a number on, and below another one. It waits
+// for blocks that the peer does not have yet. Next is the number of the first block that
+// was not read, also after an error.
 //
 // Errors:
 //   - The error of handle, unchanged.
@@ -45,7 +46,7 @@ const nextBlock = 5 * time.Minute
 //   - ErrTampered if this version cannot read a block, or a record in it.
 //   - ErrUnavailable if no block comes for 5 minutes, or until is below from: then the
 //     peer has lost blocks that were read before.
-func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func([]ledger.Payload) error) (next uint64, err error) {
+func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func(registered []ledger.Payload, ended []ledger.End) error) (next uint64, err error) {
 	switch next = from; {
 	case from == until:
 		return from, nil
@@ -62,11 +63,11 @@ func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle fu
 		Handle: func(_ context.Context, b *block.Block) error {
 			for tx := range b.Valid() {
 				for _, w := range tx.Other {
-					if strings.HasPrefix(w.Key, "record/") {
+					if strings.HasPrefix(w.Key, "record/") || strings.HasPrefix(w.Key, "ended/") {
 						return ledger.Errorf(ledger.ErrTampered, "block %d writes %q in a form that this version does not know", b.Number, w.Key)
 					}
 				}
-				if err := handle(tx.Payloads()); err != nil {
+				if err := handle(tx.Payloads(), tx.Ends); err != nil {
 					return err
 				}
 			}

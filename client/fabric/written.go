@@ -28,6 +28,9 @@ type writes struct {
 	// repeated says that the ledger may hold some of it already, and the chaincode then
 	// leaves that out.
 	repeated bool
+
+	// or is another outcome that the caller agrees to; nil if there is none.
+	or *writes
 }
 
 // A change is a new value, or the end of one.
@@ -93,8 +96,11 @@ func (w *writes) setPrivate(key string, c change) {
 	w.private[string(hash[:])] = c
 }
 
-// allow reports whether a transaction that changes got is the one that w expects.
+// allow reports whether a transaction that changes got is one that w expects.
 func (w *writes) allow(got writes) bool {
+	if w.or != nil && w.or.allow(got) {
+		return true
+	}
 	for key := range got.public { // whatever is written and has an owner is given to it
 		if got.owned[key] != w.owned[key] {
 			return false

@@ -125,7 +125,7 @@ func (b *Box) resolve(ctx context.Context, f Flush) (dropped int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	versions := make(map[string][]ledger.RecordVersion)
+	records := make(map[string]ledger.Record)
 	for _, r := range found {
 		if r.Earlier > 0 { // alone it has all of them
 			whole, err := f.Records(ctx, []string{r.ID})
@@ -137,16 +137,14 @@ func (b *Box) resolve(ctx context.Context, f Flush) (dropped int, err error) {
 			}
 			r = whole[0]
 		}
-		versions[r.ID] = r.Versions
+		records[r.ID] = r
 	}
 	var registered, dead []ID
 	for _, j := range jobs {
-		want := j.Records[0]
-		i := slices.IndexFunc(versions[want.ID], func(v ledger.RecordVersion) bool { return v.Version == want.Version })
-		switch {
-		case i >= 0 && versions[want.ID][i].CID == want.CID && versions[want.ID][i].Commitment == want.Commitment:
+		switch stands, over := j.Records[0].stands(records[j.Records[0].ID]); {
+		case stands:
 			registered = append(registered, j.ID)
-		case i >= 0, f.Now.Sub(j.Created) > Settle:
+		case over, f.Now.Sub(j.Created) > Settle:
 			dead = append(dead, j.ID)
 			dropped += len(j.Records)
 		}

@@ -25,9 +25,8 @@
 // A directory with mode 0700 holds the file "log" with mode 0600: a header and frames.
 // Each frame is synced before the next step is taken. A torn frame at the end was never
 // acted on, and is cut off. The file "lock" is locked (flock) for each change, and
-// "flushing" during a flush, so any number of processes may share a box. The file
-// "waiting" is locked by the process that waits until entries are due, see [Wait]. The
-// log is rewritten when most of it is history.
+// "flushing" during a flush, so any number of processes may share a box. The log is
+// rewritten when most of it is history.
 //
 // A damaged log must not stop anybody from sealing. The first call that finds it renames
 // it to "log.damaged-TIME", and goes on with an empty one; see [Box.Damaged]. The entries
@@ -76,6 +75,25 @@ type Record struct {
 	Version    int    `json:"version"`
 	CID        string `json:"cid"`
 	Commitment string `json:"commitment"`
+
+	// Erased says that the job's transaction erases the record, and does not register it.
+	Erased bool `json:"erased,omitempty"`
+}
+
+// stands reports whether the ledger has what the job's transaction does. over reports
+// that it never will.
+func (r Record) stands(on ledger.Record) (stands, over bool) {
+	if r.Erased {
+		return on.Erasure != nil, false
+	}
+	i := slices.IndexFunc(on.Versions, func(v ledger.RecordVersion) bool { return v.Version == r.Version })
+	if i < 0 {
+		return false, false
+	}
+	v := on.Versions[i]
+	// A version that was sealed again has another payload, and is the same version.
+	stands = v.Seal > 0 || v.CID == r.CID && v.Commitment == r.Commitment
+	return stands, !stands
 }
 
 // A Job is the entries of records that one transaction registers.

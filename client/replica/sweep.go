@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,8 +14,13 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A Sweeper unpins payloads that were stored and never registered: those of seals that
-// failed, and those that somebody stored for no record. People who seal cannot unpin.
+// A Sweeper unpins payloads that are in no record: those of seals that failed, those that
+// somebody stored for no record, and those of records that were revoked or erased. People
+// who seal cannot unpin.
+//
+// A payload that is taken out of the last version that had it is unpinned soon. Two
+// versions can have the same payload, as anybody can register what somebody else has
+// stored, so the Sweeper counts.
 //
 // A payload that is registered on the ledger is not unpinned, and neither is one that has
 // not been seen unregistered for [SweepConfig.Grace] and in 12 sweeps, so that a
@@ -56,17 +60,18 @@ const (
 // A SweepConfig configures a Sweeper. Registered, Store and Memory are required.
 type SweepConfig struct {
 	// Registered hands over the payloads that were registered in blocks from a number on,
-	// and returns the number of the next block, also after an error. It fails unless it
-	// has read every block that was on the ledger when it was called, as far as the peers
-	// say that it asks, and if one of them does not answer, or has fewer blocks than were
-	// read before.
-	Registered func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (next uint64, err error)
+	// and those that are in a version no more, and returns the number of the next block,
+	// also after an error. It fails unless it has read every block that was on the ledger
+	// when it was called, as far as the peers say that it asks, and if one of them does
+	// not answer, or has fewer blocks than were read before.
+	Registered func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (next uint64, err error)
 
 	Store  Unpinner
 	Memory Memory       // keeps what is known of the ledger between runs
 	Log    *slog.Logger // nil means silence
 
 	Grace time.Duration // zero means DefaultGrace
+	Look  time.Duration // how often the ledger is asked for payloads that ended; zero means 15 s
 }
 
 // NewSweeper returns a Sweeper.
@@ -80,18 +85,37 @@ func NewSweeper(c SweepConfig) (*Sweeper, error) {
 	if c.Grace <= 0 {
 		c.Grace = DefaultGrace
 	}
+	if c.Look <= 0 {
+		c.Look = 15 * time.Second
+	}
 	return &Sweeper{c: c}, nil
 }
 
-// Run sweeps 24 times in the time of grace, until ctx ends. Failures are logged, and the
-// next sweep tries again.
+// Run sweeps 24 times in the time of grace, and looks for payloads that ended in between,
+// until ctx ends. Failures are logged, and the next sweep tries again.
 func (s *Sweeper) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.c.Log.Warn("unregistered payloads not unpinned, trying again", "error", err.Error())
+	every := s.c.Grace / sweepsPerGrace
+	for next := time.Now(); ctx.Err() == nil; {
+		work := s.Look
+		if !time.Now().Before(next) {
+			work, next = s.Sweep, time.Now().Add(every)
 		}
-		sleep(ctx, s.c.Grace/sweepsPerGrace)
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			s.c.Log.Warn("payloads without a record not unpinned, trying again", "error", err.Error())
+		}
+		sleep(ctx, min(s.c.Look, every))
 	}
+}
+
+// Look unpins the payloads that were taken out of their last version since the ledger was
+// last read.
+//
+// Errors: those of [Sweeper.Sweep].
+func (s *Sweeper) Look(ctx context.Context) error {
+	if _, err := s.read(ctx); err != nil {
+		return fmt.Errorf("read the ledger: %w", err)
+	}
+	return nil
 }
 
 // Sweep looks once for payloads that are pinned and not registered, and unpins those that
@@ -223,11 +247,13 @@ func (s *Sweeper) unpin(ctx context.Context, cids []string) (unpinned []string, 
 }
 
 // registeredName is the name of what is known of the ledger: the number of the next block
-// and the marks of the payloads in the blocks before it, each in 8 bytes, big endian.
+// and the marks of the payloads in the blocks before it, each in 8 bytes, big endian. A
+// payload that several versions have has its mark once for each.
 const registeredName = "replica/registered"
 
 // read reads what is new on the ledger, and returns the marks of all registered payloads,
-// sorted.
+// sorted. It unpins those that are in no version any more. If that fails, or the process
+// dies before, they are unpinned as what was never registered.
 func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
 	data, err := s.c.Memory.Load(registeredName)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -240,26 +266,55 @@ func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "item %s is damaged: delete it to read the ledger again", registeredName)
 	}
 	from := binary.BigEndian.Uint64(data)
-	grown := bytes.Clone(data)
-	next, err := s.c.Registered(ctx, from, func(payloads []ledger.Payload) error {
+	marks := make([]uint64, 0, len(data)/8)
+	for m := data[8:]; len(m) > 0; m = m[8:] {
+		marks = append(marks, binary.BigEndian.Uint64(m))
+	}
+	gone := make(map[uint64]int)
+	var ended []string
+	next, err := s.c.Registered(ctx, from, func(payloads []ledger.Payload, ends []ledger.End) error {
 		for _, p := range payloads {
-			grown = binary.BigEndian.AppendUint64(grown, mark(p.CID))
+			marks = append(marks, mark(p.CID))
+		}
+		for _, e := range ends {
+			gone[mark(e.CID)]++
+			ended = append(ended, e.CID)
 		}
 		return nil
 	})
+	marks = slices.DeleteFunc(marks, func(m uint64) bool {
+		out := gone[m] > 0
+		gone[m] -= 1
+		return out
+	})
+	slices.Sort(marks)
 	if next > from {
-		binary.BigEndian.PutUint64(grown, next)
+		grown := binary.BigEndian.AppendUint64(nil, next)
+		for _, m := range marks {
+			grown = binary.BigEndian.AppendUint64(grown, m)
+		}
 		err = errors.Join(err, s.c.Memory.Store(registeredName, grown))
 	}
 	if err != nil {
 		return nil, err
 	}
-	var marks []uint64
-	for m := grown[8:]; len(m) > 0; m = m[8:] {
-		marks = append(marks, binary.BigEndian.Uint64(m))
+	slices.Sort(ended)
+	ended = slices.DeleteFunc(slices.Compact(ended), func(cid string) bool { return isRegistered(marks, cid) })
+	if len(ended) == 0 {
+		return marks, nil
 	}
-	slices.Sort(marks)
-	return marks, nil
+	listed, err := s.c.Store.Pinned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(listed)
+	ended = slices.DeleteFunc(ended, func(cid string) bool {
+		_, pinned := slices.BinarySearch(listed, cid)
+		return !pinned
+	})
+	unpinned, err := s.unpin(ctx, ended)
+	s.c.Log.Info("unpinned what is in no record any more", "payloads", len(unpinned))
+	return marks, err
 }
 
 func isRegistered(known []uint64, cid string) bool {

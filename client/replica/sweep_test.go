@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,11 +28,15 @@ func (w *swept) Pinned(context.Context) ([]string, error) {
 	return slices.Collect(maps.Keys(w.pins)), w.fails["list"]
 }
 
-func (w *swept) registered(_ context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+func (w *swept) registered(_ context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
 	for ; from < uint64(len(w.blocks)); from++ {
 		w.read++
 		for _, cid := range w.blocks[from] {
-			if err := handle([]ledger.Payload{{CID: cid}}); err != nil {
+			payloads, ends := []ledger.Payload{{CID: cid}}, []ledger.End(nil)
+			if gone, ok := strings.CutPrefix(cid, "-"); ok {
+				payloads, ends = nil, []ledger.End{{CID: gone}}
+			}
+			if err := handle(payloads, ends); err != nil {
 				return 0, err
 			}
 		}
@@ -226,5 +231,26 @@ func TestSweepClockAhead(t *testing.T) {
 		w.want("after half a day", "fresh")
 		w.run(DefaultGrace)
 		w.want("after a day and a half")
+	})
+}
+
+// TestEnded: what is in no version any more goes at once. A payload that another version
+// has stays, as somebody may register what belongs to another, and then erase it.
+func TestEnded(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("erased", "revoked", "twice", "again")
+		w.blocks = [][]string{{"erased", "revoked", "twice"}, {"twice", "again"}}
+		w.run(time.Minute)
+		w.want("before anything ends", "again", "erased", "revoked", "twice")
+		w.blocks = append(w.blocks, []string{"-erased", "-twice"}, []string{"-revoked", "-again", "again", "-elsewhere"})
+		w.run(time.Minute)
+		w.want("after the end", "again", "twice")
+		w.blocks = append(w.blocks, []string{"-twice"})
+		w.fails["twice"] = errors.New("the store is away")
+		w.run(time.Minute)
+		w.want("while the store fails", "again", "twice")
+		delete(w.fails, "twice")
+		w.run(DefaultGrace + 2*time.Hour)
+		w.want("a day later", "again")
 	})
 }

@@ -59,14 +59,24 @@ type Version struct {
 	Commitment string   // as on the ledger
 	Metadata   [32]byte // SHA-256 of the envelope's whole plaintext
 	Policy     string   // canonical
+
+	// Seal is not 0 in what somebody says who has sealed the version again.
+	Seal int
 }
 
-// Statement gives the statement of an author.
+// Statement gives the statement of an author, or of who has sealed a version again.
 func (v Version) Statement(channel string) Statement {
-	return Statement{"record-version", []field{
-		{"channel", channel}, {"record", v.Record}, {"version", strconv.Itoa(v.Version)}, {"cid", v.CID},
-		{"commitment", v.Commitment}, {"metadata", hex.EncodeToString(v.Metadata[:])}, {"policy", v.Policy},
-	}}
+	kind, fields := "record-version", []field{{"channel", channel}, {"record", v.Record}, {"version", strconv.Itoa(v.Version)}}
+	if v.Seal > 0 {
+		kind, fields = "record-seal", append(fields, field{"seal", strconv.Itoa(v.Seal)})
+	}
+	return Statement{kind, append(fields, field{"cid", v.CID}, field{"commitment", v.Commitment},
+		field{"metadata", hex.EncodeToString(v.Metadata[:])}, field{"policy", v.Policy})}
+}
+
+// ErasureStatement is what a person says who erases a record.
+func ErasureStatement(channel, record, reason string) Statement {
+	return Statement{"record-erasure", []field{{"channel", channel}, {"record", record}, {"reason", reason}}}
 }
 
 // KeyStatement is what an authority says of a public key of one of its attributes.

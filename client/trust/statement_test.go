@@ -29,7 +29,12 @@ func statements() map[string]trust.Statement {
 			Record: "000102030405060708090a0b0c0d0e0f", Version: 2, CID: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
 			Commitment: strings.Repeat("ab", 32), Metadata: [32]byte{1, 2, 3}, Policy: "HospitalA:role=doctor or HospitalB:role=doctor",
 		}.Statement("charts"),
-		"attribute-key": trust.KeyStatement("charts", ledger.AttributeKey{Name: "HospitalA:role=doctor", Version: 3, Key: "AAECAw=="}),
+		"record-seal": trust.Version{
+			Record: "000102030405060708090a0b0c0d0e0f", Version: 2, CID: "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
+			Commitment: strings.Repeat("ab", 32), Metadata: [32]byte{1, 2, 3}, Policy: "HospitalA:role=doctor", Seal: 1,
+		}.Statement("charts"),
+		"record-erasure": trust.ErasureStatement("charts", "000102030405060708090a0b0c0d0e0f", "CONSENT"),
+		"attribute-key":  trust.KeyStatement("charts", ledger.AttributeKey{Name: "HospitalA:role=doctor", Version: 3, Key: "AAECAw=="}),
 		"authority": trust.AuthorityStatement("charts", ledger.Authority{MSP: "HospitalA", URL: "https://a.example:7060",
 			Custodian: "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}),
 		"scope-key":        trust.ScopeKeyStatement("charts", "hospitals", 4, [32]byte{9}, "HospitalA:role=doctor"),

@@ -44,6 +44,60 @@ func (d *Directory) Author(ctx context.Context, v Version, on ledger.RecordVersi
 	return holder, d.noteSigned(on)
 }
 
+// Resealer verifies who has sealed a version again: the person whom the ledger names, who
+// belongs to the record's home and has a role that seals records.
+//
+// Errors:
+//   - ErrTampered if the signature is missing, or is another's or of another seal.
+//   - those of [Directory.Verify].
+func (d *Directory) Resealer(ctx context.Context, v Version, on ledger.RecordVersion, s *ledger.Signature) error {
+	if s == nil {
+		return ledger.Errorf(ledger.ErrTampered, "seal %d of it is not signed", on.Seal)
+	}
+	return d.member(ctx, v.Statement(d.Ledger.Channel()), *s, on.SealTime, on.Home, on.SealedBy)
+}
+
+// Erasure verifies who has erased a record of a hospital, both persons if there were two.
+//
+// Errors:
+//   - ErrTampered if a signature is another's or of another record.
+//   - those of [Directory.Verify].
+func (d *Directory) Erasure(ctx context.Context, e ledger.Erasure, home string) error {
+	persons := []ledger.Approval{*e.Approval()}
+	if e.First != nil {
+		persons = append(persons, *e.First)
+	}
+	for _, p := range persons {
+		s, err := ledger.ParseSignature(p.Signature)
+		if err != nil {
+			return ledger.WithKind(err, ledger.ErrTampered)
+		}
+		if err := d.member(ctx, ErasureStatement(d.Ledger.Channel(), e.ID, e.Reason), s, p.Time, home, p.Actor); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member verifies what a person of a hospital has signed, whose role seals records.
+func (d *Directory) member(ctx context.Context, st Statement, s ledger.Signature, at, home, actor string) error {
+	signed, err := ledger.ParseTime(at)
+	if err != nil {
+		return ledger.Errorf(ledger.ErrTampered, "the ledger's time %.40q cannot be read: %v", at, err)
+	}
+	holder, err := d.Verify(ctx, st, s, signed)
+	if err != nil {
+		return err
+	}
+	if holder.GID() != actor || holder.MSP != home {
+		return ledger.Errorf(ledger.ErrTampered, "the ledger says that %s of %s did it, and %s has signed it", actor, home, holder.GID())
+	}
+	if role := holder.Attributes[ledger.RoleAttribute]; !ledger.Clinical(role) {
+		return ledger.Errorf(ledger.ErrTampered, "%s has signed it, whose role %.64q seals no records", holder.GID(), role)
+	}
+	return nil
+}
+
 // signsItem is the item with the earliest time from which a hospital is known to sign.
 func signsItem(home string) string { return "signs/" + home }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -45,4 +46,22 @@ func (m *Memory) path(name string) (string, error) {
 		return "", ledger.Errorf(ledger.ErrInvalid, "%q is not the name of an item", name)
 	}
 	return filepath.Join(m.dir, filepath.FromSlash(name)), nil
+}
+
+// List returns the names of the items in a directory of the memory, in order.
+func (m *Memory) List(dir string) (names []string, err error) {
+	path, err := m.path(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, dir+"/"+e.Name())
+		}
+	}
+	return names, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -17,6 +18,9 @@ const (
 	envMSP       = "CHARTSEAL_MSP"            // MSP ID of the organisation that runs this server
 	envHospitals = "CHARTSEAL_HOSPITALS"      // MSP IDs of all hospitals, separated by commas
 	envAmenders  = "CHARTSEAL_AMENDERS"       // optional roles that may amend other people's records, separated by commas
+	envResealers = "CHARTSEAL_RESEALERS"      // optional roles that may change who opens other people's records
+	envErasers   = "CHARTSEAL_ERASERS"        // optional roles that may erase records
+	envPersons   = "CHARTSEAL_ERASE_PERSONS"  // optional: 2 if it takes two persons to erase a record
 	envCert      = "CHAINCODE_TLS_CERT"       // certificate of this server
 	envKey       = "CHAINCODE_TLS_KEY"        // key of the certificate
 	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // optional root certificates; the peer then needs a client certificate
@@ -31,6 +35,9 @@ type config struct {
 	msp       string
 	hospitals []string
 	amenders  []string    // nil for the default of package contract
+	resealers []string    // the same
+	erasers   []string    // the same
+	persons   int         // 0 for the same
 	tls       *tls.Config // nil for plain text
 }
 
@@ -38,7 +45,14 @@ type config struct {
 func fromEnv(getenv func(string) string) (config, error) {
 	c := config{address: getenv(envAddress), packageID: getenv(envPackage), msp: getenv(envMSP)}
 	c.hospitals, c.amenders = names(getenv(envHospitals)), names(getenv(envAmenders))
+	c.resealers, c.erasers = names(getenv(envResealers)), names(getenv(envErasers))
 	var errs []error
+	switch persons := getenv(envPersons); persons {
+	case "", "1", "2":
+		c.persons, _ = strconv.Atoi(persons)
+	default:
+		errs = append(errs, fmt.Errorf("%s is %q: needs 1 or 2", envPersons, persons))
+	}
 	need := func(name string, missing bool, what string) {
 		if missing {
 			errs = append(errs, fmt.Errorf("%s is not set: it is %s", name, what))

@@ -48,7 +48,8 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 		return err
 	}
 	// The clock decides what is endorsed and never what is written, see contract.Config.
-	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Amenders: c.amenders, Clock: time.Now, Log: log})
+	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Amenders: c.amenders, Resealers: c.resealers, Erasers: c.erasers,
+		ErasePersons: c.persons, Clock: time.Now, Log: log})
 	if err != nil {
 		return err
 	}

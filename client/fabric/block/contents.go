@@ -11,6 +11,9 @@ import (
 // Keys that repeat others for the sake of ranges, such as access-time, are left out.
 type Contents struct {
 	Records     []ledger.RecordVersion
+	Seals       []ledger.Seal    `json:",omitempty"` // of versions that were sealed again
+	Erasures    []ledger.Erasure `json:",omitempty"`
+	Ends        []ledger.End     `json:",omitempty"` // of payloads
 	Accesses    []ledger.AccessEntry
 	Keys        []ledger.AttributeKey
 	Authorities []ledger.Authority
@@ -39,9 +42,18 @@ type Entry struct {
 
 // Payloads returns those that the transaction registered.
 func (c *Contents) Payloads() []ledger.Payload {
-	payloads := make([]ledger.Payload, len(c.Records))
-	for i, r := range c.Records {
-		payloads[i] = ledger.Payload{CID: r.CID, Size: r.Size, Home: r.Home}
+	payloads := make([]ledger.Payload, 0, len(c.Records)+len(c.Ends))
+	for _, r := range c.Records {
+		payloads = append(payloads, ledger.Payload{CID: r.CID, Size: r.Size, Home: r.Home})
+	}
+	seals := make(map[string]ledger.Seal, len(c.Seals))
+	for _, s := range c.Seals {
+		seals[s.CID] = s
+	}
+	for _, e := range c.Ends {
+		if s, sealed := seals[e.Next]; sealed {
+			payloads = append(payloads, ledger.Payload{CID: s.CID, Size: s.Size, Home: s.Home})
+		}
 	}
 	return payloads
 }
@@ -71,6 +83,16 @@ func (c *Contents) read(key string, value []byte) bool {
 	case "record":
 		v, err := ledger.ReadVersion(key, value)
 		return err == nil && add(&c.Records, v, key, ledger.RecordKey(v.ID, v.Version))
+	case "seal":
+		s, err := ledger.ReadSeal(key, value)
+		return err == nil && add(&c.Seals, s, key, ledger.SealKey(s.ID, s.Version, s.Seal))
+	case "erased":
+		e, err := ledger.ReadErasure(key, value)
+		return err == nil && add(&c.Erasures, e, key, ledger.ErasedKey(e.ID))
+	case "ended":
+		ends, err := ledger.UnpackEnds(value)
+		c.Ends = append(c.Ends, ends...)
+		return err == nil
 	case "access":
 		e, err := ledger.ReadAccess(key, value)
 		return err == nil && add(&c.Accesses, e, key, ledger.AccessKey(e.Target, e.ID))
@@ -93,7 +115,7 @@ func (c *Contents) read(key string, value []byte) bool {
 		return ok && add(&c.Keepings, k, key, ledger.KeepingKey(k.Home, k.Keeper))
 	case "i":
 		return len(value) == ledger.EntryValueSize && add(&c.Entries, Entry{key, value}, key, key)
-	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable":
+	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable", "seals", "erasing", "erased-time":
 		return true
 	}
 	return false

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -222,7 +223,7 @@ func (a *app) printHistory(events []ledger.HistoryEvent) error {
 		if e.Version > 0 {
 			version = fmt.Sprint(e.Version)
 		}
-		t.row(shortTime(e.Time), e.Event, e.Actor, version, e.Purpose)
+		t.row(shortTime(e.Time), e.Event, e.Actor, version, cmp.Or(e.Purpose, e.Reason))
 	}
 	return a.printTable(t)
 }

@@ -62,6 +62,7 @@ var classes = []class{
 	{policy.ErrReuse, "policy-reuse", exitUsage, "write each attribute once, or let an authority grant one attribute that stands for the combination"},
 	{errUsage, "usage", exitUsage, ""},
 	{ledger.ErrInvalid, "invalid", exitUsage, ""},
+	{ledger.ErrErased, "erased", exitNotFound, "its keys were destroyed, so nobody opens it any more; 'chartseal history RECORD' shows the tombstone"},
 	{ledger.ErrNotFound, "not-found", exitNotFound, ""},
 	{abe.ErrNoKey, "not-found", exitNotFound, "'chartseal policy check' tells which attributes are published"},
 	{fs.ErrNotExist, "not-found", exitNotFound, "check the name of the file"},

@@ -19,8 +19,7 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
-	exe    string // path of the executable, "" if unknown
-	exeDir string // its directory
+	exeDir string // directory of the executable, "" if unknown
 
 	global   globalFlags
 	at       string            // organisation whose peer answers; "" for the user's own
@@ -60,7 +59,7 @@ const lastTime = 8 * time.Second
 func run(ctx context.Context) int {
 	a := &app{stdin: newInput(ctx, os.Stdin), stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	if exe, err := os.Executable(); err == nil {
-		a.exe, a.exeDir = exe, dirOf(exe)
+		a.exeDir = dirOf(exe)
 	}
 	return a.main(ctx, os.Args[1:])
 }

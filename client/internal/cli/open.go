@@ -138,6 +138,9 @@ func (a *app) open(ctx context.Context, id string, o client.OpenRequest, wanted 
 		if err := out.Commit(); err != nil {
 			return err
 		}
+		if opened.Version < opened.Newest {
+			a.insist("this is version %d of the record; the current one is %d", opened.Version, opened.Newest)
+		}
 		if !opened.Signed {
 			a.warn("this version is from before signatures: that %s sealed it is what the ledger says, and nobody has signed it", opened.Author)
 		}

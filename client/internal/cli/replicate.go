@@ -97,7 +97,7 @@ a name that does not begin with chartseal-: those without a name are unpinned to
 				}
 				sweeper, err := replica.NewSweeper(replica.SweepConfig{
 					Store: store, Memory: s.User.Memory(), Log: log, Grace: grace,
-					Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+					Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
 						height, err := s.Height(ctx)
 						if err != nil {
 							return from, err

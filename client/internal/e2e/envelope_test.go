@@ -68,24 +68,24 @@ func TestEnvelopeNeedsOwnAccessEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := doctor.Envelope(ctx, record, 1, entries[0].ID); err != nil {
+	if _, _, err := doctor.Envelope(ctx, record, 1, entries[0].ID); err != nil {
 		t.Fatalf("the caller of the entry: %v", err)
 	}
 	for what, call := range map[string]func() error{
 		"no entry": func() error {
-			_, err := doctor.Envelope(ctx, record, 1, ledger.AccessID(entries[0].Time, strings.Repeat("0", 64)))
+			_, _, err := doctor.Envelope(ctx, record, 1, ledger.AccessID(entries[0].Time, strings.Repeat("0", 64)))
 			return err
 		},
 		"an entry for another record": func() error {
-			_, err := doctor.Envelope(ctx, other, 1, entries[0].ID)
+			_, _, err := doctor.Envelope(ctx, other, 1, entries[0].ID)
 			return err
 		},
 		"somebody else's entry": func() error {
-			_, err := nurse.Envelope(ctx, record, 1, entries[0].ID)
+			_, _, err := nurse.Envelope(ctx, record, 1, entries[0].ID)
 			return err
 		},
 		"the auditor, at the own peer": func() error {
-			_, err := connect(t, auditor).Envelope(ctx, record, 1, entries[0].ID)
+			_, _, err := connect(t, auditor).Envelope(ctx, record, 1, entries[0].ID)
 			return err
 		},
 		"the auditor asks for an entry": func() error {

@@ -217,7 +217,7 @@ func TestSweep(t *testing.T) {
 	defer s.Close()
 	sweeper, err := replica.NewSweeper(replica.SweepConfig{
 		Store: node, Memory: sweepMemory{}, Grace: grace,
-		Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload) error) (uint64, error) {
+		Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
 			height, err := s.Height(ctx)
 			if err != nil {
 				return from, err

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
+	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/session"
+)
+
+func (a *app) eraseCommand() *cobra.Command {
+	var r client.EraseRequest
+	var yes bool
+	var patient, retention string
+	var job jobFlags
+	cmd := &cobra.Command{
+		Use:   "erase (RECORD... | --patient ID | --retention FILE) --reason CODE",
+		Short: "Destroy the keys of records, for good",
+		Long: `Erase ends records. Their wrapped keys are purged from every hospital's peer, so that nobody can
+open them any more, whatever copies of the ciphertext are left. Hospitals then unpin the payloads. The
+ledger keeps who did it, when and a code for why, beside what it said of the records before. They are
+no longer found.
+
+Roles that the consortium has named erase records of their own hospital, by default the custodian.
+Where two persons are needed, the first call writes down who wants it, and the records stay.
+
+With --patient it erases all records of the hospital that name a patient, also among others, and with
+--retention those whose time of keeping is over. It opens the envelope of every record of the
+hospital for that. This is a job, which 'chartseal job' shows and resumes; --dry-run lists what is due.
+
+` + reasonList(),
+		Example: `  chartseal --user custodian@HospitalA erase 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --reason CONSENT`,
+		GroupID: sectionRecords,
+		Args:    takes(0, -1, ""),
+		RunE: a.run(func(ctx context.Context, args []string) (err error) {
+			if r.IDs, err = recordIDs(args); err != nil {
+				return err
+			}
+			if r.Reason, err = erasureReason(r.Reason); err != nil {
+				return err
+			}
+			selection := client.Selection{Patient: patient}
+			if retention != "" {
+				if selection.Retention, err = a.retentionRules(retention); err != nil {
+					return err
+				}
+			}
+			switch selects := patient != "" || retention != ""; {
+			case patient != "" && retention != "" || selects && len(args) > 0:
+				return usagef("name records, or select them with --patient or with --retention")
+			case selects:
+				return a.startJob(ctx, client.Job{Kind: client.JobErase, Select: selection, Reason: r.Reason}, job, yes)
+			case len(args) == 0:
+				return usagef("which records? name them, or select them with --patient or with --retention")
+			case job.dryRun || job.rate != 0:
+				return usagef("--rate and --dry-run belong to --patient and --retention")
+			}
+			if err := a.confirm(yes, fmt.Sprintf("Destroy the keys of %s for good?", count(len(r.IDs), "record", "records"))); err != nil {
+				return err
+			}
+			return a.withSession(func(s *session.Session) error {
+				done, err := s.Client.Erase(ctx, r)
+				if printErr := a.printErased(done); err == nil {
+					err = printErr
+				}
+				return recordHint(err)
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&patient, "patient", "", "all records that name this patient: an `identifier`, or SYSTEM|VALUE")
+	cmd.Flags().StringVar(&retention, "retention", "", "all records whose time of keeping is over, by the rules in a `file`")
+	job.add(cmd)
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why, a `code` of the list above (required)")
+	addYes(cmd, &yes)
+	return cmd
+}
+
+func reasonList() string {
+	var b strings.Builder
+	for _, code := range slices.Sorted(maps.Keys(ledger.ErasureReasons)) {
+		fmt.Fprintf(&b, "  %-10s %s\n", code, ledger.ErasureReasons[code])
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func erasureReason(code string) (string, error) {
+	code = strings.ToUpper(code)
+	if _, known := ledger.ErasureReasons[code]; known {
+		return code, nil
+	}
+	hint := "name one with --reason: " + strings.Join(slices.Sorted(maps.Keys(ledger.ErasureReasons)), ", ")
+	if code == "" {
+		return "", words.WithHint(usagef("no reason is given"), "%s", hint)
+	}
+	return "", words.WithHint(usagef("unknown reason %q", code), "%s", hint)
+}
+
+func (a *app) printErased(done []client.Erased) error {
+	for _, d := range done {
+		for _, w := range d.Warnings {
+			a.warn("record %s: %s", d.ID, w)
+		}
+	}
+	if a.global.json {
+		return a.printJSON(append([]client.Erased{}, done...)) // never null
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	waiting := 0
+	t := newTable("RECORD", "STATE", "REASON", "BY")
+	for _, d := range done {
+		if d.Erasure == nil {
+			waiting++
+			t.row(d.ID, "waits for a second person", "", "")
+			continue
+		}
+		by := d.Erasure.Actor
+		if d.Erasure.First != nil {
+			by = d.Erasure.First.Actor + ", " + by
+		}
+		t.row(d.ID, "erased", d.Erasure.Reason, by)
+	}
+	if err := a.printTable(t); err != nil {
+		return err
+	}
+	if waiting > 0 {
+		a.note("%s once somebody else erases the same for the same reason", count(waiting, "record is erased", "records are erased"))
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/session"
+)
+
+const custodianA = "custodian@HospitalA"
+
+var hospitals = []string{"HospitalA", "HospitalB", "HospitalC"}
+
+// wrappedKey returns the wrapped key of a version as a doctor keeps it who does not use
+// our client, and what of it no other wrapped key has.
+func wrappedKey(t *testing.T, who, record string, version int) (whole, own []byte) {
+	t.Helper()
+	g := connect(t, who)
+	entries, err := g.RequestAccess(t.Context(), []string{record}, "TREAT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		whole, _, err = g.Envelope(t.Context(), record, version, entries[0].ID)
+		if err == nil {
+			return whole, whole[len(whole)-200:] // of the encrypted metadata
+		}
+		if !errors.Is(err, ledger.ErrUnavailable) || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// holds reports whether the private data of a hospital's peer has some bytes: in the
+// state, or in the store that has the private writes of each block.
+func holds(t *testing.T, hospital string, data []byte) (inState, inStore bool) {
+	t.Helper()
+	dir := filepath.Join(consortium.LedgerDirectory(hospital), "ledgersData")
+	return bytes.Contains(readLevelDB(t, filepath.Join(dir, "stateLeveldb")), data),
+		bytes.Contains(readLevelDB(t, filepath.Join(dir, "pvtdataStore")), data)
+}
+
+// awaitGone waits until no hospital's peer has some bytes in its private data.
+func awaitGone(t *testing.T, what string, data []byte) {
+	t.Helper()
+	for _, h := range hospitals {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+			inState, inStore := holds(t, h, data)
+			if !inState && !inStore {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("%s: the peer of %s still has it (state %v, private data store %v)", what, h, inState, inStore)
+				break
+			}
+		}
+	}
+}
+
+// TestTakenAway plays a doctor who kept the wrapped keys of records whose access is taken
+// away, on every peer's files.
+func TestTakenAway(t *testing.T) {
+	content := []byte("the echo shows a vegetation")
+	rows := seal(t, doctorA, write(t, "resealed.txt", content), write(t, "revoked.txt", content), write(t, "erased.txt", content),
+		write(t, "neighbour.txt", content), "--policy", twoDoctors, "--keyword", "endocarditis-taken", "--index", "now")
+	var own [4][]byte
+	var kept [4][]byte
+	for i, r := range rows {
+		opens(t, doctorB, r.Record, content)
+		kept[i], own[i] = wrappedKey(t, doctorB, r.Record, 1)
+		for _, h := range hospitals {
+			if inState, inStore := holds(t, h, own[i]); !inState || !inStore {
+				t.Fatalf("the peer of %s has no wrapped key of %s: the test looks in the wrong place", h, r.File)
+			}
+		}
+	}
+	resealed, revoked, erased, neighbour := rows[0].Record, rows[1].Record, rows[2].Record, rows[3].Record
+	const onlyC = "HospitalC:role=nurse"
+
+	expect(t, exitDenied, doctorB, "reseal", resealed, "--policy", onlyC)
+	expect(t, exitDone, custodianA, "reseal", resealed, "--policy", onlyC)
+	expect(t, 2, custodianA, "revoke", revoked, "--policy", onlyC) // no terminal, and no --yes
+	expect(t, exitDone, custodianA, "revoke", revoked, "--policy", onlyC, "--yes")
+	expect(t, exitDenied, doctorA, "erase", erased, "--reason", "ERROR", "--yes")
+	expect(t, exitDone, custodianA, "erase", erased, "--reason", "ERROR", "--yes")
+	expect(t, exitNotFound, custodianA, "erase", erased, "--reason", "ERROR", "--yes")
+	level(t)
+
+	for _, r := range []string{resealed, revoked} {
+		expect(t, exitDenied, doctorB, "open", r, "-o", filepath.Join(t.TempDir(), "out"))
+		opens(t, nurseC, r, content)
+	}
+	if r := expect(t, exitNotFound, doctorB, "open", erased, "-o", filepath.Join(t.TempDir(), "out")); !strings.Contains(r.stderr, "was erased by HospitalA/custodian") {
+		t.Errorf("open of an erased record says %s", r.stderr)
+	}
+	opens(t, doctorB, neighbour, content)
+	expect(t, exitDone, custodianA, "index", "flush", "--all")
+	level(t)
+	ids := found(t, doctorB, "endocarditis-taken")
+	slices.Sort(ids)
+	want := []string{resealed, revoked, neighbour}
+	slices.Sort(want)
+	if !slices.Equal(ids, want) {
+		t.Errorf("found %v, want %v", ids, want)
+	}
+	for i, r := range rows[:3] {
+		awaitGone(t, r.File, own[i])
+	}
+	for _, h := range hospitals {
+		if inState, inStore := holds(t, h, own[3]); !inState || !inStore {
+			t.Errorf("the peer of %s has lost the neighbour's wrapped key", h)
+		}
+	}
+
+	// What the doctor kept opens what was resealed, and of the revoked record only the
+	// payload that is in no record any more.
+	u := user(t, doctorB)
+	keys, err := session.Identities(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := connect(t, doctorB).Records(t.Context(), []string{resealed, revoked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range records {
+		v := r.Current()
+		now := v.CID
+		v.CID = rows[i].CID
+		m, err := envelope.Open(kept[i], v, keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob, err := storeOf(t, u, 0).Open(t.Context(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		err = envelope.OpenPayload(&out, blob, m, v.Commitment)
+		blob.Close()
+		if opened := err == nil; opened != (i == 0) {
+			t.Errorf("the kept key of %s: %v", rows[i].File, err)
+		}
+	}
+	history := expect(t, exitDone, custodianA, "history", revoked).stdout
+	if !strings.Contains(history, "HospitalA/doctor") || !strings.Contains(history, "verified") || !strings.Contains(history, "HospitalA/custodian") {
+		t.Errorf("history says\n%s", history)
+	}
+	if log := expect(t, exitDone, auditor, "audit", "history", erased).stdout; !strings.Contains(log, "erased") {
+		t.Errorf("the audit says\n%s", log)
+	}
+}
+
+// TestPurgeWhileDown: a peer that was down while wrapped keys were purged has none of
+// them after it has caught up, and does not stall.
+func TestPurgeWhileDown(t *testing.T) {
+	const away = "HospitalC"
+	content := []byte("purged while a peer was down")
+	var paths []string
+	for range 10 {
+		paths = append(paths, write(t, "record.txt", content))
+	}
+	rows := seal(t, doctorA, append(paths, "--policy", twoDoctors)...)
+	var own [][]byte
+	var args []string
+	for _, r := range rows {
+		_, data := wrappedKey(t, doctorB, r.Record, 1)
+		own, args = append(own, data), append(args, r.Record)
+	}
+	if err := consortium.Stop(t.Context(), away); err != nil {
+		t.Fatal(err)
+	}
+	up := false
+	defer func() {
+		if !up {
+			consortium.Start(t.Context(), away)
+		}
+	}()
+	// Sealed and purged while the peer is away: it never gets these.
+	var during []sealed
+	r := expect(t, exitDone, doctorA, "seal", "--json", paths[0], paths[1], "--policy", twoDoctors)
+	if err := json.Unmarshal([]byte(r.stdout), &during); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, exitDone, custodianA, append(append([]string{"erase", "--reason", "ORDER", "--yes"}, args[:5]...), during[0].Record)...)
+	expect(t, exitDone, custodianA, append(append([]string{"revoke", "--policy", twoDoctors, "--yes"}, args[5:]...), during[1].Record)...)
+	begun := time.Now()
+	if err := consortium.Start(t.Context(), away); err != nil {
+		t.Fatal(err)
+	}
+	up = true
+	level(t)
+	t.Logf("level %v after the start", time.Since(begun).Round(100*time.Millisecond))
+	if took := time.Since(begun); took > 100*time.Second {
+		t.Errorf("the peer took %v to catch up", took)
+	}
+	for i, data := range own {
+		awaitGone(t, rows[i].Record, data)
+	}
+	opens(t, doctorA, rows[7].Record, content)
+	opens(t, doctorA, during[1].Record, content)
+}
