@@ -82,7 +82,7 @@ func (n *Network) registrarName(org string) string {
 	return string(name)
 }
 
-// refreshCA writes the CA's configuration, and stops the CA if it runs with another one.
+// refreshCA writes the CA's configuration, and ends the CA if it runs with another one.
 func (n *Network) refreshCA(ctx context.Context, org string) error {
 	read := func() []byte {
 		var all []byte
@@ -96,7 +96,7 @@ func (n *Network) refreshCA(ctx context.Context, org string) error {
 	if err := n.configureCA(org); err != nil || bytes.Equal(before, read()) {
 		return err
 	}
-	return n.stop(ctx, []*process{n.caProcess(org)})
+	return n.halt(ctx, []*process{n.caProcess(org)})
 }
 
 // caConfig holds the settings that both CAs of an organisation share.

@@ -18,6 +18,8 @@ type Certificate struct {
 	Holder       string    `json:"holder"` // ORG/KIND for a process, NAME@ORG for a user
 	Use          string    `json:"use"`    // identity, TLS or root
 	NotAfter     time.Time `json:"notAfter"`
+
+	file string // empty for a root
 }
 
 // The uses of a [Certificate].
@@ -32,9 +34,9 @@ const (
 	rootNoticePeriod = 365 * 24 * time.Hour // a root is replaced by all members together
 )
 
-// Certificates gives the certificates of the servers, of the users of the topology and of
-// the roots. A certificate that cannot be read, or does not belong to its key, has ended
-// at the zero time.
+// Certificates gives the certificates of the servers, of the users of the topology unless
+// they are revoked, and of the roots. A certificate that cannot be read, or does not
+// belong to its key, has ended at the zero time.
 func (n *Network) Certificates() (all []Certificate) {
 	for _, o := range n.topology.Organisations() {
 		all = append(all, n.certificatesOf(o)...)
@@ -53,6 +55,9 @@ func (n *Network) certificatesOf(o Organisation) (all []Certificate) {
 	all = appendPair(all, org, server("authority"), UseTLS, n.org(org, "authority"), "tls-")
 	all = appendPair(all, org, server("ipfs-proxy"), UseTLS, n.org(org, "ipfs-proxy"), "tls-")
 	for _, id := range append(n.nodes(org), n.users(o)...) {
+		if isFile(n.refused(org, id.name)) {
+			continue
+		}
 		all = appendPair(all, org, id.holder(org), UseIdentity, id.dir, "")
 		all = appendPair(all, org, id.holder(org), UseTLS, id.dir, "tls-")
 	}
@@ -66,7 +71,7 @@ func (n *Network) certificatesOf(o Organisation) (all []Certificate) {
 		"administration": n.administrationRoot(org), "chaincode-link": filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
 	} {
 		if end, err := endOf(file); !errors.Is(err, fs.ErrNotExist) {
-			all = append(all, Certificate{org, server(kind), UseRoot, end})
+			all = append(all, Certificate{Organisation: org, Holder: server(kind), Use: UseRoot, NotAfter: end})
 		}
 	}
 	return all
@@ -89,7 +94,7 @@ func appendPair(all []Certificate, org, holder, use, dir, prefix string) []Certi
 	if !isFile(file) {
 		return all
 	}
-	c := Certificate{Organisation: org, Holder: holder, Use: use}
+	c := Certificate{Organisation: org, Holder: holder, Use: use, file: file}
 	// An interrupted renewal leaves the new key with the old certificate.
 	if _, err := tls.LoadX509KeyPair(file, filepath.Join(dir, prefix+"key.pem")); err == nil {
 		c.NotAfter, _ = endOf(file) // it has just been parsed
@@ -114,12 +119,17 @@ func endOf(file string) (time.Time, error) {
 // to end first. Soon is 30 days, or a third of a shorter lifetime, or a year for roots.
 func (n *Network) Due(now time.Time) []Certificate {
 	return slices.DeleteFunc(n.Certificates(), func(c Certificate) bool {
-		period := min(noticePeriod, n.topology.CertificateLifetime/3)
+		period := n.renewalPeriod()
 		if c.Use == UseRoot {
 			period = rootNoticePeriod
 		}
 		return c.NotAfter.After(now.Add(period))
 	})
+}
+
+// renewalPeriod is the time before its end in which a certificate is replaced.
+func (n *Network) renewalPeriod() time.Duration {
+	return min(noticePeriod, n.topology.CertificateLifetime/3)
 }
 
 // Notices says in a line for each organisation which of the certificates end or have

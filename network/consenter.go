@@ -29,8 +29,10 @@ import (
 func (n *Network) nextIdentity(org string) string { return n.org(org, "orderer", "next") }
 
 // lenientOrderer lets an orderer take part with a certificate that has ended: its own, as
-// patches.yaml says, and those of other orderers that ask for blocks. It is set only
-// while the configuration still names an ended one. TLS certificates are checked as ever.
+// patches.yaml says, and those of other orderers that ask for blocks. It is set only by a
+// command that replaces ended ones, until it has: never by the watcher or by Start, for
+// whoever lets a certificate end would choose when orderers check none. TLS certificates
+// are checked as ever.
 const lenientOrderer = "ORDERER_GENERAL_AUTHENTICATION_NOEXPIRATIONCHECKS=true"
 
 // consenterEnded tells whether an organisation's orderer is left with an identity that
@@ -40,12 +42,13 @@ func (n *Network) consenterEnded(org string) bool {
 	return err == nil && !end.After(time.Now())
 }
 
-func (n *Network) consentersEnded() bool {
-	return slices.ContainsFunc(n.organisations(), n.consenterEnded)
+// allowEnded makes orderers that are started from now on lenient, if that is needed.
+func (n *Network) allowEnded() {
+	n.lenient.Store(n.topology.Ordering.Type == BFT && slices.ContainsFunc(n.organisations(), n.consenterEnded))
 }
 
 // renewConsenters gives orderers the identities that wait for them. Afterwards every
-// orderer that runs checks ends again.
+// orderer with a good identity checks ends again.
 func (u *bringUp) renewConsenters(ctx context.Context) error {
 	waiting := slices.DeleteFunc(u.organisations(), func(org string) bool { return !u.waits(org) })
 	if quorum := u.quorum(); len(waiting) > 0 && len(u.running(u.orderers())) < quorum {
@@ -67,11 +70,13 @@ func (u *bringUp) renewConsenters(ctx context.Context) error {
 			return err
 		}
 	}
-	if u.consentersEnded() {
+	good := slices.DeleteFunc(u.running(u.orderers()), func(p *process) bool { return u.consenterEnded(p.organisation) })
+	if len(good) < u.quorum() {
 		return nil
 	}
-	for _, p := range u.running(u.orderers()) {
-		if r, _ := u.record(p); hasVariable(r.pid, lenientOrderer) {
+	u.lenient.Store(false)
+	for _, p := range good {
+		if u.outdated(p) {
 			if err := u.restartOrderers(ctx, p.organisation); err != nil {
 				return err
 			}
@@ -105,11 +110,16 @@ func (u *bringUp) renewalOrder(ctx context.Context, waiting []string) []string {
 }
 
 // waits tells whether an orderer's new identity waits for the configuration. It is not
-// replaced by a newer one, because the configuration may name it already.
+// replaced by a newer one until it is due itself, because the configuration may name it
+// already.
 func (n *Network) waits(org string) bool {
 	_, err := readIdentity(n.nextIdentity(org), "")
+	return err == nil && n.nextEnds(org).After(time.Now())
+}
+
+func (n *Network) nextEnds(org string) time.Time {
 	end, _ := endOf(filepath.Join(n.nextIdentity(org), "cert.pem"))
-	return err == nil && end.After(time.Now())
+	return end
 }
 
 func (n *Network) orderers() (all []*process) {
@@ -297,21 +307,21 @@ func (u *bringUp) restartOrderers(ctx context.Context, organisations ...string) 
 	if len(running) == 0 {
 		return nil
 	}
-	if err := u.stop(ctx, running); err != nil {
+	if err := u.halt(ctx, running); err != nil {
 		return err
 	}
 	var again []*process
 	for _, p := range running {
 		again = append(again, u.ordererProcess(p.organisation)) // its settings may have changed
 	}
-	if err := u.startAll(ctx, again); err != nil {
+	if err := u.startEach(ctx, again); err != nil {
 		return err
 	}
 	return u.awaitConsenters(ctx)
 }
 
 // awaitConsenters waits until all orderers that run are consenters and have the blocks
-// that one of them has now. Those that wait for their identity may be none. On a channel
+// that one of them has now. Those that lack a good identity may be none. On a channel
 // without traffic, it makes some: an orderer that was restarted misses the first message
 // of each other one, and asks for the block only when it sees another.
 func (u *bringUp) awaitConsenters(ctx context.Context) error {
@@ -325,7 +335,7 @@ func (u *bringUp) awaitConsenters(ctx context.Context) error {
 	}
 	return u.retry(ctx, "wait for the orderers", func(ctx context.Context) error {
 		for _, p := range u.running(u.orderers()) {
-			if u.waits(p.organisation) {
+			if u.waits(p.organisation) || u.consenterEnded(p.organisation) {
 				continue
 			}
 			info, err := u.ordererChannel(ctx, p.organisation)

@@ -105,6 +105,15 @@ func (n *Network) blameCertificates(p *process, s *Status) {
 	if s.condition == well || s.condition == stopped {
 		return
 	}
+	if blame := n.ended(p, s.condition == silent); blame != "" {
+		s.condition = ended
+		s.Problem += "; " + blame
+	}
+}
+
+// ended says which certificate of a process is of no use, its own or, if that matters,
+// that of who asks it, and what helps. It is empty if there is none.
+func (n *Network) ended(p *process, asking bool) string {
 	now := time.Now()
 	for _, o := range n.topology.Organisations() {
 		if o.Name != p.organisation {
@@ -112,14 +121,12 @@ func (n *Network) blameCertificates(p *process, s *Status) {
 		}
 		for _, c := range n.certificatesOf(o) {
 			own := c.Use != UseRoot && slices.Contains(p.holders(), c.Holder)
-			asking := s.condition == silent && c.Use == UseTLS && c.Holder == p.askedBy
-			if (own || asking) && c.ended(now) {
-				s.condition = ended
-				s.Problem += fmt.Sprintf("; a certificate of %s has ended or lacks its key: 'chartnet renew %s' replaces it", c.Holder, o.Name)
-				return
+			if (own || asking && c.Use == UseTLS && c.Holder == p.askedBy) && c.ended(now) {
+				return fmt.Sprintf("a certificate of %s has ended or lacks its key: 'chartnet renew %s' replaces it", c.Holder, o.Name)
 			}
 		}
 	}
+	return ""
 }
 
 // awaitBlocks gives a process some time to reach the blocks of the others, and else marks

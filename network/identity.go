@@ -360,6 +360,7 @@ func (n *Network) Register(ctx context.Context, org, user string, attributes map
 //   - ErrInvalid if the name is not allowed.
 //   - fabricca.ErrNotFound if its CA knows no such person.
 //   - fabricca.ErrUnavailable if its CA does not answer.
+//   - ErrUnavailable if another command works on the network.
 func (n *Network) Reissue(ctx context.Context, org, user string, maxEnrolments int) (string, error) {
 	if err := n.checkOrganisation(org); err != nil {
 		return "", err
@@ -367,12 +368,18 @@ func (n *Network) Reissue(ctx context.Context, org, user string, maxEnrolments i
 	if err := errors.Join(validatePerson(org, user, nil)...); err != nil {
 		return "", mark(ErrInvalid, err)
 	}
-	ca, registrar, err := n.asRegistrar(ctx, org)
-	if err != nil {
-		return "", fmt.Errorf("new secret of %s@%s: %w", user, org, err)
-	}
 	password := secret()
-	if err := ca.Reissue(ctx, registrar, enrolmentCA, user, password, maxEnrolments); err != nil {
+	err := n.exclusively(func() error {
+		ca, registrar, err := n.asRegistrar(ctx, org)
+		if err != nil {
+			return err
+		}
+		if err := ca.Reissue(ctx, registrar, enrolmentCA, user, password, maxEnrolments); err != nil {
+			return err
+		}
+		return os.RemoveAll(n.refused(org, user))
+	})
+	if err != nil {
 		return "", fmt.Errorf("new secret of %s@%s: %w", user, org, err)
 	}
 	return password, nil

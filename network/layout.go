@@ -8,6 +8,7 @@ import "path/filepath"
 //	lock                              held by the command that works on the network
 //	chartseal.yaml  wallet/           for the client: profiles and users
 //	orgs/ORG/ca                       the Fabric CA's home, with tlsca/ in it, and the registrar
+//	orgs/ORG/ca/refused/NAME          is there for a revoked user
 //	orgs/ORG/{peer,orderer,chaincode} msp, tls, configuration and data of a node
 //	orgs/ORG/orderer/next             an orderer's new identity, until the channel knows it
 //	orgs/ORG/servers                  the root of the servers' TLS certificates, with its key

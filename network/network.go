@@ -5,12 +5,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 )
 
 // A Network is a network that exists in a directory, whether its processes run or not.
-// Its methods may be called by several goroutines, but Up, Down, Start, Stop and Clean
-// exclude one another, also between processes: a second one is refused.
+// Its methods may be called by several goroutines, but Up, Down, Start, Stop, Renew,
+// Revoke, Reissue and Clean exclude one another, also between processes: a second one is
+// refused. The watcher waits for them.
 type Network struct {
 	// WaitTimeout bounds each wait, see [Options]. It may be changed before a method is
 	// called.
@@ -22,6 +24,7 @@ type Network struct {
 	dir      string // absolute
 	state    *state
 	topology *Topology
+	lenient  atomic.Bool // see lenientOrderer
 }
 
 // Open finds the network in a directory.
@@ -90,14 +93,21 @@ func (n *Network) down(ctx context.Context) error {
 	return stopProcesses(ctx, n.strays())
 }
 
-func (n *Network) stop(ctx context.Context, processes []*process) error {
+// halt ends processes that are started again in a moment. They stay wanted, so the
+// watcher does so if this program is killed.
+func (n *Network) halt(ctx context.Context, processes []*process) error {
 	var records []processRecord
 	for _, p := range processes {
 		if r, ok := n.record(p); ok {
 			records = append(records, r)
 		}
 	}
-	if err := stopProcesses(ctx, records); err != nil {
+	return stopProcesses(ctx, records)
+}
+
+// stop ends processes for good.
+func (n *Network) stop(ctx context.Context, processes []*process) error {
+	if err := n.halt(ctx, processes); err != nil {
 		return err
 	}
 	for _, p := range processes {

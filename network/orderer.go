@@ -47,7 +47,7 @@ func (n *Network) participationURL(org string) string {
 func (n *Network) ordererProcess(org string) *process {
 	dir := n.org(org, "orderer")
 	env := append([]string{"FABRIC_CFG_PATH=" + dir}, logging...)
-	if n.topology.Ordering.Type == BFT && n.consentersEnded() {
+	if n.lenient.Load() {
 		env = append(env, lenientOrderer)
 	}
 	return &process{

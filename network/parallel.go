@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -30,4 +31,16 @@ func forEach[T any](ctx context.Context, items []T, f func(context.Context, T) e
 	}
 	group.Wait()
 	return first
+}
+
+// tryEach runs a function on every item at the same time, whether others fail or not, and
+// joins the errors.
+func tryEach[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	errs := make([]error, len(items))
+	var group sync.WaitGroup
+	for i, item := range items {
+		group.Go(func() { errs[i] = f(ctx, item) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
 }

@@ -142,22 +142,27 @@ func (n *Network) channelMetrics(ctx context.Context, org string, offset int) (m
 // awaitGossip waits until a peer knows all other running peers of the channel. Before
 // that it has nowhere to send private data.
 func (n *Network) awaitGossip(ctx context.Context, org string) error {
-	return n.retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error { return n.knowsPeers(ctx, org) })
+	return n.retry(ctx, "wait for gossip of "+org+"/peer", func(ctx context.Context) error {
+		_, err := n.knowsPeers(ctx, org)
+		return err
+	})
 }
 
-// knowsPeers gives an error if a peer does not know all other running peers.
-func (n *Network) knowsPeers(ctx context.Context, org string) error {
-	others := 0.0
+// knowsPeers gives the number of other peers that a peer knows, and an error if they are
+// not all that run.
+func (n *Network) knowsPeers(ctx context.Context, org string) (known uint64, err error) {
+	others := uint64(0)
 	for _, o := range n.organisations() {
 		if o != org && n.pid(n.peerProcess(o)) != 0 {
 			others++
 		}
 	}
 	metrics, err := n.channelMetrics(ctx, org, portPeerOperations)
-	if known := metrics["gossip_membership_total_peers_known"]; err == nil && known < others {
-		err = fmt.Errorf("knows %v of %v other peers", known, others)
+	known = uint64(metrics["gossip_membership_total_peers_known"])
+	if err == nil && known < others {
+		err = fmt.Errorf("knows %d of %d other peers", known, others)
 	}
-	return err
+	return known, err
 }
 
 // peerCommand runs Fabric's peer command as an organisation's administrator against its

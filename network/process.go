@@ -144,7 +144,11 @@ func (n *Network) awaitReady(ctx context.Context, p *process, exited <-chan stru
 		}
 		select {
 		case <-exited:
-			return mark(ErrUnavailable, fmt.Errorf("%s died while starting: %s (log: %s)", p.name(), n.lastWords(p), n.logFile(p)))
+			why := n.lastWords(p)
+			if blame := n.ended(p, false); blame != "" {
+				why = blame + "; its last words: " + why
+			}
+			return mark(ErrUnavailable, fmt.Errorf("%s died while starting: %s (log: %s)", p.name(), why, n.logFile(p)))
 		case <-ctx.Done():
 			return fmt.Errorf("wait until %s is ready: %w: %w (log: %s)", p.name(), context.Cause(ctx), err, n.logFile(p))
 		case <-time.After(30 * time.Millisecond):

@@ -105,3 +105,33 @@ func TestRevokeReplaced(t *testing.T) {
 		}
 	}
 }
+
+// TestRefused: a person whom the CA refuses is revoked if the secret was new, and is left
+// alone from then on. A registrar whom the CA refuses says nothing about the person.
+func TestRefused(t *testing.T) {
+	n := scriptNetwork(t)
+	denied := ""
+	ca, registrar := asTestRegistrar(t, httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v1/"+denied) {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		w.Write([]byte(`{"success":true,"result":{"max_enrollments":2}}`))
+	})))
+	u := &bringUp{Network: n, say: talk(nil)}
+	o := n.topology.Organisations()[0]
+	person := n.users(o)[len(n.users(o))-1]
+	n.giveCertificate(t, person.dir, "", -time.Minute)
+	due := func() bool {
+		return slices.ContainsFunc(n.Due(time.Now()), func(c Certificate) bool { return c.Holder == person.holder(o.Name) })
+	}
+	for c, want := range map[string]bool{"identities": false, "enroll": true} {
+		denied = c
+		err := u.renewIdentity(t.Context(), o.Name, ca, registrar, person)
+		if !errors.Is(err, fabricca.ErrDenied) || errors.Is(err, errRefused) != want || !due() {
+			t.Errorf("denied at %s: %v, want it to be the person: %v", c, err, want)
+		}
+	}
+	if err := writeFile(n.refused(o.Name, person.name), nil); err != nil || due() {
+		t.Errorf("%v, or still due", err)
+	}
+}

@@ -16,8 +16,10 @@ import (
 
 // Renew replaces the certificates of organisations, or of all if none is named, whether
 // they have ended or not. Servers that run are restarted, one organisation after the
-// other, so that the network goes on; those that do not run stay down. Progress gets
-// lines of text; nil discards them.
+// other, so that the network goes on; those that an operator has stopped stay down. It
+// also completes an earlier renewal that was interrupted. An organisation whose
+// certificates cannot be replaced keeps no other one from it. Progress gets lines of
+// text; nil discards them.
 //
 // Errors:
 //   - ErrNotFound if there is no such organisation.
@@ -35,7 +37,7 @@ func (n *Network) Renew(ctx context.Context, progress io.Writer, organisations .
 }
 
 // RenewDue is Renew for the certificates that are [Network.Due]. It does nothing if there
-// is none.
+// is none, and no renewal to complete.
 //
 // Errors:
 //   - those of [Network.Renew].
@@ -45,7 +47,7 @@ func (n *Network) RenewDue(ctx context.Context, progress io.Writer) error {
 
 func (n *Network) renewSome(ctx context.Context, progress io.Writer, chosen []Certificate) error {
 	chosen = renewable(chosen)
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && !n.unfinished() {
 		return nil
 	}
 	return n.exclusively(func() error {
@@ -53,35 +55,22 @@ func (n *Network) renewSome(ctx context.Context, progress io.Writer, chosen []Ce
 			return fmt.Errorf("the network in %s was never completed: bring it up first", n.dir)
 		}
 		u := &bringUp{Network: n, say: talk(progress)}
-		running := u.running(u.processes())
-		if u.stuck(chosen) {
-			if err := u.stop(ctx, running); err != nil {
-				return err
-			}
-		}
-		if err := u.renew(ctx, chosen); err != nil {
-			return err
-		}
-		if err := u.startAgain(ctx, running); err != nil {
-			return err
+		u.allowEnded()
+		defer u.lenient.Store(false)
+		wanted := slices.DeleteFunc(u.processes(), func(p *process) bool { return !u.wanted(p) })
+		err := u.renew(ctx, chosen)
+		// Those that are down come first: the others are restarted one after the other.
+		dead := slices.DeleteFunc(slices.Clone(wanted), func(p *process) bool { return u.pid(p) != 0 })
+		err = errors.Join(err, u.startAgain(ctx, dead), u.restartOutdated(ctx, u.organisations()...))
+		if err == nil {
+			err = u.renewConsenters(ctx)
 		}
 		// A CA whose organisation is down has served its purpose.
 		idle := slices.DeleteFunc(u.running(u.processes()), func(p *process) bool {
-			return p.kind != "ca" || slices.ContainsFunc(running, func(r *process) bool { return r.name() == p.name() })
+			return p.kind != "ca" || slices.ContainsFunc(wanted, func(w *process) bool { return w.name() == p.name() })
 		})
-		return errors.Join(u.renewConsenters(ctx), u.stop(ctx, idle))
+		return errors.Join(err, u.stop(ctx, idle))
 	})
-}
-
-// renewAtStart renews certificates before the servers are started that do not run. What
-// it stops is started with them.
-func (u *bringUp) renewAtStart(ctx context.Context, due []Certificate) error {
-	if u.stuck(due) {
-		if err := u.down(ctx); err != nil {
-			return err
-		}
-	}
-	return u.renew(ctx, due)
 }
 
 // renewable leaves out the roots, which are for people to replace.
@@ -93,14 +82,26 @@ func (n *Network) running(all []*process) []*process {
 	return slices.DeleteFunc(all, func(p *process) bool { return n.pid(p) == 0 })
 }
 
-// stuck tells whether a peer or orderer runs with a certificate that has ended: then they
-// no longer reach one another, and a restart of one after the other would wait for ever.
-func (n *Network) stuck(chosen []Certificate) bool {
+// unreachable chooses, of the processes that run, the peers and orderers with a
+// certificate that has ended. No other server speaks to them, so a restart of one after
+// the other would wait for ever. If too few orderers are left to order, it chooses all
+// orderers: see lenientOrderer.
+func (n *Network) unreachable(running []*process, chosen []Certificate) []*process {
 	now := time.Now()
-	return slices.ContainsFunc(n.running(n.processes()), func(p *process) bool {
+	unreachable := func(p *process) bool {
 		return (p.kind == "peer" || p.kind == "orderer") && slices.ContainsFunc(chosen, func(c Certificate) bool {
-			return !c.NotAfter.After(now) && slices.Contains(p.holders(), c.Holder)
+			unpaired := c.NotAfter.IsZero() // on the disk: the server has read a good one
+			return !unpaired && c.ended(now) && c.Holder == p.name()
 		})
+	}
+	good := 0
+	for _, p := range running {
+		if p.kind == "orderer" && !unreachable(p) {
+			good++
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(running), func(p *process) bool {
+		return !unreachable(p) && (p.kind != "orderer" || good >= n.quorum() || !n.lenient.Load())
 	})
 }
 
@@ -113,40 +114,82 @@ func (p *process) holders() []string {
 	return all
 }
 
-// renew replaces certificates, and restarts the servers that run with them. An orderer of
-// a BFT channel gets its new identity from renewConsenters.
+// outdated tells whether a process runs with a certificate that was replaced after its
+// start, or as a lenient orderer without need.
+func (n *Network) outdated(p *process) bool {
+	r, running := n.record(p)
+	started, err := os.Stat(n.pidFile(p)) // written at the start
+	if !running || err != nil {
+		return false
+	}
+	if p.kind == "orderer" && !n.lenient.Load() && hasVariable(r.pid, lenientOrderer) {
+		return true
+	}
+	for _, o := range n.topology.Organisations() {
+		if o.Name != p.organisation {
+			continue
+		}
+		for _, c := range n.certificatesOf(o) {
+			if !slices.Contains(p.holders(), c.Holder) || c.file == "" {
+				continue
+			}
+			if written, err := os.Stat(c.file); err == nil && written.ModTime().After(started.ModTime()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unfinished tells whether a renewal was interrupted before every server ran with its new
+// certificates.
+func (n *Network) unfinished() bool {
+	return slices.ContainsFunc(n.organisations(), n.waits) || slices.ContainsFunc(n.members(n.organisations()...), func(p *process) bool {
+		return n.outdated(p) || n.wanted(p) && n.pid(p) == 0
+	})
+}
+
+// renew replaces the files of certificates. The caller starts the servers that it ends,
+// and restarts those that are outdated then. An orderer of a BFT channel gets its new
+// identity from renewConsenters.
 func (u *bringUp) renew(ctx context.Context, chosen []Certificate) error {
+	if err := u.halt(ctx, u.unreachable(u.running(u.members(u.organisations()...)), chosen)); err != nil {
+		return err
+	}
+	return u.phase(ctx, "new certificates", func(ctx context.Context) error { return u.issue(ctx, chosen) })
+}
+
+// issue replaces the files of certificates.
+func (u *bringUp) issue(ctx context.Context, chosen []Certificate) error {
 	holders := map[string]bool{}
 	for _, c := range chosen {
 		holders[c.Holder] = true
 	}
-	issue := func(ctx context.Context) error {
-		return forEach(ctx, u.topology.Organisations(), func(ctx context.Context, o Organisation) error {
-			if !slices.ContainsFunc(chosen, func(c Certificate) bool { return c.Organisation == o.Name }) {
-				return nil
-			}
-			if err := u.renewFiles(ctx, o, holders); err != nil {
-				return fmt.Errorf("renew certificates of %s: %w", o.Name, err)
-			}
+	return tryEach(ctx, u.topology.Organisations(), func(ctx context.Context, o Organisation) error {
+		if !slices.ContainsFunc(chosen, func(c Certificate) bool { return c.Organisation == o.Name }) {
 			return nil
+		}
+		if err := u.renewFiles(ctx, o, holders); err != nil {
+			return fmt.Errorf("renew certificates of %s: %w", o.Name, err)
+		}
+		return nil
+	})
+}
+
+// restartOutdated restarts the servers that run with older certificates than those on the
+// disk, one organisation after the other.
+func (u *bringUp) restartOutdated(ctx context.Context, organisations ...string) error {
+	for _, org := range organisations {
+		outdated := slices.DeleteFunc(u.members(org), func(p *process) bool {
+			return !u.outdated(p) || p.kind == "orderer" && u.topology.Ordering.Type == BFT
 		})
-	}
-	if err := u.phase(ctx, "new certificates", issue); err != nil {
-		return err
-	}
-	for _, org := range u.organisations() {
-		affected := slices.DeleteFunc(u.running(append(u.servers(org), u.services(org)...)), func(p *process) bool {
-			return !slices.ContainsFunc(p.holders(), func(h string) bool { return holders[h] }) ||
-				p.kind == "ca" || // it has been restarted
-				p.kind == "orderer" && u.topology.Ordering.Type == BFT
-		})
-		if len(affected) == 0 {
+		if len(outdated) == 0 {
 			continue
 		}
-		if err := u.stop(ctx, affected); err != nil {
+		if err := u.halt(ctx, outdated); err != nil {
 			return err
 		}
-		again := func(ctx context.Context) error { return u.startAgain(ctx, affected) }
+		again := func(ctx context.Context) error { return u.startAgain(ctx, outdated) }
 		if err := u.phase(ctx, "restart of "+org, again); err != nil {
 			return err
 		}
@@ -155,28 +198,30 @@ func (u *bringUp) renew(ctx context.Context, chosen []Certificate) error {
 }
 
 // startAgain starts processes that ran before, in the order in which Up starts them, and
-// waits until they take part in the channel.
+// waits until they take part in the channel. An error of one keeps none of the others
+// from starting.
 func (u *bringUp) startAgain(ctx context.Context, processes []*process) error {
-	var servers, peers, services []*process
+	var servers, services []*process
+	var errs []error
 	for _, p := range processes {
 		switch p.kind {
-		case "peer":
-			peers = append(peers, p)
+		case "peer": // one after the other, see reconnectInterval
 		case "authority", "replicator":
 			services = append(services, p)
 		default:
 			servers = append(servers, p)
 		}
 	}
-	if err := u.startAll(ctx, servers); err != nil {
-		return err
-	}
-	for _, p := range peers {
-		if err := u.startAll(ctx, []*process{p}); err != nil {
-			return err
+	errs = append(errs, u.startEach(ctx, servers))
+	for _, p := range processes {
+		if p.kind == "peer" {
+			errs = append(errs, u.startEach(ctx, []*process{p}))
 		}
 	}
 	for _, p := range processes {
+		if u.pid(p) == 0 {
+			continue // there is an error already
+		}
 		var err error
 		switch p.kind {
 		case "orderer":
@@ -184,11 +229,13 @@ func (u *bringUp) startAgain(ctx context.Context, processes []*process) error {
 		case "peer":
 			err = u.awaitCaughtUp(ctx, []*process{p}, u.highest(ctx))
 		}
-		if err != nil {
-			return err
+		if errors.Is(err, ErrCatchingUp) {
+			u.say("%v", err)
+			err = nil
 		}
+		errs = append(errs, err)
 	}
-	return u.startAll(ctx, services)
+	return errors.Join(append(errs, u.startEach(ctx, services))...)
 }
 
 // renewFiles replaces the certificates of the holders that belong to an organisation. Its
@@ -215,9 +262,9 @@ func (u *bringUp) renewFiles(ctx context.Context, o Organisation, holders map[st
 	identities := slices.DeleteFunc(append(u.nodes(org), u.users(o)...), func(id identity) bool { return !holders[id.holder(org)] })
 	return forEach(ctx, identities, func(ctx context.Context, id identity) error {
 		err := u.renewIdentity(ctx, org, ca, registrar, id)
-		if _, person := o.Users[id.name]; person && errors.Is(err, fabricca.ErrDenied) {
-			u.say("%s gets no new certificates, as after a revocation: %v", id.holder(org), err)
-			return nil
+		if _, person := o.Users[id.name]; person && errors.Is(err, errRefused) {
+			u.say("%s gets no new certificates, and is not asked for again: %v", id.holder(org), err)
+			return writeFile(u.refused(org, id.name), nil)
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", id.holder(org), err)
@@ -252,7 +299,7 @@ func (u *bringUp) renewRegistrar(ctx context.Context, org string, wanted, restar
 	}
 	p := u.caProcess(org)
 	if ended || restart {
-		if err := u.stop(ctx, []*process{p}); err != nil {
+		if err := u.halt(ctx, []*process{p}); err != nil {
 			return err
 		}
 	}
@@ -290,6 +337,14 @@ func (n *Network) revokeReplaced(ctx context.Context, org string, ca *fabricca.C
 	return os.RemoveAll(dir)
 }
 
+// errRefused: the CA does not take a new secret from whom it was made for. So the
+// identity is revoked.
+var errRefused = errors.New("revoked at the CA")
+
+// refused is a file that is there for a user of the topology who is revoked at the CA.
+// Their certificates are not renewed any more.
+func (n *Network) refused(org, user string) string { return n.org(org, "ca", "refused", user) }
+
 // renewIdentity gets new certificates for an identity, which a new secret authenticates:
 // it may have no certificate any more that does.
 func (u *bringUp) renewIdentity(ctx context.Context, org string, ca *fabricca.Client, registrar fabricca.Identity, id identity) error {
@@ -299,13 +354,16 @@ func (u *bringUp) renewIdentity(ctx context.Context, org string, ca *fabricca.Cl
 		return err
 	}
 	pair, tlsPair, err := u.certifyBoth(ctx, org, ca, id, password)
+	if errors.Is(err, fabricca.ErrDenied) {
+		return mark(errRefused, err)
+	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case id.kind != "orderer" || u.topology.Ordering.Type != BFT:
 		err = u.installIdentity(org, id, pair)
-	case !u.waits(org):
+	case !u.waits(org) || u.nextEnds(org).Before(time.Now().Add(u.renewalPeriod())):
 		err = writeKeyPair(pair, u.nextIdentity(org), "")
 	}
 	if err != nil {

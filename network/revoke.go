@@ -18,10 +18,16 @@ import (
 //   - ErrNotFound if there is no such organisation.
 //   - fabricca.ErrNotFound if its CA knows no such person.
 //   - fabricca.ErrUnavailable if its CA does not answer.
+//   - ErrUnavailable if another command works on the network. With a new secret at the
+//     same time, the CA would write the identity back as it was before it was revoked.
 func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	if err := n.checkOrganisation(org); err != nil {
 		return err
 	}
+	return n.exclusively(func() error { return n.revoke(ctx, org, user) })
+}
+
+func (n *Network) revoke(ctx context.Context, org, user string) error {
 	ca, registrar, err := n.asRegistrar(ctx, org)
 	if err != nil {
 		return err
@@ -32,6 +38,13 @@ func (n *Network) Revoke(ctx context.Context, org, user string) error {
 	}
 	if err := writeFile(n.revokedPeople(org), list); err != nil {
 		return err
+	}
+	for _, o := range n.topology.Organisations() {
+		if _, found := o.Users[user]; found && o.Name == org {
+			if err := writeFile(n.refused(org, user), nil); err != nil {
+				return err
+			}
+		}
 	}
 	// Requests to a peer itself, outside the channel, are checked against its own MSP,
 	// which it reads when it starts.

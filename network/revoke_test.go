@@ -6,10 +6,13 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/chartseal/chartseal/network/fabricca"
 )
@@ -64,4 +67,22 @@ func asTestRegistrar(t *testing.T, ca *httptest.Server) (*fabricca.Client, fabri
 		t.Fatal(err)
 	}
 	return client, fabricca.Identity{Certificate: []byte("certificate"), Key: key}
+}
+
+// TestRevokeAlone: a new secret and a revocation at the same time exclude each other, for
+// Fabric CA would undo the revocation.
+func TestRevokeAlone(t *testing.T) {
+	n := shellNetwork(t)
+	n.WaitTimeout = time.Second
+	unlock, err := lockNetwork(n.dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := n.Revoke(t.Context(), "HospitalA", "ada"); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "another command") {
+		t.Errorf("revoke: %v", err)
+	}
+	if _, err := n.Reissue(t.Context(), "HospitalA", "ada", 2); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "another command") {
+		t.Errorf("new secret: %v", err)
+	}
 }

@@ -25,9 +25,10 @@ func (n *Network) Stop(ctx context.Context, name string) error {
 }
 
 // Start starts one process, or everything of one organisation, and the watcher if it has
-// died. One server that does not start keeps none of the others from it. Start waits
-// until all of it serves. Then it waits for as long as the peer and the orderer come
-// nearer to the blocks that the others have now, and until the peer knows the others.
+// died. One server that does not start keeps none of the others from it, and neither does
+// a certificate that is due and cannot be replaced. Start waits until all of it serves.
+// Then it waits for as long as the peer and the orderer come nearer to the blocks that
+// the others have now, and until the peer knows the others.
 //
 // Errors:
 //   - ErrNotFound if there is no such organisation or process.
@@ -46,14 +47,20 @@ func (n *Network) Start(ctx context.Context, name string) error {
 	var goal uint64
 	err = n.exclusively(func() error {
 		u := &bringUp{Network: n, say: talk(n.Progress)}
+		var err error
 		due := slices.DeleteFunc(renewable(n.Due(time.Now())), func(c Certificate) bool { return c.Organisation != name })
 		if len(due) > 0 {
-			if err := u.renew(ctx, due); err != nil {
-				return err
-			}
+			err = u.renew(ctx, due)
+		}
+		if slices.ContainsFunc(chosen, func(p *process) bool { return p.kind == "orderer" && n.consenterEnded(p.organisation) }) {
+			err = errors.Join(err, u.renewConsenters(ctx)) // the orderer cannot start as it is
 		}
 		goal = n.highest(ctx)
-		err := errors.Join(n.startEach(ctx, chosen), u.renewConsenters(ctx))
+		err = errors.Join(err, n.startEach(ctx, chosen))
+		if slices.Contains(n.organisations(), name) {
+			err = errors.Join(err, u.restartOutdated(ctx, name))
+		}
+		err = errors.Join(err, u.renewConsenters(ctx))
 		if n.wanted(n.watchProcess()) {
 			err = errors.Join(err, n.startWatcher(ctx))
 		}
@@ -86,14 +93,7 @@ func (n *Network) startEach(ctx context.Context, processes []*process) error {
 		errs = append(errs, n.want(p)) // the watcher goes on if this program is killed
 	}
 	for _, group := range n.inTurn(processes) {
-		var mu sync.Mutex
-		forEach(ctx, group, func(ctx context.Context, p *process) error {
-			err := n.startAll(ctx, []*process{p})
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-			return nil
-		})
+		errs = append(errs, tryEach(ctx, group, func(ctx context.Context, p *process) error { return n.startAll(ctx, []*process{p}) }))
 	}
 	return errors.Join(errs...)
 }
@@ -144,22 +144,25 @@ func (n *Network) highest(ctx context.Context) (highest uint64) {
 }
 
 // awaitCaughtUp waits until processes have a number of blocks and the peers among them
-// know the others, or do not come nearer.
+// know the others, or do not come nearer. Only a block or a peer more than ever is
+// nearer: texts of errors differ, and gossip forgets and finds again.
 func (n *Network) awaitCaughtUp(ctx context.Context, processes []*process, goal uint64) error {
 	var (
-		last         string
+		best         = map[string]uint64{}
 		began        = time.Now()
 		moved, spoke = began, began
 		say          = talk(n.Progress)
 	)
 	for {
-		blocks, gossip := n.missing(ctx, processes, goal)
+		blocks, gossip, reached := n.missing(ctx, processes, goal)
 		if len(blocks)+len(gossip) == 0 {
 			return nil
 		}
 		text, now := strings.Join(append(blocks, gossip...), "; "), time.Now()
-		if text != last {
-			last, moved = text, now
+		for what, value := range reached {
+			if value > best[what] {
+				best[what], moved = value, now
+			}
 		}
 		if now.Sub(spoke) > sayEvery {
 			spoke = now
@@ -181,24 +184,30 @@ func (n *Network) awaitCaughtUp(ctx context.Context, processes []*process, goal 
 const sayEvery = 5 * time.Second
 
 // missing names the processes that have fewer blocks than the goal, and the peers that do
-// not know the other running peers.
-func (n *Network) missing(ctx context.Context, processes []*process, goal uint64) (blocks, gossip []string) {
+// not know the other running peers. It also gives the blocks and the known peers of each.
+func (n *Network) missing(ctx context.Context, processes []*process, goal uint64) (blocks, gossip []string, reached map[string]uint64) {
+	reached = map[string]uint64{}
 	for _, p := range processes {
 		if p.height == nil {
 			continue
 		}
 		h, err := p.height(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			blocks = append(blocks, p.name()+": "+err.Error())
-		case h < goal:
+			continue
+		}
+		reached[p.name()+" blocks"] = min(h, goal) // more of them bring nobody nearer
+		if h < goal {
 			blocks = append(blocks, fmt.Sprintf("%s has %d of %d blocks", p.name(), h, goal))
 		}
-		if p.kind == "peer" && err == nil {
-			if err := n.knowsPeers(ctx, p.organisation); err != nil {
-				gossip = append(gossip, p.name()+" "+err.Error())
-			}
+		if p.kind != "peer" {
+			continue
+		}
+		known, err := n.knowsPeers(ctx, p.organisation)
+		reached[p.name()+" peers"] = known
+		if err != nil {
+			gossip = append(gossip, p.name()+" "+err.Error())
 		}
 	}
-	return blocks, gossip
+	return blocks, gossip, reached
 }

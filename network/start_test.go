@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,5 +69,29 @@ func TestAwaitCaughtUp(t *testing.T) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// TestNoProgress: errors that differ, and heights that go up and down, are no progress.
+func TestNoProgress(t *testing.T) {
+	n := shellNetwork(t)
+	n.WaitTimeout = 2 * time.Second // half a second without progress
+	for name, height := range map[string]func(look int) (uint64, error){
+		"errors":   func(look int) (uint64, error) { return 0, fmt.Errorf("read 127.0.0.1:%d: refused", look) },
+		"flapping": func(look int) (uint64, error) { return 7 + uint64(look%2), nil },
+		"both": func(look int) (uint64, error) {
+			if look%3 == 0 {
+				return 0, fmt.Errorf("look %d", look)
+			}
+			return uint64(9 - look%3), nil
+		},
+	} {
+		p, look := n.shell("orderer", ""), 0
+		p.height = func(context.Context) (uint64, error) { look++; return height(look) }
+		began := time.Now()
+		err := n.awaitCaughtUp(t.Context(), []*process{p}, 50)
+		if took := time.Since(began); !errors.Is(err, ErrUnavailable) || took > 1500*time.Millisecond {
+			t.Errorf("%s: after %v, %v", name, took, err)
+		}
 	}
 }

@@ -40,7 +40,8 @@ type state struct {
 //	1: the administration, the servers and people have TLS roots of their own, and the
 //	   wallet's token for kubo is good for the calls of a client only
 //	2: people reach kubo through a proxy that knows them
-const settings = 2
+//	3: the CA gives no certificate to somebody whom it revokes meanwhile
+const settings = 3
 
 func readState(dir string) (*state, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))

@@ -74,6 +74,7 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 		return nil, err
 	}
 	u := &bringUp{Network: n, say: talk(o.Progress)}
+	defer n.lenient.Store(false)
 	started := time.Now()
 	if !n.state.Created {
 		err = u.create(ctx)
@@ -83,8 +84,8 @@ func Up(ctx context.Context, t *Topology, o Options) (*Network, error) {
 	if err == nil && n.state.Services {
 		err = u.serve(ctx)
 	}
-	if err == nil {
-		err = u.watch(ctx)
+	if n.state.Created { // the watcher tries again to start what has failed
+		err = errors.Join(u.late, err, u.watch(ctx))
 	}
 	if err != nil {
 		return nil, err
@@ -185,7 +186,8 @@ func (n *Network) programs() []string {
 // A bringUp is one call of Up at work.
 type bringUp struct {
 	*Network
-	say func(string, ...any)
+	say  func(string, ...any)
+	late error // of a renewal, which keeps nothing from starting
 }
 
 // phase does steps at the same time and reports how long they took.
@@ -285,15 +287,17 @@ func (u *bringUp) resume(ctx context.Context) error {
 	if err := errors.Join(u.configureIPFS(), u.writeWallet()); err != nil {
 		return err
 	}
+	u.allowEnded()
 	if due := renewable(u.Due(time.Now())); len(due) > 0 {
-		if err := u.renewAtStart(ctx, due); err != nil {
-			return err
-		}
+		u.late = u.renew(ctx, due)
 	}
 	if err := u.phase(ctx, "servers", u.startOthers, u.startPeers); err != nil {
 		return err
 	}
 	err := u.phase(ctx, "gossip, users", u.everywhere(u.awaitGossip), u.everywhere(u.awaitActive), u.hospitals(u.startIPFSProxy), inOrder(u.enrollUsers, u.makeAllSecrets))
+	if err == nil {
+		err = u.restartOutdated(ctx, u.organisations()...)
+	}
 	if err == nil {
 		err = u.renewConsenters(ctx)
 	}
@@ -317,17 +321,15 @@ func (u *bringUp) define(sequence int) func(context.Context) error {
 // startOthers starts all servers except the peers and the proxies, which need the CAs.
 func (u *bringUp) startOthers(ctx context.Context) error {
 	all := u.servers(u.organisations()...)
-	return u.startAll(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" || p.kind == "ipfs-proxy" }))
+	return u.startEach(ctx, slices.DeleteFunc(all, func(p *process) bool { return p.kind == "peer" || p.kind == "ipfs-proxy" }))
 }
 
 // startPeers starts the peers one after the other, see reconnectInterval.
-func (u *bringUp) startPeers(ctx context.Context) error {
+func (u *bringUp) startPeers(ctx context.Context) (err error) {
 	for _, org := range u.organisations() {
-		if err := u.startAll(ctx, []*process{u.peerProcess(org)}); err != nil {
-			return err
-		}
+		err = errors.Join(err, u.startEach(ctx, []*process{u.peerProcess(org)}))
 	}
-	return nil
+	return err
 }
 
 // serve starts the hospitals' own services, and gives people their keys.

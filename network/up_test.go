@@ -1,14 +1,10 @@
 package network
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/chartseal/chartseal/network/fabricca"
+	"time"
 )
 
 // TestSecretsNeedProfiles: the program that makes a hospital's secrets is a user of the
@@ -41,14 +37,6 @@ func TestSecretsNeedProfiles(t *testing.T) {
 // enrolWithoutCA leaves nothing to ask the organisations' CAs for.
 func enrolWithoutCA(t *testing.T, n *Network) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyPEM, err := fabricca.EncodeKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, o := range n.topology.Organisations() {
 		if err := n.makeRoots(o.Name); err != nil {
 			t.Fatal(err)
@@ -60,7 +48,14 @@ func enrolWithoutCA(t *testing.T, n *Network) {
 		if err := writeFile(n.caRoot(o.Name), root); err != nil {
 			t.Fatal(err)
 		}
-		pair := fabricca.KeyPair{Certificate: root, Key: keyPEM}
+		servers, err := readRoot(n.org(o.Name, "servers"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := servers.issue("x", nil, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := writeKeyPair(pair, n.org(o.Name, "ca", "registrar"), ""); err != nil {
 			t.Fatal(err)
 		}

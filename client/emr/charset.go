@@ -299,9 +299,12 @@ func windows1252(b []byte) string {
 	return string(s)
 }
 
-// repaired returns a text of JSON, which should be UTF-8, with other bytes in it as
+// valid returns a text of JSON, which should be UTF-8, with other bytes in it as
 // Windows-1252, but for a letter that was cut off at the end.
-func repaired(b []byte) []byte {
+func valid(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
 	var out []byte
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
@@ -313,5 +316,5 @@ func repaired(b []byte) []byte {
 		}
 		out, b = utf8.AppendRune(out, r), b[size:]
 	}
-	return out
+	return string(out)
 }

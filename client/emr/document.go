@@ -76,12 +76,14 @@ type builder struct {
 	codes map[[2]string]int
 	texts map[string]int
 
-	prefixes map[string]string // of code systems
-	full     map[string]bool
-	held     int // bytes of all values
+	prefixes               map[string]string // of code systems
+	lastSystem, lastPrefix string
+	full                   map[string]bool
+	held                   int // bytes of all values
 
 	people      people
 	statements  []statement // that are open, the innermost last
+	spares      []statement // that were filed, for their lists
 	said        []said
 	saidBy      map[string]int
 	saidKey     []byte
@@ -273,6 +275,9 @@ func (b *builder) newCode(system, code string) (at int, ok bool) {
 
 // prefix returns the prefix of a code system, see [index.Prefix].
 func (b *builder) prefix(system string) string {
+	if system == b.lastSystem && system != "" { // mostly the same one again
+		return b.lastPrefix
+	}
 	p, ok := b.prefixes[system]
 	if !ok {
 		b.work.spend(priceSystem)
@@ -287,6 +292,7 @@ func (b *builder) prefix(system string) string {
 			b.prefixes[strings.Clone(system)] = p
 		}
 	}
+	b.lastSystem, b.lastPrefix = system, p
 	return p
 }
 

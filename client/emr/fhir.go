@@ -66,7 +66,7 @@ type fhirResource struct {
 	late      string // its key unless the entry tells its address
 	person    string // key of its patient
 	weak      string // the same, by a reference that need not be its subject
-	encounter string // key of the encounter
+	encounter string // reference to the encounter
 	human     string // name of a person
 	links     []string
 	uses      []string
@@ -126,8 +126,10 @@ func (w *fhirWalker) begin(key string, array bool) {
 		if f.resource {
 			w.beginResource(f)
 		} else if f.key == "entry" && n > 0 {
-			f.entry = true
-			w.b.hold()
+			f.entry = w.mayBeDeleted()
+			if f.entry {
+				w.b.hold()
+			}
 		} else if part, context := statementPart(f.key); part && n > 0 {
 			f.statement = true
 			w.b.open()
@@ -135,6 +137,21 @@ func (w *fhirWalker) begin(key string, array bool) {
 			f.fhirResource = w.newResource(f.fhirResource)
 		}
 	}
+}
+
+// mayBeDeleted reports whether the entry that begins may say that what is in it is
+// deleted. Most types of Bundles have no such entries.
+func (w *fhirWalker) mayBeDeleted() bool {
+	for i := len(w.frames) - 2; i >= 0; i-- {
+		if f := &w.frames[i]; f.statement {
+			switch f.members[fhirReferenceType] {
+			case "collection", "searchset", "document", "message":
+				return false
+			}
+			return true
+		}
+	}
+	return true
 }
 
 func (w *fhirWalker) beginResource(f *fhirFrame) {
@@ -361,10 +378,17 @@ func (w *fhirWalker) resource(f *fhirFrame) {
 }
 
 func (w *fhirWalker) coding(f *fhirFrame) {
-	if w.statusCoding(f) {
+	status, context := w.surroundings(f)
+	code := f.members[fhirCode]
+	switch {
+	case status != "":
+		w.b.inContext(statusContext(status, code))
+		return
+	case len(code) == 1 && isFHIRCertainty(f.members[fhirSystem]):
+		w.b.inContext(certainty(code))
 		return
 	}
-	w.b.aside = w.aside(f)
+	w.b.aside = context
 	defer func() { w.b.aside = "" }()
 	at := w.b.code(f.members[fhirSystem], f.members[fhirCode])
 	if w.in("serviceType") || w.in("specialty") {
@@ -386,12 +410,13 @@ func (w *fhirWalker) concept(f *fhirFrame) {
 	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
 		return
 	}
-	if f.key == "verificationStatus" || f.key == "clinicalStatus" {
-		w.b.inContext(cmp.Or(statusContext(f.key, strings.ToLower(text)), contextOfWord(text)))
+	status, context := w.surroundings(f)
+	if status != "" {
+		w.b.inContext(cmp.Or(statusContext(status, strings.ToLower(text)), contextOfWord(text)))
 		return
 	}
 	f.said = f.said || w.in("code")
-	w.b.aside = w.aside(f)
+	w.b.aside = context
 	w.b.words(text)
 	w.b.aside = ""
 }

@@ -1,6 +1,7 @@
 package emr
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/chartseal/chartseal/client/index"
@@ -20,35 +21,47 @@ func statementPart(key string) (part bool, context index.Context) {
 	return false, ""
 }
 
-// reasons are elements that tell why something is done, and therefore what there is even
-// if it is not done.
-var reasons = set("reason", "reasonCode", "reasonCodeableConcept", "reasonForUse", "reasonForUseCodeableConcept", "indication", "diagnosis",
-	"diagnosisCodeableConcept", "addresses", "statusReason", "reasonNotPerformed", "reasonNotGiven", "reasonNotTaken", "notDoneReason", "refusalReason")
+// isReason recognises elements that tell why something is done, and therefore what there
+// is even if it is not done.
+func isReason(key string) bool {
+	switch key {
+	case "reason", "reasonCode", "reasonCodeableConcept", "reasonForUse", "reasonForUseCodeableConcept", "indication", "diagnosis", "diagnosisCodeableConcept", "addresses",
+		"statusReason", "reasonNotPerformed", "reasonNotGiven", "reasonNotTaken", "notDoneReason", "refusalReason":
+		return true
+	}
+	return false
+}
 
-// aside returns the context of a code or text by the elements in which it stands. Codes
-// of categories and of administration tell about the statement.
-func (w *fhirWalker) aside(f *fhirFrame) index.Context {
-	if f.admin || f.fhirResource == nil || f.key == "class" || f.key == "category" {
-		return asItIs
+// surroundings returns the element of a status in which a code or text stands, or else
+// its context by the elements around it. Codes of categories and of administration tell
+// about the statement.
+func (w *fhirWalker) surroundings(f *fhirFrame) (status string, c index.Context) {
+	if f.admin || f.fhirResource == nil || f.key == "class" {
+		c = asItIs
 	}
-	if reasons[f.key] {
-		return asReason
-	}
-	for i := len(w.frames) - 1; i >= max(0, len(w.frames)-3); i-- {
-		switch key := w.frames[i].key; {
-		case key == "category" || key == "dataAbsentReason":
-			return asItIs
-		case reasons[key]:
-			return asReason
+	for i := len(w.frames); i >= max(0, len(w.frames)-3); i-- {
+		key := f.key
+		if i < len(w.frames) {
+			key = w.frames[i].key
+		}
+		switch key {
+		case "verificationStatus", "clinicalStatus":
+			return key, c
+		case "category", "dataAbsentReason":
+			c = cmp.Or(c, asItIs)
+		default:
+			if c == "" && isReason(key) {
+				c = asReason
+			}
 		}
 	}
-	return ""
+	return "", c
 }
 
 // noteEnd notes members of a condition that tell whether it is over.
 func (w *fhirWalker) noteEnd(f *fhirFrame, key string) {
 	switch {
-	case f.fhirResource == nil:
+	case len(key) < 9 || f.fhirResource == nil:
 	case key == "clinicalStatus":
 		f.status = true
 	case strings.HasPrefix(key, "abatement") && key != "abatementBoolean":
@@ -168,26 +181,17 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 	}
 }
 
-// statusCoding takes a coding that tells how the statement is meant, and nothing else.
-func (w *fhirWalker) statusCoding(f *fhirFrame) bool {
-	code := f.members[fhirCode]
-	for _, element := range []string{"verificationStatus", "clinicalStatus"} {
-		if w.in(element) {
-			w.b.inContext(statusContext(element, code))
-			return true
-		}
-	}
-	if len(code) == 1 && strings.HasSuffix(strings.ToLower(f.members[fhirSystem]), "diagnosesicherheit") {
-		w.b.inContext(certainty(code))
-		return true
-	}
-	return false
+// isFHIRCertainty recognises the system of the German certainty of a diagnosis.
+func isFHIRCertainty(system string) bool {
+	const name = "diagnosesicherheit"
+	return len(system) > len(name) && strings.EqualFold(system[len(system)-len(name):], name)
 }
 
 // codingContext takes what a coding of a certain element tells about its statement.
 func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 	system, code := f.members[fhirSystem], f.members[fhirCode]
-	if w.b.prefix(system) == index.SNOMED {
+	prefix := w.b.prefix(system)
+	if prefix == index.SNOMED {
 		w.b.inContext(snomedContext(code))
 	}
 	switch {
@@ -202,7 +206,7 @@ func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 		f.absent = f.absent || isAbsent(system, code)
 	case w.in("code"):
 		f.said = true
-		loinc := w.b.prefix(system) == index.LOINC
+		loinc := prefix == index.LOINC
 		if loinc && familyHistory[code] {
 			f.family = true
 		}

@@ -45,7 +45,7 @@ func (w *fhirWalker) reference(f *fhirFrame) {
 		}
 	case "encounter", "context":
 		if ref != "" && f.fhirResource != nil {
-			f.encounter = w.thing(ref)
+			f.encounter = ref
 		}
 	}
 }
@@ -184,7 +184,7 @@ func (w *fhirWalker) whose(f *fhirFrame) {
 	person := cmp.Or(f.person, f.weak)
 	switch {
 	case person == "" && f.encounter != "":
-		person = f.encounter
+		person = w.thing(f.encounter)
 	case person != "" && own != "" && (kind == "Encounter" || kind == "EpisodeOfCare"):
 		w.encounter(own, person)
 	}

@@ -149,11 +149,11 @@ func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c =
 func (s *jsonScanner) share(text []byte) string {
 	n := len(text)
 	if n == 0 || n > 64 {
-		return string(text)
+		return valid(text)
 	}
 	slot := &s.shared[(uint(n)*31+uint(text[0])*7+uint(text[n/2])*13+uint(text[n-1])*17)%uint(len(s.shared))]
 	if *slot != string(text) {
-		*slot = string(text)
+		*slot = valid(text)
 	}
 	return *slot
 }
@@ -201,9 +201,6 @@ func (s *jsonScanner) text() (string, error) {
 		if plain[n] == '"' {
 			if len(out) > 0 {
 				part = append(out, part...)
-			}
-			if !utf8.Valid(part) {
-				part = repaired(part)
 			}
 			text := s.share(part)
 			s.in.Discard(n + 1)

@@ -2,6 +2,7 @@ package emr
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 type people struct {
 	parent []int
 	keys   map[string]int
-	owners map[int][]int // of identifiers, by position in the document
+	owners []int         // of identifiers, by position in the document
+	also   map[int][]int // their other owners
 	owned  map[[2]int]bool
 	others []int // who are no patients
 	uses   map[int][]use
@@ -52,7 +54,7 @@ func (b *builder) person(key string) int {
 		return p.root(maxPersons - 1)
 	}
 	if p.keys == nil {
-		p.keys, p.owners = make(map[string]int), make(map[int][]int)
+		p.keys = make(map[string]int)
 	}
 	i := len(p.parent)
 	p.parent = append(p.parent, i)
@@ -81,32 +83,39 @@ func (b *builder) identifyBy(key, system, value string, unique bool) {
 	}
 	x := b.person(key)
 	at, isNew, ok := b.place(f, len(b.doc.Patients))
+	p := &b.people
 	if isNew {
 		b.doc.Patients = append(b.doc.Patients, index.Identifier{System: f.system, Value: f.value})
-	}
-	if !ok {
+		p.owners = append(p.owners, x)
 		return
 	}
-	p := &b.people
-	owners := p.owners[at]
 	switch {
-	case len(owners) == 0:
+	case !ok || p.owners[at] == x || p.owned[[2]int{at, x}]:
 	case unique:
-		p.join(x, owners[0])
-		return
-	case owners[len(owners)-1] == x || p.owned[[2]int{at, x}]:
-		return
+		p.join(x, p.owners[at])
 	case len(p.owned) >= maxOwned:
 		b.warnOnce("owners", "more identifiers are shared by patients than are read: the rest are those of one of them")
-		return
-	}
-	if p.owned == nil {
-		p.owned = make(map[[2]int]bool)
-	}
-	if len(owners) > 0 {
+	default:
+		if p.owned == nil {
+			p.owned, p.also = make(map[[2]int]bool), make(map[int][]int)
+		}
 		p.owned[[2]int{at, x}] = true
+		p.also[at] = append(p.also[at], x)
 	}
-	p.owners[at] = append(owners, x)
+}
+
+// ownersOf returns the persons who have an identifier.
+func (p *people) ownersOf(at int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if !yield(p.root(p.owners[at])) {
+			return
+		}
+		for _, x := range p.also[at] {
+			if !yield(p.root(x)) {
+				return
+			}
+		}
+	}
 }
 
 // uses says that the open statement, which is of a person, uses what another statement
@@ -140,6 +149,9 @@ func (b *builder) uses(key, thing string) {
 // spread gives what was said of things to those who use them, once for each context. The
 // users of a thing in a context are a person of their own, with the identifiers of all.
 func (b *builder) spread(ids map[int][]int) (users map[int][]int) {
+	if len(b.people.uses) == 0 {
+		return nil
+	}
 	uses := make(map[int][]use)
 	for thing, all := range b.people.uses {
 		root := b.people.root(thing)
@@ -210,15 +222,17 @@ func (b *builder) dropOthers() {
 		other[b.people.root(i)] = true
 	}
 	var patients []index.Identifier
-	owners := make(map[int][]int)
+	var owners []int
+	also := make(map[int][]int)
 	for i, id := range b.doc.Patients {
-		own := slices.DeleteFunc(b.people.owners[i], func(p int) bool { return other[b.people.root(p)] })
+		own := slices.Collect(b.people.ownersOf(i))
+		own = slices.DeleteFunc(own, func(p int) bool { return other[p] })
 		if len(own) > 0 {
-			owners[len(patients)] = own
-			patients = append(patients, id)
+			also[len(patients)] = own[1:]
+			patients, owners = append(patients, id), append(owners, own[0])
 		}
 	}
-	b.doc.Patients, b.people.owners = patients, owners
+	b.doc.Patients, b.people.owners, b.people.also = patients, owners, also
 }
 
 // identifiers returns the positions of each person's identifiers, and whether there are
@@ -226,8 +240,7 @@ func (b *builder) dropOthers() {
 func (b *builder) identifiers() (ids map[int][]int, several bool) {
 	out := make(map[int][]int)
 	for i := range b.doc.Patients {
-		for _, owner := range b.people.owners[i] {
-			root := b.people.root(owner)
+		for root := range b.people.ownersOf(i) {
 			if own := out[root]; len(own) == 0 || own[len(own)-1] != i {
 				out[root] = append(own, i)
 			}

@@ -112,7 +112,7 @@ func (b *builder) open() {
 	if n < cap(b.statements) { // with the lists of an earlier one
 		b.statements = b.statements[:n+1]
 		s := &b.statements[n]
-		*s = statement{person: nobody, codes: s.codes[:0], texts: s.texts[:0], dates: s.dates[:0], periods: s.periods[:0]}
+		*s = statement{person: nobody, codes: s.codes[:0], texts: s.texts[:0], dates: s.dates[:0], periods: s.periods[:0], within: s.within[:0]}
 		return
 	}
 	b.statements = append(b.statements, statement{person: nobody})
@@ -199,14 +199,18 @@ func (b *builder) close() {
 		if w.person == nobody {
 			w.person = s.person
 		}
-		b.leave(outer, &w)
+		if !b.leave(outer, &w) && len(b.spares) < 16 {
+			b.spares = append(b.spares, w)
+		}
 	}
-	s.within = nil
+	s.within = s.within[:0]
 	switch {
 	case outer == nil || s.person != nobody || len(s.dates)+len(s.periods) > 0:
 		part := statement{person: s.person, codes: s.codes, texts: s.texts, dates: s.dates, periods: s.periods}
-		if waits(outer, &part) { // for the lists are used again
-			part.codes, part.texts, part.dates, part.periods = slices.Clone(s.codes), slices.Clone(s.texts), slices.Clone(s.dates), slices.Clone(s.periods)
+		if waits(outer, &part) { // with the lists, which the next one would use again
+			within := s.within
+			*s = b.spare()
+			s.within = within
 		}
 		b.leave(outer, &part)
 	default:
@@ -230,13 +234,25 @@ func waits(outer, s *statement) bool {
 	return outer != nil && (outer.holds || s.person == nobody) && len(outer.within) < maxDepth
 }
 
-// leave files a statement, or lets it wait.
-func (b *builder) leave(outer, s *statement) {
+// leave files a statement, unless it waits.
+func (b *builder) leave(outer, s *statement) (waiting bool) {
 	if waits(outer, s) {
 		outer.within = append(outer.within, *s)
-	} else {
-		b.keep(s)
+		return true
 	}
+	b.keep(s)
+	return false
+}
+
+// spare returns the lists of a statement that was filed.
+func (b *builder) spare() statement {
+	n := len(b.spares)
+	if n == 0 {
+		return statement{}
+	}
+	s := b.spares[n-1]
+	b.spares = b.spares[:n-1]
+	return s
 }
 
 // A said is a closed statement, or several of the same patient, dates and context.

@@ -19,6 +19,7 @@ import (
 type medium interface {
 	lock() (unlock func(), err error)
 	flushing(ctx context.Context, wait bool) (done func(), err error) // a nil done: another flush is running
+	waiting() (done func(), err error)                                // a nil done: another process waits
 	read(from int64, n int) ([]byte, error)                           // up to n bytes; n < 0: to the end; nil if there is no log
 	append(b []byte) error                                            // synced
 	truncate(size int64) error
@@ -87,6 +88,17 @@ func (d *directory) flushing(ctx context.Context, wait bool) (func(), error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func (d *directory) waiting() (func(), error) {
+	f, err := d.hold("waiting", syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("lock outbox: %w", err)
+	}
+	return func() { f.Close() }, nil
 }
 
 func (d *directory) read(from int64, n int) ([]byte, error) {
@@ -229,6 +241,8 @@ func (m *memory) flushing(ctx context.Context, wait bool) (func(), error) {
 		return nil, ctx.Err()
 	}
 }
+
+func (m *memory) waiting() (func(), error) { return func() {}, nil }
 
 func (m *memory) read(from int64, n int) ([]byte, error) {
 	rest := m.log[min(from, int64(len(m.log))):]

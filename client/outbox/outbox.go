@@ -25,8 +25,9 @@
 // A directory with mode 0700 holds the file "log" with mode 0600: a header and frames.
 // Each frame is synced before the next step is taken. A torn frame at the end was never
 // acted on, and is cut off. The file "lock" is locked (flock) for each change, and
-// "flushing" during a flush, so any number of processes may share a box. The log is
-// rewritten when most of it is history.
+// "flushing" during a flush, so any number of processes may share a box. The file
+// "waiting" is locked by the process that waits until entries are due, see [Wait]. The
+// log is rewritten when most of it is history.
 //
 // A damaged log must not stop anybody from sealing. The first call that finds it renames
 // it to "log.damaged-TIME", and goes on with an empty one; see [Box.Damaged]. The entries

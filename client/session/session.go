@@ -23,6 +23,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/fabric"
 	"github.com/chartseal/chartseal/client/ipfs"
+	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/trust"
 	"github.com/chartseal/chartseal/client/wallet"
 )
@@ -41,6 +42,9 @@ type Options struct {
 	// own. Its profile must be in the wallet. That peer then sees the user's queries. Use
 	// it for reading: it would see which index entries are written, too.
 	At string
+
+	// Batching is [client.Config.Batching].
+	Batching outbox.Policy
 
 	// LedgerOnly connects to peers only. It reads no attribute keys, and Client and Blobs
 	// are nil.
@@ -98,7 +102,7 @@ func (s *Session) open(o Options) (err error) {
 		return nil
 	}
 	s.hints = s.User.Hints()
-	s.config = client.Config{Ledger: s.Ledger, Witnesses: s.Witnesses(), Roots: s.User.Profile.Members, Memory: s.User.Memory(), Hints: s.hints, Parallel: o.Parallel}
+	s.config = client.Config{Ledger: s.Ledger, Witnesses: s.Witnesses(), Roots: s.User.Profile.Members, Memory: s.User.Memory(), Hints: s.hints, Parallel: o.Parallel, Batching: o.Batching}
 	if s.config.Signer, err = trust.NewSigner(s.User.Signer(), s.User.Certificate); err != nil {
 		return err
 	}

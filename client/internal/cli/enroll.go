@@ -123,7 +123,8 @@ func (a *app) certify(ctx context.Context, w *wallet.Wallet, name, caURL string,
 }
 
 // renew gets new certificates with the present ones, or with a new secret if they are of
-// no use any more, or if there is one.
+// no use any more, or if --secret-file names one. A secret in the environment may be that
+// of the first enrolment, so it is used only if it has to be.
 func (a *app) renew(ctx context.Context, w *wallet.Wallet, name, caURL string, from secretSource) (wallet.Credentials, error) {
 	u, err := a.walletUser(name, "the command line")
 	if err == nil {

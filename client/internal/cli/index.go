@@ -25,7 +25,9 @@ type outboxRow struct {
 	Sent    int    `json:"sent"`
 	Pending int    `json:"pending"`
 	Oldest  string `json:"oldest"` // empty when nothing waits
-	Due     string `json:"due"`    // when the next flush writes it at the latest; empty when nothing waits
+	Due     string `json:"due"`    // when it is written at the latest; empty when nothing waits
+
+	Attended bool `json:"attended"` // a process waits until then; otherwise the next command after that writes it
 }
 
 func (a *app) indexStatusCommand() *cobra.Command {
@@ -34,7 +36,8 @@ func (a *app) indexStatusCommand() *cobra.Command {
 		Short: "Count the index entries that wait",
 		Long: `Status counts the sealed records that wait in your wallet's outbox, and their index entries. "Sent"
 counts entries whose transaction has no known outcome yet. "Pending" counts records that may or may
-not be on the ledger. The next flush settles both. Status needs no network.`,
+not be on the ledger. The next flush settles both. "Attended" tells whether a process of yours waits
+to write them when they are due. Status needs no network.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(context.Context, []string) error {
 			u, err := a.user()
@@ -53,13 +56,16 @@ not be on the ledger. The next flush settles both. Status needs no network.`,
 			row := outboxRow{Records: waits.Records, Entries: waits.Entries, Sent: waits.Sent, Pending: waits.Pending}
 			if !waits.Oldest.IsZero() {
 				row.Oldest = waits.Oldest.Format(time.RFC3339)
-				row.Due = waits.Oldest.Add(outbox.DefaultAge).Format(time.RFC3339)
+				row.Due = waits.Due(a.settings.IndexWait).Format(time.RFC3339)
+			}
+			if row.Attended, err = box.Attended(); err != nil {
+				return err
 			}
 			if a.global.json {
 				return a.printJSON(row)
 			}
-			t := newTable("RECORDS", "ENTRIES", "SENT", "PENDING", "OLDEST", "DUE")
-			t.row(fmt.Sprint(row.Records), fmt.Sprint(row.Entries), fmt.Sprint(row.Sent), fmt.Sprint(row.Pending), row.Oldest, row.Due)
+			t := newTable("RECORDS", "ENTRIES", "SENT", "PENDING", "OLDEST", "DUE", "ATTENDED")
+			t.row(fmt.Sprint(row.Records), fmt.Sprint(row.Entries), fmt.Sprint(row.Sent), fmt.Sprint(row.Pending), row.Oldest, row.Due, yesNo(row.Attended))
 			return a.printTable(t)
 		}),
 	}
@@ -76,7 +82,7 @@ type flushRow struct {
 }
 
 func (a *app) indexFlushCommand() *cobra.Command {
-	var all, cover bool
+	var all, cover, wait bool
 	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "flush",
@@ -89,8 +95,15 @@ two or four times as many if there are many. Dummies fill the last transaction.
 With --all it writes every entry, even if few records wait. If only one record waits, the time of the
 transaction tells which entries are its own, as with 'seal --index now'.
 
-With --every it runs until it is stopped, and flushes at intervals. With --cover as well, it writes a
-transaction of dummies whenever nothing is due, so that nobody can tell when entries are.`,
+With --wait it waits until entries are due, writes them, and ends when nothing waits any more. Every
+command that leaves entries behind starts one in the background, unless one is running. Its output is
+in the file background.log beside the outbox in your wallet. It ends with the machine; your next
+command starts it again. With "background: no" in the configuration, or CHARTSEAL_BACKGROUND=no, no
+command starts one. "index-wait: 5m", or CHARTSEAL_INDEX_WAIT, is how long a record waits for others.
+
+With --every it runs until it is stopped, and flushes at intervals: run it as a service where records
+are sealed all the time. With --cover as well, it writes a transaction of dummies whenever nothing is
+due, so that nobody can tell when entries are.`,
 			outbox.DefaultRecords, outbox.DefaultAge, outbox.DefaultSize),
 		Example: `  chartseal index flush --all
   chartseal index flush --every 5m --cover`,
@@ -98,16 +111,22 @@ transaction of dummies whenever nothing is due, so that nobody can tell when ent
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&all, "all", false, "write all entries, even if few records wait")
+	fs.BoolVar(&wait, "wait", false, "wait until entries are due, write them, and end when nothing waits")
 	fs.DurationVar(&every, "every", 0, "run until stopped, and flush at this `interval`")
 	fs.BoolVar(&cover, "cover", false, "with --every: write dummies when there is nothing to write")
 	once := a.run(func(ctx context.Context, _ []string) error { return a.flushOnce(ctx, all) })
 	daemon := a.runUntilStopped(func(ctx context.Context, _ []string) error { return a.flushEvery(ctx, every, all, cover) })
+	waiting := a.runUntilStopped(func(ctx context.Context, _ []string) error { return a.flushWaiting(ctx) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case cmd.Flags().Changed("every") && every < time.Second:
 			return usagef("--every must be at least 1s")
 		case cover && every == 0:
 			return usagef("--cover needs --every")
+		case wait && (all || every > 0):
+			return usagef("--wait goes with neither --all nor --every")
+		case wait:
+			return waiting(cmd, args)
 		case every > 0:
 			return daemon(cmd, args)
 		}
@@ -142,6 +161,11 @@ func (a *app) flushEvery(ctx context.Context, every time.Duration, all, cover bo
 	return a.withSession(func(s *session.Session) error {
 		log := a.log()
 		log.Info("index flushes", "every", every.String())
+		if done, err := s.Config().Outbox.Attend(); err != nil {
+			return err
+		} else if done != nil {
+			defer done()
+		}
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {

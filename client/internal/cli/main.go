@@ -19,7 +19,8 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
-	exeDir string // directory of the executable, "" if unknown
+	exe    string // path of the executable, "" if unknown
+	exeDir string // its directory
 
 	global   globalFlags
 	at       string            // organisation whose peer answers; "" for the user's own
@@ -59,7 +60,7 @@ const lastTime = 8 * time.Second
 func run(ctx context.Context) int {
 	a := &app{stdin: newInput(ctx, os.Stdin), stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	if exe, err := os.Executable(); err == nil {
-		a.exeDir = dirOf(exe)
+		a.exe, a.exeDir = exe, dirOf(exe)
 	}
 	return a.main(ctx, os.Args[1:])
 }

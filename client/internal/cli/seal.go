@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/session"
 )
 
@@ -28,11 +30,12 @@ icd10:I21.4 or date:2020-03-14.
 
   --index batched   entries wait in your wallet, and are written together with those of other records,
                     so that nobody can tell which of them belong together. Until then a search does
-                    not find the record. 'chartseal index' shows and writes the waiting entries
+                    not find the record. They are written after %d minutes at the latest, by a process
+                    that seal leaves in the background. 'chartseal index' shows and writes them
   --index now       entries are written at once. All members can then tell, for ever, which entries
                     belong to the records of this call, and about how many there are. They cannot
                     tell the keywords
-  --index none      no entries: the record is found only by its id`, ledger.MaxNewRecords),
+  --index none      no entries: the record is found only by its id`, ledger.MaxNewRecords, int(outbox.DefaultAge.Minutes())),
 		Example: `  chartseal seal report.json --policy 'HospitalA:role=doctor or HospitalB:role=doctor'
   chartseal seal scan.dcm --policy-file cardiology.policy --keyword follow-up --json`,
 		GroupID: sectionRecords,
@@ -49,8 +52,7 @@ icd10:I21.4 or date:2020-03-14.
 				defer stop()
 				sealed, err := s.Client.Seal(ctx, req)
 				stop()
-				a.noteWaiting(s, req)
-				return a.printBatch(files, sealed, err)
+				return a.printBatch(files, sealed, foundBy(req, a.noteWaiting(s, req)), err)
 			})
 		}),
 	}
@@ -87,8 +89,9 @@ whoever could open them still can. Only the hospital that sealed a record can am
 				if err != nil {
 					return a.amendHint(err)
 				}
-				a.noteWaiting(s, req)
-				return a.printSealed([]sealedRow{rowOf(args[1], sealed)})
+				row := rowOf(args[1], sealed)
+				row.FoundBy = foundBy(req, a.noteWaiting(s, req))
+				return a.printSealed([]sealedRow{row})
 			})
 		}),
 	}
@@ -133,6 +136,7 @@ type sealedRow struct {
 	Policy     string   `json:"policy"`
 	Time       string   `json:"time"`
 	Tx         string   `json:"tx"`
+	FoundBy    string   `json:"foundBy"` // when a search finds it at the latest; empty if it is never indexed
 	Warnings   []string `json:"warnings"`
 }
 
@@ -142,6 +146,17 @@ func rowOf(file string, s client.Sealed) sealedRow {
 		Stored: s.Stored, Keywords: s.Terms, Policy: s.Policy, Time: s.Time, Tx: s.Tx,
 		Warnings: append([]string{}, s.Warnings...), // never null
 	}
+}
+
+// foundBy is when a search finds the records of a request, given when what waits is due.
+func foundBy(r client.SealRequest, due time.Time) string {
+	switch {
+	case r.Scope == "":
+		return ""
+	case due.IsZero():
+		due = time.Now()
+	}
+	return due.UTC().Format(time.RFC3339)
 }
 
 func (a *app) printSealed(rows []sealedRow) error {
@@ -161,13 +176,14 @@ func (a *app) printSealed(rows []sealedRow) error {
 // printBatch prints the sealed records. If there are more files than fit into one
 // transaction, some may be sealed although there was an error. They are printed too, as
 // they are on the ledger.
-func (a *app) printBatch(files []string, sealed []client.Sealed, err error) error {
+func (a *app) printBatch(files []string, sealed []client.Sealed, found string, err error) error {
 	if err != nil && len(sealed) == 0 {
 		return a.sealHint(err)
 	}
 	rows := make([]sealedRow, len(sealed))
 	for i, one := range sealed {
 		rows[i] = rowOf(files[i], one)
+		rows[i].FoundBy = found
 	}
 	if printErr := a.printSealed(rows); printErr != nil {
 		return errors.Join(err, printErr)

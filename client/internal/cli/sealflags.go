@@ -9,7 +9,6 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/internal/words"
-	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/session"
 )
 
@@ -137,15 +136,4 @@ func (f *sealFlags) applyIndex(a *app, s *session.Session, r *client.SealRequest
 // indexMode is the mode of the configuration, or else of the organisation's profile.
 func (a *app) indexMode(s *session.Session) index.Mode {
 	return cmp.Or(a.settings.Index, s.User.Profile.Index)
-}
-
-// noteWaiting notes how many batched records wait for their index entries.
-func (a *app) noteWaiting(s *session.Session, r client.SealRequest) {
-	if r.Scope == "" || r.Index != index.ModeBatched {
-		return
-	}
-	if waits, err := s.Client.IndexStatus(); err == nil && waits.Records > 0 {
-		a.note("%s to be indexed in a batch; keyword search finds a record once its batch is written: %d minutes after sealing at the latest if 'chartseal index flush --every 1m' runs as a service, or else at your next command after that",
-			count(waits.Records, "sealed record waits", "sealed records wait"), int(outbox.DefaultAge.Minutes()))
-	}
 }

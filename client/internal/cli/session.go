@@ -29,7 +29,7 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	if err != nil {
 		return err
 	}
-	o.At = a.at
+	o.At, o.Batching.Age = a.at, a.settings.IndexWait
 	s, err := session.Open(u, o)
 	if err != nil {
 		return walletHint(err, u)
@@ -44,6 +44,7 @@ func (a *app) session(o session.Options, do func(*session.Session) error) error 
 	err = peerHint(do(s), u.Profile.MSP)
 	if box := s.Config().Outbox; box != nil {
 		a.warnDamaged(box)
+		a.attend(box, u)
 	}
 	var changed *trust.RootChangedError
 	if errors.As(err, &changed) {

@@ -31,6 +31,7 @@ var consortium *network.Network
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	os.Setenv("CHARTSEAL_BACKGROUND", "no") // the tests leave no process
 	dir, err := os.MkdirTemp("", "chartseal-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

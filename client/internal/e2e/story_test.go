@@ -46,5 +46,6 @@ func setupStory(env *testscript.Env) {
 	env.Setenv("PATH", consortium.Programs()+":"+env.Getenv("PATH"))
 	env.Setenv("CHARTSEAL_WALLET", consortium.Wallet())
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("CHARTSEAL_BACKGROUND", "no") // a story ends with its last command
 	env.Setenv("WORD", "story"+strings.ToLower(rand.Text()))
 }

@@ -6,9 +6,10 @@
 // the next ones. Meanwhile programs seal, one imports, and others search and open.
 //
 // In the end every record whose sealing was confirmed must open byte for byte at another
-// hospital, and be found by its word exactly once. All peers and orderers have the same
-// number of blocks, all processes are healthy, and each hospital's node keeps the
-// payloads of the ledger and no other ones.
+// hospital, and be found by its word exactly once, if that was confirmed too. All peers
+// and orderers have the same number of blocks, all processes are healthy, and each
+// hospital's node keeps the payloads of the ledger and no other ones. All of it must be
+// so before anybody repeats what has failed, and again after the rest of the import.
 package fault
 
 import (
@@ -20,7 +21,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -61,16 +61,13 @@ func Run(ctx context.Context, o Options) error {
 	done := make(chan struct{})
 	go func() { defer close(done); r.load.work(working) }()
 
-	choice := rand.New(rand.NewPCG(o.Seed, 0))
-	for end := time.Now().Add(o.Time); time.Now().Before(end) && ctx.Err() == nil; {
-		if err := r.episode(ctx, choice); err != nil {
-			return err
-		}
-		pause(ctx, time.Duration(choice.Int64N(int64(20*time.Second))))
-	}
+	err := r.episodes(ctx)
 	stop()
-	<-done
-	if err := r.check(ctx); err != nil {
+	<-done // also after an error: programs of the load would work on beside whoever looks at it
+	if err == nil {
+		err = r.check(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if err := errors.Join(r.damage...); err != nil {
@@ -78,6 +75,18 @@ func Run(ctx context.Context, o Options) error {
 	}
 	r.say("no damage")
 	return errors.Join(r.chartnet(ctx, nil, "clean"), os.RemoveAll(o.Dir))
+}
+
+// episodes plays faults, some after others.
+func (r *run) episodes(ctx context.Context) error {
+	choice := rand.New(rand.NewPCG(r.Seed, 0))
+	for end := time.Now().Add(r.Time); time.Now().Before(end) && ctx.Err() == nil; {
+		if err := r.episode(ctx, choice); err != nil {
+			return err
+		}
+		pause(ctx, time.Duration(choice.Int64N(int64(20*time.Second))))
+	}
+	return nil
 }
 
 func (r *run) up(ctx context.Context) error {
@@ -104,15 +113,6 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
-
-// A kind is what happens to a process.
-type kind string
-
-const (
-	killed kind = "killed"             // once
-	frozen kind = "frozen"             // until the end of the fault, or its restart
-	kept   kind = "killed at each try" // to start it, until the end of the fault
-)
 
 // A fault is one injury of one process, or of a whole organisation.
 type fault struct {
@@ -148,12 +148,18 @@ func choose(choice *rand.Rand, all []process) (faults []fault) {
 	}
 	for range 1 + choice.IntN(2) {
 		f := fault{
-			kind: []kind{killed, frozen, kept}[choice.IntN(3)], organisation: organisation,
+			kind: kinds[choice.IntN(len(kinds))], organisation: organisation,
 			after:  time.Duration(choice.Int64N(int64(10 * time.Second))),
 			length: time.Second + time.Duration(choice.Int64N(int64(time.Minute))),
 		}
 		if choice.IntN(4) > 0 {
 			f.process = processes[choice.IntN(len(processes))]
+		}
+		if f.kind == flipped {
+			f.organisation, f.process, f.length = spoiled, "ipfs", 0
+			if organisation != spoiled {
+				f.organisation, f.process, f.kind = organisation, "ipfs", killed
+			}
 		}
 		faults = append(faults, f)
 	}
@@ -189,42 +195,6 @@ func (r *run) episode(ctx context.Context, choice *rand.Rand) error {
 		r.say("healed %.0f s after the last of them; %v", time.Since(began).Seconds(), r.load)
 	}
 	return nil
-}
-
-// play injures the processes of a fault.
-func (r *run) play(ctx context.Context, f fault) error {
-	pause(ctx, f.after)
-	end := time.Now().Add(f.length)
-	stopped := map[int]process{}
-	for first := true; first || f.kind == kept && time.Now().Before(end) && ctx.Err() == nil; first = false {
-		all, err := r.status(ctx)
-		if err != nil {
-			return err
-		}
-		for _, p := range all {
-			if p.Organisation != f.organisation || f.process != "" && p.Process != f.process || p.PID == 0 {
-				continue
-			}
-			if f.kind == frozen {
-				stopped[p.PID] = p
-				syscall.Kill(p.PID, syscall.SIGSTOP)
-			} else {
-				syscall.Kill(p.PID, syscall.SIGKILL)
-			}
-		}
-		pause(ctx, 300*time.Millisecond)
-	}
-	if f.kind != frozen {
-		return nil
-	}
-	pause(ctx, time.Until(end))
-	all, err := r.status(context.WithoutCancel(ctx))
-	for _, p := range all { // those that the watcher has not replaced
-		if _, found := stopped[p.PID]; found {
-			syscall.Kill(p.PID, syscall.SIGCONT)
-		}
-	}
-	return err
 }
 
 // heal waits until all processes are healthy, and gives those that are not in time.

@@ -11,7 +11,7 @@ import (
 func TestChoose(t *testing.T) {
 	var all []process
 	for _, org := range []string{"HospitalA", "HospitalB", "Regulator"} {
-		for _, kind := range []string{"ca", "orderer", "peer"} {
+		for _, kind := range []string{"ca", "ipfs", "orderer", "peer"} {
 			all = append(all, process{Process: kind, Organisation: org})
 		}
 	}
@@ -25,6 +25,9 @@ func TestChoose(t *testing.T) {
 				t.Fatalf("faults %v", faults)
 			}
 			for _, f := range faults {
+				if f.kind == flipped && (f.organisation != spoiled || f.process != "ipfs") {
+					t.Fatalf("blocks of two nodes may be spoiled: %v", f)
+				}
 				kinds[string(f.kind)] = true
 				places[f.organisation+"/"+f.process] = true
 			}
@@ -39,7 +42,7 @@ func TestChoose(t *testing.T) {
 	if other, _, _ := play(2); other == one {
 		t.Error("another seed gives the same faults")
 	}
-	if len(kinds) != 3 || len(places) != 12 || places["/watch"] {
+	if len(kinds) != 6 || len(places) != 15 || places["/watch"] {
 		t.Errorf("kinds %v, places %v", kinds, places)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -29,6 +31,7 @@ type record struct {
 	by      string // user
 	query   string // that finds it and no other one
 	content []byte
+	indexed bool // its program has confirmed that the query finds it
 }
 
 // A load is what people do meanwhile.
@@ -38,6 +41,7 @@ type load struct {
 
 	mu     sync.Mutex // guards the rest
 	sealed []record
+	whole  int            // lines of the longest import that has succeeded
 	done   map[string]int // calls that succeeded, by command
 	failed map[string]int
 }
@@ -105,7 +109,7 @@ func (l *load) seal(ctx context.Context, user, word string) {
 	err := l.chartseal(ctx, user, &rows, "seal", file, "--policy", policy, "--keyword", word, "--index", "now")
 	l.count("seal", err)
 	if err == nil {
-		l.add(record{rows[0].Record, user, word, content})
+		l.add(record{rows[0].Record, user, word, content, true})
 	}
 }
 
@@ -167,12 +171,22 @@ func (l *load) importUpTo(ctx context.Context, n int) error {
 	if err := os.WriteFile(l.exportFile(), []byte(strings.Join(l.lines[:n], "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	return l.chartseal(ctx, doctorA, nil, "import", l.exportFile(), "--policy", policy, "--report", l.reportFile())
+	err := l.chartseal(ctx, doctorA, nil, "import", l.exportFile(), "--policy", policy, "--report", l.reportFile())
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.whole = max(l.whole, n)
+	}
+	return err
 }
 
-// imported gives the records of the import, by its report.
+// imported gives the records of the import, by its report. An import that has succeeded
+// has also indexed them.
 func (l *load) imported() (all []record, err error) {
 	data, err := os.ReadFile(l.reportFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // nobody got as far
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +203,7 @@ func (l *load) imported() (all []record, err error) {
 			continue
 		}
 		seen[row.Record] = true
-		all = append(all, record{row.Record, doctorA, fmt.Sprintf("patient:s%dp%d", l.Seed, row.Part-1), []byte(l.lines[row.Part-1])})
+		all = append(all, record{row.Record, doctorA, fmt.Sprintf("patient:s%dp%d", l.Seed, row.Part-1), []byte(l.lines[row.Part-1]), row.Part <= l.whole})
 	}
 	return all, nil
 }

@@ -36,6 +36,13 @@ type Settings struct {
 
 	UserFrom   string // where User comes from, for messages
 	WalletFrom string
+
+	// IndexWait is how long a batched record waits for others; zero means
+	// outbox.DefaultAge.
+	IndexWait time.Duration
+
+	// Foreground keeps a command from leaving a process that writes what waits.
+	Foreground bool
 }
 
 // Flags are the settings on the command line. A flag that is not given is empty.
@@ -92,7 +99,25 @@ func Resolve(f Flags, env Environment) (Settings, error) {
 	if s.Timeout < 0 {
 		return Settings{}, &Error{Message: "the timeout must not be negative"}
 	}
-	return s, nil
+	return s, env.indexing(&s, file, path)
+}
+
+// indexing finds the settings of index entries that wait.
+func (env Environment) indexing(s *Settings, file configFile, path string) (err error) {
+	text, from := env.pick("", "index-wait", "CHARTSEAL_INDEX_WAIT", file.IndexWait, path, "")
+	if text != "" {
+		if s.IndexWait, err = time.ParseDuration(text); err != nil || s.IndexWait <= 0 {
+			return &Error{Message: fmt.Sprintf("%s: %q is not a duration such as 30s or 5m", from, text)}
+		}
+	}
+	switch text, from = env.pick("", "background", "CHARTSEAL_BACKGROUND", file.Background, path, "yes"); text {
+	case "yes":
+	case "no":
+		s.Foreground = true
+	default:
+		return &Error{Message: fmt.Sprintf("%s: %q is not yes or no", from, text)}
+	}
+	return nil
 }
 
 // pick returns the first of flag, environment, file and default that is not empty, and
@@ -166,6 +191,9 @@ type configFile struct {
 	Scope   string        `yaml:"scope"`
 	Index   string        `yaml:"index"`
 	Timeout time.Duration `yaml:"timeout"`
+
+	IndexWait  string `yaml:"index-wait"`
+	Background string `yaml:"background"`
 }
 
 func parseConfig(path string) (configFile, error) {
@@ -180,7 +208,7 @@ func parseConfig(path string) (configFile, error) {
 	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // an empty file is an empty configuration
 		return c, &Error{
 			Message: fmt.Sprintf("configuration %s: %s", path, yamlMessage(err)),
-			Hint:    "a configuration file may have user, wallet, scope, index and timeout, each with one value",
+			Hint:    "a configuration file may have user, wallet, scope, index, index-wait, background and timeout, each with one value",
 		}
 	}
 	if c.Wallet != "" && !filepath.IsAbs(c.Wallet) {

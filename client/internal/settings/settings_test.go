@@ -16,10 +16,10 @@ func TestPrecedence(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(file, []byte("user: filed@A\nwallet: filed\nscope: filed\nindex: none\ntimeout: 3s\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("user: filed@A\nwallet: filed\nscope: filed\nindex: none\ntimeout: 3s\nindex-wait: 5m\nbackground: no\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"HOME": home, "CHARTSEAL_USER": "environed@A", "CHARTSEAL_WALLET": "environed", "CHARTSEAL_SCOPE": "environed", "CHARTSEAL_INDEX": "now", "CHARTSEAL_TIMEOUT": "2s"}
+	env := map[string]string{"HOME": home, "CHARTSEAL_USER": "environed@A", "CHARTSEAL_WALLET": "environed", "CHARTSEAL_SCOPE": "environed", "CHARTSEAL_INDEX": "now", "CHARTSEAL_TIMEOUT": "2s", "CHARTSEAL_INDEX_WAIT": "4m", "CHARTSEAL_BACKGROUND": "yes"}
 	around := Environment{Getenv: func(k string) string { return env[k] }}
 	check := func(f Flags, want Settings) {
 		t.Helper()
@@ -28,20 +28,20 @@ func TestPrecedence(t *testing.T) {
 		}
 	}
 	flags := Flags{User: "flagged@A", Wallet: "flagged", TimeoutGiven: true}
-	check(flags, Settings{"flagged@A", "flagged", "environed", "now", 0, "--user", "--wallet"})
-	check(Flags{}, Settings{"environed@A", "environed", "environed", "now", 2 * time.Second, "CHARTSEAL_USER", "CHARTSEAL_WALLET"})
+	check(flags, Settings{"flagged@A", "flagged", "environed", "now", 0, "--user", "--wallet", 4 * time.Minute, false})
+	check(Flags{}, Settings{"environed@A", "environed", "environed", "now", 2 * time.Second, "CHARTSEAL_USER", "CHARTSEAL_WALLET", 4 * time.Minute, false})
 	env = map[string]string{"HOME": home}
-	check(Flags{}, Settings{"filed@A", filepath.Join(dir, "filed"), "filed", "none", 3 * time.Second, "user in " + file, "wallet in " + file})
+	check(Flags{}, Settings{"filed@A", filepath.Join(dir, "filed"), "filed", "none", 3 * time.Second, "user in " + file, "wallet in " + file, 5 * time.Minute, true})
 	env = map[string]string{"HOME": "/nobody"}
-	check(Flags{}, Settings{"", "/nobody/.config/chartseal/wallet", DefaultScope, "", 0, "the default", "the default"})
+	check(Flags{}, Settings{"", "/nobody/.config/chartseal/wallet", DefaultScope, "", 0, "the default", "the default", 0, false})
 	env = nil
-	check(Flags{}, Settings{"", "", DefaultScope, "", 0, "the default", "the default"})
+	check(Flags{}, Settings{"", "", DefaultScope, "", 0, "the default", "the default", 0, false})
 	around.ExeDir = dir
 	if err := os.Rename(file, filepath.Join(dir, "chartseal.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	beside := filepath.Join(dir, "chartseal.yaml")
-	check(Flags{}, Settings{"filed@A", filepath.Join(dir, "filed"), "filed", "none", 3 * time.Second, "user in " + beside, "wallet in " + beside})
+	check(Flags{}, Settings{"filed@A", filepath.Join(dir, "filed"), "filed", "none", 3 * time.Second, "user in " + beside, "wallet in " + beside, 5 * time.Minute, true})
 }
 
 func TestMistakes(t *testing.T) {
@@ -56,6 +56,8 @@ func TestMistakes(t *testing.T) {
 	}{
 		"empty --config":   {Flags{ConfigGiven: true}, nil, "--config needs a file name"},
 		"odd duration":     {Flags{}, map[string]string{"CHARTSEAL_TIMEOUT": "soon"}, `CHARTSEAL_TIMEOUT: "soon" is not a duration such as 30s or 5m`},
+		"no wait":          {Flags{}, map[string]string{"CHARTSEAL_INDEX_WAIT": "0"}, `CHARTSEAL_INDEX_WAIT: "0" is not a duration such as 30s or 5m`},
+		"odd background":   {Flags{}, map[string]string{"CHARTSEAL_BACKGROUND": "maybe"}, `CHARTSEAL_BACKGROUND: "maybe" is not yes or no`},
 		"negative timeout": {Flags{TimeoutGiven: true, Timeout: -1}, nil, "the timeout must not be negative"},
 		"unknown field":    {Flags{Config: broken}, nil, "configuration " + broken + ": line 1: field walet not found"},
 	} {

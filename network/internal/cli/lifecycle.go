@@ -95,8 +95,9 @@ func (a *app) renewCommand() *cobra.Command {
 		Short: "Replace the certificates of servers, and of the topology's users",
 		Long: `Renew replaces the certificates of the organisations, or of all, before or after their end: those of
 peers, orderers, CAs, chaincode servers, authorities and replicators, and of the users that 'up' has
-enrolled. It restarts servers that run, one organisation after the other, so that the network goes on. 'up' renews
-by itself what ends within 30 days. Other people renew with 'chartseal enroll --renew'.`,
+enrolled. It restarts servers that run, one organisation after the other, so that the network goes on. It
+also completes a renewal that was interrupted. 'up' renews by itself what ends within 30 days. Other people
+renew with 'chartseal enroll --renew'.`,
 		Example: `  chartnet renew
   chartnet renew HospitalA`,
 		Args: takes(0, -1, ""),
