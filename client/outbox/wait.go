@@ -13,7 +13,7 @@ type Wait struct {
 	Flush func(context.Context) error // writes what is due
 	Tell  func(err error)             // of a Flush that failed; nil tells nobody
 
-	// Look is the longest time between two looks at the box; zero means 30 seconds.
+	// Look is the longest time between two looks at the box; zero means 5 seconds.
 	// Others may write its entries, or remove it.
 	Look time.Duration
 }
@@ -61,6 +61,11 @@ func (b *Box) Attend() (done func(), err error) { return b.medium.waiting() }
 func (w Wait) Run(ctx context.Context, b *Box) error {
 	for {
 		done, err := b.Attend()
+		for tries := 0; err == nil && done == nil && tries < 5; tries++ { // somebody may only look
+			if err = sleep(ctx, 100*time.Millisecond); err == nil {
+				done, err = b.Attend()
+			}
+		}
 		if err != nil || done == nil {
 			return err
 		}
@@ -121,7 +126,7 @@ func (w Wait) look() time.Duration {
 	if w.Look > 0 {
 		return w.Look
 	}
-	return 30 * time.Second
+	return 5 * time.Second
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -54,6 +54,7 @@ func TestWaitWritesALoneRecord(t *testing.T) {
 			t.Errorf("%d transactions, attended %v, %v", w.puts, attended, err)
 		}
 		second := attend(t, w, dir) // another process leaves it to the first
+		time.Sleep(600 * time.Millisecond)
 		synctest.Wait()
 		if !isOver(second) {
 			t.Error("two processes wait")

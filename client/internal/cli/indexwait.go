@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,27 +63,31 @@ func (a *app) attend(box *outbox.Box, u *wallet.User) bool {
 	if a.settings.Foreground || a.exe == "" {
 		return false
 	}
-	if err := a.startWaiting(u); err != nil {
+	if err := a.startWaiting(box, u); err != nil {
 		a.warn("no process could be started that writes the waiting index entries: %v", err)
 		return false
 	}
 	return true
 }
 
+// startTime bounds the start of a process in the background.
+const startTime = 10 * time.Second
+
 // startWaiting starts 'index flush --wait' in a session of its own, so that it outlives
-// this command and its terminal.
-func (a *app) startWaiting(u *wallet.User) error {
+// this command and its terminal. It returns once that waits, or has written everything.
+func (a *app) startWaiting(box *outbox.Box, u *wallet.User) error {
 	dir, err := filepath.Abs(filepath.Dir(u.Dir()))
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(u.Dir(), "state", "outbox", "background.log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	output := filepath.Join(u.Dir(), "state", "outbox", "background.log")
+	log, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	cmd := exec.Command(a.exe, "index", "flush", "--wait", "--user", u.String(), "--wallet", dir)
-	cmd.Dir = "/"
+	cmd.Args[0], cmd.Dir = "chartseal", "/"
 	for _, v := range os.Environ() { // not secrets
 		if !strings.HasPrefix(v, "CHARTSEAL_") {
 			cmd.Env = append(cmd.Env, v)
@@ -95,7 +101,26 @@ func (a *app) startWaiting(u *wallet.User) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	return cmd.Process.Release()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for limit := time.Now().Add(startTime); time.Now().Before(limit); {
+		select {
+		case err := <-ended:
+			waits, statusErr := box.Status()
+			if err == nil && statusErr == nil && waits.Waiting() {
+				err = errors.New("it has ended")
+			}
+			if err != nil {
+				return fmt.Errorf("%w, see %s", err, output)
+			}
+			return nil
+		case <-time.After(10 * time.Millisecond):
+		}
+		if attended, err := box.Attended(); attended || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("it has not begun after %v, see %s", startTime, output)
 }
 
 // noteWaiting starts what writes the batched records that wait, and notes by when a
