@@ -31,6 +31,7 @@ type cdaWalker struct {
 	outer        []cdaSection
 	relationship string // type of the last relationship between two acts
 	narrative    cdaNarrative
+	mentioned    int // bytes of narratives that were taken
 }
 
 // under reports whether the current element has an ancestor of that name.
@@ -57,6 +58,12 @@ func (w *cdaWalker) start(e xml.StartElement) {
 	case "section":
 		w.outer = append(w.outer, w.section)
 		w.section = cdaSection{depth: len(w.path)}
+	case "entry":
+		w.section.entries = w.section.entries || w.parent() == "section"
+	case "text":
+		if w.section.depth > 0 && w.section.depth == len(w.path)-1 {
+			w.section.inProse = len(w.path)
+		}
 	case "entryRelationship":
 		w.relationship = a.typeCode
 	case "act", "observation", "organizer", "procedure", "substanceAdministration", "supply", "encounter":
@@ -218,6 +225,7 @@ func (w *cdaWalker) text(s string) {
 		w.label.WriteByte(' ')
 	}
 	w.narrative.add(s)
+	w.addProse(s)
 }
 
 func (w *cdaWalker) end() {
@@ -236,7 +244,11 @@ func (w *cdaWalker) end() {
 	if n := len(w.acts); n > 0 && w.acts[n-1].depth == depth {
 		w.finishAct()
 	}
+	if w.section.inProse == depth {
+		w.section.inProse = 0
+	}
 	if w.section.depth == depth {
+		w.mention()
 		w.section = w.outer[len(w.outer)-1]
 		w.outer = w.outer[:len(w.outer)-1]
 	}
@@ -268,6 +280,42 @@ type cdaSection struct {
 	depth   int // 0 outside all sections
 	context index.Context
 	plan    bool // of what is to be done
+
+	entries  bool     // it has some
+	prose    []string // its narrative
+	proseLen int
+	inProse  int // depth of its narrative, if that is open
+}
+
+// Bounds on the narrative of one section that is kept, and of all sections.
+const (
+	maxProse    = 4 << 10
+	maxAllProse = 64 << 10
+)
+
+// addProse keeps the narrative of a section, which comes before the entries.
+func (w *cdaWalker) addProse(text string) {
+	s := &w.section
+	if s.inProse == 0 || s.proseLen >= maxProse || strings.TrimSpace(text) == "" {
+		return
+	}
+	text = firstRunes(text, maxProse-s.proseLen)
+	s.prose, s.proseLen = append(s.prose, strings.Clone(text)), s.proseLen+len(text)
+}
+
+// mention takes the narrative of a section without entries.
+func (w *cdaWalker) mention() {
+	s := &w.section
+	if s.entries || len(s.prose) == 0 || w.mentioned >= maxAllProse {
+		return
+	}
+	w.mentioned += s.proseLen
+	w.b.open()
+	w.b.inContext(s.context)
+	for _, text := range s.prose {
+		w.b.mention(text)
+	}
+	w.b.close()
 }
 
 // cdaNarrative keeps the texts of elements with an ID in the narrative, to which entries

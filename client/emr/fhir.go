@@ -229,6 +229,8 @@ func (w *fhirWalker) other(f *fhirFrame, key, text string) {
 	case f.statement && w.flag(key, text):
 	case f.statement && (key == "verificationStatus" || key == "clinicalStatus"):
 		w.b.inContext(statusContext(key, text))
+	case f.statement && prose[key]:
+		w.b.mention(text)
 	case key == "valueBoolean" && text == "false" && f.statement:
 		f.absent = true
 	case key != "lastUpdated" && key != "timestamp" && !f.admin && isFHIRDate(key, text):
@@ -370,6 +372,8 @@ func (w *fhirWalker) resource(f *fhirFrame) {
 		w.b.organisation(f.members[fhirName])
 	case "DocumentReference", "DocumentManifest":
 		w.b.title(f.members[fhirDescription])
+	case "ImagingStudy":
+		w.b.words(f.members[fhirDescription])
 	}
 	w.whose(f)
 	if !f.said && f.narrative != "" {
@@ -407,6 +411,16 @@ func (w *fhirWalker) coding(f *fhirFrame) {
 // concept takes the text of a CodeableConcept.
 func (w *fhirWalker) concept(f *fhirFrame) {
 	text := f.members[fhirText]
+	if f.fhirResource != nil && !f.admin {
+		switch f.key {
+		case "note":
+			w.b.mention(text)
+			return
+		case "series":
+			w.b.words(f.members[fhirDescription])
+			return
+		}
+	}
 	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
 		return
 	}
@@ -420,6 +434,9 @@ func (w *fhirWalker) concept(f *fhirFrame) {
 	w.b.words(text)
 	w.b.aside = ""
 }
+
+// prose are members of resources in which people write what they found or think.
+var prose = set("conclusion", "note", "notes", "comment", "comments", "summary")
 
 // noConcepts are elements whose text is longer than that of a code.
 var noConcepts = set("note", "item", "dosageInstruction", "dosage", "comment", "annotation", "page", "text", "answer", "question", "relationship")

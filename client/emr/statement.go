@@ -162,6 +162,14 @@ func (b *builder) stateText(at int) {
 	}
 }
 
+// mention takes a text in prose, which may deny what it says. Its beginning is kept.
+func (b *builder) mention(text string) {
+	before := b.aside
+	b.aside = index.Mentioned
+	b.words(text)
+	b.aside = before
+}
+
 // stateDate notes that the open statement has a date of the document.
 func (b *builder) stateDate(at int) {
 	if s := b.now(); s != nil {

@@ -17,6 +17,7 @@ type Context string
 const (
 	Refuted   Context = "refuted"   // negated, ruled out, absent
 	Error     Context = "error"     // entered in error, deleted
+	Mentioned Context = "mentioned" // said in a note or a finding in prose, which may deny it
 	NotDone   Context = "not-done"  // not given, cancelled, or not to be done
 	Family    Context = "family"    // of relatives
 	Risk      Context = "risk"      // that may come, or is to be prevented
@@ -27,7 +28,7 @@ const (
 
 // Contexts lists all but the zero value. Where several hold for one statement, the first
 // one counts.
-var Contexts = []Context{Error, Refuted, NotDone, Family, Risk, Planned, Suspected, Historic}
+var Contexts = []Context{Error, Mentioned, Refuted, NotDone, Family, Risk, Planned, Suspected, Historic}
 
 // Plain reports whether the plain term finds the statement too.
 func (c Context) Plain() bool { return c == "" || c == Suspected || c == Historic }

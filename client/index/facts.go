@@ -180,9 +180,14 @@ func (f Facts) Expand() Expansion {
 	for _, m := range f.Modalities {
 		x.fact(textTerm("modality", m))
 	}
-	for _, s := range statements {
-		for _, i := range s.Texts {
-			x.text(s.Context.terms(textTerms("word", f.Texts[i])))
+	for _, prose := range []bool{false, true} { // prose takes what the texts of codes leave
+		for _, s := range statements {
+			if prose != (s.Context == Mentioned) {
+				continue
+			}
+			for _, i := range s.Texts {
+				x.text(s.Context.terms(textTerms("word", f.Texts[i])))
+			}
 		}
 	}
 	for _, p := range unique(f.Periods) {

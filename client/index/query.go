@@ -27,6 +27,7 @@ import (
 //	refuted:icd10:I21.4  error:          a code or word that the record says otherwise than
 //	not-done: family: risk: planned:     of the patient and as a fact, see [Context]
 //	suspected: historic:                 the same, and plain terms find these too
+//	mentioned:WORD                       a word of a note, a conclusion or a narrative
 //	date:2019  date:2019-03-14           the record has a date within that period, or a
 //	                                     period that overlaps it
 //	date:2019-03..2020-06  date:2019..   or within the range, ends included

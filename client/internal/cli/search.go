@@ -55,6 +55,8 @@ A query joins terms with 'and', 'or' and 'not', grouped by parentheses. Words be
   planned:                            a disease that may come or is to be prevented, planned; plain
                                       terms do not find these
   suspected: historic:                likewise, and plain terms find these too
+  mentioned:WORD                      a word in prose: a note, a conclusion, the narrative of a section.
+                                      It may stand in "no sign of WORD"; plain terms do not find it
   date:2020-03  date:2019..2020-06    a year, month, day or range; a period counts if it overlaps
   born:1950                           the patient's date of birth
   patient:ID  patient:SYSTEM|ID       an identifier of the patient
