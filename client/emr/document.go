@@ -81,15 +81,16 @@ type builder struct {
 	full                   map[string]bool
 	held                   int // bytes of all values
 
-	people      people
-	statements  []statement // that are open, the innermost last
-	spares      []statement // that were filed, for their lists
-	said        []said
-	saidBy      map[string]int
-	saidKey     []byte
-	stated      int           // facts in said
-	recordDates []int         // outside statements
-	aside       index.Context // of what is read now
+	people                   people
+	statements               []statement // that are open, the innermost last
+	spares                   []statement // that were filed, for their lists
+	said                     []said
+	saidBy                   map[string]int
+	saidKey                  []byte
+	stated                   int   // facts in said
+	recordDates              []int // outside statements, and so are the others
+	recordCodes, recordTexts []int
+	aside                    index.Context // of what is read now
 }
 
 // A fact is a value of a list. Identifiers and codes also have a system.

@@ -337,9 +337,12 @@ func (w *fhirWalker) end() {
 
 // times takes the dates that need their neighbours.
 func (w *fhirWalker) times(f *fhirFrame) {
-	start, end, value := f.members[fhirStart], f.members[fhirEnd], f.members[fhirValueDate]
-	if f.admin || start+end+value == "" {
+	start, end, value, other := f.members[fhirStart], f.members[fhirEnd], f.members[fhirValueDate], f.members[fhirValue]
+	if f.admin || start == "" && end == "" && value == "" && other == "" {
 		return
+	}
+	if isFHIRDate("value", other) { // of a criterion, as a whole day
+		w.b.date(other)
 	}
 	if isFHIRDate("start", start) || isFHIRDate("end", end) {
 		w.b.period(start, end)

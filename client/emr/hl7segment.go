@@ -16,6 +16,9 @@ const (
 // long field and of a long segment. The segment is valid until the next read.
 func (h *hl7Reader) readSegment(in *bufio.Reader) ([]byte, error) {
 	h.cut, h.long = h.cut[:0], false
+	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark { // of a file that was put into a batch
+		in.Discard(len(mark))
+	}
 	if segment, ok := bufferedSegment(in); ok {
 		return segment, nil
 	}
@@ -46,6 +49,8 @@ func (h *hl7Reader) readSegment(in *bufio.Reader) ([]byte, error) {
 		}
 	}
 }
+
+const byteOrderMark = "\ufeff"
 
 // segmentSpace may stand before a segment: white space, and the frame of a message.
 const segmentSpace = "\v\x1c \t"

@@ -305,6 +305,7 @@ func (b *builder) finish() {
 		}
 		b.doc.Statements = append(b.doc.Statements, st)
 	}
+	b.restateRecord()
 	if several {
 		loose.Patients = []int{}
 		for i := range b.doc.Patients {
@@ -318,6 +319,18 @@ func (b *builder) finish() {
 			loose.Dates = []int{}
 		}
 		b.doc.Statements = append(b.doc.Statements, loose)
+	}
+}
+
+// restateRecord makes a plain statement of what the record says outside statements: one
+// of them may say the same in another context.
+func (b *builder) restateRecord() {
+	of := func(list []int) []int {
+		slices.Sort(list)
+		return slices.Compact(list)
+	}
+	if codes, texts := of(b.recordCodes), of(b.recordTexts); len(codes)+len(texts) > 0 {
+		b.doc.Statements = append(b.doc.Statements, index.Statement{Codes: codes, Texts: texts})
 	}
 }
 

@@ -152,14 +152,18 @@ func (b *builder) subject(key string) {
 func (b *builder) stateCode(at int) {
 	if s := b.now(); s != nil {
 		s.codes = appendOnce(s.codes, compareStated, stated{at, b.aside})
+		return
 	}
+	b.recordCodes = appendOnce(b.recordCodes, cmp.Compare, at)
 }
 
 // stateText notes that the open statement has a text of the document.
 func (b *builder) stateText(at int) {
 	if s := b.now(); s != nil {
 		s.texts = appendOnce(s.texts, compareStated, stated{at, b.aside})
+		return
 	}
+	b.recordTexts = appendOnce(b.recordTexts, cmp.Compare, at)
 }
 
 // mention takes a text in prose, which may deny what it says. Its beginning is kept.
