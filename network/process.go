@@ -199,10 +199,17 @@ func (r processRecord) state() string {
 		return ""
 	}
 	now, state, err := parseRecord(stat)
-	if err != nil || now != r || state == "Z" || state == "X" {
+	if err != nil || now != r || state == "Z" && !r.exiting() || state == "X" {
 		return ""
 	}
 	return state
+}
+
+// exiting tells whether a process whose first thread has ended has other threads, which
+// still hold its files and their locks.
+func (r processRecord) exiting() bool {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", r.pid))
+	return err == nil && len(threads) > 1
 }
 
 // owns tells whether a process carries this network's id.
