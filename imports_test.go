@@ -216,9 +216,16 @@ var rules = []rule{
 		deny:     []ban{{"a program does not carry the test framework", []string{"testing"}}},
 	},
 	{
+		packages: "network/ledgerfile",
+		why:      "it reads the files of Fabric's servers, and speaks to none of them",
+		allow: []string{"github.com/hyperledger/fabric-protos-go-apiv2/...", "google.golang.org/protobuf/...",
+			"github.com/syndtr/goleveldb/..."},
+		never: []ban{{"whose key opens a record is none of its business", []string{"./client/...", "./abe/..."}}},
+	},
+	{
 		packages: "network/...",
 		why:      "the network starts servers and writes their configuration; it is no client of them",
-		allow:    []string{"./network/...", "go.yaml.in/yaml/v3"},
+		allow:    []string{"./network/...", "./chaincode/ledger", "go.yaml.in/yaml/v3"},
 		deny:     []ban{{"a program does not carry the test framework", []string{"testing"}}},
 		never:    []ban{{"the network comes up without any key to a record", []string{"./client/...", "./abe/..."}}},
 	},
