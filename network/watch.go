@@ -141,6 +141,7 @@ func (w *watcher) round(ctx context.Context, ask bool) {
 				w.say("most servers do not answer: the machine is busy, and restarts would not help")
 			}
 		}
+		w.noteMetrics(all)
 	} else {
 		for i, p := range processes {
 			all[i] = w.glance(p)

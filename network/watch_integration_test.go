@@ -109,6 +109,12 @@ func testWatch(t *testing.T, n *Network, command func(...string) *exec.Cmd) {
 			s, err := n.StatusOf(ctx, "South/orderer")
 			return err == nil && s[0].PID != 0 && !s[0].Healthy && strings.HasPrefix(s[0].Problem, "behind: ")
 		})
+		await("the metrics say that it is behind", func() bool {
+			text, err := os.ReadFile(n.metricsFile())
+			return err == nil && strings.Contains(string(text), `chartseal_process_healthy{organisation="South",process="orderer"} 0`) &&
+				strings.Contains(string(text), `chartseal_blocks_behind{organisation="South",process="orderer"} `) &&
+				!strings.Contains(string(text), `chartseal_blocks_behind{organisation="South",process="orderer"} 0`)
+		})
 		if err := writeFile(file, good); err != nil { // the next restart helps, as it does after a wedge
 			t.Fatal(err)
 		}
