@@ -24,6 +24,8 @@ import "path/filepath"
 //	run/ORG/KIND.pid  logs/ORG/KIND.log   a process that is to run, and its log
 //	run/watch.pid     logs/watch.log      the watcher, which holds run/watch.lock
 //	run/restarts.json                     its restarts
+//	run/metrics.prom                      what it has seen, for Prometheus
+//	run/ORG/doctor                        the doctor's copies of databases, while it looks
 
 func (n *Network) path(elements ...string) string {
 	return filepath.Join(append([]string{n.dir}, elements...)...)

@@ -35,6 +35,8 @@ func TestMistakes(t *testing.T) {
 		{"status --yaml", "unknown flag: --yaml", "chartnet status --help"},
 		{"stop", "chartnet stop needs one name", "chartnet stop --help"},
 		{"start A B", `takes only one name, got "B"`, "chartnet start --help"},
+		{"doctor", "needs one organisation", "chartnet doctor --help"},
+		{"rebuild", "needs one name", "chartnet rebuild --help"},
 		{"register", "needs one NAME@ORG", "chartnet register --help"},
 		{"register doctor", `"doctor" is not NAME@ORG`, "chartnet register --help"},
 		{"register doctor@A role", `"role" is not ATTRIBUTE=VALUE`, "chartnet register --help"},
@@ -57,7 +59,7 @@ func TestMistakes(t *testing.T) {
 func TestWithoutNetwork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	env := map[string]string{"CHARTSEAL_NETWORK_DIR": dir}
-	for _, command := range []string{"status", "watch", "logs", "stop HospitalA", "start HospitalA", "register a@HospitalA", "revoke a@HospitalA", "certificate HospitalA localhost"} {
+	for _, command := range []string{"status", "watch", "logs", "stop HospitalA", "start HospitalA", "doctor HospitalA", "rebuild HospitalA", "register a@HospitalA", "revoke a@HospitalA", "certificate HospitalA localhost"} {
 		code, _, stderr := run(t, env, strings.Fields(command)...)
 		if code != exitNotFound || !strings.Contains(stderr, dir) || !strings.Contains(stderr, "make up") || !strings.Contains(stderr, "--dir") {
 			t.Errorf("%s: exit %d\n%s", command, code, stderr)
@@ -189,6 +191,7 @@ func TestExitCodes(t *testing.T) {
 		{fabricca.ErrUnavailable, exitUnavailable},
 		{network.ErrUnavailable, exitUnavailable},
 		{errUnhealthy, exitUnavailable},
+		{errFaulty, exitUnavailable},
 		{hintedError{network.ErrUnavailable, "hint"}, exitUnavailable},
 	} {
 		if got := classify(c.err).exit; got != c.want {

@@ -29,6 +29,7 @@ var (
 	errUsage       = errors.New("usage")
 	errInterrupted = errors.New("interrupted")
 	errUnhealthy   = errors.New("not all processes are healthy")
+	errFaulty      = errors.New("the doctor has found faults")
 )
 
 // A class says what an error that matches err means to the caller.
@@ -55,6 +56,7 @@ var classes = []class{
 		"bring one up with 'chartnet up' (make up), or name its directory with --dir or CHARTSEAL_NETWORK_DIR"},
 	{network.ErrNotFound, "not-found", exitNotFound, ""},
 	{errUnhealthy, "unavailable", exitUnavailable, "'chartnet up' starts what does not run, 'chartnet logs' tells why"},
+	{errFaulty, "unavailable", exitUnavailable, "the lines below a fault say what mends it; docs/doctor.md says more"},
 	{network.ErrUnavailable, "unavailable", exitUnavailable, "'chartnet status' and 'chartnet logs' tell more"},
 	{fs.ErrNotExist, "not-found", exitNotFound, "check the name of the file"},
 	{fs.ErrExist, "exists", exitOther, "name another file, or move the old one away"},

@@ -186,14 +186,18 @@ blocks that they have missed. If they are not done after --wait-timeout, it says
 		Args: takes(1, 1, "one name"),
 		RunE: a.on(func(ctx context.Context, n *network.Network, args []string) error {
 			n.Progress = a.stderr
-			err := n.Start(ctx, args[0])
-			if errors.Is(err, network.ErrCatchingUp) {
-				a.note("%s is started, and is %v; 'chartnet status' shows how far it is", args[0], err)
-				return nil
-			}
-			return err
+			return a.untilCaughtUp(n.Start(ctx, args[0]), args[0]+" is started")
 		}),
 	}
+}
+
+// untilCaughtUp turns the error of a server that is still catching up into a note.
+func (a *app) untilCaughtUp(err error, done string) error {
+	if errors.Is(err, network.ErrCatchingUp) {
+		a.note("%s, and is %v; 'chartnet status' shows how far it is", done, err)
+		return nil
+	}
+	return err
 }
 
 func (a *app) watchCommand() *cobra.Command {

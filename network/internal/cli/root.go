@@ -109,6 +109,7 @@ Exit codes: 0 done, 1 another failure, 2 wrong usage or topology, 3 not found, 4
 	root.AddCommand(
 		a.buildCommand(), a.upCommand(), a.downCommand(), a.cleanCommand(),
 		a.statusCommand(), a.logsCommand(), a.stopCommand(), a.startCommand(), a.watchCommand(),
+		a.doctorCommand(), a.rebuildCommand(),
 		a.registerCommand(), a.revokeCommand(), a.certificateCommand(), a.renewCommand(),
 		a.topologyCommand(),
 	)
