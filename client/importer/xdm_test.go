@@ -121,3 +121,33 @@ rules:
 		t.Errorf("%v, want %v", taken, want)
 	}
 }
+
+// Wherever the metadata is damaged, the documents are sealed as its label asks, or not at
+// all.
+func TestDamagedMetadataKeepsTheLabel(t *testing.T) {
+	const doc, metadata = "IHE_XDM/SUBSET01/DOC0001.XML", "IHE_XDM/SUBSET01/METADATA.XML"
+	text, cda := xdmLabel("V"), cdaRecord("", "")
+	files := make(map[string]string)
+	for at := range len(text) {
+		files[fmt.Sprintf("%04d cut", at)] = zipped(t, doc, cda, metadata, text[:at])
+		files[fmt.Sprintf("%04d gone", at)] = zipped(t, doc, cda, metadata, text[:at]+text[at+1:])
+		if at <= strings.Index(text, `"V"`) {
+			files[fmt.Sprintf("%04d lost", at)] = zipped(t, doc, cda, metadata, text[at:])
+		}
+		for _, c := range "x\x00\"<" {
+			files[fmt.Sprintf("%04d %x", at, c)] = zipped(t, doc, cda, metadata, text[:at]+string(c)+text[at+1:])
+		}
+	}
+	seen := 0
+	planJob(t, &importer.Job{Report: func(r importer.Row) error {
+		if strings.HasSuffix(r.File, doc) {
+			if seen++; r.Status == importer.StatusSealed && r.Rule != "very restricted" {
+				t.Errorf("%s: rule %q", r.File, r.Rule)
+			}
+		}
+		return nil
+	}}, labelRules, files)
+	if seen != len(files) {
+		t.Errorf("%d of %d documents", seen, len(files))
+	}
+}

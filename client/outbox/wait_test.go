@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,7 @@ func TestWaitWritesALoneRecord(t *testing.T) {
 		w.registered(t, b, job(t, 1, 1))
 		ended := attend(t, w, dir)
 		time.Sleep(DefaultAge - time.Second)
+		synctest.Wait()
 		if attended, err := b.Attended(); w.puts != 0 || err != nil || !attended {
 			t.Errorf("%d transactions, attended %v, %v", w.puts, attended, err)
 		}
@@ -75,20 +77,24 @@ func TestWaitWritesALoneRecord(t *testing.T) {
 func TestWaitTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newWorld(), t.TempDir()
-		tries := 0
-		w.beforePut = func() error { tries++; return ledger.ErrUnavailable }
+		var tries atomic.Int32
+		var answer atomic.Pointer[error]
+		w.beforePut = func() error { tries.Add(1); return *answer.Load() }
+		away, denied, well := ledger.ErrUnavailable, ledger.ErrDenied, error(nil)
+		answer.Store(&away)
 		w.registered(t, opened(t, dir), job(t, 1, 1))
 		ended := attend(t, w, dir)
 		time.Sleep(8 * time.Hour)
-		if tries < 40 || tries > 60 {
-			t.Errorf("%d tries in 8 hours", tries)
+		synctest.Wait()
+		if n := tries.Load(); n < 40 || n > 60 {
+			t.Errorf("%d tries in 8 hours", n)
 		}
-		w.beforePut = nil
+		answer.Store(&well)
 		time.Sleep(longestPause + time.Second)
 		if err := <-ended; err != nil || w.puts != 1 {
 			t.Errorf("%v, %d transactions", err, w.puts)
 		}
-		w.beforePut = func() error { return ledger.ErrDenied }
+		answer.Store(&denied)
 		w.registered(t, opened(t, dir), job(t, 2, 1))
 		if err := <-attend(t, w, dir); !errors.Is(err, ledger.ErrDenied) {
 			t.Errorf("after a day: %v", err)
