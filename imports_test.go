@@ -145,7 +145,7 @@ var rules = []rule{
 	{
 		packages: "client/ipfs/proxy",
 		why:      "it stands before kubo, and reads CIDs as package client/ipfs does",
-		allow:    []string{"./chaincode/ledger", "github.com/ipfs/go-cid", "github.com/multiformats/go-multihash"},
+		allow:    []string{"./chaincode/ledger", "./client/ipfs", "github.com/ipfs/go-cid", "github.com/multiformats/go-multihash"},
 		never:    []ban{noFabric},
 	},
 	{

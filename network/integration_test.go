@@ -440,6 +440,7 @@ func testStrangers(t *testing.T, n *Network) {
 	}
 	for holder, calls := range map[string][]string{
 		"": {"id"}, ipfsProxy: {"id", "pin/rm", "repo/gc", "shutdown", "config/show"}, replicator: {"id", "add", "repo/gc", "shutdown", "config/show"},
+		collector: {"id", "add", "pin/rm", "block/rm", "shutdown", "config/show"},
 	} {
 		token := ""
 		if holder != "" {

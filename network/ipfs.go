@@ -116,9 +116,15 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 				"TCP": true, "QUIC": false, "Websocket": false, "Relay": false, "WebTransport": false, "WebRTCDirect": false,
 			}},
 		},
-		"Version": object{"SwarmCheckEnabled": false},
-		"Plugins": object{"Plugins": object{"telemetry": object{"Disabled": true}}},
-		"Import":  object{"CidVersion": 1, "UnixFSRawLeaves": true, "UnixFSChunker": "size-1048576"},
+		// A damaged block is not served, and no pin is walked over it: a collection of
+		// garbage would take blocks of which a damaged one has lost the links. It can be
+		// replaced by a good copy, as nothing remembers that the block is there. That
+		// comes from the other nodes, which serve blocks of their own to the swarm.
+		"Datastore":    object{"HashOnRead": true, "BlockKeyCacheSize": 0},
+		"Experimental": object{"GatewayOverLibp2p": true, "Libp2pStreamMounting": true},
+		"Version":      object{"SwarmCheckEnabled": false},
+		"Plugins":      object{"Plugins": object{"telemetry": object{"Disabled": true}}},
+		"Import":       object{"CidVersion": 1, "UnixFSRawLeaves": true, "UnixFSChunker": "size-1048576"},
 	})
 	// overlay would keep the default resolver, and tokens of an earlier release
 	config["DNS"] = object{"Resolvers": object{}}
@@ -130,14 +136,18 @@ func (n *Network) overlayIPFS(config object, org string, peers map[string]string
 // good. kubo reads tokens when it starts.
 var tokenHolders = map[string][]string{
 	operator: {"/api/v0"},
+	// The proxy collects garbage when nobody stores.
+	collector: {"/api/v0/repo/gc"},
 	// The proxy limits people to fewer options, and asks for their certificates.
 	ipfsProxy: {"/api/v0/add", "/api/v0/cat", "/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat", "/api/v0/dag/import",
-		"/api/v0/pin/add", "/api/v0/pin/ls"},
+		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/swarm/peers", "/api/v0/p2p/forward", "/api/v0/p2p/close"},
 	replicator: {"/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat",
-		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update"},
+		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update",
+		"/api/v0/repo/stat", "/api/v0/swarm/peers", "/api/v0/p2p/forward", "/api/v0/p2p/close"},
 }
 
 const (
+	collector  = "collector"
 	operator   = "operator"
 	ipfsProxy  = "proxy"
 	replicator = "replicator"

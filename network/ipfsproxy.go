@@ -11,6 +11,7 @@ func (n *Network) ipfsProxyProcess(org string) *process {
 		organisation: org, kind: "ipfs-proxy", address: "https://" + n.address(org, portIPFSProxy), ports: []int{n.port(org, portIPFSProxy)},
 		path: n.chartsealProgram(), args: []string{"ipfs", "serve",
 			"--socket", n.ipfsSocket(org), "--token-file", n.ipfsTokenFile(org, ipfsProxy),
+			"--collect-token-file", n.ipfsTokenFile(org, collector),
 			"--people", n.peopleRoot(org), "--revoked", n.revokedPeople(org),
 			"--listen", n.address(org, portIPFSProxy), "--tls-cert", dir + "/tls-cert.pem", "--tls-key", dir + "/tls-key.pem"},
 		dir: dir,

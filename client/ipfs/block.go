@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	cmds "github.com/ipfs/go-ipfs-cmds"
+	"github.com/ipfs/kubo/client/rpc"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -24,7 +27,8 @@ func matches(c cid.Cid, data []byte) bool {
 	return bytes.Equal(c.Hash()[2:], sum[:])
 }
 
-// verified fetches a block and compares it with its CID.
+// verified fetches a block and compares it with its CID. If the node's own copy is
+// damaged, that of another hospital's node will do.
 func (s *Store) verified(ctx context.Context, c cid.Cid) ([]byte, error) {
 	select {
 	case s.requests <- struct{}{}:
@@ -33,13 +37,26 @@ func (s *Store) verified(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 	data, err := s.fetch(ctx, c)
-	if err != nil {
-		return nil, err
+	if err == nil && !matches(c, data) {
+		err = unreadable{s.altered(c)}
 	}
-	if !matches(c, data) {
-		return nil, s.altered(c)
+	var bad unreadable
+	if !errors.As(err, &bad) {
+		return data, err
 	}
-	return data, nil
+	data, herr := s.heal(ctx, c)
+	var refusal *rpc.Error
+	switch {
+	case herr == nil:
+		return data, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(herr, ErrDamaged):
+		return nil, herr
+	case errors.As(herr, &refusal):
+		return nil, s.damaged(c, bad, herr)
+	}
+	return nil, err
 }
 
 // verifiedLeaf also compares the size with the claim of the nodes above the leaf.
@@ -62,6 +79,7 @@ func (s *Store) fetch(ctx context.Context, c cid.Cid) ([]byte, error) {
 	wctx, cancel := context.WithTimeout(ctx, s.idle)
 	defer cancel()
 	data, err := s.getBlock(wctx, c, false)
+	var refusal *rpc.Error
 	switch {
 	case err == nil:
 		return data, nil
@@ -69,14 +87,17 @@ func (s *Store) fetch(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, ctx.Err()
 	case wctx.Err() != nil:
 		return nil, ledger.Errorf(ledger.ErrUnavailable, "no reachable IPFS node had block %s within %v (asked %s)", c, s.idle, s.address)
+	case errors.As(err, &refusal) && refusal.Code != forbidden:
+		return nil, unreadable{s.explain("fetch block "+c.String(), err, nil)}
 	}
 	return nil, s.explain("fetch block "+c.String(), err, nil)
 }
 
 // getBlock is kubo's block/get. With offline set, the node looks in its own store only.
 func (s *Store) getBlock(ctx context.Context, c cid.Cid, offline bool) ([]byte, error) {
-	// The node gets the timeout too, so that it stops looking.
-	resp, err := s.api.Request("block/get", c.String()).Option("timeout", s.idle.String()).Option("offline", offline).Send(ctx)
+	// The node gets a timeout too, so that it stops looking. It ends after the caller's
+	// own, so that an answer is about the block.
+	resp, err := s.api.Request("block/get", c.String()).Option("timeout", (s.idle+time.Second).String()).Option("offline", offline).Send(ctx)
 	if err != nil {
 		return nil, err
 	}

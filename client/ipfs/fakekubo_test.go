@@ -48,6 +48,8 @@ type fakeKubo struct {
 	whileNamed              func() // runs after roots were listed and before their names are
 	beforeGet               func() // runs before the node looks only in its own store for a block
 
+	elsewhere map[cid.Cid][]byte // what a proxy answers about damaged blocks; nil if there is no proxy
+
 	refuseBlock string // refuse requests with a block that has this in it
 
 	hang    chan struct{} // when set, blocks are served only once it is closed
@@ -96,6 +98,12 @@ func (k *fakeKubo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Write(k.block(r.Context(), root))
+	case RepairCall:
+		if data := k.elsewhere[root]; data != nil {
+			w.Write(data)
+			return
+		}
+		refuse(w, "no other node has it")
 	case "pin/add":
 		k.pin(w, r.Context(), q["arg"], q.Get("name"))
 	case "block/stat":

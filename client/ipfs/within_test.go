@@ -6,7 +6,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs"
 	"github.com/ipfs/go-cid"
+	format "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -40,23 +44,45 @@ func TestPinWithin(t *testing.T) {
 // payload is pinned.
 func TestPinWithinALie(t *testing.T) {
 	k, s := newStore(t)
-	id, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte("lie"), leafSize)))
+	leaf := stored(t, k, 1)[0]
+	fs := unixfs.NewFSNode(unixfs.TFile)
+	fs.AddBlockSize(3) // it has more
+	data, err := fs.GetBytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Unpin(t.Context(), id); err != nil {
+	lie := merkledag.NodeWithData(data)
+	if err := errors.Join(lie.AddRawLink("", &format.Link{Cid: cid.MustParse(leaf)}), lie.SetCidBuilder(cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256})); err != nil {
 		t.Fatal(err)
 	}
-	root, err := cid.Decode(id)
+	k.mu.Lock()
+	k.blocks[lie.Cid()] = lie.RawData()
+	k.mu.Unlock()
+	if _, err := s.PinWithin(t.Context(), lie.Cid().String(), 1<<40); !errors.Is(err, ledger.ErrInvalid) || len(k.pins) != 0 {
+		t.Errorf("%v, %d pins", err, len(k.pins))
+	}
+}
+
+// TestPinWithinDamaged: a damaged copy on the own node is not the fault of the payload.
+func TestPinWithinDamaged(t *testing.T) {
+	k, s := newStore(t)
+	file, err := s.Put(t.Context(), bytes.NewReader(bytes.Repeat([]byte("damage"), leafSize)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	last := k.leaves(root)[2]
+	small := stored(t, k, 1)[0]
+	k.mu.Lock()
+	leaf := cid.MustParse(small)
+	k.blocks[leaf] = []byte{}
+	k.mu.Unlock()
+	last := k.leaves(cid.MustParse(file))[2]
 	k.mu.Lock()
 	k.blocks[last] = append(k.blocks[last], 0)
 	k.mu.Unlock()
-	if _, err := s.PinWithin(t.Context(), id, 1<<40); !errors.Is(err, ledger.ErrInvalid) || len(k.pins) != 0 {
-		t.Errorf("%v, %d pins", err, len(k.pins))
+	for _, id := range []string{file, small} {
+		if _, err := s.PinWithin(t.Context(), id, 1<<40); errors.Is(err, ledger.ErrInvalid) || !errors.Is(err, ErrDamaged) {
+			t.Errorf("not blamed on the own node: %v", err)
+		}
 	}
 }
 

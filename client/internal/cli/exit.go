@@ -14,6 +14,7 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/internal/words"
+	"github.com/chartseal/chartseal/client/ipfs"
 )
 
 // Exit codes. Programs depend on them: they do not change.
@@ -47,6 +48,8 @@ const hintLimit = "let an authority grant one attribute that stands for several,
 // classes maps errors to exit codes and hints. The first match decides. So errors that an
 // attack causes come before errors that could hide the attack.
 var classes = []class{
+	{ipfs.ErrDamaged, "tampered", exitTampered,
+		"nothing was released; your hospital's IPFS node has lost the record, and no other node that it reaches has it; tell those who run it, or try again when the other hospitals' nodes run"},
 	{ledger.ErrTampered, "tampered", exitTampered, hintTampered},
 	{abe.ErrTampered, "tampered", exitTampered, hintTampered},
 	{abe.ErrNotSatisfied, "not-satisfied", exitDenied,

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -29,6 +30,7 @@ func (a *app) replicateCommand() *cobra.Command {
 	var budgets []string
 	var socket, tokenFile string
 	var grace time.Duration
+	var scrubRate string
 	cmd := &cobra.Command{
 		Use:   "replicate",
 		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
@@ -44,7 +46,12 @@ budget, refused records are tried again.
 Name the socket and a token of kubo's API, and replicate also unpins what was stored and is in no record
 after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
 for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give the pins of your own
-a name that does not begin with chartseal-: those without a name are unpinned too.`,
+a name that does not begin with chartseal-: those without a name are unpinned too.
+
+With the socket, replicate also compares what the node keeps with its hashes, once a day and at most at
+--scrub-rate, and replaces a damaged block by the good copy of another hospital's node. For that the
+token is good for p2p/close, p2p/forward, repo/stat and swarm/peers. 'chartseal replicate status' shows
+the result to those who run it.`,
 		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB
   chartseal --user authority@HospitalA replicate --socket /var/lib/kubo/rpc --token-file replicator-token`,
 		GroupID: sectionHospital,
@@ -55,6 +62,10 @@ a name that does not begin with chartseal-: those without a name are unpinned to
 			}
 			if grace < minGrace {
 				return usagef("--unregistered-after must be at least %v", minGrace)
+			}
+			rate, ok := parseSize(scrubRate)
+			if !ok || rate < 64<<10 {
+				return words.WithHint(usagef("--scrub-rate: %q is no rate", scrubRate), "write at least 64KiB, as in 8MiB: that many bytes are read in a second")
 			}
 			all, single, err := parseBudgets(budgets)
 			if err != nil {
@@ -108,12 +119,17 @@ a name that does not begin with chartseal-: those without a name are unpinned to
 				if err != nil {
 					return err
 				}
+				scrubber, err := replica.NewScrubber(replica.ScrubConfig{Store: store, Memory: s.User.Memory(), Log: log, Rate: rate})
+				if err != nil {
+					return err
+				}
 				ctx, cancel := context.WithCancel(ctx)
-				var sweeping sync.WaitGroup
-				sweeping.Go(func() { sweeper.Run(ctx) })
+				var beside sync.WaitGroup
+				beside.Go(func() { sweeper.Run(ctx) })
+				beside.Go(func() { scrubber.Run(ctx) })
 				err = r.Run(ctx)
 				cancel()
-				sweeping.Wait()
+				beside.Wait()
 				return err
 			})
 		}),
@@ -123,6 +139,7 @@ a name that does not begin with chartseal-: those without a name are unpinned to
 	cmd.Flags().StringVar(&socket, "socket", "", "`path` of the Unix socket of kubo's API, instead of the address in the profile")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of kubo's API")
 	cmd.Flags().DurationVar(&grace, "unregistered-after", replica.DefaultGrace, "unpin what is in no record for this `long`")
+	cmd.Flags().StringVar(&scrubRate, "scrub-rate", "8MiB", "compare this many `bytes` a second with their hashes")
 	cmd.AddCommand(a.replicateStatusCommand())
 	return cmd
 }
@@ -130,9 +147,13 @@ a name that does not begin with chartseal-: those without a name are unpinned to
 func (a *app) replicateStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "List what hospitals refuse to keep for each other",
+		Short: "List what hospitals refuse to keep for each other, and the state of your own node",
 		Long: `Status lists what hospitals have put on the ledger about copies that they refuse: whose records they
-are, how many, and why. A hospital that has refused nothing of another says nothing about it.`,
+are, how many, and why. A hospital that has refused nothing of another says nothing about it.
+
+With the wallet of the replicator it first says what the last comparison with hashes has found: damaged
+blocks that were replaced, payloads of which no node has a good copy, and blocks of no payload, which
+wait for kubo to collect them.`,
 		Args: takes(0, 0, ""),
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			return a.withLedger(func(s *session.Session) error {
@@ -140,10 +161,29 @@ are, how many, and why. A hospital that has refused nothing of another says noth
 				if err != nil {
 					return err
 				}
+				last, now, err := replica.LoadScrub(s.User.Memory())
+				switch {
+				case errors.Is(err, ledger.ErrNotFound):
+				case err != nil:
+					return err
+				case last == nil:
+					a.note("your node is compared with its hashes for the first time: %d payloads so far", now.Payloads)
+				default:
+					a.note("%s", scrubText(*last))
+				}
 				return a.printKeepings(all)
 			})
 		}),
 	}
+}
+
+func scrubText(s replica.Scrub) string {
+	text := fmt.Sprintf("your node at %s: %d payloads in %d blocks, %d damaged blocks replaced, %d blocks of no payload",
+		shortTime(s.Ended.UTC().Format(time.RFC3339)), s.Payloads, s.Blocks, s.Replaced, s.Unpinned)
+	if n := len(s.Damaged); n > 0 {
+		text += fmt.Sprintf("; %d payloads have no good copy, such as %s", n, s.Damaged[0])
+	}
+	return text
 }
 
 func (a *app) printKeepings(all []ledger.Keeping) error {

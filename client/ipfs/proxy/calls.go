@@ -21,6 +21,7 @@ var calls = map[string]map[string]func(string) bool{
 	"block/get":  {"offline": nil, "timeout": nil},
 	"block/put":  {"cid-codec": only("raw", "dag-pb"), "mhtype": only("sha2-256"), "pin": only("true", "false")},
 	"block/stat": {"offline": nil, "timeout": nil},
+	repairCall:   {},
 	"dag/import": {"pin-roots": only("false"), "stats": nil},
 	"pin/add":    {"recursive": only("true"), "progress": nil, "name": isPinsetName},
 	"pin/ls":     {"type": nil, "names": nil, "name": nil, "stream": nil},
@@ -83,8 +84,8 @@ func allowed(r *http.Request) error {
 		}
 	}
 	switch {
-	case call == "pin/add" && (len(query["arg"]) != 1 || !isPayload(query.Get("arg"))):
-		return fmt.Errorf("people pin one payload at a time, by its CID")
+	case (call == "pin/add" || call == repairCall) && (len(query["arg"]) != 1 || !isPayload(query.Get("arg"))):
+		return fmt.Errorf("people call %s for one payload at a time, by its CID", call)
 	case call == "block/put" && query.Get("pin") == "true" && query.Get("cid-codec") == "dag-pb":
 		return fmt.Errorf("people pin only raw blocks when they store them")
 	}

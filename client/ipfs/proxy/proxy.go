@@ -10,6 +10,7 @@
 //   - forwards the calls by which package client/ipfs adds and reads, with the options
 //     and the values that it uses. People remove no pins, collect no garbage, and do not
 //     stop the node;
+//   - gets a good copy of a block from other hospitals' nodes when kubo's is damaged;
 //   - makes only pins that the replicator looks after, and lets nobody end a request in
 //     which kubo may have removed a pin to make it anew.
 //
@@ -32,15 +33,18 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/ipfs"
 )
 
-// Config configures a Proxy. All fields are required.
+// Config configures a Proxy. All fields but CollectToken are required.
 type Config struct {
 	Socket  string // path of the Unix socket on which kubo's API listens
 	Token   string // for kubo
 	People  []byte // PEM roots of the people's TLS certificates
 	Revoked string // path of the CA's revocation list, in PEM; it may change at any time
 	Log     *slog.Logger
+
+	CollectToken string // for kubo's repo/gc, see Proxy.Collect
 }
 
 // maxRunning bounds the requests of a person that run at a time, also after the person
@@ -56,6 +60,9 @@ type Proxy struct {
 	people  *x509.CertPool
 	revoked *revocations
 	forward *httputil.ReverseProxy
+	store   *ipfs.Store // for repairs
+	repairs chan struct{}
+	gate    gate
 
 	mu      sync.Mutex
 	running map[string]int // requests, by the name of a person
@@ -70,7 +77,11 @@ func New(c Config) (*Proxy, error) {
 	if c.Socket == "" || c.Token == "" || c.Log == nil {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "proxy: socket, token or log is missing")
 	}
-	p := &Proxy{config: c, people: x509.NewCertPool(), revoked: &revocations{file: c.Revoked}, running: map[string]int{}}
+	p := &Proxy{config: c, people: x509.NewCertPool(), revoked: &revocations{file: c.Revoked}, running: map[string]int{}, repairs: make(chan struct{}, maxRepairs)}
+	var err error
+	if p.store, err = ipfs.New(ipfs.Options{API: "/unix/" + strings.TrimPrefix(c.Socket, "/"), Token: c.Token}); err != nil {
+		return nil, ledger.Errorf(ledger.ErrInvalid, "proxy: %v", err)
+	}
 	if !p.people.AppendCertsFromPEM(c.People) {
 		return nil, ledger.Errorf(ledger.ErrInvalid, "proxy: the people's roots hold no certificate in PEM")
 	}
@@ -157,6 +168,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = outlive(ctx)
 		defer cancel()
 	}
+	if call == repairCall {
+		p.repair(w, r)
+		return
+	}
 	if call == "pin/add" {
 		switch answered, err := p.pinned(w, r); {
 		case err != nil:
@@ -164,6 +179,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case answered:
 			return
 		}
+	}
+	if pinning[call] {
+		if p.gate.enter(r.Context(), storing[call]) != nil {
+			return
+		}
+		defer p.gate.leave()
 	}
 	forwarded := r.WithContext(ctx)
 	if storing[call] {

@@ -44,6 +44,7 @@ type hospital struct {
 	key     crypto.Signer
 	revoked string
 	url     string
+	proxy   *Proxy
 }
 
 func newHospital(t *testing.T, kubo http.HandlerFunc) *hospital {
@@ -61,10 +62,11 @@ func newHospital(t *testing.T, kubo http.HandlerFunc) *hospital {
 	node.Start()
 	t.Cleanup(node.Close)
 	p, err := New(Config{Socket: socket, Token: "secret", People: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.root.Raw}),
-		Revoked: h.revoked, Log: slog.New(slog.DiscardHandler)})
+		Revoked: h.revoked, Log: slog.New(slog.DiscardHandler), CollectToken: "collect"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.proxy = p
 	server := p.HTTP("", tls.Certificate{Certificate: [][]byte{h.root.Raw}, PrivateKey: h.key})
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
