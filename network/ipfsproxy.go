@@ -7,13 +7,16 @@ import "context"
 
 func (n *Network) ipfsProxyProcess(org string) *process {
 	dir := n.org(org, "ipfs-proxy")
+	args := []string{"ipfs", "serve",
+		"--socket", n.ipfsSocket(org), "--token-file", n.ipfsTokenFile(org, ipfsProxy),
+		"--people", n.peopleRoot(org), "--revoked", n.revokedPeople(org),
+		"--listen", n.address(org, portIPFSProxy), "--tls-cert", dir + "/tls-cert.pem", "--tls-key", dir + "/tls-key.pem"}
+	if token := n.ipfsTokenFile(org, collector); isFile(token) { // networks of earlier releases have none until the next up
+		args = append(args, "--collect-token-file", token)
+	}
 	return &process{
 		organisation: org, kind: "ipfs-proxy", address: "https://" + n.address(org, portIPFSProxy), ports: []int{n.port(org, portIPFSProxy)},
-		path: n.chartsealProgram(), args: []string{"ipfs", "serve",
-			"--socket", n.ipfsSocket(org), "--token-file", n.ipfsTokenFile(org, ipfsProxy),
-			"--collect-token-file", n.ipfsTokenFile(org, collector),
-			"--people", n.peopleRoot(org), "--revoked", n.revokedPeople(org),
-			"--listen", n.address(org, portIPFSProxy), "--tls-cert", dir + "/tls-cert.pem", "--tls-key", dir + "/tls-key.pem"},
+		path: n.chartsealProgram(), args: args,
 		dir: dir,
 		ready: func(ctx context.Context) error {
 			config, err := n.personTLS(org)

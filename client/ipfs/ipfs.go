@@ -7,8 +7,10 @@
 // # Reading
 //
 // Every block is compared with its CID before any of its bytes is released. Neither a
-// kubo node nor its Go client does that for blocks on the node's own disk. A bit that
-// flipped on disk, or a node that lies, is [ledger.ErrTampered].
+// kubo node nor its Go client does that for blocks on the node's own disk, unless the
+// node is told to. When a bit has flipped on disk, or the node lies, the block of another
+// hospital's node will do, see [Store.Repair]. If there is none either, that is
+// [ledger.ErrTampered] and [ErrDamaged].
 //
 // # Pins
 //
@@ -16,9 +18,10 @@
 // a pinset (pinset.go). kubo's "pin ls CID" shows them as pinned indirectly. Whoever
 // removes a pin whose name begins with chartseal-tie- releases up to a hundred payloads.
 //
-// A node may collect its garbage at any time. kubo collects none while it pins. If it
-// removes a payload after that was stored and before it is pinned, the pin fails, and the
-// payload is stored again.
+// A node may collect its garbage at any time, although a hospital's proxy does that only
+// when nobody stores. kubo collects none while it pins. If it removes a payload after
+// that was stored and before it is pinned, the pin fails, and the payload is stored
+// again.
 //
 // # Time
 //

@@ -48,8 +48,8 @@ const (
 	NotReplaced             // another node's, which the own node does not take
 )
 
-// Repair returns a block: the own node's copy or, if that is damaged, cannot be read or is
-// missing, that of another hospital's node. This then replaces the own copy. The store
+// Repair returns a block: the own node's copy or, if that is damaged, cannot be read or
+// is missing, that of another hospital's node. This then replaces the own copy. The store
 // must have the address of a Unix socket.
 //
 // Errors:

@@ -113,8 +113,8 @@ func NewScrubber(c ScrubConfig) (*Scrubber, error) {
 	return &Scrubber{c}, nil
 }
 
-// Run begins a round every day, or later if one takes longer, until ctx ends. Failures are
-// logged, and the round goes on a minute later.
+// Run begins a round every day, or later if one takes longer, until ctx ends. Failures
+// are logged, and the round goes on a minute later.
 func (s *Scrubber) Run(ctx context.Context) {
 	if _, now, err := LoadScrub(s.c.Memory); err == nil && !now.Ended.IsZero() {
 		sleepUntilNext(ctx, now.Began)
@@ -138,7 +138,8 @@ func sleepUntilNext(ctx context.Context, began time.Time) {
 	sleep(ctx, min(time.Until(began.Add(scrubPause)), scrubPause))
 }
 
-// Scrub does a round, or the rest of one that was interrupted. It returns when that began.
+// Scrub does a round, or the rest of one that was interrupted. It returns when that
+// began.
 //
 // Errors:
 //   - ErrInvalid if the saved state is damaged.

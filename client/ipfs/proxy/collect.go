@@ -13,11 +13,11 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// kubo's collection of garbage takes every block that no pin keeps. It waits until nothing
-// pins, and lets nothing pin while it waits: one slow upload would keep everybody from
-// sealing. And between storing blocks and pinning them it takes them. So the proxy, which
-// sees all of it, begins a collection only when nobody stores, and keeps people waiting
-// for seconds at most.
+// kubo's collection of garbage takes every block that no pin keeps. It waits until
+// nothing pins, and lets nothing pin while it waits: one slow upload would keep everybody
+// from sealing. And between storing blocks and pinning them it takes them. So the proxy,
+// which sees all of it, begins a collection only when nobody stores, and keeps people
+// waiting for seconds at most.
 
 const (
 	collectQuiet = time.Second      // after the last blocks were stored, whose pin comes in another request
@@ -173,8 +173,8 @@ func (p *Proxy) Collect(ctx context.Context) (removed int, err error) {
 	}
 }
 
-// CollectDaily collects garbage once a day, at a time since midnight here, until ctx ends.
-// When people store without a pause, it tries again for an hour.
+// CollectDaily collects garbage once a day, at a time since midnight here, until ctx
+// ends. When people store without a pause, it tries again for an hour.
 func (p *Proxy) CollectDaily(ctx context.Context, at time.Duration) {
 	for ctx.Err() == nil {
 		now := time.Now()
