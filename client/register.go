@@ -35,6 +35,9 @@ type Registry interface {
 	// tombstones of those that are erased now. The others wait for a second person.
 	Erase(ctx context.Context, reason string, erasures []ledger.NewErasure) ([]ledger.Erasure, error)
 
+	// Receipts returns what hospitals have confirmed of erased records.
+	Receipts(ctx context.Context, ids []string) ([]ledger.Receipt, error)
+
 	// Records returns those of the named records that are on the ledger, in the order of
 	// ids; unknown ids are left out. It takes any number of ids. A record among others
 	// may lack its oldest versions, see [ledger.Record]; a record asked for alone has

@@ -175,11 +175,11 @@ func (c *Audit) Accesses(ctx *Context, q ledger.AccessQuery) (ledger.AccessPage,
 // Erasures gives a page of erasures in the order of time.
 //
 // Errors:
-//   - ErrDenied unless the caller is an auditor, custodian or admin.
+//   - ErrDenied unless the caller is an auditor, custodian, admin or authority.
 //   - ErrInvalid if a part of the query is malformed.
 func (c *Audit) Erasures(ctx *Context, q ledger.ErasureQuery) (ledger.ErasurePage, error) {
 	var none ledger.ErasurePage
-	if _, err := c.admit(ctx, auditors); err != nil {
+	if _, err := c.admit(ctx, confirmers); err != nil {
 		return none, err
 	}
 	if err := checkTimes(q.Since, q.Until); err != nil {

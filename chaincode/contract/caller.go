@@ -51,6 +51,8 @@ var (
 	custodians = rule{true, oneOf(ledger.RoleAdmin, ledger.RoleCustodian), "an admin or custodian of a hospital"}
 	// clinicians seal, search and open.
 	clinicians = rule{true, ledger.Clinical, "a clinical user or custodian of a hospital"}
+	// confirmers also look for what they have to confirm.
+	confirmers = rule{false, oneOf(ledger.RoleAuditor, ledger.RoleCustodian, ledger.RoleAdmin, ledger.RoleAuthority), "an auditor, custodian, admin or authority"}
 	// auditors read the whole log. Every member of the channel may have them.
 	auditors = rule{false, oneOf(ledger.RoleAuditor, ledger.RoleCustodian, ledger.RoleAdmin), "an auditor, custodian or admin"}
 )

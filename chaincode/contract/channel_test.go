@@ -139,6 +139,14 @@ func (c *channel) simulate(server string, who []byte, transient map[string][]byt
 		transient = signed(who, transient)
 	case ledger.RecordErase:
 		args[1] = signedErasures(c.t, who, args[1].([]ledger.NewErasure))
+	case ledger.ReplicaConfirm:
+		receipts := slices.Clone(args[0].([]ledger.NewReceipt))
+		for i := range receipts {
+			if receipts[i].Signature == "" {
+				receipts[i].Signature = signatureOf(c.t, who, 1)
+			}
+		}
+		args[0] = receipts
 	}
 	return c.simulateAs(server, who, transient, fn, args...)
 }

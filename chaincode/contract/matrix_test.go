@@ -37,6 +37,9 @@ func TestAuthorization(t *testing.T) {
 	} {
 		ok(t, nil, fn())
 	}
+	gone := c.seal(home, 3)
+	_, err = c.submit(custodian, nil, ledger.RecordErase, "ERROR", []ledger.NewErasure{{ID: gone}})
+	ok(t, nil, err)
 	entry := c.ask(home, id)
 
 	cases := []struct {
@@ -84,6 +87,11 @@ func TestAuthorization(t *testing.T) {
 			}
 			return []any{ledger.Keeping{Home: home, Refused: 1, Newest: []ledger.Refusal{{CID: testCID, Size: 1, Reason: ledger.RefusedBudget}}}}
 		}},
+		{ledger.ReplicaConfirm, hospital("admin", "authority"), nil, func(string) []any {
+			return []any{[]ledger.NewReceipt{{Record: gone, Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone}}}
+		}},
+		{ledger.ReplicaReceipts, everyone, nil, func(string) []any { return []any{[]string{gone}} }},
+		{ledger.ReplicaPurged, hospital("admin", "authority"), nil, func(string) []any { return []any{[]string{gone}} }},
 		{ledger.ReplicaReports, everyone, nil, func(string) []any { return nil }},
 		{ledger.IndexPut, clinical, indexing(1), func(string) []any { return nil }},
 		{ledger.IndexGet, everyone, nil, func(string) []any { return []any{[]ledger.LabelBatch{labelBatch("HospitalA", 1)}} }},
@@ -92,7 +100,7 @@ func TestAuthorization(t *testing.T) {
 		{ledger.AuditRecords, auditing, nil, func(string) []any { return []any{ledger.RecordQuery{}} }},
 		{ledger.AuditAccesses, auditing, nil, func(string) []any { return []any{ledger.AccessQuery{}} }},
 		{ledger.AuditHistory, auditing, nil, func(string) []any { return []any{id} }},
-		{ledger.AuditErasures, auditing, nil, func(string) []any { return []any{ledger.ErasureQuery{}} }},
+		{ledger.AuditErasures, func(msp, role string) bool { return auditing(msp, role) || role == "authority" }, nil, func(string) []any { return []any{ledger.ErasureQuery{}} }},
 		{getMetadata, everyone, nil, func(string) []any { return nil }},
 	}
 	if len(cases) != len(arity) {

@@ -8,15 +8,18 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Replica says which payloads hospitals keep for each other, and which they refuse. Every
-// member of the channel may read it.
+// Replica says which payloads hospitals keep for each other, and which they refuse, and
+// what hospitals confirm of records that were erased. Every member of the channel may
+// read it.
 type Replica struct {
 	contractapi.Contract
 	consortium
 }
 
 // GetEvaluateTransactions lists the reads for the metadata.
-func (*Replica) GetEvaluateTransactions() []string { return []string{"Reports"} }
+func (*Replica) GetEvaluateTransactions() []string {
+	return []string{"Reports", "Receipts", "Purged"}
+}
 
 // Report sets what the caller's hospital keeps of another's payloads. Each pair of
 // hospitals has a key of its own, which only the keeper writes.

@@ -124,6 +124,24 @@ func TestErase(t *testing.T) {
 	if got := must[ledger.ErasurePage](t, payload, err); len(got.Erasures) != 1 || got.Erasures[0].ID != id || got.Erasures[0].Reason != "CONSENT" {
 		t.Errorf("erasures %+v", got)
 	}
+	keeper := person(t, "HospitalB", "authority", "authority")
+	payload, err = c.evaluate("HospitalB", keeper, ledger.ReplicaPurged, []string{other, id, recordID(77)})
+	if got := must[[]string](t, payload, err); len(got) != 1 || got[0] != id {
+		t.Errorf("purged are %v", got)
+	}
+	for _, state := range []string{ledger.ReceiptUnpinned, ledger.ReceiptGone} {
+		_, err = c.submit(keeper, nil, ledger.ReplicaConfirm, []ledger.NewReceipt{{Record: id, Keys: ledger.ReceiptGone, Payloads: state}})
+		ok(t, nil, err)
+		payload, err = c.evaluate("HospitalA", doctor, ledger.ReplicaReceipts, []string{other, id})
+		if got := must[[]ledger.Receipt](t, payload, err); len(got) != 1 || got[0].Keeper != "HospitalB" || got[0].Payloads != state {
+			t.Errorf("receipts %+v", got)
+		}
+	}
+	refused(t, ledger.ErrNotFound, nil, second(c.submit(keeper, nil, ledger.ReplicaConfirm, []ledger.NewReceipt{{Record: other, Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone}})))
+	for _, bad := range []ledger.NewReceipt{{Record: id}, {Record: "x", Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone},
+		{Record: id, Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone, Signature: signatureOf(t, doctor, 1)}} {
+		refused(t, ledger.ErrInvalid, nil, second(c.submit(keeper, nil, ledger.ReplicaConfirm, []ledger.NewReceipt{bad})))
+	}
 	for what, err := range map[string]error{
 		"reason":    second(c.submit(custodian, nil, ledger.RecordErase, "WHIM", []ledger.NewErasure{{ID: other}})),
 		"none":      second(c.submit(custodian, nil, ledger.RecordErase, "ERROR", []ledger.NewErasure{})),

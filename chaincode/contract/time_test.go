@@ -30,6 +30,7 @@ func TestFalseTimes(t *testing.T) {
 		ledger.RecordErase:        {custodian, nil, []any{"ERROR", []ledger.NewErasure{{ID: recordID(1)}}}},
 		ledger.CertificateDeposit: {nurse, nil, nil},
 		ledger.ReplicaReport:      {keeper, nil, []any{ledger.Keeping{Home: "HospitalB", Newest: []ledger.Refusal{}}}},
+		ledger.ReplicaConfirm:     {keeper, nil, []any{[]ledger.NewReceipt{{Record: recordID(5), Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone}}}},
 		ledger.IndexPut:           {nurse, indexing(1, 2), nil},
 		ledger.AccessRequest:      {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
 	}
@@ -47,6 +48,9 @@ func TestFalseTimes(t *testing.T) {
 		_, err := c.submit(custodian, wrapped(t, 1), ledger.ScopeCreate, "consortium")
 		ok(t, nil, err)
 		_, err = c.submit(custodian, wrapped(t, 1), ledger.ScopeRoll, "consortium", 2)
+		ok(t, nil, err)
+		c.seal(doctor, 5)
+		_, err = c.submit(custodian, nil, ledger.RecordErase, "ERROR", []ledger.NewErasure{{ID: recordID(5)}})
 		ok(t, nil, err)
 		c.servers = clocked
 		for _, off := range []time.Duration{-ledger.MaxClockSkew - time.Second, ledger.MaxClockSkew + time.Second, -48 * time.Hour, 5 * 365 * 24 * time.Hour, -200 * 365 * 24 * time.Hour} {

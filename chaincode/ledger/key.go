@@ -27,6 +27,7 @@ import (
 //	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
 //	seal/<id>/<version>/<seal>            [SealValue] of a seal after the first, write once
 //	seals/<id>                            [SealNumbers] of the record, absent if none was sealed again
+//	receipt/<id>/<keeper>                 [ReceiptValue] of an erased record, the last
 //	erasing/<id>                          Erasure that a second person has to confirm
 //	erased/<id>                           Erasure, write once
 //	erased-time/<time>/<transaction>      ids that the transaction erased, see [PackRecordIDs]

@@ -48,9 +48,12 @@ const (
 	RecordErasing  = "record:Erasing"  // ([]string ids) []Erasure, those that wait for a second person
 
 	// Submitted by an admin or authority of a hospital, for its replicator.
-	ReplicaReport = "replica:Report" // (Keeping)
-	// Evaluated.
-	ReplicaReports = "replica:Reports" // () []Keeping
+	ReplicaReport  = "replica:Report"  // (Keeping)
+	ReplicaConfirm = "replica:Confirm" // ([]NewReceipt)
+	// Evaluated. Purged is for an admin or authority of a hospital, about the own peer.
+	ReplicaReports  = "replica:Reports"  // () []Keeping
+	ReplicaReceipts = "replica:Receipts" // ([]string record ids) []Receipt
+	ReplicaPurged   = "replica:Purged"   // ([]string record ids) []string, those without a wrapped key
 
 	// Submitted by a clinical user or custodian of a hospital.
 	IndexPut = "index:Put" // (), transient: entries
@@ -61,7 +64,7 @@ const (
 	// Submitted by a clinical user or custodian of a hospital.
 	AccessRequest = "access:Request" // ([]string targets, purpose)
 
-	// Evaluated for an auditor, custodian or admin.
+	// Evaluated for an auditor, custodian or admin. Erasures is for authorities too.
 	AuditRecords  = "audit:Records"  // (RecordQuery) RecordPage
 	AuditAccesses = "audit:Accesses" // (AccessQuery) AccessPage
 	AuditHistory  = "audit:History"  // (record id) []HistoryEvent

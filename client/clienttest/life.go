@@ -262,3 +262,28 @@ func ledgerErase(t *testing.T, env LedgerEnv) {
 	_, err = env.Doctor.AuditErasures(ctx, ledger.ErasureQuery{})
 	wantError(t, "a doctor audits", err, client.ErrDenied)
 }
+
+// Receipts implements client.Ledger.
+func (p *Person) Receipts(ctx context.Context, ids []string) (out []ledger.Receipt, err error) {
+	err = p.evaluate(ctx, ledger.ReplicaReceipts, "", func() error {
+		for _, r := range p.w.receipts {
+			if slices.Contains(ids, r.Record) {
+				out = append(out, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Confirm puts receipts of the person's hospital on the ledger, as its keeper does.
+func (p *Person) Confirm(ctx context.Context, receipts []ledger.NewReceipt) error {
+	return p.submit(ctx, ledger.ReplicaConfirm, ledger.RoleAdmin+" "+ledger.RoleAuthority, func(_, now string) error {
+		for _, r := range receipts {
+			p.w.receipts = slices.DeleteFunc(p.w.receipts, func(old ledger.Receipt) bool { return old.Record == r.Record && old.Keeper == p.msp })
+			p.w.receipts = append(p.w.receipts, ledger.Receipt{Record: r.Record, Keeper: p.msp, Keys: r.Keys, Payloads: r.Payloads,
+				Actor: p.Actor(), Time: now, Signature: r.Signature})
+		}
+		return nil
+	})
+}

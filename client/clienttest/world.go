@@ -32,6 +32,7 @@ type World struct {
 	records     map[string][]ledger.RecordVersion // each with its newest seal
 	seals       []ledger.Seal                     // all after the first of a version
 	erasures    []ledger.Erasure
+	receipts    []ledger.Receipt
 	private     map[string][]byte // wrapped keys and shared beginnings by ledger key
 	accesses    []ledger.AccessEntry
 	attributes  map[string]ledger.AttributeKey // the current version

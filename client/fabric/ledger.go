@@ -360,6 +360,36 @@ func (g *Gateway) Keepings(ctx context.Context) (all []ledger.Keeping, err error
 	return all, g.evaluate(ctx, &all, ledger.ReplicaReports)
 }
 
+// Confirm puts receipts for erased records on the ledger, see [ledger.ReplicaConfirm].
+func (g *Gateway) Confirm(ctx context.Context, receipts []ledger.NewReceipt) error {
+	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
+		for _, r := range receipts {
+			w.put(ledger.ReceiptKey(r.Record, g.MSP()), ledger.ReceiptValue(ledger.Receipt{Record: r.Record, Keeper: g.MSP(),
+				Keys: r.Keys, Payloads: r.Payloads, Actor: g.actor, Time: s.time, Signature: r.Signature}))
+		}
+		return w
+	}, ledger.ReplicaConfirm, receipts)
+	return err
+}
+
+// Receipts implements client.Ledger.
+func (g *Gateway) Receipts(ctx context.Context, ids []string) (all []ledger.Receipt, err error) {
+	for part := range slices.Chunk(ids, ledger.MaxErasures) {
+		var out []ledger.Receipt
+		if err := g.evaluate(ctx, &out, ledger.ReplicaReceipts, part); err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
+}
+
+// Purged returns those of up to [ledger.MaxErasures] erased records of which the own peer
+// has no wrapped key.
+func (g *Gateway) Purged(ctx context.Context, ids []string) (purged []string, err error) {
+	return purged, g.evaluate(ctx, &purged, ledger.ReplicaPurged, ids)
+}
+
 // Announce implements client.Ledger.
 func (g *Gateway) Announce(ctx context.Context, a ledger.Announcement) error {
 	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {

@@ -79,6 +79,13 @@ func ErasureStatement(channel, record, reason string) Statement {
 	return Statement{"record-erasure", []field{{"channel", channel}, {"record", record}, {"reason", reason}}}
 }
 
+// ReceiptStatement is what a hospital's keeper says of an erased record.
+func ReceiptStatement(channel string, r ledger.Receipt) Statement {
+	return Statement{"erasure-receipt", []field{
+		{"channel", channel}, {"record", r.Record}, {"keeper", r.Keeper}, {"keys", r.Keys}, {"payloads", r.Payloads},
+	}}
+}
+
 // KeyStatement is what an authority says of a public key of one of its attributes.
 func KeyStatement(channel string, k ledger.AttributeKey) Statement {
 	return Statement{"attribute-key", []field{

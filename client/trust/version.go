@@ -79,6 +79,20 @@ func (d *Directory) Erasure(ctx context.Context, e ledger.Erasure, home string) 
 	return nil
 }
 
+// Receipt verifies a hospital's receipt for an erased record, which its authority or an
+// administrator has signed.
+//
+// Errors:
+//   - ErrTampered if the signature is another's or of another receipt.
+//   - those of [Directory.Verify].
+func (d *Directory) Receipt(ctx context.Context, r ledger.Receipt) error {
+	signed, err := ledger.ParseTime(r.Time)
+	if err != nil {
+		return ledger.Errorf(ledger.ErrTampered, "the time %.40q of a receipt cannot be read: %v", r.Time, err)
+	}
+	return d.verification(signed).by(ctx, r.Keeper, keepers, "the receipt of "+r.Keeper, ReceiptStatement(d.Ledger.Channel(), r), r.Signature)
+}
+
 // member verifies what a person of a hospital has signed, whose role seals records.
 func (d *Directory) member(ctx context.Context, st Statement, s ledger.Signature, at, home, actor string) error {
 	signed, err := ledger.ParseTime(at)

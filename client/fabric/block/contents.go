@@ -14,6 +14,7 @@ type Contents struct {
 	Seals       []ledger.Seal    `json:",omitempty"` // of versions that were sealed again
 	Erasures    []ledger.Erasure `json:",omitempty"`
 	Ends        []ledger.End     `json:",omitempty"` // of payloads
+	Receipts    []ledger.Receipt `json:",omitempty"`
 	Accesses    []ledger.AccessEntry
 	Keys        []ledger.AttributeKey
 	Authorities []ledger.Authority
@@ -89,6 +90,9 @@ func (c *Contents) read(key string, value []byte) bool {
 	case "erased":
 		e, err := ledger.ReadErasure(key, value)
 		return err == nil && add(&c.Erasures, e, key, ledger.ErasedKey(e.ID))
+	case "receipt":
+		r, err := ledger.ReadReceipt(key, value)
+		return err == nil && add(&c.Receipts, r, key, ledger.ReceiptKey(r.Record, r.Keeper))
 	case "ended":
 		ends, err := ledger.UnpackEnds(value)
 		c.Ends = append(c.Ends, ends...)

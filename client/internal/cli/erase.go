@@ -20,6 +20,7 @@ func (a *app) eraseCommand() *cobra.Command {
 	var yes bool
 	var patient, retention string
 	var job jobFlags
+	var certificate string
 	cmd := &cobra.Command{
 		Use:   "erase (RECORD... | --patient ID | --retention FILE) --reason CODE",
 		Short: "Destroy the keys of records, for good",
@@ -30,6 +31,11 @@ no longer found.
 
 Roles that the consortium has named erase records of their own hospital, by default the custodian.
 Where two persons are needed, the first call writes down who wants it, and the records stay.
+
+Each hospital then confirms, with a signed receipt on the ledger, that its peer has none of the keys, and
+what its node has left of the payload. For a record that was erased before, --certificate writes the
+tombstone, the receipts and all that it takes to verify them to a file, which 'chartseal erase check'
+verifies without a network.
 
 With --patient it erases all records of the hospital that name a patient, also among others, and with
 --retention those whose time of keeping is over. It opens the envelope of every record of the
@@ -42,6 +48,12 @@ hospital for that. This is a job, which 'chartseal job' shows and resumes; --dry
 		RunE: a.run(func(ctx context.Context, args []string) (err error) {
 			if r.IDs, err = recordIDs(args); err != nil {
 				return err
+			}
+			if certificate != "" {
+				if len(args) != 1 || r.Reason != "" {
+					return usagef("--certificate takes one RECORD that was erased before, and no reason")
+				}
+				return a.certifyErasure(ctx, r.IDs[0], certificate)
 			}
 			if r.Reason, err = erasureReason(r.Reason); err != nil {
 				return err
@@ -76,6 +88,8 @@ hospital for that. This is a job, which 'chartseal job' shows and resumes; --dry
 	}
 	cmd.Flags().StringVar(&patient, "patient", "", "all records that name this patient: an `identifier`, or SYSTEM|VALUE")
 	cmd.Flags().StringVar(&retention, "retention", "", "all records whose time of keeping is over, by the rules in a `file`")
+	cmd.Flags().StringVar(&certificate, "certificate", "", "write the certificate of a record that was erased before to a new `file`")
+	cmd.AddCommand(a.eraseCheckCommand())
 	job.add(cmd)
 	cmd.Flags().StringVar(&r.Reason, "reason", "", "why, a `code` of the list above (required)")
 	addYes(cmd, &yes)

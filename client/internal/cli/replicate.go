@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/chartseal/chartseal/client/ipfs"
 	"github.com/chartseal/chartseal/client/replica"
 	"github.com/chartseal/chartseal/client/session"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // minGrace leaves a seal time to register what it has stored. It pins again, just before,
@@ -123,10 +125,15 @@ the result to those who run it.`,
 				if err != nil {
 					return err
 				}
+				confirmer, err := confirmer(s, store, log)
+				if err != nil {
+					return err
+				}
 				ctx, cancel := context.WithCancel(ctx)
 				var beside sync.WaitGroup
 				beside.Go(func() { sweeper.Run(ctx) })
 				beside.Go(func() { scrubber.Run(ctx) })
+				beside.Go(func() { confirmer.Run(ctx) })
 				err = r.Run(ctx)
 				cancel()
 				beside.Wait()
@@ -142,6 +149,57 @@ the result to those who run it.`,
 	cmd.Flags().StringVar(&scrubRate, "scrub-rate", "8MiB", "compare this many `bytes` a second with their hashes")
 	cmd.AddCommand(a.replicateStatusCommand())
 	return cmd
+}
+
+// confirmer puts the hospital's receipts for erased records on the ledger.
+func confirmer(s *session.Session, store *ipfs.Store, log *slog.Logger) (*replica.Confirmer, error) {
+	signer, err := trust.NewSigner(s.User.Signer(), s.User.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	return replica.NewConfirmer(replica.ConfirmConfig{
+		Memory: s.User.Memory(), Log: log, Pinned: store.Pinned, Stored: store.Stored, Purged: s.Ledger.Purged,
+		Erased: func(ctx context.Context, since string) (all []ledger.Erasure, err error) {
+			q := ledger.ErasureQuery{Since: since, PageSize: ledger.MaxPageSize}
+			for {
+				page, err := s.Ledger.AuditErasures(ctx, q)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, page.Erasures...)
+				if q.Bookmark = page.Bookmark; q.Bookmark == "" {
+					return all, nil
+				}
+			}
+		},
+		Payloads: func(ctx context.Context, ids []string) (map[string][]string, error) {
+			records, err := s.Ledger.Records(ctx, ids)
+			if err != nil {
+				return nil, err
+			}
+			payloads := make(map[string][]string, len(records))
+			for _, r := range records {
+				for _, v := range r.Versions {
+					payloads[r.ID] = append(payloads[r.ID], v.CID)
+				}
+			}
+			return payloads, nil
+		},
+		Confirm: func(ctx context.Context, receipts []ledger.NewReceipt) error {
+			if err := trust.Deposit(ctx, s.Ledger, s.User.Memory(), signer); err != nil {
+				return err
+			}
+			for i, r := range receipts {
+				signature, err := signer.Sign(trust.ReceiptStatement(s.Ledger.Channel(),
+					ledger.Receipt{Record: r.Record, Keeper: s.Ledger.MSP(), Keys: r.Keys, Payloads: r.Payloads}))
+				if err != nil {
+					return err
+				}
+				receipts[i].Signature = signature.String()
+			}
+			return s.Ledger.Confirm(ctx, receipts)
+		},
+	})
 }
 
 func (a *app) replicateStatusCommand() *cobra.Command {

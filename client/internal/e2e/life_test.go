@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/session"
 )
@@ -154,6 +156,7 @@ func TestTakenAway(t *testing.T) {
 	if !strings.Contains(history, "HospitalA/doctor") || !strings.Contains(history, "verified") || !strings.Contains(history, "HospitalA/custodian") {
 		t.Errorf("history says\n%s", history)
 	}
+	certified(t, rows[2])
 	if log := expect(t, exitDone, auditor, "audit", "history", erased).stdout; !strings.Contains(log, "erased") {
 		t.Errorf("the audit says\n%s", log)
 	}
@@ -207,4 +210,61 @@ func TestPurgeWhileDown(t *testing.T) {
 	}
 	opens(t, doctorA, rows[7].Record, content)
 	opens(t, doctorA, during[1].Record, content)
+}
+
+// certified waits for every hospital's receipt of an erased record, and checks the
+// certificate, and forged ones, without a network.
+func certified(t *testing.T, r sealed) {
+	t.Helper()
+	var certificate client.ErasureCertificate
+	var path string
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
+		path = filepath.Join(t.TempDir(), "erased.json")
+		expect(t, exitDone, auditor, "erase", r.Record, "--certificate", path)
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &certificate); err != nil {
+			t.Fatal(err)
+		}
+		if len(certificate.Missing) == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	if len(certificate.Receipts) != len(hospitals) {
+		t.Fatalf("receipts %+v, missing %v", certificate.Receipts, certificate.Missing)
+	}
+	if out := expect(t, exitDone, auditor, "erase", "check", path).stdout; strings.Count(out, ledger.ReceiptGone) < len(hospitals) {
+		t.Errorf("the certificate says\n%s", out)
+	}
+	for what, forge := range map[string]func(*client.ErasureCertificate){
+		"another reason":          func(c *client.ErasureCertificate) { c.Erasure.Reason = "CONSENT" },
+		"another record":          func(c *client.ErasureCertificate) { c.Erasure.ID = strings.Repeat("0", 32) },
+		"a better receipt":        func(c *client.ErasureCertificate) { c.Receipts[0].Payloads = ledger.ReceiptGone + "!" },
+		"another keeper":          func(c *client.ErasureCertificate) { c.Receipts[0].Keeper = c.Receipts[1].Keeper },
+		"a receipt in one's name": func(c *client.ErasureCertificate) { c.Receipts[0].Signature = c.Receipts[1].Signature },
+		"another root":            func(c *client.ErasureCertificate) { c.Members[0].Roots = c.Members[1].Roots },
+	} {
+		var forged client.ErasureCertificate
+		text, err := json.Marshal(certificate)
+		if err == nil {
+			err = json.Unmarshal(text, &forged)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		forge(&forged)
+		if text, err = json.Marshal(forged); err != nil {
+			t.Fatal(err)
+		}
+		if r := chartseal(t, auditor, "erase", "check", write(t, "forged.json", text)); r.code != exitTampered {
+			t.Errorf("%s: exit code %d\n%s%s", what, r.code, r.stdout, r.stderr)
+		}
+	}
+	for _, h := range hospitals {
+		if slices.Contains(pins(t, h), r.CID) {
+			t.Errorf("%s still has the payload pinned", h)
+		}
+	}
 }
