@@ -187,7 +187,15 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	if err != nil {
 		return err
 	}
-	accesses, err := c.ledger.RequestAccess(ctx, ids, managing)
+	records = slices.DeleteFunc(records, func(r ledger.Record) bool { return r.Erasure != nil })
+	if len(records) == 0 {
+		return nil
+	}
+	targets := make([]string, len(records))
+	for i, r := range records {
+		targets[i] = r.ID
+	}
+	accesses, err := c.ledger.RequestAccess(ctx, targets, managing)
 	if err != nil {
 		return err
 	}

@@ -325,6 +325,7 @@ func TestCompact(t *testing.T) {
 	for i := range 5 {
 		c.seal(t, fmt.Sprint("record ", i), "word", "icd10:I21.4")
 	}
+	gone := c.seal(t, "erased before the compaction", "word")
 	memory := &recallingMemory{}
 	custodian, err := client.New(client.Config{Ledger: c.world.As("HospitalA", "custodian", ledger.RoleCustodian), Signer: c.world.As("HospitalA", "custodian", ledger.RoleCustodian).Signer(), Blobs: c.blobs,
 		Memory: memory, Identities: ids(c.custodian)})
@@ -335,6 +336,9 @@ func TestCompact(t *testing.T) {
 		t.Errorf("with one epoch: %+v, %v", done, err)
 	}
 	if _, _, err := custodian.RollScope(t.Context(), "consortium", "HospitalA:role=doctor or HospitalC:role=nurse"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := custodian.Erase(t.Context(), client.EraseRequest{IDs: []string{gone.ID}, Reason: "ERROR"}); err != nil {
 		t.Fatal(err)
 	}
 	c.seal(t, "after the roll", "word")
