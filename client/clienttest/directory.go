@@ -319,6 +319,7 @@ func (p *Person) PutEntries(ctx context.Context, entries []index.Entry) error {
 }
 
 // AuditRecords implements client.Ledger. A bookmark is the number of rows before a page.
+// A query without a page size gets all rows.
 func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out ledger.RecordPage, err error) {
 	roles := auditing
 	if q.Author == p.Actor() {
@@ -337,7 +338,7 @@ func (p *Person) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out le
 		})
 		from, _ := strconv.Atoi(q.Bookmark)
 		out.Versions = out.Versions[min(from, len(out.Versions)):]
-		if size := cmp.Or(q.PageSize, ledger.DefaultPageSize); len(out.Versions) > size {
+		if size := cmp.Or(q.PageSize, len(out.Versions)); len(out.Versions) > size {
 			out.Versions, out.Bookmark = out.Versions[:size], strconv.Itoa(from+size)
 		}
 		return nil
