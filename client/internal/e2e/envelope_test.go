@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -135,8 +136,8 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestCorruptedBlock: a flipped bit on the hospital's own IPFS node is detected. The exit
-// code is 5 and there is no output file.
+// TestCorruptedBlock: a flipped bit on every hospital's IPFS node is detected. The exit
+// code is 5 and there is no output file. TestDamagedBlock has a bit flipped on one node.
 func TestCorruptedBlock(t *testing.T) {
 	content := make([]byte, 3<<20) // several blocks
 	for i := range content {
@@ -145,20 +146,36 @@ func TestCorruptedBlock(t *testing.T) {
 	rows := seal(t, doctorA, write(t, "scan.bin", content), "--policy", twoDoctors)
 	opens(t, doctorB, rows[0].Record, content)
 
-	path := largestBlock(t, "HospitalA")
-	block, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	for _, h := range hospitals {
+		awaitPinned(t, rows[0].CID, h)
 	}
-	bad := append([]byte(nil), block...)
-	bad[len(bad)/3] ^= 0x10
-	replace(t, path, bad)
-	defer replace(t, path, block)
+	corruptEverywhere(t, largestBlock(t, "HospitalA"), func(block []byte) { block[len(block)/3] ^= 0x10 })
 	out := filepath.Join(t.TempDir(), "out")
 	expect(t, exitTampered, doctorA, "open", rows[0].Record, "-o", out)
 	absent(t, out)
 	if r := expect(t, exitTampered, doctorA, "open", rows[0].Record); r.stdout != "" {
 		t.Errorf("%d bytes of a tampered record were printed", len(r.stdout))
+	}
+}
+
+// corruptEverywhere changes a block, the file of which at HospitalA is given, on every
+// hospital's IPFS node until the test ends.
+func corruptEverywhere(t *testing.T, file string, change func([]byte)) {
+	t.Helper()
+	name, err := filepath.Rel(consortium.IPFSDirectory("HospitalA"), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hospitals {
+		path := filepath.Join(consortium.IPFSDirectory(h), name)
+		block, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := bytes.Clone(block)
+		change(bad)
+		replace(t, path, bad)
+		t.Cleanup(func() { replace(t, path, block) })
 	}
 }
 

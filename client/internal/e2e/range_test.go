@@ -41,15 +41,10 @@ func TestCorruptedRange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := blockFile(t, "HospitalA", node.Links()[bad].Cid.String())
-	block, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	for _, h := range hospitals {
+		awaitPinned(t, row.CID, h)
 	}
-	altered := bytes.Clone(block)
-	altered[leaf-7] ^= 1
-	replace(t, path, altered)
-	defer replace(t, path, block)
+	corruptEverywhere(t, blockFile(t, "HospitalA", node.Links()[bad].Cid.String()), func(block []byte) { block[leaf-7] ^= 1 })
 	part(exitTampered, bad*leaf+leaf/2, 1000)
 	part(exitTampered, leaf/2, 2*leaf) // ends in the damaged block
 	part(0, 10, 1000)
