@@ -15,8 +15,13 @@ import (
 // peer has none of their wrapped keys, and what is left of their payloads on its node. It
 // says so first when the keys are gone, and again when the node has collected the blocks.
 type Confirmer struct {
-	c ConfirmConfig
+	c     ConfirmConfig
+	looks int
 }
+
+// slowLooks is how seldom, in looks, a record is examined again that was confirmed, and
+// whose payloads are not gone: that takes hours.
+const slowLooks = 20
 
 // A ConfirmConfig configures a Confirmer. All fields but Log and Every are required.
 type ConfirmConfig struct {
@@ -55,7 +60,7 @@ func NewConfirmer(c ConfirmConfig) (*Confirmer, error) {
 	if c.Every <= 0 {
 		c.Every = 30 * time.Second
 	}
-	return &Confirmer{c}, nil
+	return &Confirmer{c: c}, nil
 }
 
 // Run confirms erasures until ctx ends. Failures are logged, and tried again.
@@ -115,16 +120,20 @@ func (f *Confirmer) Look(ctx context.Context) error {
 		return err
 	}
 	state.note(erasures)
-	if len(state.Waiting) == 0 {
+	again := f.looks%slowLooks == 0
+	f.looks++
+	var all []string
+	for id, confirmed := range state.Waiting {
+		if confirmed == "" || again {
+			all = append(all, id)
+		}
+	}
+	if len(all) == 0 {
 		return nil
 	}
 	// The state is saved before anything is taken out of it.
 	if err := storeItem(f.c.Memory, confirmName, state); err != nil {
 		return err
-	}
-	all := make([]string, 0, len(state.Waiting))
-	for id := range state.Waiting {
-		all = append(all, id)
 	}
 	slices.Sort(all)
 	for part := range slices.Chunk(all, ledger.MaxErasures) {

@@ -100,3 +100,25 @@ func TestConfirm(t *testing.T) {
 	h.erasures = append(h.erasures, ledger.Erasure{ID: "c", Time: at(100 * time.Hour)})
 	look("c gone gone")
 }
+
+// TestConfirmSeldom: a record whose payload waits for the next collection is examined
+// seldom, and a new one at once.
+func TestConfirmSeldom(t *testing.T) {
+	h := &hospital{keys: map[string]bool{}, stored: []string{"payload of a"}, erasures: []ledger.Erasure{{ID: "a", Time: ledger.FormatTime(time.Unix(0, 0))}}}
+	f := h.confirmer(t, &memory{})
+	look := func(want ...string) {
+		t.Helper()
+		h.confirmed = nil
+		if err := f.Look(t.Context()); err != nil || !slices.Equal(h.confirmed, want) {
+			t.Errorf("confirmed %q, %v, want %q", h.confirmed, err, want)
+		}
+	}
+	look("a gone unpinned")
+	h.stored = nil
+	h.erasures = append(h.erasures, ledger.Erasure{ID: "b", Time: ledger.FormatTime(time.Unix(1, 0))})
+	look("b gone gone")
+	for range slowLooks - 2 {
+		look()
+	}
+	look("a gone gone")
+}

@@ -18,9 +18,9 @@ import (
 // somebody stored for no record, and those of records that were revoked or erased. People
 // who seal cannot unpin.
 //
-// A payload that is taken out of the last version that had it is unpinned soon. Two
-// versions can have the same payload, as anybody can register what somebody else has
-// stored, so the Sweeper counts.
+// A payload that is taken out of the last version that had it is unpinned some hours
+// later, see [EndedGrace]. Two versions can have the same payload, as anybody can
+// register what somebody else has stored, so the Sweeper counts.
 //
 // A payload that is registered on the ledger is not unpinned, and neither is one that has
 // not been seen unregistered for [SweepConfig.Grace] and in 12 sweeps, so that a
@@ -49,12 +49,20 @@ type Unpinner interface {
 // DefaultGrace is how long a payload may stay unregistered.
 const DefaultGrace = 24 * time.Hour
 
+// EndedGrace is how long a payload stays that is in a version no more, or as long as the
+// grace if that is shorter. Somebody could register what another person has stored and
+// not registered yet, and erase it at once. A seal pins again, just before it registers,
+// what it stored more than an hour ago, and fails if that is gone.
+const EndedGrace = 3 * time.Hour
+
 const (
 	sweepsPerGrace = 24
 
 	// minSweeps is how often a payload has to be seen unregistered. A Sweeper's first
 	// sweep does not count, so that restarts do not add up.
 	minSweeps = 12
+
+	endedSweeps = 3 // the same for a payload that is in a version no more
 )
 
 // A SweepConfig configures a Sweeper. Registered, Store and Memory are required.
@@ -71,7 +79,6 @@ type SweepConfig struct {
 	Log    *slog.Logger // nil means silence
 
 	Grace time.Duration // zero means DefaultGrace
-	Look  time.Duration // how often the ledger is asked for payloads that ended; zero means 15 s
 }
 
 // NewSweeper returns a Sweeper.
@@ -85,41 +92,22 @@ func NewSweeper(c SweepConfig) (*Sweeper, error) {
 	if c.Grace <= 0 {
 		c.Grace = DefaultGrace
 	}
-	if c.Look <= 0 {
-		c.Look = 15 * time.Second
-	}
 	return &Sweeper{c: c}, nil
 }
 
-// Run sweeps 24 times in the time of grace, and looks for payloads that ended in between,
-// until ctx ends. Failures are logged, and the next sweep tries again.
+// Run sweeps 24 times in the time of grace, until ctx ends. Failures are logged, and the
+// next sweep tries again.
 func (s *Sweeper) Run(ctx context.Context) {
-	every := s.c.Grace / sweepsPerGrace
-	for next := time.Now(); ctx.Err() == nil; {
-		work := s.Look
-		if !time.Now().Before(next) {
-			work, next = s.Sweep, time.Now().Add(every)
-		}
-		if err := work(ctx); err != nil && ctx.Err() == nil {
+	for ctx.Err() == nil {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.c.Log.Warn("payloads without a record not unpinned, trying again", "error", err.Error())
 		}
-		sleep(ctx, min(s.c.Look, every))
+		sleep(ctx, s.c.Grace/sweepsPerGrace)
 	}
-}
-
-// Look unpins the payloads that were taken out of their last version since the ledger was
-// last read.
-//
-// Errors: those of [Sweeper.Sweep].
-func (s *Sweeper) Look(ctx context.Context) error {
-	if _, err := s.read(ctx); err != nil {
-		return fmt.Errorf("read the ledger: %w", err)
-	}
-	return nil
 }
 
 // Sweep looks once for payloads that are pinned and not registered, and unpins those that
-// have been so for the time of grace.
+// have been so for their time of grace.
 //
 // Errors:
 //   - ErrInvalid if the saved state is damaged.
@@ -134,16 +122,20 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known, err := s.read(ctx)
+	known, ended, err := s.read(ctx)
 	if err != nil {
 		return fmt.Errorf("read the ledger: %w", err)
 	}
-	state := s.look(last, listed, known)
+	state := s.look(last, listed, known, ended)
 	// A sweep that was interrupted may have unpinned what is registered by now.
 	state.Unpinning, err = s.restore(ctx, last.Unpinning, known)
 	var due []string
 	for cid, first := range state.Since {
-		if state.Sweeps[cid] >= minSweeps && time.Since(first) >= s.c.Grace {
+		sweeps, grace := minSweeps, s.c.Grace
+		if state.Ended[cid] {
+			sweeps, grace = endedSweeps, min(grace, EndedGrace)
+		}
+		if state.Sweeps[cid] >= sweeps && time.Since(first) >= grace {
 			due = append(due, cid)
 		}
 	}
@@ -158,15 +150,17 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	for _, cid := range unpinned {
 		delete(state.Since, cid)
 		delete(state.Sweeps, cid)
+		delete(state.Ended, cid)
 	}
 	if len(unpinned) > 0 {
-		s.c.Log.Info("unpinned what was never registered", "payloads", len(unpinned), "first", unpinned[0])
+		s.c.Log.Info("unpinned what is in no record", "payloads", len(unpinned), "first", unpinned[0])
 	}
 	// What was registered meanwhile, the Replicator may have seen while it was pinned.
-	if known, rerr := s.read(ctx); rerr != nil {
+	if known, ended, rerr := s.read(ctx); rerr != nil {
 		uerr = errors.Join(uerr, fmt.Errorf("read the ledger again: %w", rerr))
 	} else {
 		var perr error
+		state.end(ended)
 		state.Unpinning, perr = s.restore(ctx, state.Unpinning, known)
 		uerr = errors.Join(uerr, perr)
 	}
@@ -174,9 +168,10 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 }
 
 // look notes which of the listed payloads are not registered.
-func (s *Sweeper) look(last sweepState, listed []string, known []uint64) sweepState {
+func (s *Sweeper) look(last sweepState, listed []string, known []uint64, ended []string) sweepState {
 	now := time.Now()
 	next := sweepState{Since: map[string]time.Time{}, Sweeps: map[string]int{}}
+	last.end(ended)
 	for _, cid := range listed {
 		if isRegistered(known, cid) {
 			continue
@@ -184,6 +179,9 @@ func (s *Sweeper) look(last sweepState, listed []string, known []uint64) sweepSt
 		first, seen := last.Since[cid]
 		if !seen || first.After(now) {
 			first = now
+		}
+		if last.Ended[cid] {
+			next.end([]string{cid})
 		}
 		next.Since[cid], next.Sweeps[cid] = first, last.Sweeps[cid]
 		if s.swept && seen {
@@ -220,6 +218,16 @@ type sweepState struct {
 	Since     map[string]time.Time `json:"since"`               // first seen
 	Sweeps    map[string]int       `json:"sweeps,omitempty"`    // how often it was seen again
 	Unpinning []string             `json:"unpinning,omitempty"` // perhaps unpinned, and not compared with the ledger since
+	Ended     map[string]bool      `json:"ended,omitempty"`     // was in a version
+}
+
+func (s *sweepState) end(cids []string) {
+	if s.Ended == nil {
+		s.Ended = make(map[string]bool)
+	}
+	for _, cid := range cids {
+		s.Ended[cid] = true
+	}
 }
 
 // unpin releases payloads at the same time, as the store then lists its pins once, and
@@ -252,26 +260,24 @@ func (s *Sweeper) unpin(ctx context.Context, cids []string) (unpinned []string, 
 const registeredName = "replica/registered"
 
 // read reads what is new on the ledger, and returns the marks of all registered payloads,
-// sorted. It unpins those that are in no version any more. If that fails, or the process
-// dies before, they are unpinned as what was never registered.
-func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
+// sorted, and the payloads that are in no version any more since it was last read. If the
+// process dies before they are noted, they count as what was never registered.
+func (s *Sweeper) read(ctx context.Context) (marks []uint64, ended []string, err error) {
 	data, err := s.c.Memory.Load(registeredName)
 	if errors.Is(err, ledger.ErrNotFound) {
 		data, err = make([]byte, 8), nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(data) == 0 || len(data)%8 != 0 {
-		return nil, ledger.Errorf(ledger.ErrInvalid, "item %s is damaged: delete it to read the ledger again", registeredName)
+		return nil, nil, ledger.Errorf(ledger.ErrInvalid, "item %s is damaged: delete it to read the ledger again", registeredName)
 	}
 	from := binary.BigEndian.Uint64(data)
-	marks := make([]uint64, 0, len(data)/8)
 	for m := data[8:]; len(m) > 0; m = m[8:] {
 		marks = append(marks, binary.BigEndian.Uint64(m))
 	}
 	gone := make(map[uint64]int)
-	var ended []string
 	next, err := s.c.Registered(ctx, from, func(payloads []ledger.Payload, ends []ledger.End) error {
 		for _, p := range payloads {
 			marks = append(marks, mark(p.CID))
@@ -283,9 +289,11 @@ func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
 		return nil
 	})
 	marks = slices.DeleteFunc(marks, func(m uint64) bool {
-		out := gone[m] > 0
-		gone[m] -= 1
-		return out
+		if gone[m] == 0 {
+			return false
+		}
+		gone[m]--
+		return true
 	})
 	slices.Sort(marks)
 	if next > from {
@@ -296,25 +304,10 @@ func (s *Sweeper) read(ctx context.Context) ([]uint64, error) {
 		err = errors.Join(err, s.c.Memory.Store(registeredName, grown))
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(ended)
-	ended = slices.DeleteFunc(slices.Compact(ended), func(cid string) bool { return isRegistered(marks, cid) })
-	if len(ended) == 0 {
-		return marks, nil
-	}
-	listed, err := s.c.Store.Pinned(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(listed)
-	ended = slices.DeleteFunc(ended, func(cid string) bool {
-		_, pinned := slices.BinarySearch(listed, cid)
-		return !pinned
-	})
-	unpinned, err := s.unpin(ctx, ended)
-	s.c.Log.Info("unpinned what is in no record any more", "payloads", len(unpinned))
-	return marks, err
+	return marks, slices.DeleteFunc(slices.Compact(ended), func(cid string) bool { return isRegistered(marks, cid) }), nil
 }
 
 func isRegistered(known []uint64, cid string) bool {

@@ -234,23 +234,46 @@ func TestSweepClockAhead(t *testing.T) {
 	})
 }
 
-// TestEnded: what is in no version any more goes at once. A payload that another version
-// has stays, as somebody may register what belongs to another, and then erase it.
+// TestEnded: what is in no version any more goes hours later, much sooner than what never
+// was in one. A payload that another version has stays, as somebody may register what
+// belongs to another, and then erase it.
 func TestEnded(t *testing.T) {
+	const soon = EndedGrace + 2*time.Hour
 	inWorld(t, func(w *swept) {
 		w.pin("erased", "revoked", "twice", "again")
 		w.blocks = [][]string{{"erased", "revoked", "twice"}, {"twice", "again"}}
-		w.run(time.Minute)
+		w.run(soon)
 		w.want("before anything ends", "again", "erased", "revoked", "twice")
 		w.blocks = append(w.blocks, []string{"-erased", "-twice"}, []string{"-revoked", "-again", "again", "-elsewhere"})
-		w.run(time.Minute)
-		w.want("after the end", "again", "twice")
+		w.pin("failed")
+		w.run(EndedGrace - time.Hour)
+		w.want("soon after the end", "again", "erased", "failed", "revoked", "twice")
+		w.run(soon)
+		w.want("after the end", "again", "failed", "twice")
 		w.blocks = append(w.blocks, []string{"-twice"})
 		w.fails["twice"] = errors.New("the store is away")
-		w.run(time.Minute)
-		w.want("while the store fails", "again", "twice")
+		w.run(soon)
+		w.want("while the store fails", "again", "failed", "twice")
 		delete(w.fails, "twice")
+		w.run(soon)
+		w.want("later", "again", "failed")
+	})
+}
+
+// TestEndedInFlight: somebody registers what another person has stored, and erases it.
+// The other registers it an hour later, or just while it is unpinned. It stays.
+func TestEndedInFlight(t *testing.T) {
+	inWorld(t, func(w *swept) {
+		w.pin("victim", "late")
+		w.blocks = [][]string{{"victim", "late"}, {"-victim", "-late"}}
+		w.run(time.Hour)
+		w.blocks = append(w.blocks, []string{"victim"})
+		w.unpins = func() {
+			if len(w.blocks) == 3 {
+				w.blocks = append(w.blocks, []string{"late"})
+			}
+		}
 		w.run(DefaultGrace + 2*time.Hour)
-		w.want("a day later", "again")
+		w.want("a day later", "late", "victim")
 	})
 }

@@ -210,24 +210,7 @@ func TestSweep(t *testing.T) {
 	if err := kubo(t, home).Request("pin/add", backup).Option("name", "backup").Exec(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	s, err := session.Open(user(t, "authority@"+home), session.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	sweeper, err := replica.NewSweeper(replica.SweepConfig{
-		Store: node, Memory: sweepMemory{}, Grace: grace,
-		Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
-			height, err := s.Height(ctx)
-			if err != nil {
-				return from, err
-			}
-			return s.Ledger.ReadRecords(ctx, from, height, handle)
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sweeper := newSweeper(t, home, grace)
 	before := pins(t, home)
 	for range 14 { // one sees what is in no record, 12 see it again, and then it is unpinned
 		if err := sweeper.Sweep(t.Context()); err != nil {
@@ -264,6 +247,30 @@ func TestSweep(t *testing.T) {
 	if kept < 3 {
 		t.Errorf("%d payloads of records were pinned: the test shows nothing", kept)
 	}
+}
+
+// newSweeper returns what a hospital's replicator unpins with, which knows nothing yet.
+func newSweeper(t *testing.T, hospital string, grace time.Duration) *replica.Sweeper {
+	t.Helper()
+	s, err := session.Open(user(t, "authority@"+hospital), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	sweeper, err := replica.NewSweeper(replica.SweepConfig{
+		Store: store(t, hospital, 0), Memory: sweepMemory{}, Grace: grace,
+		Registered: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End) error) (uint64, error) {
+			height, err := s.Height(ctx)
+			if err != nil {
+				return from, err
+			}
+			return s.Ledger.ReadRecords(ctx, from, height, handle)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sweeper
 }
 
 // sweepMemory is a replica.Memory.

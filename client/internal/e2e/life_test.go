@@ -157,6 +157,7 @@ func TestTakenAway(t *testing.T) {
 		t.Errorf("history says\n%s", history)
 	}
 	certified(t, rows[2])
+	unpinned(t, []string{rows[1].CID, rows[2].CID}, []string{rows[0].CID, records[1].Current().CID, rows[3].CID})
 	if log := expect(t, exitDone, auditor, "audit", "history", erased).stdout; !strings.Contains(log, "erased") {
 		t.Errorf("the audit says\n%s", log)
 	}
@@ -262,9 +263,32 @@ func certified(t *testing.T, r sealed) {
 			t.Errorf("%s: exit code %d\n%s%s", what, r.code, r.stdout, r.stderr)
 		}
 	}
+}
+
+// unpinned has every hospital unpin what is in no version any more, and checks that
+// nothing else went.
+func unpinned(t *testing.T, gone, kept []string) {
+	t.Helper()
 	for _, h := range hospitals {
-		if slices.Contains(pins(t, h), r.CID) {
-			t.Errorf("%s still has the payload pinned", h)
+		for _, cid := range kept {
+			awaitPinned(t, cid, h)
+		}
+		sweeper := newSweeper(t, h, time.Nanosecond)
+		for range 5 { // one sees what is in no version, 3 see it again, and then it is unpinned
+			if err := sweeper.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := pins(t, h)
+		for _, cid := range gone {
+			if slices.Contains(now, cid) {
+				t.Errorf("%s still has the payload %s pinned", h, cid)
+			}
+		}
+		for _, cid := range kept {
+			if !slices.Contains(now, cid) {
+				t.Errorf("%s has unpinned the payload %s", h, cid)
+			}
 		}
 	}
 }
