@@ -40,7 +40,8 @@
 // beginning, the encapsulation of their policy, which is stored once under its hash. It
 // opens nothing without the rest of an envelope, and has the policy in clear text. When
 // the rest of one envelope is purged, its record key is gone, and the others still open.
-// No transaction purges yet.
+// Record.Reseal purges the envelopes that it replaces, and Record.Erase all of a record.
+// A beginning stays: no transaction knows whether another envelope needs it.
 //
 // # Guarantees
 //
