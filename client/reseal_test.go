@@ -84,6 +84,23 @@ func TestReseal(t *testing.T) {
 	}
 }
 
+// TestResealOld seals a version again that is from before sizes were on the ledger.
+func TestResealOld(t *testing.T) {
+	c := newConsortium(t)
+	sealed := c.seal(t, "a note")
+	c.world.ForgetSize(sealed.ID, 1)
+	for _, r := range []client.ResealRequest{{Policy: "HospitalB:role=nurse"}, {NewPayload: true}} {
+		r.IDs = []string{sealed.ID}
+		if _, err := c.custodianOf(t).Reseal(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if text, _, err := open(t.Context(), c.as(t, "HospitalB", "nurse", "nurse"), sealed.ID, client.OpenRequest{}); err != nil || text != "a note" {
+			t.Errorf("opened %q, %v", text, err)
+		}
+		c.world.ForgetSize(sealed.ID, 1)
+	}
+}
+
 func TestRevoke(t *testing.T) {
 	c := newConsortium(t)
 	sealed := c.seal(t, "a note", "asthma")

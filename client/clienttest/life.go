@@ -65,7 +65,7 @@ func (p *Person) Reseal(ctx context.Context, again []ledger.RecordVersion, envel
 				return ledger.Errorf(ledger.ErrDenied, "%s cannot reseal record %s", p.Actor(), v.ID)
 			case v.Seal <= b.Seal:
 				return ledger.Errorf(ledger.ErrExists, "seal %d exists", v.Seal)
-			case v.Seal != b.Seal+1 || !p.signed(envelopes[i]) || v.CID == b.CID && (v.Commitment != b.Commitment || v.Size != b.Size):
+			case v.Seal != b.Seal+1 || !p.signed(envelopes[i]) || v.CID == b.CID && (v.Commitment != b.Commitment || v.Size != b.Size && b.Size != 0) || v.Size == 0:
 				return ledger.Errorf(ledger.ErrInvalid, "seal %d of record %s", v.Seal, v.ID)
 			}
 		}

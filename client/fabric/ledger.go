@@ -5,11 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
-	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -58,183 +56,6 @@ func (g *Gateway) register(ctx context.Context, records []ledger.NewRecord, enve
 		return nil, err
 	}
 	return versions, nil
-}
-
-// Reseal implements client.Ledger.
-func (g *Gateway) Reseal(ctx context.Context, again []ledger.RecordVersion, envelopes [][]byte) ([]ledger.RecordVersion, error) {
-	records := make([]ledger.NewRecord, len(again))
-	numbers := make([]ledger.SealNumber, len(again))
-	for i, v := range again {
-		records[i] = ledger.NewRecord{ID: v.ID, CID: v.CID, Commitment: v.Commitment, Size: v.Size}
-		numbers[i] = ledger.SealNumber{Version: v.Version, Seal: v.Seal}
-	}
-	packed, err := ledger.PackRecords(records)
-	if err == nil && len(records) != len(envelopes) {
-		err = ledger.Errorf(ledger.ErrInvalid, "%d versions and %d envelopes", len(records), len(envelopes))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ledger.RecordReseal, err)
-	}
-	known, err := g.seals(ctx, again)
-	if err != nil {
-		return nil, err
-	}
-	divided := ledger.DivideEnvelopes(envelopes)
-	transient := map[string][]byte{
-		ledger.TransientRecords: packed, ledger.TransientSeals: ledger.PackSeals(numbers), ledger.TransientEnvelopes: divided.Pack(),
-	}
-	versions := slices.Clone(again)
-	var ended []ledger.End
-	for _, v := range again {
-		if was := known.payload[ledger.VersionName{ID: v.ID, Version: v.Version}]; was != v.CID {
-			ended = append(ended, ledger.End{CID: was, Next: v.CID})
-		}
-	}
-	_, err = g.submit(ctx, transient, func(s stamp) (w writes) {
-		w.end(s, ended)
-		after := maps.Clone(known.seals)
-		for i := range versions {
-			v := &versions[i]
-			v.SealedBy, v.SealTime, v.SealTx = g.actor, s.time, s.tx
-			w.put(ledger.SealKey(v.ID, v.Version, v.Seal), ledger.SealValue(*v))
-			w.purgeWrapped(ledger.SealedKey(v.ID, v.Version, v.Seal-1))
-			w.wrapped(ledger.SealedKey(v.ID, v.Version, v.Seal), divided.Value(i))
-			after[v.ID] = after[v.ID].With(v.Version, v.Seal)
-		}
-		for id, numbers := range after {
-			w.put(ledger.SealsKey(id), ledger.PackSeals(numbers))
-		}
-		for _, beginning := range divided.Beginnings {
-			w.wrapped(ledger.BeginningKey(beginning), beginning)
-		}
-		return w
-	}, ledger.RecordReseal)
-	if err != nil {
-		return nil, err
-	}
-	return versions, nil
-}
-
-// end expects that payloads are in a version no more.
-func (w *writes) end(s stamp, ends []ledger.End) {
-	if len(ends) == 0 {
-		return
-	}
-	packed, err := ledger.PackEnds(ends)
-	if err != nil {
-		return // the ledger has none like this, and the transaction will not match
-	}
-	w.put(ledger.EndedKey(s.time, s.tx), packed)
-}
-
-// A sealState is how records are sealed.
-type sealState struct {
-	seals   map[string]ledger.SealNumbers // by record
-	payload map[ledger.VersionName]string
-}
-
-// seals returns how the records of versions are sealed.
-func (g *Gateway) seals(ctx context.Context, versions []ledger.RecordVersion) (none sealState, _ error) {
-	var ids []string
-	for _, v := range versions {
-		ids = append(ids, v.ID)
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	records, err := g.Records(ctx, ids)
-	if err != nil {
-		return none, err
-	}
-	known := sealState{make(map[string]ledger.SealNumbers, len(ids)), make(map[ledger.VersionName]string)}
-	for _, id := range ids {
-		known.seals[id] = nil
-	}
-	for _, r := range records {
-		if r.Earlier > 0 { // which it has not when it is asked for alone
-			alone, err := g.Records(ctx, []string{r.ID})
-			if err != nil || len(alone) == 0 {
-				return none, ledger.WithKind(fmt.Errorf("record %s cannot be read: %w", r.ID, err), ledger.ErrUnavailable)
-			}
-			r = alone[0]
-		}
-		for _, v := range r.Versions {
-			known.payload[ledger.VersionName{ID: v.ID, Version: v.Version}] = v.CID
-			if v.Seal > 0 {
-				known.seals[r.ID] = append(known.seals[r.ID], ledger.SealNumber{Version: v.Version, Seal: v.Seal})
-			}
-		}
-	}
-	return known, nil
-}
-
-// Erase implements client.Ledger.
-func (g *Gateway) Erase(ctx context.Context, reason string, erasures []ledger.NewErasure) ([]ledger.Erasure, error) {
-	ids := make([]string, len(erasures))
-	for i, e := range erasures {
-		ids[i] = e.ID
-	}
-	records, err := g.Records(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	var waiting []ledger.Erasure
-	if err := g.evaluate(ctx, &waiting, ledger.RecordErasing, ids); err != nil {
-		return nil, err
-	}
-	_, err = g.submit(ctx, nil, func(s stamp) (w writes) {
-		var together writes
-		var confirmed []string
-		var payloads, late []ledger.End
-		for _, n := range erasures {
-			e := ledger.Erasure{ID: n.ID, Reason: reason, Actor: g.actor, Time: s.time, Tx: s.tx, Signature: n.Signature}
-			payloads = append(payloads, w.erase(e, records)...)
-			i := slices.IndexFunc(waiting, func(e ledger.Erasure) bool { return e.ID == n.ID && e.Actor != g.actor })
-			if i < 0 {
-				together.put(ledger.ErasingKey(n.ID), ledger.ErasureValue(e))
-				continue
-			}
-			e.First = waiting[i].Approval()
-			late = append(late, together.erase(e, records)...)
-			together.delete(ledger.ErasingKey(n.ID))
-			confirmed = append(confirmed, n.ID)
-		}
-		w.put(ledger.ErasedTimeKey(s.time, s.tx), ledger.PackRecordIDs(ids))
-		w.end(s, payloads)
-		together.end(s, late)
-		if len(confirmed) > 0 {
-			together.put(ledger.ErasedTimeKey(s.time, s.tx), ledger.PackRecordIDs(confirmed))
-		}
-		w.or = &together
-		return w
-	}, ledger.RecordErase, reason, erasures)
-	if err != nil {
-		return nil, err
-	}
-	if records, err = g.Records(ctx, ids); err != nil {
-		return nil, ledger.WithKind(err, client.ErrUnknownOutcome)
-	}
-	var done []ledger.Erasure
-	for _, r := range records {
-		if r.Erasure != nil {
-			done = append(done, *r.Erasure)
-		}
-	}
-	return done, nil
-}
-
-// erase expects that a record is erased, and returns its payloads.
-func (w *writes) erase(e ledger.Erasure, records []ledger.Record) (payloads []ledger.End) {
-	w.put(ledger.ErasedKey(e.ID), ledger.ErasureValue(e))
-	for _, r := range records {
-		if r.ID != e.ID {
-			continue
-		}
-		for _, v := range r.Versions {
-			w.purgeWrapped(ledger.SealedKey(v.ID, v.Version, v.Seal))
-			payloads = append(payloads, ledger.End{CID: v.CID})
-		}
-	}
-	return payloads
 }
 
 // Records implements client.Ledger.
@@ -358,36 +179,6 @@ func (g *Gateway) ReportKeeping(ctx context.Context, k ledger.Keeping) error {
 // Keepings returns the last report of each hospital about each other.
 func (g *Gateway) Keepings(ctx context.Context) (all []ledger.Keeping, err error) {
 	return all, g.evaluate(ctx, &all, ledger.ReplicaReports)
-}
-
-// Confirm puts receipts for erased records on the ledger, see [ledger.ReplicaConfirm].
-func (g *Gateway) Confirm(ctx context.Context, receipts []ledger.NewReceipt) error {
-	_, err := g.submit(ctx, nil, func(s stamp) (w writes) {
-		for _, r := range receipts {
-			w.put(ledger.ReceiptKey(r.Record, g.MSP()), ledger.ReceiptValue(ledger.Receipt{Record: r.Record, Keeper: g.MSP(),
-				Keys: r.Keys, Payloads: r.Payloads, Actor: g.actor, Time: s.time, Signature: r.Signature}))
-		}
-		return w
-	}, ledger.ReplicaConfirm, receipts)
-	return err
-}
-
-// Receipts implements client.Ledger.
-func (g *Gateway) Receipts(ctx context.Context, ids []string) (all []ledger.Receipt, err error) {
-	for part := range slices.Chunk(ids, ledger.MaxErasures) {
-		var out []ledger.Receipt
-		if err := g.evaluate(ctx, &out, ledger.ReplicaReceipts, part); err != nil {
-			return nil, err
-		}
-		all = append(all, out...)
-	}
-	return all, nil
-}
-
-// Purged returns those of up to [ledger.MaxErasures] erased records of which the own peer
-// has no wrapped key.
-func (g *Gateway) Purged(ctx context.Context, ids []string) (purged []string, err error) {
-	return purged, g.evaluate(ctx, &purged, ledger.ReplicaPurged, ids)
 }
 
 // Announce implements client.Ledger.
@@ -623,12 +414,6 @@ func (g *Gateway) AuditRecords(ctx context.Context, q ledger.RecordQuery) (out l
 // AuditAccesses implements client.Ledger.
 func (g *Gateway) AuditAccesses(ctx context.Context, q ledger.AccessQuery) (out ledger.AccessPage, err error) {
 	err = g.evaluate(ctx, &out, ledger.AuditAccesses, q)
-	return out, err
-}
-
-// AuditErasures implements client.Ledger.
-func (g *Gateway) AuditErasures(ctx context.Context, q ledger.ErasureQuery) (out ledger.ErasurePage, err error) {
-	err = g.evaluate(ctx, &out, ledger.AuditErasures, q)
 	return out, err
 }
 
