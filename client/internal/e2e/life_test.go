@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -211,6 +212,63 @@ func TestPurgeWhileDown(t *testing.T) {
 	}
 	opens(t, doctorA, rows[7].Record, content)
 	opens(t, doctorA, during[1].Record, content)
+}
+
+// TestErasedBackup puts back a peer's directory that was copied before an erasure. Once
+// the peer has the blocks that it missed, it has none of the erased keys.
+func TestErasedBackup(t *testing.T) {
+	const away = "HospitalC"
+	content := []byte("erased after a backup")
+	rows := seal(t, doctorA, write(t, "erased.txt", content), write(t, "revoked.txt", content), "--policy", twoDoctors)
+	var own [][]byte
+	for _, r := range rows {
+		_, data := wrappedKey(t, doctorB, r.Record, 1)
+		own = append(own, data)
+	}
+	dir := consortium.LedgerDirectory(away)
+	backup := filepath.Join(t.TempDir(), "backup")
+	stop := func() {
+		t.Helper()
+		if err := consortium.Stop(t.Context(), away); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func() {
+		t.Helper()
+		if err := consortium.Start(t.Context(), away); err != nil {
+			t.Fatal(err)
+		}
+		level(t)
+	}
+	t.Cleanup(func() { consortium.Start(context.Background(), away) }) // also after a failure
+	stop()
+	if err := os.CopyFS(backup, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	expect(t, exitDone, custodianA, "erase", rows[0].Record, "--reason", "REQUEST", "--yes")
+	expect(t, exitDone, custodianA, "revoke", rows[1].Record, "--policy", twoDoctors, "--yes")
+	level(t)
+	for i, r := range rows {
+		awaitGone(t, r.File, own[i])
+	}
+	stop()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(backup)); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rows {
+		if inState, _ := holds(t, away, own[i]); !inState {
+			t.Errorf("the backup has no wrapped key of %s: the test looks in the wrong place", r.File)
+		}
+	}
+	start()
+	for i, r := range rows {
+		awaitGone(t, "a restored peer, "+r.File, own[i])
+	}
+	opens(t, doctorB, rows[1].Record, content)
 }
 
 // certified waits for every hospital's receipt of an erased record, and checks the
