@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A hospital's own services, the authority and the replicator, are the program chartseal,
+// A hospital's own services, the authority and the keeper, are the program chartseal,
 // which the network also runs to make keys and scopes.
 
 func (n *Network) chartsealProgram() string { return filepath.Join(n.state.Programs, "chartseal") }

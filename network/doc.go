@@ -1,7 +1,7 @@
 // Package network brings up a Chartseal consortium on one Linux machine, without
 // containers: hospitals and a regulator, each with a Fabric CA, a peer, a SmartBFT
 // orderer and a chaincode server; and for each hospital a kubo node in a private swarm,
-// an attribute authority and a replicator.
+// an attribute authority and a keeper.
 //
 // Most callers use the command chartnet (make up). Programs and tests call the same
 // functions:

@@ -255,7 +255,7 @@ func olderTokens(t *testing.T, n *Network, org string) {
 	}
 	if err := errors.Join(
 		writeFile(n.org(org, "ipfs", "config"), []byte(changed)), writeFile(n.org(org, "ipfs", "token"), []byte(token)),
-		os.Remove(n.ipfsTokenFile(org, ipfsProxy)), os.Remove(n.ipfsTokenFile(org, replicator)), os.RemoveAll(n.org(org, "ipfs-proxy")),
+		os.Remove(n.ipfsTokenFile(org, ipfsProxy)), os.Remove(n.ipfsTokenFile(org, keeper)), os.RemoveAll(n.org(org, "ipfs-proxy")),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -439,7 +439,7 @@ func testStrangers(t *testing.T, n *Network) {
 		}
 	}
 	for holder, calls := range map[string][]string{
-		"": {"id"}, ipfsProxy: {"id", "pin/rm", "repo/gc", "shutdown", "config/show"}, replicator: {"id", "add", "repo/gc", "shutdown", "config/show"},
+		"": {"id"}, ipfsProxy: {"id", "pin/rm", "repo/gc", "shutdown", "config/show"}, keeper: {"id", "add", "repo/gc", "shutdown", "config/show"},
 		collector: {"id", "add", "pin/rm", "block/rm", "shutdown", "config/show"},
 	} {
 		token := ""

@@ -141,16 +141,16 @@ var tokenHolders = map[string][]string{
 	// The proxy limits people to fewer options, and asks for their certificates.
 	ipfsProxy: {"/api/v0/add", "/api/v0/cat", "/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat", "/api/v0/dag/import",
 		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/swarm/peers", "/api/v0/p2p/forward", "/api/v0/p2p/close"},
-	replicator: {"/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat",
+	keeper: {"/api/v0/block/get", "/api/v0/block/put", "/api/v0/block/stat",
 		"/api/v0/pin/add", "/api/v0/pin/ls", "/api/v0/pin/rm", "/api/v0/pin/update",
 		"/api/v0/repo/stat", "/api/v0/swarm/peers", "/api/v0/p2p/forward", "/api/v0/p2p/close"},
 }
 
 const (
-	collector  = "collector"
-	operator   = "operator"
-	ipfsProxy  = "proxy"
-	replicator = "replicator"
+	collector = "collector"
+	operator  = "operator"
+	ipfsProxy = "proxy"
+	keeper    = "replicator" // in kubo's configuration since the first release
 )
 
 // OperatorToken is good for every call of a hospital's node. It is in no wallet.

@@ -18,7 +18,7 @@ import (
 // serves.
 type process struct {
 	organisation string
-	kind         string // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, replicator
+	kind         string // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, keeper
 	address      string // for people, where clients reach it; may be empty
 	ports        []int  // on which it listens
 

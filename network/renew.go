@@ -108,7 +108,7 @@ func (n *Network) unreachable(running []*process, chosen []Certificate) []*proce
 // holders names the holders of the certificates with which a process serves.
 func (p *process) holders() []string {
 	all := []string{p.name()}
-	if p.kind == "authority" || p.kind == "replicator" {
+	if p.kind == "authority" || p.kind == "keeper" {
 		all = append(all, "authority@"+p.organisation)
 	}
 	return all
@@ -206,7 +206,7 @@ func (u *bringUp) startAgain(ctx context.Context, processes []*process) error {
 	for _, p := range processes {
 		switch p.kind {
 		case "peer": // one after the other, see reconnectInterval
-		case "authority", "replicator":
+		case "authority", "keeper":
 			services = append(services, p)
 		default:
 			servers = append(servers, p)

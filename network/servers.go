@@ -31,7 +31,7 @@ var servers = []server{
 	{process: (*Network).ipfsProcess, at: atHospitals},
 	{process: (*Network).ipfsProxyProcess, at: atHospitals},
 	{process: (*Network).authorityProcess, at: atHospitals, service: true},
-	{process: (*Network).replicatorProcess, at: atHospitals, service: true},
+	{process: (*Network).keeperProcess, at: atHospitals, service: true},
 }
 
 // servers gives the processes of Fabric and kubo, with kubo's proxy, of the chosen

@@ -25,7 +25,7 @@ type state struct {
 	Created   bool           `json:"created"`   // the channel works and the chaincode is committed
 	Closed    bool           `json:"closed"`    // people get blocks and wrapped keys from the chaincode only, see close
 	Settings  int            `json:"settings"`  // the release of its servers' settings
-	Services  bool           `json:"services"`  // authorities and replicators belong to it
+	Services  bool           `json:"services"`  // authorities and keepers belong to it
 	Announced bool           `json:"announced"` // every authority's keys are on the ledger
 	Scopes    []string       `json:"scopes"`    // that exist
 	Programs  string         `json:"programs"`  // directory of chartseal and the chaincode server
@@ -42,7 +42,8 @@ type state struct {
 //	2: people reach kubo through a proxy that knows them
 //	3: the CA gives no certificate to somebody whom it revokes meanwhile
 //	4: kubo compares blocks with their hashes, and takes good copies of damaged ones
-const settings = 4
+//	5: a keeper, which was called replicator
+const settings = 5
 
 func readState(dir string) (*state, error) {
 	data, err := os.ReadFile(filepath.Join(dir, stateFile))

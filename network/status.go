@@ -12,7 +12,7 @@ import (
 
 // A Status is the state of one process.
 type Status struct {
-	Process      string `json:"process"` // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, replicator, watch
+	Process      string `json:"process"` // peer, orderer, ca, chaincode, ipfs, ipfs-proxy, authority, keeper, watch
 	Organisation string `json:"organisation"`
 	Address      string `json:"address,omitempty"`
 	PID          int    `json:"pid,omitempty"` // 0 if it does not run

@@ -18,7 +18,7 @@ type Options struct {
 	// the network's directory.
 	Programs string
 
-	// WithoutServices leaves out attribute authorities, replicators, attribute keys and
+	// WithoutServices leaves out attribute authorities, keepers, attribute keys and
 	// scopes. Tests of the chaincode need only the rest, which comes up sooner.
 	WithoutServices bool
 
@@ -277,6 +277,9 @@ func (u *bringUp) resume(ctx context.Context) error {
 	if u.state.Settings < settings {
 		if err := u.down(ctx); err != nil {
 			return err
+		}
+		for _, org := range u.organisations() {
+			os.Remove(u.path("run", org, "replicator.pid")) // the keeper's, in earlier releases
 		}
 	}
 	for _, org := range u.organisations() {

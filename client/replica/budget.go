@@ -40,7 +40,7 @@ func (r *Replicator) refuse(e *entry, reason string) {
 	r.remove(e)
 	m := r.member(e.Home)
 	if len(m.Refused) == 0 && m.More == 0 {
-		r.c.Log.Warn("payload refused; 'chartseal replicate status' counts the next ones",
+		r.c.Log.Warn("payload refused; 'chartseal keeper status' counts the next ones",
 			"home", e.Home, "cid", e.CID, "size", e.Size, "reason", reason)
 	}
 	m.Refused = append(m.Refused, ledger.Refusal{CID: e.CID, Size: e.Size, Reason: reason})

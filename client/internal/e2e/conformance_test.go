@@ -47,8 +47,8 @@ func TestLedgerConformance(t *testing.T) {
 // the proxy.
 func TestBlobsConformance(t *testing.T) {
 	const hospital = "HospitalC"
-	kill(t, "replicator", hospital, syscall.SIGSTOP) // its late pins for earlier tests would count as this test's
-	defer kill(t, "replicator", hospital, syscall.SIGCONT)
+	kill(t, "keeper", hospital, syscall.SIGSTOP) // its late pins for earlier tests would count as this test's
+	defer kill(t, "keeper", hospital, syscall.SIGCONT)
 	clienttest.Blobs(t, clienttest.BlobsEnv{
 		Blobs:  personsStore{storeOf(t, user(t, nurseC), 5*time.Second), store(t, hospital, 0)},
 		Pinned: func(t *testing.T) []string { return pins(t, hospital) },

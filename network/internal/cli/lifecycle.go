@@ -51,7 +51,7 @@ that runs. The network remembers this.`,
 			return a.up(cmd.Context(), t, withoutServices)
 		},
 	}
-	cmd.Flags().BoolVar(&withoutServices, "without-services", false, "leave out attribute authorities, replicators, attribute keys and scopes")
+	cmd.Flags().BoolVar(&withoutServices, "without-services", false, "leave out attribute authorities, keepers, attribute keys and scopes")
 	cmd.Flags().BoolVar(&watch, "watch", true, "start the watcher, unless the topology says otherwise")
 	return cmd
 }
@@ -94,7 +94,7 @@ func (a *app) renewCommand() *cobra.Command {
 		Use:   "renew [ORG]...",
 		Short: "Replace the certificates of servers, and of the topology's users",
 		Long: `Renew replaces the certificates of the organisations, or of all, before or after their end: those of
-peers, orderers, CAs, chaincode servers, authorities and replicators, and of the users that 'up' has
+peers, orderers, CAs, chaincode servers, authorities and keepers, and of the users that 'up' has
 enrolled. It restarts servers that run, one organisation after the other, so that the network goes on. It
 also completes a renewal that was interrupted. 'up' renews by itself what ends within 30 days. Other people
 renew with 'chartseal enroll --renew'.`,

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -27,35 +26,36 @@ import (
 // what it stored more than an hour ago.
 const minGrace = 3 * time.Hour
 
-func (a *app) replicateCommand() *cobra.Command {
+func (a *app) keeperCommand() *cobra.Command {
 	var parallel int
 	var budgets []string
 	var socket, tokenFile string
 	var grace time.Duration
 	var scrubRate string
 	cmd := &cobra.Command{
-		Use:   "replicate",
-		Short: "Keep a copy of every sealed record on your hospital's IPFS node",
-		Long: `Replicate follows the ledger and pins the ciphertext of every record on your hospital's IPFS node, so
+		Use:     "keeper",
+		Aliases: []string{"replicate"}, // in earlier versions
+		Short:   "Keep a copy of every sealed record on your hospital's IPFS node",
+		Long: `Keeper follows the ledger and pins the ciphertext of every record on your hospital's IPFS node, so
 that records survive the failure of any one hospital. It starts at the first block, runs until it is
-stopped, and continues there when it is started again. One replicator is enough for a hospital.
+stopped, and continues there when it is started again. One keeper is enough for a hospital.
 
 Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. What goes beyond
 it is refused, and so is a ciphertext that is larger than the ledger says. Refusals are put on the ledger,
-where the other hospital sees them: see 'chartseal replicate status'. After a restart with a larger
+where the other hospital sees them: see 'chartseal keeper status'. After a restart with a larger
 budget, refused records are tried again.
 
-Name the socket and a token of kubo's API, and replicate also unpins what was stored and is in no record
+Name the socket and a token of kubo's API, and the keeper also unpins what was stored and is in no record
 after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
 for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give the pins of your own
 a name that does not begin with chartseal-: those without a name are unpinned too.
 
-With the socket, replicate also compares what the node keeps with its hashes, once a day and at most at
+With the socket, the keeper also compares what the node keeps with its hashes, once a day and at most at
 --scrub-rate, and replaces a damaged block by the good copy of another hospital's node. For that the
-token is good for p2p/close, p2p/forward, repo/stat and swarm/peers. 'chartseal replicate status' shows
+token is good for p2p/close, p2p/forward, repo/stat and swarm/peers. 'chartseal keeper status' shows
 the result to those who run it.`,
-		Example: `  chartseal --user authority@HospitalA replicate --budget 100GiB --budget HospitalB=1TiB
-  chartseal --user authority@HospitalA replicate --socket /var/lib/kubo/rpc --token-file replicator-token`,
+		Example: `  chartseal --user authority@HospitalA keeper --budget 100GiB --budget HospitalB=1TiB
+  chartseal --user authority@HospitalA keeper --socket /var/lib/kubo/rpc --token-file keeper-token`,
 		GroupID: sectionHospital,
 		Args:    takes(0, 0, ""),
 		RunE: a.runUntilStopped(func(ctx context.Context, _ []string) error {
@@ -147,7 +147,7 @@ the result to those who run it.`,
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of kubo's API")
 	cmd.Flags().DurationVar(&grace, "unregistered-after", replica.DefaultGrace, "unpin what is in no record for this `long`")
 	cmd.Flags().StringVar(&scrubRate, "scrub-rate", "8MiB", "compare this many `bytes` a second with their hashes")
-	cmd.AddCommand(a.replicateStatusCommand())
+	cmd.AddCommand(a.keeperStatusCommand())
 	return cmd
 }
 
@@ -200,71 +200,6 @@ func confirmer(s *session.Session, store *ipfs.Store, log *slog.Logger) (*replic
 			return s.Ledger.Confirm(ctx, receipts)
 		},
 	})
-}
-
-func (a *app) replicateStatusCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "status",
-		Short: "List what hospitals refuse to keep for each other, and the state of your own node",
-		Long: `Status lists what hospitals have put on the ledger about copies that they refuse: whose records they
-are, how many, and why. A hospital that has refused nothing of another says nothing about it.
-
-With the wallet of the replicator it first says what the last comparison with hashes has found: damaged
-blocks that were replaced, payloads of which no node has a good copy, and blocks of no payload, which
-wait for kubo to collect them.`,
-		Args: takes(0, 0, ""),
-		RunE: a.run(func(ctx context.Context, _ []string) error {
-			return a.withLedger(func(s *session.Session) error {
-				all, err := s.Ledger.Keepings(ctx)
-				if err != nil {
-					return err
-				}
-				last, now, err := replica.LoadScrub(s.User.Memory())
-				switch {
-				case errors.Is(err, ledger.ErrNotFound):
-				case err != nil:
-					return err
-				case last == nil:
-					a.note("your node is compared with its hashes for the first time: %d payloads so far", now.Payloads)
-				default:
-					a.note("%s", scrubText(*last))
-				}
-				return a.printKeepings(all)
-			})
-		}),
-	}
-}
-
-func scrubText(s replica.Scrub) string {
-	text := fmt.Sprintf("your node at %s: %d payloads in %d blocks, %d damaged blocks replaced, %d blocks of no payload",
-		shortTime(s.Ended.UTC().Format(time.RFC3339)), s.Payloads, s.Blocks, s.Replaced, s.Unpinned)
-	if n := len(s.Damaged); n > 0 {
-		text += fmt.Sprintf("; %d payloads have no good copy, such as %s", n, s.Damaged[0])
-	}
-	return text
-}
-
-func (a *app) printKeepings(all []ledger.Keeping) error {
-	if a.global.json {
-		if all == nil {
-			all = []ledger.Keeping{}
-		}
-		return a.printJSON(all)
-	}
-	if len(all) == 0 {
-		a.note("no hospital has refused a copy")
-		return nil
-	}
-	t := newTable("TIME", "KEEPER", "HOME", "KEPT", "BUDGET", "REFUSED", "SIZE", "LAST CID", "REASON")
-	for _, k := range all {
-		last := ledger.Refusal{CID: "-", Reason: "-"}
-		if n := len(k.Newest); n > 0 {
-			last = k.Newest[n-1]
-		}
-		t.row(shortTime(k.Time), k.Keeper, k.Home, bytesText(k.Kept), bytesText(k.Budget), strconv.Itoa(k.Refused),
-			bytesText(k.RefusedBytes), last.CID, last.Reason)
-	}
-	return a.printTable(t)
 }
 
 // parseBudgets reads budgets, each SIZE for all hospitals or MSPID=SIZE for one.
