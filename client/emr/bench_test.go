@@ -1,6 +1,9 @@
 package emr
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -21,5 +24,48 @@ func BenchmarkExtract(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkSamples reads each set of sample records, and makes their terms.
+func BenchmarkSamples(b *testing.B) {
+	for set, pattern := range map[string]string{
+		"fhir": "fhir/[A-C]*.json", "resource": "fhir-examples/resources/*.json", "ccda": "ccda/*.[xX][mM][lL]", "hl7v2": "hl7v2/*.hl7", "dicom": "dicom/*.dcm",
+	} {
+		var files [][]byte
+		size := 0
+		paths, _ := filepath.Glob(filepath.Join(shared, pattern))
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			files = append(files, content)
+			size += len(content)
+		}
+		for _, terms := range []bool{false, true} {
+			b.Run("set="+set+"/step="+map[bool]string{false: "extract", true: "terms"}[terms], func(b *testing.B) {
+				if len(files) == 0 {
+					b.Skip("no sample records here")
+				}
+				b.SetBytes(int64(size))
+				n := 0
+				for b.Loop() {
+					n = 0
+					for _, content := range files {
+						doc, err := Extract(b.Context(), bytes.NewReader(content))
+						if err != nil {
+							b.Fatal(err)
+						}
+						if terms {
+							n += len(doc.Facts().Expand().Terms)
+						}
+					}
+				}
+				if terms {
+					b.ReportMetric(float64(n)/float64(len(files)), "terms/record")
+				}
+			})
+		}
 	}
 }

@@ -74,11 +74,12 @@ func (f *Facts) AddKeyword(text string) {
 
 // Bounds on the terms of one record.
 const (
-	MaxTerms    = 8192 // without composed terms
-	MaxTexts    = 2048 // terms of texts, among these
-	MaxComposed = 512  // pairs of patient and code, or of code and month, where all go with all; an overflow term replaces more
-	MaxMonths   = 384  // months of codes, where statements tell them apart
-	MaxPairs    = 8192 // pairs of a record that tells several patients apart
+	MaxTerms      = 8192 // without composed terms
+	MaxTexts      = 2048 // terms of texts, among these
+	MaxPairsOfAll = 256  // pairs of a patient and a code, where all go with all; an overflow term replaces more
+	MaxComposed   = 512  // months of codes, where all go with all
+	MaxMonths     = 384  // months of codes, where statements tell them apart
+	MaxPairs      = 8192 // pairs of a record that tells several patients apart
 )
 
 // An Expansion holds all terms of a record.
@@ -190,9 +191,7 @@ func (f Facts) Expand() Expansion {
 			}
 		}
 	}
-	for _, p := range unique(f.Periods) {
-		x.period(p)
-	}
+	x.periods(f.Periods)
 	links.compose(x)
 	return x.Expansion
 }

@@ -181,12 +181,12 @@ func (l *links) measure(s Statement) (long bool) {
 // compose adds the composed terms. For each patient it adds all pairs or an overflow
 // term, and for each code of a record with dates all months or an overflow term. That
 // makes queries exact. So composed terms do not count against MaxTerms; MaxComposed,
-// MaxPairs or the number of their parts bounds them.
+// MaxPairsOfAll, MaxPairs or the number of their parts bounds them.
 func (l *links) compose(x *expander) {
 	if l.several {
 		l.pairs(x)
 	} else {
-		addComposed(x, l.patients, l.terms, pairTerm)
+		addComposed(x, l.patients, l.terms, MaxPairsOfAll, pairTerm)
 	}
 	if l.dated {
 		l.dating(x)
@@ -195,7 +195,7 @@ func (l *links) compose(x *expander) {
 		for m := range l.always.all {
 			months = append(months, l.name(m))
 		}
-		addComposed(x, l.terms, months, monthTerm)
+		addComposed(x, l.terms, months, MaxComposed, monthTerm)
 	}
 }
 
@@ -249,12 +249,13 @@ func (l *links) dating(x *expander) {
 	}
 }
 
-// addComposed adds the term of each combination. The parts are unique, so all are new.
-func addComposed[T ~string](x *expander, firsts []Term, seconds []T, term func(Term, T) Term) {
+// addComposed adds the term of each combination, or overflow terms for more than limit.
+// The parts are unique, so all are new.
+func addComposed[T ~string](x *expander, firsts []Term, seconds []T, limit int, term func(Term, T) Term) {
 	if len(seconds) == 0 {
 		return
 	}
-	if len(firsts)*len(seconds) > MaxComposed {
+	if len(firsts)*len(seconds) > limit {
 		seconds = []T{overflow}
 	}
 	for _, first := range firsts {

@@ -1,5 +1,10 @@
 package index
 
+import (
+	"cmp"
+	"slices"
+)
+
 // A Period lasts from the first day of From to the last day of To.
 type Period struct{ From, To Date }
 
@@ -26,24 +31,48 @@ func ParsePeriod(from, to string) (Period, bool) {
 	return p, first.valid() && last.valid() && first != last && first.First() < last.Last()
 }
 
-// period adds the terms of the days of a period: all terms of the first one, and for the
-// others those of whole years, months and tens of days, "during:2025-03" or
-// "during:2025-03-1x", or else of the day. A query for days that overlaps the period has
-// its first day, or begins in it: see [duringTerms].
-func (x *expander) period(p Period) {
-	first, last := p.From.First(), p.To.Last()
-	if !p.From.valid() || !p.To.valid() || p.From.Year == 0 || first >= last {
-		return
+// periods adds the terms of the days of periods: all terms of their first days, and for
+// the others those of whole years, months and tens of days, "during:2025-03" or
+// "during:2025-03-1x", or else of the day. A query for days that overlaps a period has
+// its first day, or begins in it: see [duringTerms]. Periods that overlap have one set of
+// terms.
+func (x *expander) periods(all []Period) {
+	var spans []span
+	for _, p := range all {
+		s := span{p.From.First(), p.To.Last()}
+		if !p.From.valid() || !p.To.valid() || p.From.Year == 0 || s.first >= s.last {
+			continue
+		}
+		s.last = min(s.last, Date{min(p.From.Year+maxPeriodYears, maxYear), 12, 31}.Last())
+		x.add(dateTerms("date", dateOf(s.first))...)
+		spans = append(spans, s)
 	}
-	last = min(last, Date{min(p.From.Year+maxPeriodYears, maxYear), 12, 31}.Last())
-	x.add(dateTerms("date", dateOf(first))...)
-	for _, d := range pieces(first, last) {
-		if d.name != "" {
-			x.add(Term("during:" + d.name))
-		} else {
-			x.add(Term("date:" + d.String()))
+	for _, s := range union(spans) {
+		for _, d := range pieces(s.first, s.last) {
+			if d.name != "" {
+				x.add(Term("during:" + d.name))
+			} else {
+				x.add(Term("date:" + d.String()))
+			}
 		}
 	}
+}
+
+// A span is the days from first to last.
+type span struct{ first, last Day }
+
+// union joins spans that overlap or touch. It changes their order.
+func union(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	var out []span
+	for _, s := range spans {
+		if n := len(out) - 1; n >= 0 && s.first <= out[n].last+1 {
+			out[n].last = max(out[n].last, s.last)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // A piece is a year, a month, some ten days of a month, or a day.

@@ -85,6 +85,39 @@ func TestPeriodsOverlap(t *testing.T) {
 	}
 }
 
+// Several periods of a record are found by their days, and by no days between them.
+func TestSeveralPeriods(t *testing.T) {
+	random := mathrand.New(mathrand.NewPCG(3, 4))
+	day := func(n int) Date { return dateOf(civil(2019, 11, 25) + Day(random.IntN(n))) }
+	for range 20_000 {
+		f := Facts{Kind: "text"}
+		for range 2 + random.IntN(3) {
+			p := Period{From: day(120)}
+			p.To = dateOf(p.From.First() + 1 + Day(random.IntN(40)))
+			f.Periods = append(f.Periods, p)
+			f.Dates = append(f.Dates, p.From, p.To)
+		}
+		from := day(160)
+		to := dateOf(from.First() + Day(random.IntN(9)))
+		overlap := false
+		for _, p := range f.Periods {
+			overlap = overlap || p.From.First() <= to.Last() && from.First() <= p.To.Last()
+		}
+		if query := fmt.Sprintf("date:%s..%s", from, to); termsOf(f).finds(t, query) != overlap {
+			t.Fatalf("%s in %v: %v", query, f.Periods, !overlap)
+		}
+	}
+}
+
+// Periods that overlap have no more terms than one.
+func TestOverlappingPeriodsShareTerms(t *testing.T) {
+	whole := Facts{Periods: []Period{{Date{2019, 1, 5}, Date{2020, 11, 25}}}}
+	parts := Facts{Periods: []Period{{Date{2019, 1, 5}, Date{2019, 12, 5}}, {Date{2019, 2, 5}, Date{2020, 3, 5}}, {Date{2020, 3, 6}, Date{2020, 11, 25}}}}
+	if a, b := len(whole.Expand().Terms), len(parts.Expand().Terms); b > a+6 { // of first days
+		t.Errorf("%d terms, and %d in parts", a, b)
+	}
+}
+
 // A period without an end reaches as far as any.
 func TestOpenPeriods(t *testing.T) {
 	for ends, want := range map[[2]string]map[string]bool{
