@@ -18,9 +18,10 @@ func newCDAWalker(b *builder, _ xml.Name) xmlWalker {
 // cdaWalker takes facts from HL7 CDA R2. Each act of an entry is a statement; see
 // cdacontext.go for how it is meant.
 type cdaWalker struct {
-	b    *builder
-	path []string
-	acts []cdaAct // open ones, the innermost last
+	b          *builder
+	path       []string
+	attributes cdaAttributes // of the present element
+	acts       []cdaAct      // open ones, the innermost last
 
 	label strings.Builder // of the open name, title or original text
 	open  int             // depth at which it was opened; 0 when none is
@@ -52,7 +53,7 @@ func (w *cdaWalker) ancestor(n int) string {
 func (w *cdaWalker) start(e xml.StartElement) {
 	w.path = append(w.path, e.Name.Local)
 	local := e.Name.Local
-	var a cdaAttributes
+	a := &w.attributes
 	a.read(e)
 	switch local {
 	case "section":
@@ -130,6 +131,7 @@ type cdaAttributes struct {
 }
 
 func (a *cdaAttributes) read(e xml.StartElement) {
+	*a = cdaAttributes{}
 	for _, x := range e.Attr {
 		if x.Name.Space != "" {
 			continue
@@ -166,7 +168,7 @@ func (a *cdaAttributes) read(e xml.StartElement) {
 }
 
 // patient takes an identifier: its root and the name of its authority both count.
-func (w *cdaWalker) patient(e xml.StartElement, a cdaAttributes) {
+func (w *cdaWalker) patient(e xml.StartElement, a *cdaAttributes) {
 	if _, ok := attr(e, "extension"); !ok {
 		w.b.patient("", a.root)
 		return
@@ -178,10 +180,13 @@ func (w *cdaWalker) patient(e xml.StartElement, a cdaAttributes) {
 }
 
 // code takes a code, and its display.
-func (w *cdaWalker) code(local string, a cdaAttributes) {
+func (w *cdaWalker) code(local string, a *cdaAttributes) {
 	system := a.system
 	if system == "" {
 		system = a.systemName
+	}
+	if system == "" && a.code == "" && local != "confidentialityCode" {
+		return
 	}
 	if labels := labelSystemOf(system); labels != otherSystem || local == "confidentialityCode" {
 		code := a.code

@@ -24,7 +24,7 @@ type cdaFinding struct {
 }
 
 // begin opens the statement of an act.
-func (w *cdaWalker) begin(local string, a cdaAttributes) {
+func (w *cdaWalker) begin(local string, a *cdaAttributes) {
 	act := cdaAct{depth: len(w.path), kind: local}
 	if n := len(w.acts); n == 0 {
 		act.inherited = w.section.context
@@ -81,7 +81,7 @@ func (w *cdaWalker) qualify(c index.Context) {
 }
 
 // judge takes elements that tell how an act, or the acts of a section, are meant.
-func (w *cdaWalker) judge(local string, a cdaAttributes) {
+func (w *cdaWalker) judge(local string, a *cdaAttributes) {
 	switch local {
 	case "code":
 		if w.parent() == "section" {

@@ -26,6 +26,9 @@ const (
 )
 
 func labelSystemOf(system string) labelSystem {
+	if n := len(system); n == 0 || strings.IndexByte("257yY/ ", system[n-1]) < 0 && strings.IndexByte(system, '|') < 0 { // most of them
+		return otherSystem
+	}
 	s, _, _ := strings.Cut(system, "|") // the version
 	s = strings.TrimRight(s, "/ ")
 	if s == "" || strings.IndexByte("257yY", s[len(s)-1]) < 0 || len(s) > 256 { // most of them

@@ -59,7 +59,7 @@ type jsonScanner struct {
 	events jsonEvents
 	arrays []bool // open containers: array or object
 	values int    // complete top-level values
-	shared [256]string
+	texts  repeated
 }
 
 // run reads top-level values, separated by white space, to the end of the input.
@@ -144,20 +144,6 @@ func (s *jsonScanner) next() (byte, error) {
 
 func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x1e }
 
-// share returns a text as a string, the same one for a text that was there before: keys
-// and code systems are repeated all the time.
-func (s *jsonScanner) share(text []byte) string {
-	n := len(text)
-	if n == 0 || n > 64 {
-		return valid(text)
-	}
-	slot := &s.shared[(uint(n)*31+uint(text[0])*7+uint(text[n/2])*13+uint(text[n-1])*17)%uint(len(s.shared))]
-	if *slot != string(text) {
-		*slot = valid(text)
-	}
-	return *slot
-}
-
 // bare skips the rest of a number, true, false or null.
 func (s *jsonScanner) bare() error {
 	for {
@@ -202,7 +188,7 @@ func (s *jsonScanner) text() (string, error) {
 			if len(out) > 0 {
 				part = append(out, part...)
 			}
-			text := s.share(part)
+			text := s.texts.of(part)
 			s.in.Discard(n + 1)
 			return text, nil
 		}

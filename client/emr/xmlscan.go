@@ -34,7 +34,8 @@ type xmlScanner struct {
 	work   *budget
 	events xmlEvents
 	open   []xml.Name // names of the open elements
-	names  map[string]xml.Name
+	names  [256]xmlName
+	texts  repeated
 	attrs  []xml.Attr
 	buf    []byte
 
@@ -46,7 +47,6 @@ const maxAttributes = 256
 
 // run reads to the end of the input.
 func (s *xmlScanner) run() error {
-	s.names = make(map[string]xml.Name)
 	for {
 		c, err := s.in.ReadByte()
 		if err == io.EOF && len(s.open) == 0 {
@@ -60,6 +60,9 @@ func (s *xmlScanner) run() error {
 			err = s.markup()
 		} else {
 			s.in.UnreadByte()
+			if s.blank() {
+				continue
+			}
 			var text string
 			if text, err = s.content('<'); err == io.EOF {
 				err = nil

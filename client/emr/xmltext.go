@@ -53,20 +53,42 @@ func (s *xmlScanner) name() (xml.Name, error) {
 	case n == len(text):
 		return xml.Name{}, io.EOF
 	}
-	name, ok := s.names[string(text[:n])]
-	if !ok {
+	if n == 0 {
+		return xml.Name{}, errXML
+	}
+	slot := &s.names[slotOf(text[:n])]
+	if slot.text != string(text[:n]) {
 		s.work.spend(priceFact)
 		text := string(text[:n])
 		if !isXMLName(text) {
 			return xml.Name{}, errXML
 		}
-		name = splitName(text)
-		if len(s.names) < maxNames {
-			s.names[text] = name
-		}
+		*slot = xmlName{text, splitName(text)}
 	}
 	s.in.Discard(n)
-	return name, nil
+	return slot.Name, nil
+}
+
+// An xmlName is a name with its text.
+type xmlName struct {
+	text string
+	xml.Name
+}
+
+// blank skips white space up to the next markup, if there is nothing else.
+func (s *xmlScanner) blank() bool {
+	text, _ := s.in.Peek(s.in.Buffered())
+	for n, c := range text {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+		case '<':
+			s.in.Discard(n)
+			return true
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func nameLength(text []byte) int {
@@ -89,8 +111,6 @@ func splitName(name string) xml.Name {
 	return xml.Name{Local: name}
 }
 
-const maxNames = 4 << 10 // that are kept
-
 // inName are the bytes of names. plainXML are those without a meaning in text and values.
 var inName, plainXML = func() (name, plain [256]bool) {
 	for c := range 256 {
@@ -112,6 +132,14 @@ func (s *xmlScanner) content(end byte) (string, error) {
 		n := 0
 		for n < len(plain) && plainXML[plain[n]] {
 			n++
+		}
+		if len(s.buf) == 0 && n < len(plain) && n <= maxValue && plain[n] == end { // the usual case
+			if !utf8.Valid(plain[:n]) {
+				return "", errXML
+			}
+			text := s.texts.of(plain[:n])
+			s.in.Discard(n)
+			return text, nil
 		}
 		if n == len(plain) {
 			n -= cutOff(plain)
