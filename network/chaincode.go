@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // keysCollection is the private data collection that holds wrapped keys. The chaincode
@@ -211,6 +213,7 @@ func (n *Network) chaincodeProcess(org string) *process {
 			"CHARTSEAL_MSP=" + org, "CHARTSEAL_HOSPITALS=" + strings.Join(hospitals, ","), "CHARTSEAL_AMENDERS=" + strings.Join(n.topology.Amenders, ","),
 			"CHARTSEAL_RESEALERS=" + strings.Join(n.topology.Resealers, ","), "CHARTSEAL_ERASERS=" + strings.Join(n.topology.Erasers, ","),
 			"CHARTSEAL_ERASE_PERSONS=" + strconv.Itoa(max(n.topology.ErasePersons, 1)),
+			"CHARTSEAL_COPIES=" + string(ledger.CopyRulesValue(n.topology.Copies)),
 			"CHAINCODE_TLS_CERT=" + filepath.Join(dir, "tls-cert.pem"), "CHAINCODE_TLS_KEY=" + filepath.Join(dir, "tls-key.pem"),
 			"CHAINCODE_TLS_CLIENT_CAS=" + filepath.Join(n.chaincodeLink(org), "ca-cert.pem"),
 		},

@@ -76,6 +76,15 @@ func (n *Network) configureIPFS() error {
 	return nil
 }
 
+// ipfsPeerID names a hospital's node to others. It is empty before initIPFS.
+func (n *Network) ipfsPeerID(org string) string {
+	var config struct{ Identity struct{ PeerID string } }
+	if data, err := os.ReadFile(n.org(org, "ipfs", "config")); err != nil || json.Unmarshal(data, &config) != nil {
+		return ""
+	}
+	return config.Identity.PeerID
+}
+
 func (n *Network) overlayIPFS(config object, org string, peers map[string]string) error {
 	if err := n.checkSocket(org); err != nil {
 		return err

@@ -55,7 +55,7 @@ func readState(dir string) (*state, error) {
 	}
 	d := Default() // networks of earlier releases lack settings that had one value then
 	s := state{Topology: Topology{
-		ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering, CertificateLifetime: d.CertificateLifetime, Watch: d.Watch,
+		ChaincodeProgram: d.ChaincodeProgram, Ordering: d.Ordering, CertificateLifetime: d.CertificateLifetime, Watch: d.Watch, Copies: d.Copies,
 	}}
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("read network state %s: %w", filepath.Join(dir, stateFile), err)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 //go:embed topology.yaml
@@ -26,20 +28,21 @@ func DefaultTopology() string { return string(defaultTopology) }
 
 // A Topology declares a network. The file topology.yaml documents every field.
 type Topology struct {
-	Directory        string         `yaml:"directory"`
-	Ports            Ports          `yaml:"ports"`
-	Channel          string         `yaml:"channel"`
-	Chaincode        string         `yaml:"chaincode"`
-	ChaincodeProgram string         `yaml:"chaincodeProgram"`
-	Hospitals        []Organisation `yaml:"hospitals"`
-	Regulators       []Organisation `yaml:"regulators"`
-	Scopes           []Scope        `yaml:"scopes"`
-	Amenders         []string       `yaml:"amenders"`
-	Resealers        []string       `yaml:"resealers"`
-	Erasers          []string       `yaml:"erasers"`
-	ErasePersons     int            `yaml:"erasePersons"`
-	Watch            bool           `yaml:"watch"`
-	Ordering         Ordering       `yaml:"ordering"`
+	Directory        string           `yaml:"directory"`
+	Ports            Ports            `yaml:"ports"`
+	Channel          string           `yaml:"channel"`
+	Chaincode        string           `yaml:"chaincode"`
+	ChaincodeProgram string           `yaml:"chaincodeProgram"`
+	Hospitals        []Organisation   `yaml:"hospitals"`
+	Regulators       []Organisation   `yaml:"regulators"`
+	Scopes           []Scope          `yaml:"scopes"`
+	Amenders         []string         `yaml:"amenders"`
+	Resealers        []string         `yaml:"resealers"`
+	Erasers          []string         `yaml:"erasers"`
+	ErasePersons     int              `yaml:"erasePersons"`
+	Copies           ledger.CopyRules `yaml:"copies"`
+	Watch            bool             `yaml:"watch"`
+	Ordering         Ordering         `yaml:"ordering"`
 
 	CertificateLifetime time.Duration `yaml:"certificateLifetime"`
 }
@@ -138,6 +141,7 @@ func (t *Topology) clone() *Topology {
 	}
 	c.Scopes, c.Amenders = slices.Clone(c.Scopes), slices.Clone(c.Amenders)
 	c.Resealers, c.Erasers = slices.Clone(c.Resealers), slices.Clone(c.Erasers)
+	c.Copies.Sizes = slices.Clone(c.Copies.Sizes)
 	return &c
 }
 
@@ -214,6 +218,9 @@ func (t *Topology) Validate() error {
 	}
 	if t.ErasePersons < 0 || t.ErasePersons > 2 {
 		fault("erasePersons: %d persons: one or two erase a record", t.ErasePersons)
+	}
+	if err := t.Copies.Check(); err != nil {
+		fault("copies: %w", err)
 	}
 	if t.CertificateLifetime < time.Minute {
 		fault("certificateLifetime: %v is under a minute, to which Fabric CA rounds", t.CertificateLifetime)

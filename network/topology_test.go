@@ -86,6 +86,9 @@ func TestLoad(t *testing.T) {
 		{"ordering: {electionTimeout: 0s}", "ordering.electionTimeout"},
 		{"ordering: {batchCount: 0}", "ordering.batchCount"},
 		{"ordering: {batchInterval: soon}", "soon"},
+		{"copies: {max: 1}", "copies min 2, max 1"},
+		{"copies: {leeway: 1s}", `leeway "1s"`},
+		{"copies: {sizes: [{above: 5, min: 1, max: 1}, {above: 4, min: 1, max: 1}]}", "rising sizes"},
 		{"certificateLifetime: 59s", "certificateLifetime: 59s is under a minute"},
 		{"ordering: {requestForwardTimeout: 5s}", "requestForwardTimeout <= requestComplainTimeout"},
 		{"ordering: {viewChangeTimeout: 1s}", "viewChangeResendInterval <= viewChangeTimeout"},
@@ -104,6 +107,7 @@ func TestDifference(t *testing.T) {
 			d.Hospitals[0].Users["new"] = nil
 			d.Scopes = nil
 			d.CertificateLifetime = time.Hour
+			d.Copies.Max = 5
 		},
 		"hospitals":  func(d *Topology) { d.Hospitals = d.Hospitals[1:] },
 		"regulators": func(d *Topology) { d.Regulators[0].Name = "Other" },

@@ -35,6 +35,7 @@ type consortium struct {
 	clock     func() time.Time
 
 	erasePersons int
+	copies       ledger.CopyRules
 }
 
 // A rule selects the callers of a transaction.

@@ -43,6 +43,10 @@ type Config struct {
 	// server. Zero means 1.
 	ErasePersons int
 
+	// Copies says how many hospitals keep each payload; the same on every server. The
+	// zero value means ledger.DefaultCopyRules.
+	Copies ledger.CopyRules
+
 	// Clock is this server's own clock. With it, the server endorses no transaction whose
 	// timestamp is more than ledger.MaxClockSkew off, and decides by it whether an access
 	// entry is recent enough to hand out a wrapped key. If it is nil, the timestamp of
@@ -95,7 +99,13 @@ func New(cfg Config) (*Chaincode, error) {
 		}
 		seen[h] = true
 	}
-	c := consortium{msp: cfg.MSP, hospitals: slices.Clone(cfg.Hospitals), erasePersons: max(cfg.ErasePersons, 1), clock: cfg.Clock}
+	c := consortium{msp: cfg.MSP, hospitals: slices.Clone(cfg.Hospitals), erasePersons: max(cfg.ErasePersons, 1), copies: cfg.Copies, clock: cfg.Clock}
+	if c.copies.Max == 0 {
+		c.copies = ledger.DefaultCopyRules
+	}
+	if err := c.copies.Check(); err != nil {
+		return nil, fmt.Errorf("copies: %w", err)
+	}
 	if c.erasePersons > 2 {
 		return nil, fmt.Errorf("%d persons cannot erase a record together: one or two do", c.erasePersons)
 	}
@@ -122,7 +132,7 @@ func New(cfg Config) (*Chaincode, error) {
 		&Authority{Contract: describe("authority", "Authorities", "Attribute authorities and their pinned public keys."), consortium: c},
 		&Scope{Contract: describe("scope", "Scopes", "Search domains, their epochs and their wrapped keys."), consortium: c},
 		&Certificate{Contract: describe("certificate", "Certificates", "Enrolment certificates of those who sign."), consortium: c},
-		&Replica{Contract: describe("replica", "Copies", "Which payloads hospitals keep for each other, and which they refuse."), consortium: c},
+		&Replica{Contract: describe("replica", "Copies", "Who keeps which payloads, and which ones hospitals refuse each other."), consortium: c},
 		&Index{Contract: describe("index", "Index", "Encrypted keyword entries, written once."), consortium: c},
 		&Access{Contract: describe("access", "Access log", "Who asked for which wrapped key, and for what purpose."), consortium: c},
 		&Audit{Contract: describe("audit", "Audit", "What auditors read: records, accesses, histories."), consortium: c},
@@ -189,6 +199,9 @@ var arity = map[string]int{
 	ledger.RecordEnvelope:       3,
 	ledger.ReplicaReport:        1,
 	ledger.ReplicaConfirm:       1,
+	ledger.ReplicaKeep:          1,
+	ledger.ReplicaKeepers:       0,
+	ledger.ReplicaPins:          1,
 	ledger.ReplicaReports:       0,
 	ledger.ReplicaReceipts:      1,
 	ledger.ReplicaPurged:        1,

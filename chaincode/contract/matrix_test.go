@@ -90,6 +90,11 @@ func TestAuthorization(t *testing.T) {
 		{ledger.ReplicaConfirm, hospital("admin", "authority"), nil, func(string) []any {
 			return []any{[]ledger.NewReceipt{{Record: gone, Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone}}}
 		}},
+		{ledger.ReplicaKeep, hospital("admin", "authority"), nil, func(string) []any {
+			return []any{ledger.Presence{Node: "12D3KooW", Pins: []ledger.PinReceipt{{Tx: strings.Repeat("0", 64), Payloads: packedMarks(testCID)}}}}
+		}},
+		{ledger.ReplicaKeepers, everyone, nil, func(string) []any { return nil }},
+		{ledger.ReplicaPins, everyone, nil, func(string) []any { return []any{[]string{strings.Repeat("0", 64)}} }},
 		{ledger.ReplicaReceipts, everyone, nil, func(string) []any { return []any{[]string{gone}} }},
 		{ledger.ReplicaPurged, hospital("admin", "authority"), nil, func(string) []any { return []any{[]string{gone}} }},
 		{ledger.ReplicaReports, everyone, nil, func(string) []any { return nil }},

@@ -8,8 +8,8 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// Replica says which payloads hospitals keep for each other, and which they refuse, and
-// what hospitals confirm of records that were erased. Every member of the channel may
+// Replica says who keeps which payloads, which ones hospitals refuse each other, and what
+// hospitals confirm of records that were erased. Every member of the channel may
 // read it.
 type Replica struct {
 	contractapi.Contract
@@ -18,7 +18,7 @@ type Replica struct {
 
 // GetEvaluateTransactions lists the reads for the metadata.
 func (*Replica) GetEvaluateTransactions() []string {
-	return []string{"Reports", "Receipts", "Purged"}
+	return []string{"Reports", "Receipts", "Purged", "Keepers", "Pins"}
 }
 
 // Report sets what the caller's hospital keeps of another's payloads. Each pair of

@@ -31,6 +31,7 @@ func TestFalseTimes(t *testing.T) {
 		ledger.CertificateDeposit: {nurse, nil, nil},
 		ledger.ReplicaReport:      {keeper, nil, []any{ledger.Keeping{Home: "HospitalB", Newest: []ledger.Refusal{}}}},
 		ledger.ReplicaConfirm:     {keeper, nil, []any{[]ledger.NewReceipt{{Record: recordID(5), Keys: ledger.ReceiptGone, Payloads: ledger.ReceiptGone}}}},
+		ledger.ReplicaKeep:        {keeper, nil, []any{ledger.Presence{Pins: []ledger.PinReceipt{}}}},
 		ledger.IndexPut:           {nurse, indexing(1, 2), nil},
 		ledger.AccessRequest:      {nurse, nil, []any{[]string{recordID(1)}, "TREAT"}},
 	}

@@ -147,7 +147,7 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("info %+v", m.Info)
 	}
 	evaluated := []string{ledger.AuthorityList, ledger.AuthorityKeys, ledger.AuthorityKeyVersions, ledger.AuthorityAttributes, ledger.AuthorityPublished, ledger.ScopeList, ledger.ScopeRetired, ledger.ScopeSearchable, ledger.ScopeKey, ledger.RecordGet,
-		ledger.RecordVersions, ledger.RecordEnvelope, ledger.RecordErasing, ledger.CertificateGet, ledger.ReplicaReports, ledger.ReplicaReceipts, ledger.ReplicaPurged, ledger.IndexGet, ledger.IndexSearch, ledger.AuditRecords, ledger.AuditAccesses, ledger.AuditHistory, ledger.AuditErasures, getMetadata}
+		ledger.RecordVersions, ledger.RecordEnvelope, ledger.RecordErasing, ledger.CertificateGet, ledger.ReplicaReports, ledger.ReplicaKeepers, ledger.ReplicaPins, ledger.ReplicaReceipts, ledger.ReplicaPurged, ledger.IndexGet, ledger.IndexSearch, ledger.AuditRecords, ledger.AuditAccesses, ledger.AuditHistory, ledger.AuditErasures, getMetadata}
 	seen := 0
 	for name, contract := range m.Contracts {
 		if i := contract.Info; i.Title == "" || i.Description == "" && name != "org.hyperledger.fabric" {

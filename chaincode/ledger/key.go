@@ -23,6 +23,9 @@ import (
 //	scope-retired/<name>/<msp>            Retirement, the latest
 //	certificate/<id>                      DER of an enrolment certificate, always the same
 //	keeping/<home>/<keeper>               Keeping, the last
+//	copies                                [CopyRules]
+//	keeper/<msp>                          Keeper, its last word
+//	pins/<transaction>/<keeper>           payloads of the transaction that a keeper has pinned, see [PackMarks]
 //	record/<id>/<version>                 [VersionValue], write once
 //	record-time/<time>/<transaction>      [VersionNames] that the transaction registered
 //	seal/<id>/<version>/<seal>            [SealValue] of a seal after the first, write once

@@ -47,11 +47,14 @@ const (
 	RecordEnvelope = "record:Envelope" // (id, version, access id) Envelope
 	RecordErasing  = "record:Erasing"  // ([]string ids) []Erasure, those that wait for a second person
 
-	// Submitted by an admin or authority of a hospital, for its replicator.
+	// Submitted by an admin or authority of a hospital, for its keeper.
 	ReplicaReport  = "replica:Report"  // (Keeping)
 	ReplicaConfirm = "replica:Confirm" // ([]NewReceipt)
+	ReplicaKeep    = "replica:Keep"    // (Presence)
 	// Evaluated. Purged is for an admin or authority of a hospital, about the own peer.
 	ReplicaReports  = "replica:Reports"  // () []Keeping
+	ReplicaKeepers  = "replica:Keepers"  // () Consortium
+	ReplicaPins     = "replica:Pins"     // ([]string transaction ids) []PinReceipt
 	ReplicaReceipts = "replica:Receipts" // ([]string record ids) []Receipt
 	ReplicaPurged   = "replica:Purged"   // ([]string record ids) []string, those without a wrapped key
 

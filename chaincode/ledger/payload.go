@@ -2,11 +2,12 @@ package ledger
 
 import "encoding/binary"
 
-// A Payload is what a replicator needs to know of a version's payload.
+// A Payload is what a keeper needs to know of a version's payload.
 type Payload struct {
 	CID  string `json:"cid"`
 	Size int64  `json:"size,omitempty"` // see [RecordVersion]; 0 if it is not known
 	Home string `json:"home,omitempty"` // MSP of the hospital that sealed it; empty if it is not known
+	Tx   string `json:"tx,omitempty"`   // that registered it; empty if it is not known
 }
 
 // payloadMark is the first byte of the content of an [EventRecords]. Events from before

@@ -13,7 +13,7 @@ func TestPayloadsKeepWhatTheyAreGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Payload{{testCID, 1, "HospitalA"}, {testCID, MaxPayload, "HospitalA"}}
+	want := []Payload{{testCID, 1, "HospitalA", ""}, {testCID, MaxPayload, "HospitalA", ""}}
 	if got, err := UnpackPayloads(packed); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -3,6 +3,7 @@ package fabric
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,9 +36,20 @@ func (g *Gateway) Height(ctx context.Context) (uint64, error) {
 const nextBlock = 5 * time.Minute
 
 // ReadRecords hands over the payloads that each transaction registered, and those that it
-// took out of a version, in the blocks from a number on, and below another one. It waits
-// for blocks that the peer does not have yet. Next is the number of the first block that
-// was not read, also after an error.
+// took out of a version, see [Gateway.ReadCopies].
+//
+// Errors: those of ReadCopies.
+func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func(registered []ledger.Payload, ended []ledger.End) error) (next uint64, err error) {
+	return g.ReadCopies(ctx, from, until, func(payloads []ledger.Payload, ends []ledger.End, _ []ledger.PinReceipt) error {
+		return handle(payloads, ends)
+	})
+}
+
+// ReadCopies hands over the payloads that each transaction registered, those that it took
+// out of a version, and the receipts of pins in it, in the blocks from a number on, and
+// below another one. It leaves out receipts for another hospital than the caller's, which
+// no contract writes. It waits for blocks that the peer does not have yet. Next is the
+// number of the first block that was not read, also after an error.
 //
 // Errors:
 //   - The error of handle, unchanged.
@@ -46,7 +58,7 @@ const nextBlock = 5 * time.Minute
 //   - ErrTampered if this version cannot read a block, or a record in it.
 //   - ErrUnavailable if no block comes for 5 minutes, or until is below from: then the
 //     peer has lost blocks that were read before.
-func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle func(registered []ledger.Payload, ended []ledger.End) error) (next uint64, err error) {
+func (g *Gateway) ReadCopies(ctx context.Context, from, until uint64, handle func(registered []ledger.Payload, ended []ledger.End, pins []ledger.PinReceipt) error) (next uint64, err error) {
 	switch next = from; {
 	case from == until:
 		return from, nil
@@ -67,7 +79,12 @@ func (g *Gateway) ReadRecords(ctx context.Context, from, until uint64, handle fu
 						return ledger.Errorf(ledger.ErrTampered, "block %d writes %q in a form that this version does not know", b.Number, w.Key)
 					}
 				}
-				if err := handle(tx.Payloads(), tx.Ends); err != nil {
+				payloads := tx.Payloads()
+				for i := range payloads {
+					payloads[i].Tx = tx.ID
+				}
+				pins := slices.DeleteFunc(tx.Pins, func(r ledger.PinReceipt) bool { return r.Keeper != tx.MSP })
+				if err := handle(payloads, tx.Ends, pins); err != nil {
 					return err
 				}
 			}

@@ -150,6 +150,9 @@ func (g *Gateway) registrations(ctx context.Context, from Position) iter.Seq2[st
 				if err != nil {
 					err = &finalError{ledger.Errorf(ledger.ErrTampered, "event of transaction %s: %v", e.GetTxId(), err)}
 				}
+				for i := range payloads {
+					payloads[i].Tx = e.GetTxId()
+				}
 				next := Position{Block: response.GetBlockNumber(), Tx: e.GetTxId()}
 				if !yield(step[[]ledger.Payload]{payloads, next}, err) || err != nil {
 					return

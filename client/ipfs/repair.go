@@ -198,11 +198,11 @@ func (s *Store) askPeer(ctx context.Context, peer string, c cid.Cid) ([]byte, er
 	case err != nil:
 		return nil, err
 	case resp.StatusCode == http.StatusNotFound:
-		return nil, errors.New("it does not have it")
+		return nil, errAbsent
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s: %.100s", resp.Status, bytes.TrimSpace(data))
 	case !matches(c, data):
-		return nil, errors.New("it serves something else")
+		return nil, errOther
 	}
 	return data, nil
 }

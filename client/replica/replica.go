@@ -24,8 +24,14 @@
 //
 // A [Sweeper] unpins what people stored and never registered.
 //
-// The package does not find out whether other hospitals hold a copy. It never reads a
-// payload, and could not open one. After a crash it may count a payload twice.
+// # Copies
+//
+// Not every hospital keeps every payload: a [Placement] says which do. A [Balancer] tells
+// the Replicator, compares what should be pinned with what is, puts receipts for pins on
+// the ledger and looks whether those of others are true. Without one, everything is kept.
+//
+// The package never reads a payload, and could not open one. After a crash it may count a
+// payload twice.
 package replica
 
 import (
@@ -84,6 +90,9 @@ type Config struct {
 	Budget  int64            // bytes for each other hospital; zero means DefaultBudget
 	Budgets map[string]int64 // bytes for single hospitals, instead of Budget
 
+	// Pinned is told of new pins. It must not wait. It may be nil.
+	Pinned func(payloads []ledger.Payload)
+
 	// Report publishes what is kept of another hospital's payloads and what is refused.
 	// It is called when a refusal is new, at most once a minute for each hospital. It may
 	// be nil.
@@ -102,12 +111,14 @@ type Replicator struct {
 	mu      sync.Mutex
 	pending []*entry // the queue: payloads that are not pinned yet, oldest first
 	known   map[ledger.Payload]*entry
-	members map[string]*member // by MSP; payloads of old ledgers have none
-	dirty   bool               // the state has changed since it was saved
-	due     time.Time          // when new payloads have lingered long enough
-	pinned  time.Time          // when the store last pinned a payload
-	wake    chan struct{}      // there may be something to do
-	saving  sync.Mutex         // one save at a time, so that an older queue never replaces a newer one
+	ours    func(ledger.Payload) bool // nil: all are
+	held    chan struct{}             // closed when ours is known; nil: it is
+	members map[string]*member        // by MSP; payloads of old ledgers have none
+	dirty   bool                      // the state has changed since it was saved
+	due     time.Time                 // when new payloads have lingered long enough
+	pinned  time.Time                 // when the store last pinned a payload
+	wake    chan struct{}             // there may be something to do
+	saving  sync.Mutex                // one save at a time, so that an older queue never replaces a newer one
 }
 
 // An entry is a payload in the queue.

@@ -146,7 +146,7 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	if serr := s.store(state); serr != nil {
 		return errors.Join(err, serr)
 	}
-	unpinned, uerr := s.unpin(ctx, due)
+	unpinned, uerr := unpinAll(ctx, s.c.Store, due)
 	for _, cid := range unpinned {
 		delete(state.Since, cid)
 		delete(state.Sweeps, cid)
@@ -230,16 +230,16 @@ func (s *sweepState) end(cids []string) {
 	}
 }
 
-// unpin releases payloads at the same time, as the store then lists its pins once, and
+// unpinAll releases payloads at the same time, as the store then lists its pins once, and
 // returns those that are released.
-func (s *Sweeper) unpin(ctx context.Context, cids []string) (unpinned []string, err error) {
+func unpinAll(ctx context.Context, store Unpinner, cids []string) (unpinned []string, err error) {
 	var mu sync.Mutex
 	var errs []error
 	for group := range slices.Chunk(cids, maxBatch) {
 		var calls sync.WaitGroup
 		for _, cid := range group {
 			calls.Go(func() {
-				err := s.c.Store.Unpin(ctx, cid)
+				err := store.Unpin(ctx, cid)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {

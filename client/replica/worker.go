@@ -18,6 +18,16 @@ func (r *Replicator) enqueue(ctx context.Context, payloads []ledger.Payload) err
 	if len(payloads) == 0 {
 		return nil
 	}
+	r.mu.Lock()
+	held := r.held
+	r.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for r.untried(payloads[0].Home) >= maxWaiting {
 		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil {
 			return ctx.Err()
@@ -26,7 +36,9 @@ func (r *Replicator) enqueue(ctx context.Context, payloads []ledger.Payload) err
 	r.mu.Lock()
 	r.linger()
 	for _, p := range payloads {
-		r.add(p)
+		if r.ours == nil || r.ours(p) {
+			r.add(p)
+		}
 	}
 	r.mu.Unlock()
 	if err := r.save(); err != nil {
@@ -136,14 +148,14 @@ func (r *Replicator) pin(ctx context.Context, j *job) {
 	if j.retrying {
 		m.retrying--
 	}
-	kept := 0
+	var kept []ledger.Payload
 	for _, e := range j.entries {
 		e.busy = false
 		switch {
 		case slices.Contains(pinned, e.CID):
 			r.remove(e)
 			m.Used += cmp.Or(e.Size, size)
-			kept++
+			kept = append(kept, e.Payload)
 		case ctx.Err() != nil:
 		case slices.Contains(refused, e.CID):
 			r.refuse(e, ledger.RefusedSize)
@@ -151,9 +163,12 @@ func (r *Replicator) pin(ctx context.Context, j *job) {
 			r.postpone(e, err)
 		}
 	}
-	if kept > 0 {
+	if len(kept) > 0 {
 		r.pinned = time.Now()
-		r.c.Log.Info("pinned", "first", pinned[0], "payloads", kept, "took", time.Since(start).Round(time.Millisecond).String(), "pending", len(r.pending))
+		if r.c.Pinned != nil {
+			r.c.Pinned(kept)
+		}
+		r.c.Log.Info("pinned", "first", pinned[0], "payloads", len(kept), "took", time.Since(start).Round(time.Millisecond).String(), "pending", len(r.pending))
 	}
 	r.giveUp(j.entries[0].Home)
 }

@@ -3,12 +3,15 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
 // Environment variables.
@@ -21,6 +24,7 @@ const (
 	envResealers = "CHARTSEAL_RESEALERS"      // optional roles that may change who opens other people's records
 	envErasers   = "CHARTSEAL_ERASERS"        // optional roles that may erase records
 	envPersons   = "CHARTSEAL_ERASE_PERSONS"  // optional: 2 if it takes two persons to erase a record
+	envCopies    = "CHARTSEAL_COPIES"         // optional JSON of ledger.CopyRules: how many hospitals keep each payload
 	envCert      = "CHAINCODE_TLS_CERT"       // certificate of this server
 	envKey       = "CHAINCODE_TLS_KEY"        // key of the certificate
 	envClientCAs = "CHAINCODE_TLS_CLIENT_CAS" // optional root certificates; the peer then needs a client certificate
@@ -34,11 +38,12 @@ type config struct {
 	packageID string
 	msp       string
 	hospitals []string
-	amenders  []string    // nil for the default of package contract
-	resealers []string    // the same
-	erasers   []string    // the same
-	persons   int         // 0 for the same
-	tls       *tls.Config // nil for plain text
+	amenders  []string         // nil for the default of package contract
+	resealers []string         // the same
+	erasers   []string         // the same
+	persons   int              // 0 for the same
+	copies    ledger.CopyRules // zero for the same
+	tls       *tls.Config      // nil for plain text
 }
 
 // fromEnv reads and checks the configuration. Its error lists every missing variable.
@@ -52,6 +57,17 @@ func fromEnv(getenv func(string) string) (config, error) {
 		c.persons, _ = strconv.Atoi(persons)
 	default:
 		errs = append(errs, fmt.Errorf("%s is %q: needs 1 or 2", envPersons, persons))
+	}
+	if text := getenv(envCopies); text != "" {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.DisallowUnknownFields()
+		err := d.Decode(&c.copies)
+		if err == nil {
+			err = c.copies.Check()
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", envCopies, err))
+		}
 	}
 	need := func(name string, missing bool, what string) {
 		if missing {

@@ -49,7 +49,7 @@ func run(ctx context.Context, getenv func(string) string, log *slog.Logger, buil
 	}
 	// The clock decides what is endorsed and never what is written, see contract.Config.
 	chaincode, err := build(contract.Config{MSP: c.msp, Hospitals: c.hospitals, Amenders: c.amenders, Resealers: c.resealers, Erasers: c.erasers,
-		ErasePersons: c.persons, Clock: time.Now, Log: log})
+		ErasePersons: c.persons, Copies: c.copies, Clock: time.Now, Log: log})
 	if err != nil {
 		return err
 	}

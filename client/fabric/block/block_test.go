@@ -138,10 +138,13 @@ func TestContents(t *testing.T) {
 		{"chartseal", ledger.SearchableKey, []byte("tx"), false},
 		{"chartseal", entry, make([]byte, ledger.EntryValueSize), false},
 		{"chartseal", ledger.CertificateKey(ledger.IDOfCertificate([]byte("DER"))), []byte("DER"), false},
+		{"chartseal", ledger.PinsKey("aa", "HospitalA"), make([]byte, ledger.MarkSize), false},
+		{"chartseal", ledger.PinsKey("bb", "HospitalA"), nil, false}, // the end of one
 	}
 	c := contentsOf(known, "chartseal")
 	if len(c.Other) > 0 || len(c.Retirements) != 1 || c.Retirements[0] != retired || len(c.Scopes) != 1 || c.Scopes[0] != scope || len(c.Entries) != 1 ||
-		len(c.Certificates) != 1 || string(c.Certificates[0]) != "DER" {
+		len(c.Certificates) != 1 || string(c.Certificates[0]) != "DER" ||
+		len(c.Pins) != 2 || c.Pins[0].Tx != "aa" || c.Pins[0].Payloads == "" || c.Pins[1] != (ledger.PinReceipt{Tx: "bb", Keeper: "HospitalA"}) {
 		t.Errorf("contents %+v", c)
 	}
 	if c := contentsOf(known, "another"); len(c.Scopes)+len(c.Entries)+len(c.Other) > 0 {
@@ -157,6 +160,8 @@ func TestContents(t *testing.T) {
 		{"chartseal", ledger.ScopeEpochKey("a", 3), ledger.ScopeValue(scope), false},                                  // under the key of another
 		{"chartseal", ledger.AuthorityKey("HospitalB"), marshal(ledger.Authority{MSP: "HospitalA"}), false},
 		{"chartseal", ledger.CertificateKey(ledger.IDOfCertificate([]byte("DER"))), []byte("another"), false},
+		{"chartseal", ledger.PinsKey("aa", "HospitalA"), make([]byte, 7), false},
+		{"chartseal", ledger.KeeperKey("HospitalB"), marshal(ledger.Keeper{MSP: "HospitalA"}), false},
 		{"chartseal", "", []byte{1}, false},
 	}
 	if c := contentsOf(other, "chartseal"); len(c.Other) != len(other) {

@@ -11,10 +11,12 @@ import (
 // Keys that repeat others for the sake of ranges, such as access-time, are left out.
 type Contents struct {
 	Records     []ledger.RecordVersion
-	Seals       []ledger.Seal    `json:",omitempty"` // of versions that were sealed again
-	Erasures    []ledger.Erasure `json:",omitempty"`
-	Ends        []ledger.End     `json:",omitempty"` // of payloads
-	Receipts    []ledger.Receipt `json:",omitempty"`
+	Seals       []ledger.Seal       `json:",omitempty"` // of versions that were sealed again
+	Erasures    []ledger.Erasure    `json:",omitempty"`
+	Ends        []ledger.End        `json:",omitempty"` // of payloads
+	Receipts    []ledger.Receipt    `json:",omitempty"`
+	Keepers     []ledger.Keeper     `json:",omitempty"`
+	Pins        []ledger.PinReceipt `json:",omitempty"` // one without payloads ends the one before
 	Accesses    []ledger.AccessEntry
 	Keys        []ledger.AttributeKey
 	Authorities []ledger.Authority
@@ -61,7 +63,7 @@ func (c *Contents) Payloads() []ledger.Payload {
 
 func contentsOf(writes []Write, chaincode string) (c Contents) {
 	for _, w := range writes {
-		if w.Chaincode == chaincode && (w.Deletes() || !c.readWrite(w)) {
+		if w.Chaincode == chaincode && !c.readWrite(w) {
 			c.Other = append(c.Other, w)
 		}
 	}
@@ -69,6 +71,9 @@ func contentsOf(writes []Write, chaincode string) (c Contents) {
 }
 
 func (c *Contents) readWrite(w Write) bool {
+	if w.Deletes() && !strings.HasPrefix(w.Key, "pins/") {
+		return false
+	}
 	if !w.Policy {
 		return c.read(w.Key, w.Value)
 	}
@@ -93,6 +98,12 @@ func (c *Contents) read(key string, value []byte) bool {
 	case "receipt":
 		r, err := ledger.ReadReceipt(key, value)
 		return err == nil && add(&c.Receipts, r, key, ledger.ReceiptKey(r.Record, r.Keeper))
+	case "keeper":
+		k, ok := decode[ledger.Keeper](value)
+		return ok && add(&c.Keepers, k, key, ledger.KeeperKey(k.MSP))
+	case "pins":
+		r, err := ledger.ReadPinReceipt(key, value)
+		return err == nil && add(&c.Pins, r, key, ledger.PinsKey(r.Tx, r.Keeper))
 	case "ended":
 		ends, err := ledger.UnpackEnds(value)
 		c.Ends = append(c.Ends, ends...)
@@ -119,7 +130,7 @@ func (c *Contents) read(key string, value []byte) bool {
 		return ok && add(&c.Keepings, k, key, ledger.KeepingKey(k.Home, k.Keeper))
 	case "i":
 		return len(value) == ledger.EntryValueSize && add(&c.Entries, Entry{key, value}, key, key)
-	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable", "seals", "erasing", "erased-time":
+	case "record-time", "access-actor", "access-time", "attribute", "scope", "searchable", "seals", "erasing", "erased-time", "copies":
 		return true
 	}
 	return false

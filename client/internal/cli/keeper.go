@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,18 +27,21 @@ import (
 // what it stored more than an hour ago.
 const minGrace = 3 * time.Hour
 
-func (a *app) keeperCommand() *cobra.Command {
+// keeperCommand makes the command under a name: keeper, or replicate as in earlier
+// versions, whose status has other JSON.
+func (a *app) keeperCommand(name string) *cobra.Command {
 	var parallel int
 	var budgets []string
 	var socket, tokenFile string
 	var grace time.Duration
-	var scrubRate string
+	var scrubRate, node, metrics string
 	cmd := &cobra.Command{
-		Use:     "keeper",
-		Aliases: []string{"replicate"}, // in earlier versions
-		Short:   "Keep a copy of every sealed record on your hospital's IPFS node",
-		Long: `Keeper follows the ledger and pins the ciphertext of every record on your hospital's IPFS node, so
-that records survive the failure of any one hospital. It starts at the first block, runs until it is
+		Use:    name,
+		Hidden: name != "keeper",
+		Short:  "Keep copies of sealed records on your hospital's IPFS node",
+		Long: `Keeper follows the ledger and pins ciphertexts on your hospital's IPFS node, so that records survive
+the failure of any one hospital. The rules on the ledger say how many hospitals keep each of them: its
+home, and two others unless the consortium has chosen another number. It starts at the first block, runs until it is
 stopped, and continues there when it is started again. One keeper is enough for a hospital.
 
 Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. What goes beyond
@@ -49,6 +53,10 @@ Name the socket and a token of kubo's API, and the keeper also unpins what was s
 after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
 for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give the pins of your own
 a name that does not begin with chartseal-: those without a name are unpinned too.
+
+With the socket, the keeper also says on the ledger what it has pinned, takes the place of hospitals
+that are lost, unpins what enough others keep instead, and asks their nodes for blocks now and then.
+Give it the --node, so that others can ask yours.
 
 With the socket, the keeper also compares what the node keeps with its hashes, once a day and at most at
 --scrub-rate, and replaces a damaged block by the good copy of another hospital's node. For that the
@@ -105,7 +113,7 @@ the result to those who run it.`,
 					return err
 				}
 				if socket == "" {
-					log.Warn("nothing is unpinned: that needs --socket")
+					log.Warn("everything is kept, nothing is unpinned, and no receipts are given: that needs --socket")
 					return r.Run(ctx)
 				}
 				sweeper, err := replica.NewSweeper(replica.SweepConfig{
@@ -129,8 +137,13 @@ the result to those who run it.`,
 				if err != nil {
 					return err
 				}
+				balancer, err := a.balancer(s, r, store, node, metrics)
+				if err != nil {
+					return err
+				}
 				ctx, cancel := context.WithCancel(ctx)
 				var beside sync.WaitGroup
+				beside.Go(func() { balancer.Run(ctx) })
 				beside.Go(func() { sweeper.Run(ctx) })
 				beside.Go(func() { scrubber.Run(ctx) })
 				beside.Go(func() { confirmer.Run(ctx) })
@@ -147,7 +160,9 @@ the result to those who run it.`,
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of kubo's API")
 	cmd.Flags().DurationVar(&grace, "unregistered-after", replica.DefaultGrace, "unpin what is in no record for this `long`")
 	cmd.Flags().StringVar(&scrubRate, "scrub-rate", "8MiB", "compare this many `bytes` a second with their hashes")
-	cmd.AddCommand(a.keeperStatusCommand())
+	cmd.Flags().StringVar(&node, "node", "", "`peer ID` of the IPFS node, which other hospitals ask for blocks")
+	cmd.Flags().StringVar(&metrics, "metrics", "", "write what was compared to this `file`, as metrics for Prometheus")
+	cmd.AddCommand(a.keeperStatusCommand(name != "keeper"))
 	return cmd
 }
 
@@ -200,6 +215,40 @@ func confirmer(s *session.Session, store *ipfs.Store, log *slog.Logger) (*replic
 			return s.Ledger.Confirm(ctx, receipts)
 		},
 	})
+}
+
+// balancer keeps each record where the rules want it. It writes metrics to a file, if one
+// is named.
+func (a *app) balancer(s *session.Session, r *replica.Replicator, store *ipfs.Store, node, metrics string) (*replica.Balancer, error) {
+	log := a.log()
+	return replica.NewBalancer(replica.BalanceConfig{
+		Own: s.User.Profile.MSP, Node: node, Replicator: r, Store: store, Memory: s.User.Memory(), Log: log,
+		Keepers: s.Ledger.Keepers, Keep: s.Ledger.Keep, Ask: store.Ask,
+		Read: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, error) {
+			height, err := s.Height(ctx)
+			if err != nil {
+				return from, err
+			}
+			return s.Ledger.ReadCopies(ctx, from, height, handle)
+		},
+		Report: func(status replica.Status) {
+			if metrics == "" {
+				return
+			}
+			if err := writeMetrics(metrics, status.Metrics(s.User.Profile.MSP)); err != nil {
+				log.Warn("metrics not written", "error", err.Error())
+			}
+		},
+	})
+}
+
+// writeMetrics replaces a file as a whole.
+func writeMetrics(file string, text []byte) error {
+	temp := file + ".new"
+	if err := os.WriteFile(temp, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, file)
 }
 
 // parseBudgets reads budgets, each SIZE for all hospitals or MSPID=SIZE for one.

@@ -59,7 +59,7 @@ Hyperledger Fabric ledger.`,
 	root.AddCommand(
 		a.sealCommand(), a.amendCommand(), a.searchCommand(), a.openCommand(), a.historyCommand(), a.resealCommand(), a.revokeCommand(), a.eraseCommand(), a.jobCommand(), a.exportCommand(), a.importCommand(), a.keywordsCommand(), a.indexCommand(),
 		a.enrollCommand(), a.keysCommand(), a.membersCommand(), a.policyCommand(), a.auditCommand(),
-		a.scopeCommand(), a.custodianCommand(), a.authorityCommand(), a.ipfsCommand(), a.keeperCommand(),
+		a.scopeCommand(), a.custodianCommand(), a.authorityCommand(), a.ipfsCommand(), a.keeperCommand("keeper"), a.keeperCommand("replicate"),
 		a.versionCommand(),
 	)
 	return root

@@ -17,6 +17,8 @@ import (
 
 func (a *app) sealCommand() *cobra.Command {
 	var f sealFlags
+	var copies int
+	var within time.Duration
 	cmd := &cobra.Command{
 		Use:   "seal FILE... --policy TEXT",
 		Short: "Seal records under a policy",
@@ -41,6 +43,9 @@ icd10:I21.4 or date:2020-03-14.
 		GroupID: sectionRecords,
 		Args:    takes(1, -1, "at least one FILE (or - for standard input)"),
 		RunE: a.run(func(ctx context.Context, files []string) error {
+			if copies < 0 || copies > ledger.MaxKeepers {
+				return usagef("--copies must be from 1 to %d", ledger.MaxKeepers)
+			}
 			req, err := f.request(a, files)
 			if err != nil {
 				return err
@@ -52,11 +57,17 @@ icd10:I21.4 or date:2020-03-14.
 				defer stop()
 				sealed, err := s.Client.Seal(ctx, req)
 				stop()
-				return a.printBatch(files, sealed, foundBy(req, a.noteWaiting(s, req)), err)
+				err = a.printBatch(files, sealed, foundBy(req, a.noteWaiting(s, req)), err)
+				if err == nil && copies > 0 {
+					err = a.awaitCopies(ctx, s, sealed, copies, within)
+				}
+				return err
 			})
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().IntVar(&copies, "copies", 0, "wait until this `many` hospitals say that they keep each record")
+	cmd.Flags().DurationVar(&within, "copies-within", time.Minute, "wait this `long` for --copies")
 	return cmd
 }
 

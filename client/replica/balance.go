@@ -1,0 +1,350 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
+
+// A Balancer keeps each payload at the hospitals of its [Placement]. It looks 24 times in
+// the leeway of the rules:
+//
+//   - It tells the ledger that the keeper is there, and which pins are new or gone.
+//   - It has pinned what should be and is not: because it fell to this hospital, or
+//     because its node has lost it.
+//   - It asks the other hospitals' nodes for blocks of payloads that they say to have.
+//     One that lacks a block in three looks is not believed until it gives it.
+//   - It unpins what is no longer this hospital's to keep, once nothing has changed for
+//     the leeway, as many other hospitals as there are to be copies have given receipts
+//     and were heard of, and their nodes give what they are asked for.
+//
+// On a ledger from before keepers it does nothing, and everything is kept. When the
+// ledger cannot be read up to its end, nothing is unpinned.
+type Balancer struct {
+	c       BalanceConfig
+	started time.Time
+	book    *book
+	rules   ledger.CopyRules
+	older   bool // the ledger knows no keepers
+
+	missing  []ledger.PayloadMark // to be queued
+	suspects map[string]*suspect  // by MSP
+
+	mu    sync.Mutex
+	fresh []ledger.Payload // pinned, and without a receipt
+}
+
+// A BalanceConfig configures a Balancer. All fields but Node, Log and Report are
+// required.
+type BalanceConfig struct {
+	Own        string // MSP
+	Node       string // peer ID of the own node, which others ask for blocks
+	Replicator *Replicator
+	Store      Unpinner
+	Memory     Memory
+	Log        *slog.Logger // nil means silence
+
+	Read ReadLedger
+
+	// Keepers returns the rules and keepers. It is ErrInvalid on a ledger that knows
+	// none.
+	Keepers func(ctx context.Context) (ledger.Consortium, error)
+
+	// Keep says that the keeper is there, and adds payloads to its receipts and takes
+	// some out.
+	Keep func(ctx context.Context, node string, pinned, unpinned []ledger.Payload) error
+
+	// Ask asks another hospital's node for a block of a payload. It is ErrNotFound if the
+	// node does not have it.
+	Ask func(ctx context.Context, node, cid string) error
+
+	// Report gets the state after each look. It may be nil.
+	Report func(Status)
+}
+
+const (
+	looksPerLeeway = 24
+	stableLooks    = 12   // without a change, before something is unpinned
+	maxFresh       = 1e5  // pins without a receipt that are remembered; a look finds the others
+	maxQueued      = 2000 // payloads that the Balancer lets wait in the queue
+	maxReleased    = 1000 // payloads that are unpinned in a look
+	defaultLook    = time.Hour
+	firstRetry     = 2 * time.Second
+	lastRetry      = time.Minute
+)
+
+// NewBalancer returns a Balancer.
+//
+// Errors:
+//   - ErrInvalid if the saved book is damaged.
+//   - Any error of the Memory.
+func NewBalancer(c BalanceConfig) (*Balancer, error) {
+	if c.Own == "" || c.Replicator == nil || c.Store == nil || c.Memory == nil || c.Read == nil || c.Keepers == nil || c.Keep == nil || c.Ask == nil {
+		return nil, errors.New("new balancer: a field is missing")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	book, err := loadBook(c.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("new balancer: %w", err)
+	}
+	b := &Balancer{c: c, started: time.Now(), book: book, suspects: make(map[string]*suspect)}
+	c.Replicator.c.Pinned = b.pinned
+	c.Replicator.hold()
+	return b, nil
+}
+
+// pinned notes new pins.
+func (b *Balancer) pinned(payloads []ledger.Payload) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.fresh) < maxFresh {
+		b.fresh = append(b.fresh, payloads...)
+	}
+}
+
+// Run looks until ctx ends, and puts receipts for new pins on the ledger each second.
+// Failures are logged, and tried again.
+func (b *Balancer) Run(ctx context.Context) {
+	for retry := firstRetry; ctx.Err() == nil; {
+		pause := b.interval()
+		if err := b.Look(ctx); err != nil && ctx.Err() == nil {
+			b.c.Log.Warn("copies not compared, trying again", "error", err.Error())
+			pause, retry = min(pause, retry), min(2*retry, lastRetry)
+		} else {
+			retry = firstRetry
+			pause = b.interval() // the rules may be new
+		}
+		for next := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(next); {
+			sleep(ctx, min(time.Second, pause))
+			if b.older {
+				continue
+			}
+			b.feed()
+			if err := b.flush(ctx, false); err != nil && ctx.Err() == nil {
+				b.c.Log.Warn("receipts not on the ledger yet, trying again", "error", err.Error())
+				sleep(ctx, 10*time.Second)
+			}
+		}
+	}
+}
+
+func (b *Balancer) interval() time.Duration {
+	if b.rules.Max == 0 || b.older {
+		return defaultLook
+	}
+	return max(b.rules.Absence()/looksPerLeeway, time.Second)
+}
+
+// flush puts receipts for new pins on the ledger. With always set it does so, too, if
+// there are none, to say that the keeper is there.
+func (b *Balancer) flush(ctx context.Context, always bool) error {
+	b.mu.Lock()
+	fresh := b.fresh
+	b.fresh = nil
+	b.mu.Unlock()
+	if len(fresh) == 0 && !always {
+		return nil
+	}
+	err := b.c.Keep(ctx, b.c.Node, fresh, nil)
+	if err != nil {
+		b.pinned(fresh)
+	}
+	return err
+}
+
+// feed queues some of what is missing, when there is room.
+func (b *Balancer) feed() {
+	q := b.c.Replicator.queue()
+	room := maxQueued - q.queued - q.pinning
+	if room <= 0 || len(b.missing) == 0 {
+		return
+	}
+	next := b.missing[:min(room, len(b.missing))]
+	b.missing = b.missing[len(next):]
+	var payloads []ledger.Payload
+	for _, m := range next {
+		if i, known := b.book.index[m]; known {
+			payloads = append(payloads, b.payload(&b.book.pages[i]))
+		}
+	}
+	b.c.Replicator.want(payloads)
+}
+
+// payload gives a payload for the queue. Its home is the own hospital, if that is one, as
+// it has no budget.
+func (b *Balancer) payload(p *page) ledger.Payload {
+	homes := b.book.names(p.homes)
+	switch {
+	case slices.Contains(homes, b.c.Own):
+		return p.payload(b.c.Own)
+	case len(homes) > 0:
+		return p.payload(homes[0])
+	}
+	return p.payload("")
+}
+
+// Look compares once what should be with what is, and begins to change what differs.
+//
+// Errors:
+//   - Any error of the functions of the configuration, Store and Memory.
+func (b *Balancer) Look(ctx context.Context) error {
+	said := b.flush(ctx, true)
+	if err := b.know(said); b.older {
+		return err
+	}
+	consortium, err := b.c.Keepers(ctx)
+	if err := b.know(err); err != nil || b.older {
+		return err
+	}
+	b.rules = consortium.Rules
+	patient := time.Since(b.started) < Away(b.rules)
+	placement := NewPlacement(consortium, b.believed, patient)
+	b.c.Replicator.keepOnly(func(p ledger.Payload) bool {
+		holders, _ := placement.Holders(ledger.MarkOf(p.CID), []string{p.Home}, p.Size)
+		return p.Home == "" || slices.Contains(holders, b.c.Own)
+	})
+	if said != nil { // the own word comes first
+		return said
+	}
+	// The list comes first: a receipt for what is pinned meanwhile is found in the book.
+	began := time.Now()
+	listed, err := b.c.Store.Pinned(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.book.read(ctx, b.c.Read); err != nil {
+		return errors.Join(fmt.Errorf("read the ledger: %w", err), b.book.store(b.c.Memory))
+	}
+	found := b.compare(placement, listed)
+	b.missing = found.missing
+	b.feed()
+	b.c.Replicator.recount(found.bytes, began)
+	b.check(ctx, consortium, found.asked)
+	stable, err := b.stable(placement)
+	if err == nil && stable && !patient && len(found.surplus) > 0 {
+		err = b.release(ctx, consortium, placement, found.surplus)
+	}
+	if len(found.unreceipted)+len(found.gone) > 0 {
+		err = errors.Join(err, b.c.Keep(ctx, b.c.Node, found.unreceipted, found.gone))
+	}
+	status := b.status(consortium, placement, found)
+	if b.c.Report != nil {
+		b.c.Report(status)
+	}
+	return errors.Join(err, b.book.store(b.c.Memory), storeItem(b.c.Memory, statusName, status), ctx.Err())
+}
+
+// know notes whether the ledger knows keepers. It returns other errors.
+func (b *Balancer) know(err error) error {
+	before := b.older
+	if b.older = errors.Is(err, ledger.ErrInvalid); b.older && !before {
+		b.c.Log.Warn("the chaincode is of a release before keepers: everything is kept, and no receipts are given", "error", err.Error())
+	}
+	if b.older {
+		b.c.Replicator.keepOnly(nil)
+		return nil
+	}
+	return err
+}
+
+// A finding is what a comparison has found.
+type finding struct {
+	missing     []ledger.PayloadMark // should be pinned, and is not
+	unreceipted []ledger.Payload     // is pinned, and the ledger does not say so
+	gone        []ledger.Payload     // is not pinned, and the ledger says so
+	surplus     []ledger.PayloadMark // is pinned, is not ours, and others have it
+	bytes       map[string]int64     // that are pinned, by home
+	asked       map[string][]string  // payloads to ask other hospitals for
+
+	copies   map[int]int // number of payloads by copies
+	under    []string    // some of those with too few copies
+	lacking  int         // all of them
+	states   map[string]int
+	receipts map[string]int // by hospital
+}
+
+// compare compares the book with what is pinned.
+func (b *Balancer) compare(placement Placement, listed []string) finding {
+	f := finding{bytes: map[string]int64{}, asked: map[string][]string{}, copies: map[int]int{}, states: map[string]int{}, receipts: map[string]int{}}
+	pins := make(map[ledger.PayloadMark]bool, len(listed))
+	for _, cid := range listed {
+		pins[ledger.MarkOf(cid)] = true
+	}
+	b.mu.Lock()
+	for _, p := range b.fresh { // pinned since the list, and their receipts are about to be given
+		pins[ledger.MarkOf(p.CID)] = true
+	}
+	b.mu.Unlock()
+	unknown := map[string]bool{} // homes of payloads of unknown size
+	for _, h := range b.book.hospitals {
+		f.bytes[h] = 0
+	}
+	sampler := newSampler()
+	for p := range b.book.each {
+		cid := p.id()
+		mark := ledger.MarkOf(cid)
+		homes, have := b.book.names(p.homes), b.book.names(p.have)
+		holders, copies := placement.Holders(mark, homes, p.size)
+		ours, pinned, said := slices.Contains(holders, b.c.Own), pins[mark], slices.Contains(have, b.c.Own)
+		there, answering := 0, 0 // receipts of hospitals that are not lost, and of other holders that are not away
+		for _, h := range have {
+			f.receipts[h]++
+			away, lost := placement.state(h)
+			if !lost {
+				there++
+			}
+			if !away && h != b.c.Own && slices.Contains(holders, h) {
+				answering++
+			}
+			if h != b.c.Own {
+				sampler.offer(f.asked, h, cid)
+			}
+		}
+		switch {
+		case pinned && !ours:
+			f.states[Surplus]++
+			if answering >= copies && len(f.surplus) < maxReleased {
+				f.surplus = append(f.surplus, mark)
+			}
+		case pinned:
+			f.states[Pinned]++
+		case ours:
+			f.missing = append(f.missing, mark)
+			if said {
+				f.states[Lost]++
+			}
+		default:
+			f.states[Remote]++
+		}
+		switch {
+		case pinned && !said:
+			f.unreceipted = append(f.unreceipted, p.payload(""))
+		case !pinned && said:
+			f.gone = append(f.gone, p.payload(""))
+		}
+		if pinned && len(homes) > 0 {
+			f.bytes[homes[0]] += p.size
+			unknown[homes[0]] = unknown[homes[0]] || p.size == 0
+		}
+		f.copies[there]++
+		if there < copies {
+			if f.lacking++; len(f.under) < maxUnder {
+				f.under = append(f.under, cid)
+			}
+		}
+	}
+	for h := range unknown {
+		if unknown[h] {
+			delete(f.bytes, h)
+		}
+	}
+	return f
+}
