@@ -83,12 +83,21 @@ func Payloads(handle func(ctx context.Context, payloads []ledger.Payload) error)
 			if len(tx.Records) == 0 {
 				continue
 			}
-			if err := handle(ctx, tx.Payloads()); err != nil {
+			if err := handle(ctx, payloadsOf(tx)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+}
+
+// payloadsOf gives the payloads that a transaction registered, with its id.
+func payloadsOf(tx *block.Transaction) []ledger.Payload {
+	payloads := tx.Payloads()
+	for i := range payloads {
+		payloads[i].Tx = tx.ID
+	}
+	return payloads
 }
 
 // A step is an item of a stream and the position after it.

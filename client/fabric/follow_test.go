@@ -118,7 +118,7 @@ func TestFollowPayloads(t *testing.T) {
 		Checkpoint: CheckpointFile(filepath.Join(t.TempDir(), "at")),
 		Handle:     Payloads(func(_ context.Context, all []ledger.Payload) error { got = append(got, all...); return nil }),
 	})
-	want := ledger.Payload{CID: payload, Home: "HospitalA"}
+	want := ledger.Payload{CID: payload, Home: "HospitalA", Tx: "4f1a"}
 	if err != nil || !slices.Equal(got, []ledger.Payload{want, want}) {
 		t.Errorf("payloads %v, %v", got, err)
 	}

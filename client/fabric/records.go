@@ -79,12 +79,8 @@ func (g *Gateway) ReadCopies(ctx context.Context, from, until uint64, handle fun
 						return ledger.Errorf(ledger.ErrTampered, "block %d writes %q in a form that this version does not know", b.Number, w.Key)
 					}
 				}
-				payloads := tx.Payloads()
-				for i := range payloads {
-					payloads[i].Tx = tx.ID
-				}
 				pins := slices.DeleteFunc(tx.Pins, func(r ledger.PinReceipt) bool { return r.Keeper != tx.MSP })
-				if err := handle(payloads, tx.Ends, pins); err != nil {
+				if err := handle(payloadsOf(tx), tx.Ends, pins); err != nil {
 					return err
 				}
 			}

@@ -86,6 +86,18 @@ func (n *node) start() {
 	n.stop = func() { cancel(); group.Wait(); n.stop = func() {} }
 }
 
+func (n *node) size() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.pinned)
+}
+
+func (n *node) status() Status {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last
+}
+
 func (n *node) set(off bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -302,7 +314,7 @@ func TestBalance(t *testing.T) {
 		c.want("sealed", map[int]int{2: 200})
 
 		d := c.nodes["HospitalD"]
-		held := len(d.pinned)
+		held := d.size()
 		d.set(true)
 		d.stop()
 		away := c.counts()
@@ -310,7 +322,7 @@ func TestBalance(t *testing.T) {
 		c.want("D is away for less than the leeway", away)
 		time.Sleep(30 * time.Minute)
 		c.want("D is lost", map[int]int{2: 200})
-		if s := c.nodes["HospitalA"].last; s.Under != 0 || s.Copies[2] != 200 || s.Keepers[3].State != "lost" {
+		if s := c.nodes["HospitalA"].status(); s.Under != 0 || s.Copies[2] != 200 || s.Keepers[3].State != "lost" {
 			t.Errorf("status with D lost: %+v", s)
 		}
 
@@ -318,8 +330,8 @@ func TestBalance(t *testing.T) {
 		d.set(false)
 		d.start()
 		time.Sleep(20 * time.Minute)
-		if len(d.pinned) != held {
-			t.Errorf("D has %d payloads of its %d again", len(d.pinned), held)
+		if d.size() != held {
+			t.Errorf("D has %d payloads of its %d again", d.size(), held)
 		}
 		if counts := c.counts(); counts[0]+counts[1] > 0 || counts[3] == 0 {
 			t.Errorf("D is back: payloads by copies %v", counts)
@@ -333,21 +345,21 @@ func TestBalance(t *testing.T) {
 
 		before := map[string]int{}
 		for h, n := range c.nodes {
-			before[h] = len(n.pinned)
+			before[h] = n.size()
 		}
 		e := c.join("HospitalE")
 		time.Sleep(3 * time.Hour)
 		c.want("E has joined", map[int]int{2: 200})
 		moved := 0
 		for h, n := range before {
-			if left := n - len(c.nodes[h].pinned); left < 0 {
+			if left := n - c.nodes[h].size(); left < 0 {
 				t.Errorf("%s has got %d payloads when E joined", h, -left)
 			} else {
 				moved += left
 			}
 		}
-		if moved != len(e.pinned) || moved == 0 || moved > 90 { // 50 are expected
-			t.Errorf("E keeps %d payloads, and %d moved", len(e.pinned), moved)
+		if moved != e.size() || moved == 0 || moved > 90 { // 50 are expected
+			t.Errorf("E keeps %d payloads, and %d moved", e.size(), moved)
 		}
 	})
 }
@@ -363,7 +375,9 @@ func TestBalanceLiar(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		liar := c.nodes["HospitalC"]
 		liar.stop() // its keeper says that it is there, and no more
+		c.mu.Lock()
 		kept := maps.Clone(liar.pinned)
+		c.mu.Unlock()
 		liar.destroy()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -377,7 +391,7 @@ func TestBalanceLiar(t *testing.T) {
 		}
 		time.Sleep(30 * time.Minute)
 		c.want("the liar is made up for", map[int]int{2: 100})
-		s := c.nodes["HospitalA"].last
+		s := c.nodes["HospitalA"].status()
 		if s.Keepers[2].State != "not believed" || s.Keepers[2].Lacked < maxLooks || s.Keepers[2].Lacks == "" {
 			t.Errorf("status %+v", s.Keepers)
 		}
@@ -385,9 +399,7 @@ func TestBalanceLiar(t *testing.T) {
 		maps.Copy(liar.pinned, kept)
 		c.mu.Unlock()
 		time.Sleep(10 * time.Minute)
-		c.mu.Lock()
-		s = c.nodes["HospitalA"].last
-		c.mu.Unlock()
+		s = c.nodes["HospitalA"].status()
 		if s.Keepers[2].State != "here" {
 			t.Errorf("status after it kept them: %+v", s.Keepers)
 		}
@@ -408,7 +420,7 @@ func TestBalanceSilent(t *testing.T) {
 		if counts := c.counts(); counts[0]+counts[1] > 0 {
 			t.Errorf("payloads by copies %v", counts)
 		}
-		if n := len(c.nodes["HospitalD"].pinned); n != 60 {
+		if n := c.nodes["HospitalD"].size(); n != 60 {
 			t.Errorf("D has %d payloads", n)
 		}
 	})
@@ -465,8 +477,8 @@ func TestBalanceOlder(t *testing.T) {
 		group.Go(func() { b.Run(ctx) })
 		c.seal("HospitalB", 30)
 		time.Sleep(10 * time.Second)
-		if len(n.pinned) != 30 {
-			t.Errorf("%d of 30 payloads are kept", len(n.pinned))
+		if n.size() != 30 {
+			t.Errorf("%d of 30 payloads are kept", n.size())
 		}
 		cancel()
 		group.Wait()
