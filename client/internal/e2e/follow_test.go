@@ -75,7 +75,10 @@ func (l *blockLog) has(cid string) bool {
 
 func payloadsOf(txs []*block.Transaction) (payloads []ledger.Payload) {
 	for _, tx := range txs {
-		payloads = append(payloads, tx.Payloads()...)
+		for _, p := range tx.Payloads() {
+			p.Tx = tx.ID // events name it
+			payloads = append(payloads, p)
+		}
 	}
 	return payloads
 }
