@@ -1,6 +1,9 @@
 package emr
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // confidentialityOID is HL7 v3 Confidentiality.
 const confidentialityOID = "2.16.840.1.113883.5.25"
@@ -26,15 +29,15 @@ const (
 )
 
 func labelSystemOf(system string) labelSystem {
-	if n := len(system); n == 0 || strings.IndexByte("257yY/ ", system[n-1]) < 0 && strings.IndexByte(system, '|') < 0 { // most of them
-		return otherSystem
-	}
 	s, _, _ := strings.Cut(system, "|") // the version
-	s = strings.TrimRight(s, "/ ")
-	if s == "" || strings.IndexByte("257yY", s[len(s)-1]) < 0 || len(s) > 256 { // most of them
+	s = strings.TrimRightFunc(s, func(r rune) bool { return r == '/' || isBlank(r) })
+	if s == "" || strings.IndexByte("257yY", s[len(s)-1]) < 0 { // most of them
 		return otherSystem
 	}
-	s = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(s)), "urn:oid:")
+	if s = strings.TrimLeftFunc(s, isBlank); len(s) > 256 {
+		return otherSystem
+	}
+	s = strings.TrimPrefix(strings.ToLower(s), "urn:oid:")
 	if s == confidentialityOID || strings.HasSuffix(s, "confidentiality") {
 		return v3System
 	}
@@ -46,6 +49,9 @@ func labelSystemOf(system string) labelSystem {
 	}
 	return otherSystem
 }
+
+// isBlank reports whether nothing is to be seen of a rune.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
 
 // isConfidentialityCode reports whether a text is a code of HL7 v3 Confidentiality.
 func isConfidentialityCode(s string) bool {
