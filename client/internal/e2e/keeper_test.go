@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -117,7 +116,7 @@ func newBalancer(t *testing.T, hospital string) (*replica.Balancer, func() repli
 	}
 	i := slices.IndexFunc(before.Keepers, func(k ledger.Keeper) bool { return k.MSP == hospital })
 	if i < 0 || before.Keepers[i].Node == "" {
-		t.Fatal(fmt.Sprintf("the keeper of %s names no node: %+v", hospital, before))
+		t.Fatalf("the keeper of %s names no node: %+v", hospital, before)
 	}
 	var last replica.Status
 	b, err := replica.NewBalancer(replica.BalanceConfig{
