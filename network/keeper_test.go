@@ -24,7 +24,10 @@ func TestTwoCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	cleanUp(t, n)
-	time.Sleep(8 * time.Second) // every keeper has heard of the others
+	hospitals := []string{"HospitalA", "HospitalB", "HospitalC"}
+	for _, h := range hospitals {
+		awaitKeepers(t, n, h, len(hospitals))
+	}
 	args := []string{"seal", "--policy", "HospitalA:role=doctor", "--index", "none", "--copies", "2", "--json"}
 	for i := range 12 {
 		file := filepath.Join(t.TempDir(), fmt.Sprint(i))
@@ -41,7 +44,6 @@ func TestTwoCopies(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &sealed); err != nil || len(sealed) != 12 {
 		t.Fatalf("%q: %v", out, err)
 	}
-	hospitals := []string{"HospitalA", "HospitalB", "HospitalC"}
 	places := func(cid string) (at []string) {
 		for _, h := range hospitals {
 			if n.isPinned(t.Context(), h, cid) {
@@ -102,5 +104,36 @@ func TestTwoCopies(t *testing.T) {
 	await("C's keeper is back", twice)
 	if data, err := os.ReadFile(n.path("run", "keeper-HospitalA.prom")); err != nil || len(data) == 0 {
 		t.Errorf("metrics: %v", err)
+	}
+}
+
+// awaitKeepers waits until a hospital's keeper has heard of so many.
+func awaitKeepers(t *testing.T, n *Network, hospital string, count int) {
+	t.Helper()
+	for deadline := time.Now().Add(testWait); ; time.Sleep(500 * time.Millisecond) {
+		out, err := n.chartseal(t.Context(), "authority", hospital, "keeper", "status", "--json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var status struct {
+			Own *struct{ Keepers []struct{ State string } }
+		}
+		if err := json.Unmarshal([]byte(out), &status); err != nil {
+			t.Fatalf("%q: %v", out, err)
+		}
+		here := 0
+		if status.Own != nil {
+			for _, k := range status.Own.Keepers {
+				if k.State == "here" {
+					here++
+				}
+			}
+		}
+		if here == count {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the keeper of %s has heard of %d keepers of %d: %s", hospital, here, count, out)
+		}
 	}
 }
