@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -213,12 +215,20 @@ func TestNobodyAdministers(t *testing.T) {
 					continue
 				}
 				k := &knocker{t, c, t.Context(), o.Name, address}
+				refusal := k.certificateRefusal()
+				if refusal == nil || !strings.Contains(refusal.Error(), "tls:") {
+					t.Errorf("%s: certificate at %s's %s: %v", c.kind, o.Name, port, refusal)
+				}
 				for _, call := range []struct{ method, path, body string }{
 					{http.MethodDelete, "/participation/v1/channels/" + channel, ""},
 					{http.MethodPut, "/logspec", `{"spec":"debug"}`},
 					{http.MethodGet, "/metrics", ""},
 				} {
-					if _, err := k.request(call.method, call.path, call.body); err == nil || !strings.Contains(err.Error(), "tls:") {
+					_, err := k.request(call.method, call.path, call.body)
+					if errors.Is(err, net.ErrClosed) { // the refusal has closed the connection before the request was written
+						err = refusal
+					}
+					if err == nil || !strings.Contains(err.Error(), "tls:") {
 						t.Errorf("%s: %s %s at %s's %s: %v", c.kind, call.method, call.path, o.Name, port, err)
 					}
 				}

@@ -91,6 +91,22 @@ func (k *knocker) send(config *tls.Config, method, path, body string, header htt
 	return data, err
 }
 
+// certificateRefusal returns the server's refusal of a certificate. In TLS 1.3 that comes
+// after the caller's part of the handshake. A request that is under way then may fail
+// with an error that does not name it.
+func (k *knocker) certificateRefusal() error {
+	ctx, cancel := context.WithTimeout(k.ctx, 10*time.Second)
+	defer cancel()
+	conn, err := (&tls.Dialer{Config: k.config()}).DialContext(ctx, "tcp", k.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, err = conn.Read(make([]byte, 1)) // a server that takes the certificate waits for a request
+	return err
+}
+
 // An httpError is an answer that is no success.
 type httpError struct {
 	status int
