@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) error {
 		{"search at HospitalB, through the chaincode", d.search},
 		{"open at HospitalB, byte for byte", d.open},
 		{"refuse the nurse at HospitalC", d.refuse},
-		{"detect a corrupted block on an IPFS node", d.corrupt},
+		{"replace a corrupted block of an IPFS node, and refuse corrupted ones of all", d.corrupt},
 		{"stop the whole of HospitalA; the others go on", d.outage},
 		{"let the auditor see who did what, and read nothing", d.audit},
 	} {

@@ -120,27 +120,50 @@ func (d *demo) refuse() error {
 	return absent(out)
 }
 
-// corrupt flips one byte of a payload's block in the blockstore of HospitalB's IPFS node.
+// corrupt flips one bit of a payload's block in the blockstore of HospitalB's IPFS node,
+// which gets the block again from another hospital's node, and then in all of them.
 func (d *demo) corrupt() error {
-	record := d.sealed[0].Record
-	path, err := d.blockFile("HospitalB", d.sealed[0].CID)
-	if err != nil {
+	record, original := d.sealed[0].Record, d.files[0].path
+	good := make(map[string][]byte) // by file
+	var own string
+	for _, hospital := range []string{"HospitalA", "HospitalB", "HospitalC"} {
+		path, err := d.awaitBlock(hospital, d.sealed[0].CID)
+		if err != nil {
+			return err
+		}
+		if good[path], err = os.ReadFile(path); err != nil {
+			return err
+		}
+		if hospital == "HospitalB" {
+			own = path
+		}
+	}
+	flip := func(path string) error {
+		bad := bytes.Clone(good[path])
+		bad[len(bad)/2] ^= 1
+		return overwrite(path, bad)
+	}
+	if err := flip(own); err != nil {
 		return err
 	}
-	block, err := os.ReadFile(path)
-	if err != nil {
+	d.say("     flipped one bit in %s at HospitalB\n", filepath.Base(own))
+	if err := d.openAs(doctorB, record, original); err != nil {
 		return err
 	}
-	bad := bytes.Clone(block)
-	bad[len(bad)/2] ^= 1
-	if err := overwrite(path, bad); err != nil {
-		return err
+	if now, err := os.ReadFile(own); err != nil || !bytes.Equal(now, good[own]) {
+		return errors.Join(err, errors.New("HospitalB's node did not get a good block again"))
 	}
-	d.say("     flipped one bit in %s\n", filepath.Base(path))
+	d.say("     the node has replaced the block by another hospital's copy; now the same bit is flipped at all hospitals\n")
+	var failed error
+	for path := range good {
+		failed = errors.Join(failed, flip(path))
+	}
 	out := filepath.Join(d.Work, "tampered")
-	failed := d.fail(exitTampered, doctorB, "open", record, "-o", out)
-	if err := overwrite(path, block); err != nil {
-		return err
+	if failed == nil {
+		failed = d.fail(exitTampered, doctorB, "open", record, "-o", out)
+	}
+	for path, block := range good {
+		failed = errors.Join(failed, overwrite(path, block))
 	}
 	if failed != nil {
 		return failed
@@ -148,8 +171,17 @@ func (d *demo) corrupt() error {
 	if err := absent(out); err != nil {
 		return err
 	}
-	d.say("     bit restored:\n")
-	return d.openAs(doctorB, record, d.files[0].path)
+	d.say("     bits restored:\n")
+	return d.openAs(doctorB, record, original)
+}
+
+// awaitBlock waits until a hospital's node holds a payload, and returns the file.
+func (d *demo) awaitBlock(hospital, cid string) (path string, err error) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if path, err = d.blockFile(hospital, cid); err == nil || time.Now().After(deadline) || d.ctx.Err() != nil {
+			return path, err
+		}
+	}
 }
 
 // outage stops a hospital with all its servers, works without it, and brings it back.
