@@ -45,7 +45,7 @@ func TestPatchedOrderer(t *testing.T) {
 	}
 	run := func() (output string, err error) {
 		t.Helper()
-		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering|TestRefusedRequest|TestRestartedOneBehind",
+		out, err := fabric.goCommand(t.Context(), source, "test", "-count=1", "-modfile", modfile, "-run", "TestAbortedWhileDelivering|TestRefusedRequest|TestRestartedOneBehind|TestLogWithoutAnchor",
 			module+"/internal/bft").CombinedOutput()
 		return string(out), err
 	}
@@ -57,17 +57,17 @@ func TestPatchedOrderer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"controller.go", "view.go"} {
-		text, err := os.ReadFile(filepath.Join(original, "internal", "bft", name))
+	for _, name := range []string{"internal/bft/controller.go", "internal/bft/view.go", "pkg/wal/writeaheadlog.go"} {
+		text, err := os.ReadFile(filepath.Join(original, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(bft, name), text, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(copies[module], name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	out, err := run()
-	for _, want := range []string{"wedged", "proposed although", "at sequence 14, it synchronised 0 times"} {
+	for _, want := range []string{"wedged", "proposed although", "at sequence 14, it synchronised 0 times", "unreadable log"} {
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("without our patch: %v, want %q in\n%s", err, want, out)
 		}

@@ -2,6 +2,8 @@ package bft
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/hyperledger-labs/SmartBFT/pkg/api"
 	"github.com/hyperledger-labs/SmartBFT/pkg/metrics/disabled"
 	"github.com/hyperledger-labs/SmartBFT/pkg/types"
+	"github.com/hyperledger-labs/SmartBFT/pkg/wal"
 	"github.com/hyperledger-labs/SmartBFT/smartbftprotos"
 )
 
@@ -151,6 +154,33 @@ func TestRestartedOneBehind(t *testing.T) {
 		}
 		if syncs != want {
 			t.Errorf("restarted at sequence %d, it synchronised %d times, want %d", own, syncs, want)
+		}
+	}
+}
+
+// TestLogWithoutAnchor: a log whose last file was made and never written can be read, and
+// gives what was written before.
+func TestLogWithoutAnchor(t *testing.T) {
+	dir := t.TempDir()
+	empty := func(name string) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty("0000000000000001.wal")
+	for entries, next := range []string{"0000000000000002.wal", "0000000000000004.wal", ""} {
+		log, got, err := wal.InitializeAndReadAll(quiet{}, dir, nil)
+		if err != nil {
+			t.Fatal("unreadable log:", err)
+		}
+		if len(got) != entries {
+			t.Errorf("%d entries, want %d", len(got), entries)
+		}
+		if err := errors.Join(log.Append([]byte("entry"), false), log.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if next != "" {
+			empty(next)
 		}
 	}
 }
