@@ -17,9 +17,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -42,6 +44,7 @@ type run struct {
 	Options
 	started time.Time
 	load    *load
+	kinds   []kind // that are played
 
 	mu     sync.Mutex
 	damage []error
@@ -51,6 +54,10 @@ type run struct {
 // is none.
 func Run(ctx context.Context, o Options) error {
 	r := &run{Options: o, started: time.Now()}
+	kinds, impossible := possible()
+	if r.kinds = kinds; impossible != nil {
+		r.say("%v", impossible)
+	}
 	if err := r.up(ctx); err != nil {
 		return err
 	}
@@ -74,7 +81,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	r.say("no damage")
-	return errors.Join(r.chartnet(ctx, nil, "clean"), os.RemoveAll(o.Dir))
+	return r.clean(ctx)
 }
 
 // episodes plays faults, some after others.
@@ -90,13 +97,33 @@ func (r *run) episodes(ctx context.Context) error {
 }
 
 func (r *run) up(ctx context.Context) error {
-	if err := r.chartnet(ctx, nil, "clean"); err != nil {
+	if err := r.clean(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(os.RemoveAll(r.Dir), os.MkdirAll(r.Dir, 0o700), os.WriteFile(r.topology(), []byte("ports: free\n"), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(r.Dir, 0o700), os.WriteFile(r.topology(), []byte("ports: free\n"), 0o600)); err != nil {
 		return err
 	}
-	return r.chartnet(ctx, nil, "--topology", r.topology(), "up")
+	up := []string{"--topology", r.topology(), "up"}
+	if err := r.chartnet(ctx, nil, up...); err != nil || !slices.Contains(r.kinds, full) {
+		return err
+	}
+	if err := errors.Join(r.chartnet(ctx, nil, "down"), r.giveDisks(ctx)); err != nil {
+		return err
+	}
+	return r.chartnet(ctx, nil, up...)
+}
+
+// clean removes the network, if there is one, and all files of the run.
+func (r *run) clean(ctx context.Context) error {
+	for _, step := range []func() error{
+		func() error { return r.chartnet(ctx, nil, "down") }, r.takeDisks,
+		func() error { return r.chartnet(ctx, nil, "clean") }, func() error { return os.RemoveAll(r.Dir) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *run) topology() string { return filepath.Join(r.Dir, "topology.yaml") }
@@ -121,6 +148,7 @@ type fault struct {
 	process      string // empty for all of the organisation
 	after        time.Duration
 	length       time.Duration
+	offset       time.Duration // of a clock
 }
 
 func (f fault) String() string {
@@ -128,18 +156,29 @@ func (f fault) String() string {
 	if f.process != "" {
 		place += "/" + f.process
 	}
-	return fmt.Sprintf("%s is %s, after %s for %s", place, f.kind, f.after.Round(time.Second), f.length.Round(time.Second))
+	text := fmt.Sprintf("%s is %s, after %s for %s", place, f.kind, f.after.Round(time.Second), f.length.Round(time.Second))
+	if f.kind == mistimed {
+		text += fmt.Sprintf(", %s off", f.offset.Round(time.Second))
+	}
+	return text
 }
 
-// choose gives one or two faults of one organisation.
-func choose(choice *rand.Rand, all []process) (faults []fault) {
-	var organisations []string
+func organisations(all []process) (names []string) {
 	for _, p := range all {
-		if p.Organisation != "" && (len(organisations) == 0 || organisations[len(organisations)-1] != p.Organisation) {
-			organisations = append(organisations, p.Organisation)
+		if p.Organisation != "" && !slices.Contains(names, p.Organisation) {
+			names = append(names, p.Organisation)
 		}
 	}
-	organisation := organisations[choice.IntN(len(organisations))]
+	return names
+}
+
+// maxOffset is how far a clock is off at most.
+const maxOffset = 10 * 24 * time.Hour
+
+// choose gives one or two faults of one organisation.
+func choose(choice *rand.Rand, kinds []kind, all []process) (faults []fault) {
+	names := organisations(all)
+	organisation := names[choice.IntN(len(names))]
 	var processes []string
 	for _, p := range all {
 		if p.Organisation == organisation {
@@ -151,9 +190,17 @@ func choose(choice *rand.Rand, all []process) (faults []fault) {
 			kind: kinds[choice.IntN(len(kinds))], organisation: organisation,
 			after:  time.Duration(choice.Int64N(int64(10 * time.Second))),
 			length: time.Second + time.Duration(choice.Int64N(int64(time.Minute))),
+			// Minutes are as likely as days.
+			offset: time.Duration(math.Pow(float64(maxOffset/time.Minute), choice.Float64()) * float64(time.Minute)),
+		}
+		if choice.IntN(2) == 0 {
+			f.offset = -f.offset
 		}
 		if choice.IntN(4) > 0 {
 			f.process = processes[choice.IntN(len(processes))]
+		}
+		if f.kind == full {
+			f.process = "" // they have a disk together
 		}
 		if f.kind == flipped {
 			f.organisation, f.process, f.length = spoiled, "ipfs", 0
@@ -172,7 +219,7 @@ func (r *run) episode(ctx context.Context, choice *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	faults := choose(choice, all)
+	faults := choose(choice, r.kinds, all)
 	failed := make(chan error, len(faults))
 	for _, f := range faults {
 		r.say("%v", f)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // TestChoose: a seed gives the same faults again, one organisation is hit at a time, and
@@ -16,11 +17,12 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	all = append(all, process{Process: "watch"})
-	play := func(seed uint64) (text string, kinds, places map[string]bool) {
-		kinds, places = map[string]bool{}, map[string]bool{}
+	kinds := []kind{killed, frozen, kept, full, starved, mistimed, cutOff, flipped}
+	play := func(seed uint64) (text string, seen, places map[string]bool) {
+		seen, places = map[string]bool{}, map[string]bool{}
 		choice := rand.New(rand.NewPCG(seed, 0))
 		for range 300 {
-			faults := choose(choice, all)
+			faults := choose(choice, kinds, all)
 			if len(faults) < 1 || len(faults) > 2 || faults[0].organisation != faults[len(faults)-1].organisation {
 				t.Fatalf("faults %v", faults)
 			}
@@ -28,21 +30,24 @@ func TestChoose(t *testing.T) {
 				if f.kind == flipped && (f.organisation != spoiled || f.process != "ipfs") {
 					t.Fatalf("blocks of two nodes may be spoiled: %v", f)
 				}
-				kinds[string(f.kind)] = true
+				if f.offset.Abs() < time.Minute || f.offset.Abs() > maxOffset {
+					t.Errorf("offset %v", f.offset)
+				}
+				seen[string(f.kind)] = true
 				places[f.organisation+"/"+f.process] = true
 			}
 			text += fmt.Sprintln(faults)
 		}
-		return text, kinds, places
+		return text, seen, places
 	}
-	one, kinds, places := play(1)
+	one, seen, places := play(1)
 	if again, _, _ := play(1); again != one {
 		t.Error("the same seed gives other faults")
 	}
 	if other, _, _ := play(2); other == one {
 		t.Error("another seed gives the same faults")
 	}
-	if len(kinds) != 6 || len(places) != 15 || places["/watch"] {
-		t.Errorf("kinds %v, places %v", kinds, places)
+	if len(seen) != len(kinds) || len(places) != 15 || places["/watch"] {
+		t.Errorf("kinds %v, places %v", seen, places)
 	}
 }

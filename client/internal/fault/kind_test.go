@@ -12,11 +12,11 @@ import (
 // TestShortOfResources: a process that runs short of a resource cannot write while the
 // fault lasts, and goes on afterwards.
 func TestShortOfResources(t *testing.T) {
-	for _, k := range []kind{full, starved, frozen} {
+	for _, k := range []kind{starved, frozen} {
 		t.Run(string(k), func(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "written")
-			server := exec.Command("/bin/sh", "-c", `trap '' XFSZ; while :; do echo x >>`+file+`; sleep 0.01; done`)
+			server := exec.Command("/bin/sh", "-c", `while :; do echo x >>`+file+`; sleep 0.01; done`)
 			if err := server.Start(); err != nil {
 				t.Fatal(err)
 			}
