@@ -20,6 +20,12 @@ func isAbsent(system, code string) bool {
 	return false
 }
 
+// isNegative reports whether an interpretation of an observation says that it is
+// negative, not detected or not reactive.
+func isNegative(interpretation string) bool {
+	return interpretation == "NEG" || interpretation == "ND" || interpretation == "NR"
+}
+
 // isAbsentWord reports whether the text of an observation says no more than that its
 // finding is absent or negative.
 func isAbsentWord(text string) bool {

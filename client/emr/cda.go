@@ -28,6 +28,9 @@ type cdaWalker struct {
 
 	low, high string // of the open time
 
+	valueAt int    // depth of the open value; 0 when none is
+	value   string // its text
+
 	section      cdaSection
 	outer        []cdaSection
 	relationship string // type of the last relationship between two acts
@@ -100,6 +103,8 @@ func (w *cdaWalker) start(e xml.StartElement) {
 				w.b.date(a.value)
 			}
 		}
+	case "value":
+		w.valueAt, w.value = len(w.path), ""
 	case "name", "title", "originalText":
 		if w.open == 0 {
 			w.open = len(w.path)
@@ -229,6 +234,9 @@ func (w *cdaWalker) text(s string) {
 		w.label.WriteString(s)
 		w.label.WriteByte(' ')
 	}
+	if w.valueAt == len(w.path) && w.valueAt > 0 {
+		w.value = s
+	}
 	w.narrative.add(s)
 	w.addProse(s)
 }
@@ -244,6 +252,12 @@ func (w *cdaWalker) end() {
 		w.b.period(w.low, w.high)
 		w.ended(w.high)
 		w.low, w.high = "", ""
+	}
+	if w.valueAt == depth {
+		if isAbsentWord(w.value) {
+			w.absent()
+		}
+		w.valueAt = 0
 	}
 	w.narrative.end(depth)
 	if n := len(w.acts); n > 0 && w.acts[n-1].depth == depth {

@@ -89,6 +89,10 @@ func (w *cdaWalker) judge(local string, a *cdaAttributes) {
 		}
 	case "templateId":
 		w.template(a.root)
+	case "value":
+		if a.value == "false" {
+			w.absent()
+		}
 	case "statusCode":
 		act := w.act()
 		if act == nil || act.depth != len(w.path)-1 {
@@ -178,16 +182,32 @@ func (w *cdaWalker) finding(local, system, code string, at int) {
 	switch local {
 	case "code":
 		act.status = code == "33999-4"
+		if familyHistory[code] {
+			w.qualify(index.Family)
+		}
 		if act.kind == "observation" && at >= 0 && len(act.findings) < maxIdentifiers {
 			act.findings = append(act.findings, cdaFinding{at, system})
 		}
 	case "value":
 		if isAbsent(system, code) {
-			for _, f := range act.findings {
-				if index.Prefix(f.system) != index.LOINC { // which names the question
-					w.b.restate(f.at, index.Refuted)
-				}
-			}
+			w.absent()
+		}
+	case "interpretationCode":
+		if isNegative(code) {
+			w.absent()
+		}
+	}
+}
+
+// absent refutes what the innermost act looked for.
+func (w *cdaWalker) absent() {
+	act := w.act()
+	if act == nil || act.depth != len(w.path)-1 {
+		return
+	}
+	for _, f := range act.findings {
+		if index.Prefix(f.system) != index.LOINC { // which names the question
+			w.b.restate(f.at, index.Refuted)
 		}
 	}
 }

@@ -76,8 +76,10 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 	defer raw.release()
 	raw.source.gain = workPerByte
 	record, packed := raw, isGzip(raw.head())
-	if packed {
-		raw = unzipped(raw, work)
+	for range maxPacked {
+		if isGzip(raw.head()) {
+			raw = unzipped(raw, work)
+		}
 	}
 	text := raw
 	// A byte order mark shows the encoding of a text format, or the bytes do.
@@ -117,6 +119,8 @@ func extract(ctx context.Context, table []format, base int, r io.Reader) (Docume
 	}
 	panic("emr: no format takes every record") // the last one of the table does
 }
+
+const maxPacked = 3 // times that a record is compressed
 
 // isGzip looks for the signature of a compressed record, which is read as what is in it.
 func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b\x08")) }

@@ -231,7 +231,7 @@ func (w *fhirWalker) other(f *fhirFrame, key, text string) {
 		w.b.inContext(statusContext(key, text))
 	case f.statement && prose[key]:
 		w.b.mention(text)
-	case key == "valueBoolean" && text == "false" && f.statement:
+	case f.statement && (key == "valueBoolean" && text == "false" || key == "valueString" && isAbsentWord(text)):
 		f.absent = true
 	case key != "lastUpdated" && key != "timestamp" && !f.admin && isFHIRDate(key, text):
 		w.b.date(text)
@@ -433,6 +433,7 @@ func (w *fhirWalker) concept(f *fhirFrame) {
 		return
 	}
 	f.said = f.said || w.in("code")
+	f.absent = f.absent || f.key == "valueCodeableConcept" && isAbsentWord(text)
 	w.b.aside = context
 	w.b.words(text)
 	w.b.aside = ""

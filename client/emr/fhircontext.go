@@ -17,6 +17,10 @@ func statementPart(key string) (part bool, context index.Context) {
 		return true, ""
 	case "prediction", "targetDisease":
 		return true, index.Risk
+	case "recommendation": // of vaccines
+		return true, index.Planned
+	case "contraindicatedVaccineCode", "excludeFoodModifier":
+		return true, index.NotDone
 	}
 	return false, ""
 }
@@ -39,20 +43,22 @@ func (w *fhirWalker) surroundings(f *fhirFrame) (status string, c index.Context)
 	if f.admin || f.fhirResource == nil || f.key == "class" {
 		c = asItIs
 	}
-	for i := len(w.frames); i >= max(0, len(w.frames)-3); i-- {
+	for i := len(w.frames); i >= max(0, len(w.frames)-6); i-- {
 		key := f.key
 		if i < len(w.frames) {
+			if w.frames[i].statement {
+				break
+			}
 			key = w.frames[i].key
 		}
-		switch key {
-		case "verificationStatus", "clinicalStatus":
+		near := i >= len(w.frames)-3
+		switch {
+		case near && (key == "verificationStatus" || key == "clinicalStatus" || key == "adherence" && w.in("code")):
 			return key, c
-		case "category", "dataAbsentReason":
+		case near && (key == "category" || key == "dataAbsentReason"):
 			c = cmp.Or(c, asItIs)
-		default:
-			if c == "" && isReason(key) {
-				c = asReason
-			}
+		case c == "" && isReason(key):
+			c = asReason
 		}
 	}
 	return "", c
@@ -105,14 +111,18 @@ func statusContext(element, code string) index.Context {
 		return index.Refuted
 	case "not-done", "not-taken", "cancelled", "canceled", "revoked", "rejected", "noshow", "abandoned", "declined", "failed", "suspended-not-done":
 		return index.NotDone
-	case "draft", "planned", "proposed", "preparation", "pending", "booked", "not-started", "scheduled", "requested", "waitlist":
+	case "draft", "planned", "proposed", "preparation", "pending", "booked", "not-started", "scheduled", "requested", "waitlist", "intended":
 		return index.Planned
 	}
 	switch element {
 	case "verificationStatus":
 		switch code {
-		case "unconfirmed", "provisional", "differential":
+		case "unconfirmed", "presumed", "provisional", "differential":
 			return index.Suspected
+		}
+	case "adherence": // of R5
+		if code == "not-taking" {
+			return index.NotDone
 		}
 	case "clinicalStatus":
 		switch code {
@@ -154,7 +164,7 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 		if status == "n" { // taken, of STU3
 			w.b.inContext(index.NotDone)
 		}
-	case "AllergyIntolerance", "Condition": // of DSTU2
+	case "AllergyIntolerance", "Condition", "Flag": // the first two of DSTU2
 		switch status {
 		case "resolved", "inactive":
 			w.b.inContext(index.Historic)
@@ -204,10 +214,12 @@ func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 		}
 	case w.in("valueCodeableConcept"):
 		f.absent = f.absent || isAbsent(system, code)
+	case w.in("interpretation"):
+		f.absent = f.absent || isNegative(code)
 	case w.in("code"):
 		f.said = true
 		loinc := prefix == index.LOINC
-		if loinc && familyHistory[code] {
+		if (loinc || prefix == index.SNOMED) && familyHistory[code] {
 			f.family = true
 		}
 		if at >= 0 && !loinc && len(f.findings) < maxIdentifiers {

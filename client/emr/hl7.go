@@ -303,6 +303,7 @@ func (h *hl7Reader) codes(name string, fields []string, field func(int) string) 
 	}
 	coded := hl7Coded[name]
 	var findings []int
+	absent := name == "OBX" && isNegative(h.part(field(8), 0))
 	for n, f := range fields {
 		if f == "" {
 			continue
@@ -313,7 +314,7 @@ func (h *hl7Reader) codes(name string, fields []string, field func(int) string) 
 		}
 		switch use {
 		case hl7IsValue:
-			h.observation(f, field, findings)
+			absent = h.observation(f, field) || absent
 			continue
 		case hl7IsContext:
 			continue
@@ -339,12 +340,20 @@ func (h *hl7Reader) codes(name string, fields []string, field func(int) string) 
 		}
 		h.triples(f)
 	}
+	if absent {
+		for _, at := range findings {
+			h.b.restate(at, index.Refuted)
+		}
+	}
 }
 
-// observation reads OBX-5 if OBX-2 makes it a code or a date. A finding that is absent is
-// refuted.
-func (h *hl7Reader) observation(text string, field func(int) string, findings []int) {
-	absent := false
+// observation reads OBX-5 if OBX-2 makes it a code or a date. It reports whether the
+// finding is absent.
+func (h *hl7Reader) observation(text string, field func(int) string) (absent bool) {
+	if h.part(field(3), 0) == vaccinesDue {
+		h.b.aside = index.Planned
+		defer func() { h.b.aside = "" }()
+	}
 	switch h.part(field(2), 0) {
 	case "CE", "CWE", "CNE", "CF":
 		for _, rep := range h.repeats(text) {
@@ -362,11 +371,7 @@ func (h *hl7Reader) observation(text string, field func(int) string, findings []
 	default:
 		h.triples(text)
 	}
-	if absent {
-		for _, at := range findings {
-			h.b.restate(at, index.Refuted)
-		}
-	}
+	return absent
 }
 
 // triples takes the codes of known systems from a field of any type: it has three

@@ -127,7 +127,7 @@ func (h *hl7Reader) context(name string, field func(int) string) index.Context {
 		}
 		return context
 	case "ORC":
-		if slices.Contains([]string{"CA", "OC", "CR"}, code(1)) || code(5) == "CA" {
+		if slices.Contains([]string{"CA", "OC", "CR", "UA"}, code(1)) || code(5) == "CA" {
 			h.order.context = index.NotDone
 		}
 		return h.order.context
@@ -174,8 +174,11 @@ func appointmentContext(event, status string) index.Context {
 	return index.Planned
 }
 
-// familyHistory are codes of LOINC for the diseases of relatives.
-var familyHistory = set("10157-6", "54114-4", "8670-2", "54116-9")
+// familyHistory are codes of LOINC and SNOMED CT for the diseases of relatives.
+var familyHistory = set("10157-6", "54114-4", "8670-2", "54116-9", "416471007", "57177007", "281666001")
+
+// vaccinesDue is the code of LOINC for vaccines that are to be given.
+const vaccinesDue = "30979-9"
 
 // contextOfWord returns the context of a word or abbreviation by which senders qualify a
 // diagnosis or a problem.

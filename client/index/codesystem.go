@@ -40,7 +40,7 @@ type Code struct {
 // systems maps normalised names of code systems to their prefixes: URIs of FHIR, OIDs,
 // names of HL7 v2 table 0396 and of DICOM. [systemNames] knows their variants.
 var systems = map[string]string{
-	"2.16.840.1.113883.6.3": ICD10, "2.16.840.1.113883.6.90": ICD10,
+	"2.16.840.1.113883.6.3": ICD10, "2.16.840.1.113883.6.90": ICD10, "1.2.40.0.34.5.56": ICD10,
 	"i10": ICD10, "i10c": ICD10, "2.16.840.1.113883.6.135": ICD10, "2.16.840.1.113883.6.94": ICD10,
 	"1.2.752.116.1.1.1": ICD10, "1.2.246.537.6.1": ICD10, "2.16.578.1.12.4.1.1.7110": ICD10, "1.2.40.0.34.5.184": ICD10,
 	"1.2.643.5.1.13.2.1.1.718": ICD10, "1.2.643.5.1.13.13.11.1005": ICD10, "2.16.840.1.113883.6.260": ICD10,
@@ -95,7 +95,7 @@ var firstSystems = map[string]bool{
 // systemTrees are the beginnings of URIs and OIDs of systems with editions below them.
 var systemTrees = []struct{ root, prefix string }{
 	{"http://snomed.info/sct/", SNOMED}, {"http://snomed.info/xsct", SNOMED},
-	{"2.16.840.1.113883.6.3.", ICD10}, {"1.2.752.116.1.1.1.1.", ICD10},
+	{"2.16.840.1.113883.6.3.", ICD10}, {"1.2.752.116.1.1.1.1.", ICD10}, {"1.2.246.537.6.1.", ICD10},
 	{"http://id.who.int/icd/release/10", ICD10}, {"http://id.who.int/icd10", ICD10}, {"http://id.who.int/icd", ICD11},
 	{"http://id.who.int/icd11", ICD11},
 }
@@ -108,16 +108,18 @@ var systemNames = []struct {
 	prefix string
 }{
 	{regexp.MustCompile(`^(icd|i)10pcs[0-9]*$`), ICD10PCS},
-	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|de|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|diagnos[ei]s|codes?)*(20[0-9]{2}|v?[0-9]{1,2})?(full|syst)?$`), ICD10},
+	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr|terminologie|tautiluokitus)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|de|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|au|uk|diagnos[ei]s|codes?)*(version|v)?(20[0-9]{2}|[0-9]{1,2})?(full|syst)?$`), ICD10},
+	{regexp.MustCompile(`^kcd[0-9]?$`), ICD10},
+	{regexp.MustCompile(`^internationalclassificationofdiseases(10th|tenth)revision(clinicalmodification)?(icd10(cm)?)?$`), ICD10},
 	{regexp.MustCompile(`^(who)?icd11(mms)?[a-z]{0,2}[0-9]*$`), ICD11},
-	{regexp.MustCompile(`^(icd|i)9(cm|c|cmdx|cmpx|dx|diagnosis|cmdiagnosis|cmprocedures?)?(20[0-9]{2}|v?[0-9]{1,2})?$`), ICD9},
+	{regexp.MustCompile(`^(icd|i)9(cm|c|cmdx|cmpx|dx|diagnosis|cmdiagnosis|cmprocedures?|cmdiagcodes|cmproccodes)?(20[0-9]{2}|v?[0-9]{1,2})?$`), ICD9},
 	{regexp.MustCompile(`^icdo([123](v?[0-9]+)?)?(topography|morphology|de)?$`), ICDO},
-	{regexp.MustCompile(`^icpc(1|2|3)?(e|p|r|nl|no|ed)?(v?[0-9]+)?$`), ICPC},
-	{regexp.MustCompile(`^ops(301)?(20[0-9]{2})?$`), OPS},
-	{regexp.MustCompile(`^(who)?(atc)(ddd|de|index|code)?(20[0-9]{2})?$`), ATC},
+	{regexp.MustCompile(`^(nhgtabel24)?icpc(1|2|3)?(e|p|r|nl|no|ed)?(v?[0-9]+)?$`), ICPC},
+	{regexp.MustCompile(`^o(ps|ps301|301)(20[0-9]{2})?$`), OPS},
+	{regexp.MustCompile(`^(who|terminologie)?(atc)(ddd|de|index|code)?(20[0-9]{2})?$`), ATC},
 	{regexp.MustCompile(`^cpt[45]?(20[0-9]{2})?$`), CPT},
-	{regexp.MustCompile(`^(sct[0-9]?|snomed)(ct)?[a-z]{0,2}(20[0-9]{2,6}|v[0-9]+)?$`), SNOMED},
-	{regexp.MustCompile(`^(loinc|ln)(v?[0-9]{1,4})?$`), LOINC},
+	{regexp.MustCompile(`^(sct[0-9]?|snomed)(ct)?([a-z]{0,2}|international)(20[0-9]{2,6}|v[0-9]+)?$`), SNOMED},
+	{regexp.MustCompile(`^(terminologie)?(loinc|ln)(v?[0-9]{1,4})?$`), LOINC},
 	{regexp.MustCompile(`^rxnorm(current)?(v?[0-9]+)?$`), RxNorm},
 	{regexp.MustCompile(`^cvx$`), CVX},
 	{regexp.MustCompile(`^ndc(11|10|9)?$`), NDC},
