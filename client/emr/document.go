@@ -78,6 +78,7 @@ type builder struct {
 
 	prefixes               map[string]string // of code systems
 	lastSystem, lastPrefix string
+	rawSystem, system      string // the last one that was cleaned
 	full                   map[string]bool
 	held                   int // bytes of all values
 
@@ -256,7 +257,14 @@ func (b *builder) newCode(system, code string) (at int, ok bool) {
 	if b.prefix(system) == index.UCUM {
 		return 0, false
 	}
-	system, code = b.clean(listCodes, system), b.clean(listCodes, code)
+	system = system[:min(len(system), maxValue)]
+	if system != b.rawSystem { // mostly the same one again
+		b.rawSystem, b.system = strings.Clone(system), b.clean(listCodes, system)
+	}
+	if b.full[listCodes] && system == b.system && len(code) < maxValue && isClean(code) {
+		return 0, false // code has looked for it as it is
+	}
+	system, code = b.system, b.clean(listCodes, code)
 	if code == "" {
 		return 0, false
 	}
@@ -408,15 +416,22 @@ func clean(s string) string {
 	return string(out)
 }
 
-// isClean reports whether a value is ASCII text with single spaces inside only.
+// isClean reports whether a value is text with single spaces inside only.
 func isClean(s string) bool {
 	space := true
-	for i := range len(s) {
+	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case c > ' ' && c < 0x80:
+		case c > ' ' && c < utf8.RuneSelf:
 			space = false
 		case c == ' ' && !space:
 			space = true
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if size == 1 || unicode.IsSpace(r) {
+				return false
+			}
+			space = false
+			i += size - 1
 		default:
 			return false
 		}

@@ -11,20 +11,26 @@ import (
 
 // codeTerms returns the terms of a code and of its ancestors, itself first. A text with
 // two codes, such as a dagger and an asterisk, gives those of both.
-func codeTerms(c Code) []Term {
-	prefix := Prefix(c.System)
+func codeTerms(c Code) []Term { return systemOf(c.System).codeTerms(c.Code) }
+
+// A system is a code system by its prefix and its normalised name.
+type system struct{ prefix, name string }
+
+func systemOf(name string) system { return system{Prefix(name), normaliseSystem(name)} }
+
+func (s system) codeTerms(text string) []Term {
+	prefix := s.prefix
 	var out []Term
-	for _, code := range split(prefix, c.Code) {
+	for _, code := range split(prefix, text) {
 		out = append(out, Term(prefix+":"+code))
 		for _, a := range ancestors(prefix, code) {
 			out = append(out, Term(prefix+":"+a))
 		}
-		system := normaliseSystem(c.System)
 		switch {
-		case prefix == OtherCode && system != "":
-			out = append(out, Term(prefix+":"+system+"|"+code))
-		case prefix != OtherCode && !isFirst(system): // as before the system had a prefix
-			out = append(out, Term(OtherCode+":"+strings.ToUpper(normalise(c.Code))))
+		case prefix == OtherCode && s.name != "":
+			out = append(out, Term(prefix+":"+s.name+"|"+code))
+		case prefix != OtherCode && !isFirst(s.name): // as before the system had a prefix
+			out = append(out, Term(OtherCode+":"+strings.ToUpper(normalise(text))))
 		}
 	}
 	return unique(out)

@@ -21,8 +21,11 @@ type link struct {
 type links struct {
 	facts Facts
 	codes [][]Term // by position in the facts, made when needed
-	terms []Term   // the keys of by, in order
-	by    map[Term]*link
+
+	system string // of the last code
+	last   system
+	terms  []Term // the keys of by, in order
+	by     map[Term]*link
 
 	several  bool // statements tell patients apart
 	patients []Term
@@ -125,7 +128,11 @@ func (l *links) add(x *expander, s Statement) {
 	long := l.measure(s)
 	for _, i := range s.Codes {
 		if l.codes[i] == nil {
-			l.codes[i] = codeTerms(l.facts.Codes[i])
+			c := l.facts.Codes[i]
+			if c.System != l.system || l.last == (system{}) { // mostly the same one again
+				l.system, l.last = c.System, systemOf(c.System)
+			}
+			l.codes[i] = l.last.codeTerms(c.Code)
 			if len(l.codes[i]) > 0 {
 				x.Facts++
 			}
