@@ -111,10 +111,7 @@ func (w *cdaWalker) start(e xml.StartElement) {
 			w.label.Reset()
 		}
 	case "reference":
-		if w.parent() == "originalText" && w.open == len(w.path)-1 {
-			w.b.work.spend(priceFact)
-			w.b.words(w.narrative.of(a.value))
-		}
+		w.refer(a.value)
 	}
 	if a.id != "" && w.section.depth > 0 {
 		w.narrative.begin(a.id, len(w.path))
@@ -219,6 +216,14 @@ func (w *cdaWalker) code(local string, a *cdaAttributes) {
 			w.qualify(snomedContexts[a.code])
 		}
 	}
+	switch {
+	case w.parent() == "criterion" || w.ancestor(2) == "criterion": // for which a thing is to be taken
+		w.b.aside = index.Risk
+		defer func() { w.b.aside = "" }()
+	case w.parent() == "observationRange": // for whom a range of values is normal
+		w.b.aside = index.Mentioned
+		defer func() { w.b.aside = "" }()
+	}
 	at := w.b.code(system, code)
 	if concept && a.display != "" {
 		w.b.words(a.display)
@@ -254,8 +259,8 @@ func (w *cdaWalker) end() {
 		w.low, w.high = "", ""
 	}
 	if w.valueAt == depth {
-		if isAbsentWord(w.value) {
-			w.absent()
+		if act := w.act(); act != nil && act.depth == depth-1 {
+			w.valueText(w.value)
 		}
 		w.valueAt = 0
 	}
@@ -280,6 +285,7 @@ func (w *cdaWalker) named(local, text string) {
 	case local == "originalText":
 		w.b.work.spend(2 * len(text))
 		w.b.words(text)
+		w.tells(text)
 	case local == "title":
 		if len(w.path) == 2 {
 			w.b.title(text)

@@ -1,6 +1,9 @@
 package emr
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -15,6 +18,8 @@ type cdaAct struct {
 	concern   bool         // that a problem or allergy is followed up
 	status    bool         // an observation that tells the status of the one around it
 	findings  []cdaFinding // codes that name what was observed
+	told      bool         // it has a code, or a text in place of that
+	passage   string       // of the narrative, which says the same
 }
 
 // A cdaFinding is a code by its position in the document.
@@ -68,6 +73,9 @@ func (w *cdaWalker) act() *cdaAct {
 // finishAct closes the statement of the innermost act.
 func (w *cdaWalker) finishAct() {
 	act := w.act()
+	if !act.told && act.passage != "" {
+		w.b.words(act.passage)
+	}
 	w.b.inContext(act.inherited.Over(act.context))
 	w.b.close()
 	w.acts = w.acts[:len(w.acts)-1]
@@ -90,7 +98,7 @@ func (w *cdaWalker) judge(local string, a *cdaAttributes) {
 	case "templateId":
 		w.template(a.root)
 	case "value":
-		if a.value == "false" {
+		if act := w.act(); a.value == "false" && act != nil && act.depth == len(w.path)-1 {
 			w.absent()
 		}
 	case "statusCode":
@@ -126,6 +134,8 @@ func (w *cdaWalker) template(root string) {
 	switch root {
 	case "2.16.840.1.113883.10.20.22.4.3", "2.16.840.1.113883.10.20.22.4.30":
 		act.concern = true
+	case "2.16.840.1.113883.10.20.22.4.136":
+		w.qualify(index.Risk)
 	case "2.16.840.1.113883.10.20.22.4.4":
 		act.problem = true
 	case "2.16.840.1.113883.10.20.22.4.45", "2.16.840.1.113883.10.20.22.4.46", "2.16.840.1.113883.10.20.22.4.47":
@@ -176,7 +186,14 @@ func (w *cdaWalker) isStatus(local, code string) bool {
 // finding takes a code of an act: what was observed, and whether it was absent.
 func (w *cdaWalker) finding(local, system, code string, at int) {
 	act := w.act()
-	if act == nil || act.depth != len(w.path)-1 {
+	if act == nil {
+		return
+	}
+	own := act.depth == len(w.path)-1
+	if !own || act.kind != "observation" || local != "code" {
+		act.told = true
+	}
+	if !own {
 		return
 	}
 	switch local {
@@ -199,10 +216,57 @@ func (w *cdaWalker) finding(local, system, code string, at int) {
 	}
 }
 
+// tells notes a text in place of a code.
+func (w *cdaWalker) tells(text string) {
+	if act := w.act(); act != nil && strings.TrimSpace(text) != "" {
+		act.told = true
+	}
+}
+
+// valueText takes the text of a value: of a problem, say, but not the result of a test.
+func (w *cdaWalker) valueText(text string) {
+	act := w.act()
+	switch {
+	case act == nil || strings.TrimSpace(text) == "":
+	case isAbsentWord(text):
+		w.absent()
+	case act.asked():
+	default:
+		w.b.work.spend(2 * len(text))
+		w.b.words(text)
+		act.told = true
+	}
+}
+
+// asked reports whether the code of an act is one of LOINC, which names a question.
+func (a *cdaAct) asked() bool {
+	return slices.ContainsFunc(a.findings, func(f cdaFinding) bool { return index.Prefix(f.system) == index.LOINC })
+}
+
+// refer takes a reference to a passage of the narrative: for a code, for a value, or for
+// an act, which may have a code to come.
+func (w *cdaWalker) refer(to string) {
+	act := w.act()
+	switch {
+	case w.parent() == "originalText" && w.open == len(w.path)-1:
+		w.b.work.spend(priceFact)
+		passage := w.narrative.of(to)
+		w.b.words(passage)
+		w.tells(passage)
+	case act == nil:
+	case w.parent() == "value" && act.depth == len(w.path)-2:
+		w.b.work.spend(priceFact)
+		w.valueText(w.narrative.of(to))
+	case w.parent() == "text" && act.depth == len(w.path)-2:
+		w.b.work.spend(priceFact)
+		act.passage = w.narrative.of(to)
+	}
+}
+
 // absent refutes what the innermost act looked for.
 func (w *cdaWalker) absent() {
 	act := w.act()
-	if act == nil || act.depth != len(w.path)-1 {
+	if act == nil {
 		return
 	}
 	for _, f := range act.findings {

@@ -195,6 +195,8 @@ func TestDocsCDA(t *testing.T) {
 		{"`code`, `value`, `translation` without a system", "code", cdaWith(entry(`<value code="I21.4"/>`)), "code:I21.4"},
 		{"`@displayName` of these three", "words", cdaWith(entry(`<code code="I21.4" codeSystem="2.16.840.1.113883.6.90" displayName="Probe"/>`)), "word:probe"},
 		{"`originalText`, or the passage of the narrative that it refers to", "words", cdaWith(entry(`<value nullFlavor="OTH"><originalText>Probe</originalText></value>`)), "word:probe"},
+		{"text of a `value`, or the passage that it refers to, unless the observation's code is one of LOINC", "words", cdaWith(entry(`<value xsi:type="ST">Probe</value>`)), "word:probe"},
+		{"the passage to which the `text` of an act refers, without a code and the texts above", "words", cdaWith(`<text><content ID="a">Probe</content></text>` + entry(`<text><reference value="#a"/></text>`)), "word:probe"},
 		{"`section/text`, if the section has no entry", "words, as `mentioned:`", cdaWith(`<text>No <content>probe</content></text>`), "mentioned:word:probe"},
 		{"`author`, `legalAuthenticator`: `assignedPerson/name`", "author", `<ClinicalDocument><author><assignedAuthor><assignedPerson><name>Vera Probe</name></assignedPerson></assignedAuthor></author></ClinicalDocument>`, "author:probe"},
 		{"`representedOrganization`, `representedCustodianOrganization`, `providerOrganization`, `serviceProviderOrganization`: `name`", "organisation", `<ClinicalDocument><custodian><representedCustodianOrganization><name>Probe</name></representedCustodianOrganization></custodian></ClinicalDocument>`, "org:probe"},

@@ -40,6 +40,7 @@ type fhirFrame struct {
 	contained   bool
 	admin       bool // administrative: its dates and texts are not clinical
 	twice       bool // system or code is there twice, and differs
+	general     bool // tells nothing of the patient alone
 	members     [memberCount]string
 	has         uint32             // the members that are set
 	identifiers []index.Identifier // of children named identifier
@@ -53,7 +54,7 @@ func (f *fhirFrame) clear() {
 		f.members[bits.TrailingZeros32(set)] = ""
 	}
 	f.has, f.identifiers, f.given, f.fhirResource = 0, nil, nil, nil
-	f.statement, f.entry, f.resource, f.contained, f.admin, f.twice = false, false, false, false, false, false
+	f.statement, f.entry, f.resource, f.contained, f.admin, f.twice, f.general = false, false, false, false, false, false, false
 }
 
 // A fhirResource is what a resource keeps until it ends, besides its members. The frames
@@ -71,12 +72,13 @@ type fhirResource struct {
 	links     []string
 	uses      []string
 	narrative string
-	said      bool // it has a code or a text
-	absent    bool // an observation that its finding is absent
-	unmade    bool // an observation that was not made
-	family    bool // an observation on relatives
-	ended     bool // it has an abatement
-	status    bool // it has a clinical status
+	said      bool   // it has a code or a text
+	absent    bool   // an observation that its finding is absent
+	unmade    bool   // an observation that was not made
+	family    bool   // an observation on relatives
+	focus     string // key of the person on whom it is, if that is told
+	ended     bool   // it has an abatement
+	status    bool   // it has a clinical status
 	findings  []int
 }
 
@@ -114,6 +116,7 @@ func (w *fhirWalker) begin(key string, array bool) {
 			f.key = outer.key
 		}
 		f.admin = outer.admin || isAdministrative(f.key)
+		f.general = outer.general || f.key == "referenceRange" || f.key == "provision" || f.key == "except"
 		f.fhirResource = outer.fhirResource
 	}
 	if !array {
@@ -142,16 +145,22 @@ func (w *fhirWalker) begin(key string, array bool) {
 // mayBeDeleted reports whether the entry that begins may say that what is in it is
 // deleted. Most types of Bundles have no such entries.
 func (w *fhirWalker) mayBeDeleted() bool {
-	for i := len(w.frames) - 2; i >= 0; i-- {
-		if f := &w.frames[i]; f.statement {
-			switch f.members[fhirReferenceType] {
-			case "collection", "searchset", "document", "message":
-				return false
-			}
-			return true
-		}
+	switch w.bundleType() {
+	case "collection", "searchset", "document", "message":
+		return false
 	}
 	return true
+}
+
+// bundleType returns the type of the Bundle around the entry that is open, if it is known
+// already.
+func (w *fhirWalker) bundleType() string {
+	for i := len(w.frames) - 1; i >= 0; i-- {
+		if f := &w.frames[i]; f.statement {
+			return f.members[fhirReferenceType]
+		}
+	}
+	return ""
 }
 
 func (w *fhirWalker) beginResource(f *fhirFrame) {
@@ -233,10 +242,15 @@ func (w *fhirWalker) other(f *fhirFrame, key, text string) {
 		w.b.mention(text)
 	case f.statement && (key == "valueBoolean" && text == "false" || key == "valueString" && isAbsentWord(text)):
 		f.absent = true
-	case key != "lastUpdated" && key != "timestamp" && !f.admin && isFHIRDate(key, text):
+	case f.statement && key == "actuality" && text == "potential": // of an adverse event
+		w.b.inContext(index.Risk)
+	case !noClinicalDates[key] && !f.admin && isFHIRDate(key, text):
 		w.b.date(text)
 	}
 }
+
+// noClinicalDates are times of the administration, and dates of relatives.
+var noClinicalDates = set("lastUpdated", "timestamp", "lastModified", "bornDate", "deceasedDate")
 
 func (w *fhirWalker) bare(key string, is byte) {
 	if len(w.frames) == 0 {
@@ -309,6 +323,8 @@ func (w *fhirWalker) end() {
 		w.adopt([]index.Identifier{{System: f.members[fhirSystem], Value: f.members[fhirValue]}})
 	case f.members[fhirCode] != "" && (f.members[fhirSystem] != "" || f.key == "coding" || f.key == "valueCoding"):
 		w.coding(f)
+	case f.key == "coding" && f.members[fhirDisplay] != "":
+		w.label(f, f.members[fhirDisplay])
 	case f.key == "name" && f.members[fhirFamily]+f.members[fhirText]+strings.Join(f.given, "") != "":
 		w.human(f)
 	default:
@@ -394,6 +410,9 @@ func (w *fhirWalker) coding(f *fhirFrame) {
 	case len(code) == 1 && isFHIRCertainty(f.members[fhirSystem]):
 		w.b.inContext(certainty(code))
 		return
+	case code == "no-known-reaction-risk": // of the substance beside it
+		w.b.inContext(index.Refuted)
+		return
 	}
 	w.b.aside = context
 	defer func() { w.b.aside = "" }()
@@ -424,16 +443,23 @@ func (w *fhirWalker) concept(f *fhirFrame) {
 			return
 		}
 	}
-	if text == "" || f.admin || f.resource || f.fhirResource == nil || noConcepts[f.key] {
+	if !f.resource && !noConcepts[f.key] {
+		w.label(f, text)
+	}
+}
+
+// label takes the text of a code.
+func (w *fhirWalker) label(f *fhirFrame, text string) {
+	if text == "" || f.admin || f.fhirResource == nil {
 		return
 	}
 	status, context := w.surroundings(f)
 	if status != "" {
-		w.b.inContext(cmp.Or(statusContext(status, strings.ToLower(text)), contextOfWord(text)))
+		w.b.inContext(cmp.Or(statusContext(status, text), contextOfWord(text)))
 		return
 	}
 	f.said = f.said || w.in("code")
-	f.absent = f.absent || f.key == "valueCodeableConcept" && isAbsentWord(text)
+	f.absent = f.absent || (f.key == "valueCodeableConcept" || w.in("valueCodeableConcept")) && isAbsentWord(text)
 	w.b.aside = context
 	w.b.words(text)
 	w.b.aside = ""

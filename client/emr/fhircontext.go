@@ -29,7 +29,7 @@ func statementPart(key string) (part bool, context index.Context) {
 // is even if it is not done.
 func isReason(key string) bool {
 	switch key {
-	case "reason", "reasonCode", "reasonCodeableConcept", "reasonForUse", "reasonForUseCodeableConcept", "indication", "diagnosis", "diagnosisCodeableConcept", "addresses",
+	case "reason", "reasonCode", "reasonReference", "reasonCodeableConcept", "reasonForUse", "reasonForUseCodeableConcept", "indication", "diagnosis", "diagnosisCodeableConcept", "addresses",
 		"statusReason", "reasonNotPerformed", "reasonNotGiven", "reasonNotTaken", "notDoneReason", "refusalReason":
 		return true
 	}
@@ -42,6 +42,9 @@ func isReason(key string) bool {
 func (w *fhirWalker) surroundings(f *fhirFrame) (status string, c index.Context) {
 	if f.admin || f.fhirResource == nil || f.key == "class" {
 		c = asItIs
+	}
+	if f.general {
+		c = index.Mentioned
 	}
 	for i := len(w.frames); i >= max(0, len(w.frames)-6); i-- {
 		key := f.key
@@ -57,6 +60,8 @@ func (w *fhirWalker) surroundings(f *fhirFrame) (status string, c index.Context)
 			return key, c
 		case near && (key == "category" || key == "dataAbsentReason"):
 			c = cmp.Or(c, asItIs)
+		case c == "" && (key == "asNeededCodeableConcept" || key == "asNeededFor"):
+			c = index.Risk
 		case c == "" && isReason(key):
 			c = asReason
 		}
@@ -99,11 +104,12 @@ func (w *fhirWalker) flag(key, value string) bool {
 	return true
 }
 
-// statusContext returns the context of a status by its code.
+// statusContext returns the context of a status by its code, or by the name of that.
 func statusContext(element, code string) index.Context {
 	if len(code) > 32 {
 		return ""
 	}
+	code = strings.ReplaceAll(strings.ToLower(code), " ", "-")
 	switch code {
 	case "entered-in-error", "error":
 		return index.Error
@@ -120,6 +126,7 @@ func statusContext(element, code string) index.Context {
 		case "unconfirmed", "presumed", "provisional", "differential":
 			return index.Suspected
 		}
+		return snomedStatus[code]
 	case "adherence": // of R5
 		if code == "not-taking" {
 			return index.NotDone
@@ -129,8 +136,16 @@ func statusContext(element, code string) index.Context {
 		case "resolved", "inactive", "remission":
 			return index.Historic
 		}
+		return snomedStatus[code]
 	}
 	return ""
+}
+
+// snomedStatus are contexts by the codes of SNOMED CT for the status of a condition.
+var snomedStatus = map[string]index.Context{
+	"410516002": index.Refuted, "410594000": index.Refuted, "410593006": index.Refuted, "723511001": index.Refuted, "723510000": index.Error,
+	"410590009": index.Suspected, "410592001": index.Suspected, "415684004": index.Suspected, "410596003": index.Suspected, "47965005": index.Suspected,
+	"413322009": index.Historic, "73425007": index.Historic, "277022003": index.Historic,
 }
 
 // noActs are resources whose status is one of the document or of the administration, and
@@ -152,7 +167,7 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 	}
 	w.b.inContext(context)
 	switch f.members[fhirIntent] {
-	case "proposal", "plan":
+	case "proposal", "plan", "option":
 		if kind != "CarePlan" { // always one, of what is done
 			w.b.inContext(index.Planned)
 		}
@@ -160,6 +175,12 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 	switch kind {
 	case "FamilyMemberHistory":
 		w.b.inContext(index.Family)
+	case "Goal":
+		w.b.inContext(index.Planned)
+	case "Composition":
+		if context == index.Error && w.bundleType() == "document" { // all of which is one
+			w.b.errorAround()
+		}
 	case "MedicationStatement":
 		if status == "n" { // taken, of STU3
 			w.b.inContext(index.NotDone)
@@ -181,7 +202,7 @@ func (w *fhirWalker) judge(f *fhirFrame) {
 	if f.unmade {
 		w.b.inContext(index.NotDone)
 	}
-	if f.family {
+	if f.family || f.focus != "" && f.focus != f.patient {
 		w.b.inContext(index.Family)
 	}
 	if f.absent {
@@ -213,7 +234,7 @@ func (w *fhirWalker) codingContext(f *fhirFrame, at int) {
 			}
 		}
 	case w.in("valueCodeableConcept"):
-		f.absent = f.absent || isAbsent(system, code)
+		f.absent = f.absent || isAbsent(system, code) || isAbsentWord(f.members[fhirDisplay])
 	case w.in("interpretation"):
 		f.absent = f.absent || isNegative(code)
 	case w.in("code"):

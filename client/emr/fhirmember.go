@@ -83,7 +83,7 @@ const maxIdentifiers = 64 // of one resource
 // names, not about what happened.
 func isAdministrative(key string) bool {
 	switch key {
-	case "meta", "name", "address", "telecom", "contact", "identifier", "qualification", "photo":
+	case "meta", "name", "address", "telecom", "contact", "identifier", "qualification", "photo", "signature", "bornPeriod":
 		return true
 	}
 	return false

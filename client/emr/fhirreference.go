@@ -15,12 +15,18 @@ var subjects = set("patient", "subject", "beneficiary", "for", "individual")
 // reference takes an object that refers to a patient, an author or an organisation.
 func (w *fhirWalker) reference(f *fhirFrame) {
 	ref := f.members[fhirReference]
+	if f.key == "focus" && f.fhirResource != nil && (strings.HasPrefix(ref, "RelatedPerson/") || strings.Contains(ref, "/RelatedPerson/")) {
+		f.focus = ref
+	}
+	w.named(f)
 	if key, id, ok := w.patientReference(f); ok {
 		w.patient(key, id, f.identifiers)
 		if f.fhirResource == nil {
 			return
 		}
 		switch {
+		case f.key == "focus":
+			f.focus = key
 		case f.key == "other" && w.in("link"), f.key == "target" && w.in("link"): // of a Patient or Person
 			f.links = append(f.links[:min(len(f.links), maxIdentifiers)], key)
 		case subjects[f.key] && f.person == "":
@@ -47,6 +53,19 @@ func (w *fhirWalker) reference(f *fhirFrame) {
 		if ref != "" && f.fhirResource != nil {
 			f.encounter = ref
 		}
+	}
+}
+
+// named takes the name of what a reference is to, if nothing else tells of it: a
+// medication has no context of its own.
+func (w *fhirWalker) named(f *fhirFrame) {
+	display := f.members[fhirDisplay]
+	switch {
+	case display == "":
+	case f.key == "medicationReference", f.key == "reference" && w.in("medication"):
+		w.label(f, display)
+	case f.members[fhirReference] == "" && (f.key == "reasonReference" || f.key == "condition" || f.key == "reference" || f.key == "itemReference" || f.key == "addresses"):
+		w.label(f, display)
 	}
 }
 

@@ -23,6 +23,7 @@ type hl7Order struct {
 	segments []string // of hl7Orders, that it has
 	context  index.Context
 	family   bool // its observations are of relatives
+	notGiven bool // a vaccine
 }
 
 // newMessage opens the statement of a message.
@@ -119,7 +120,7 @@ func (h *hl7Reader) context(name string, field func(int) string) index.Context {
 		return deleted(1, "DE")
 	case "OBX":
 		context := deleted(11, "D", "W")
-		if code(11) == "X" {
+		if code(11) == "X" || code(11) == "N" || h.part(field(3), 0) == vaccineType && h.order.notGiven {
 			context = context.Over(index.NotDone)
 		}
 		if h.inOrder && h.order.family || familyHistory[h.part(field(3), 0)] {
@@ -138,7 +139,8 @@ func (h *hl7Reader) context(name string, field func(int) string) index.Context {
 		}
 		return h.order.context
 	case "RXA":
-		if code(20) == "RE" || code(20) == "NA" {
+		h.order.notGiven = code(20) == "RE" || code(20) == "NA"
+		if h.order.notGiven {
 			return deleted(21, "D").Over(index.NotDone)
 		}
 		return deleted(21, "D").Over(h.order.context)
@@ -177,8 +179,11 @@ func appointmentContext(event, status string) index.Context {
 // familyHistory are codes of LOINC and SNOMED CT for the diseases of relatives.
 var familyHistory = set("10157-6", "54114-4", "8670-2", "54116-9", "416471007", "57177007", "281666001")
 
-// vaccinesDue is the code of LOINC for vaccines that are to be given.
-const vaccinesDue = "30979-9"
+// Codes of LOINC for vaccines that are to be given, and for the type of the one before.
+const (
+	vaccinesDue = "30979-9"
+	vaccineType = "30956-7"
+)
 
 // contextOfWord returns the context of a word or abbreviation by which senders qualify a
 // diagnosis or a problem.

@@ -46,6 +46,38 @@ func TestMoreCasesOfFHIR(t *testing.T) {
 		{"side effect that may come", resourceOf("RiskAssessment", `"status":"final","condition":{"reference":"Condition/1"},"prediction":[{"outcome":`+i214+`}]`), "risk:icd10:I21.4", "icd10:I21.4"},
 		{"a flag that is over", resourceOf("Flag", `"status":"inactive","code":`+snomed22), "snomed:22298006 historic:snomed:22298006", ""},
 		{"a device that was in error", `{"resourceType":"Device","patient":{"reference":"Patient/p"},"status":"entered-in-error","type":` + snomed22 + `}`, "error:snomed:22298006", "snomed:22298006"},
+		{"status by SNOMED", resourceOf("Condition", `"verificationStatus":{"coding":[{"system":"http://snomed.info/sct","code":"410516002"}]},"code":`+i214), "refuted:icd10:I21.4", "icd10:I21.4"},
+		{"over by SNOMED", resourceOf("Condition", `"clinicalStatus":{"coding":[{"system":"http://snomed.info/sct","code":"413322009"}]},"code":`+i214), "historic:icd10:I21.4 icd10:I21.4", ""},
+		{"status by its display", resourceOf("Condition", `"verificationStatus":{"coding":[{"display":"Entered in Error"}]},"code":`+i214), "error:icd10:I21.4", "icd10:I21.4"},
+		{"status in capitals", resourceOf("Condition", `"verificationStatus":`+coded("Refuted")+`,"code":`+i214), "refuted:icd10:I21.4", "icd10:I21.4"},
+		{"to be taken when needed", resourceOf("MedicationRequest", `"status":"active","medicationCodeableConcept":`+loinc18+`,"dosageInstruction":[{"asNeededCodeableConcept":`+snomed22+`}]`), "loinc:1-8 risk:snomed:22298006", "snomed:22298006"},
+		{"the same in R5", resourceOf("MedicationRequest", `"status":"active","medication":{"concept":`+loinc18+`},"dosageInstruction":[{"asNeededFor":[`+snomed22+`]}]`), "loinc:1-8 risk:snomed:22298006", "snomed:22298006"},
+		{"for whom a value is normal", resourceOf("Observation", `"code":`+loinc18+`,"referenceRange":[{"appliesTo":[`+snomed22+`],"text":"pregnant"}]`), "loinc:1-8 mentioned:snomed:22298006", "snomed:22298006 word:pregnant"},
+		{"what a consent is about", resourceOf("Consent", `"status":"active","provision":{"code":[`+snomed22+`]}`), "mentioned:snomed:22298006", "snomed:22298006"},
+		{"goal", resourceOf("Goal", `"lifecycleStatus":"active","description":`+snomed22+`,"addresses":[{"display":"Takotsubo"}]`), "planned:snomed:22298006 word:takotsubo", "snomed:22298006"},
+		{"an event that did not come", resourceOf("AdverseEvent", `"actuality":"potential","event":`+snomed22), "risk:snomed:22298006", "snomed:22298006"},
+		{"an event that came", resourceOf("AdverseEvent", `"actuality":"actual","event":`+snomed22), "snomed:22298006", "risk:snomed:22298006"},
+		{"a substance without risk", resourceOf("AllergyIntolerance", `"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/allergyintolerance-substanceExposureRisk","extension":[{"url":"substance","valueCodeableConcept":`+snomed22+`},`+
+			`{"url":"exposureRisk","valueCodeableConcept":`+coded("no-known-reaction-risk")+`}]}]`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"of a relative", resourceOf("Observation", `"focus":[{"reference":"RelatedPerson/m"}],"code":`+loinc18+`,"valueCodeableConcept":`+snomed22), "family:snomed:22298006", "snomed:22298006"},
+		{"of a child", resourceOf("Observation", `"focus":[{"reference":"Patient/child"}],"code":`+loinc18+`,"valueCodeableConcept":`+snomed22), "family:snomed:22298006", "snomed:22298006"},
+		{"of the patient", resourceOf("Observation", `"focus":[{"reference":"Patient/p"}],"code":`+loinc18+`,"valueCodeableConcept":`+snomed22), "snomed:22298006", "family:snomed:22298006"},
+		{"dates of a relative", `{"resourceType":"FamilyMemberHistory","bornDate":"1940-05-06","deceasedDate":"2001-02-03","condition":[{"code":` + snomed22 + `}]}`, "family:snomed:22298006", "date:1940-05-06 date:2001-02-03"},
+		{"one of several possible orders", resourceOf("ServiceRequest", `"status":"active","intent":"option","code":`+loinc18), "planned:loinc:1-8", "loinc:1-8"},
+		{"not reactive", resourceOf("Observation", `"code":`+snomed22+`,"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct","code":"131194007"}]}`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"not detected, by a display", resourceOf("Observation", `"code":`+snomed22+`,"valueCodeableConcept":{"coding":[{"system":"local","code":"2","display":"Not detected"}]}`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"no, of the expanded table", resourceOf("Observation", `"code":`+snomed22+`,"valueCodeableConcept":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0532","code":"N"}]}`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"negative in French", resourceOf("Observation", `"code":`+snomed22+`,"valueString":"Négatif"`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"probably absent", resourceOf("Condition", `"code":{"coding":[{"system":"http://snomed.info/sct","code":"22298006:408729009=410593006"}]}`), "refuted:snomed:22298006", "snomed:22298006"},
+		{"a document in error", `{"resourceType":"Bundle","type":"document","entry":[{"resource":{"resourceType":"Composition","status":"entered-in-error"}},{"resource":` + conditionOf("a", "I21.4", "2019-03-14", "") + `}]}`, "error:icd10:I21.4", "icd10:I21.4"},
+		{"a document in error among others", `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Composition","status":"entered-in-error"}},{"resource":` + conditionOf("a", "I21.4", "2019-03-14", "") + `}]}`, "icd10:I21.4", ""},
+		{"a medication by its name", resourceOf("MedicationRequest", `"status":"active","medicationReference":{"reference":"Medication/1","display":"Metformin tablets"}`), "word:metformin", ""},
+		{"a medication that was not given", resourceOf("MedicationAdministration", `"status":"not-done","medicationReference":{"reference":"Medication/1","display":"Metformin tablets"}`), "not-done:word:metformin", "word:metformin"},
+		{"a medication by its name in R5", resourceOf("MedicationRequest", `"medication":{"reference":{"reference":"Medication/1","display":"Metformin"}}`), "word:metformin", ""},
+		{"a reason that is a name only", resourceOf("Procedure", `"status":"not-done","reasonReference":[{"display":"Takotsubo"}]`), "word:takotsubo", ""},
+		{"a reason that has a record of its own", resourceOf("Procedure", `"reasonReference":[{"reference":"Condition/1","display":"Takotsubo"}]`), "", "word:takotsubo"},
+		{"a display without a code", resourceOf("Condition", `"code":{"coding":[{"display":"Takotsubo"}]}`), "word:takotsubo", ""},
+		{"times of the administration", `{"resourceType":"Bundle","signature":{"when":"2001-01-01T00:00:00Z"},"entry":[{"response":{"lastModified":"2001-01-01T00:00:00Z"},"resource":` + conditionOf("a", "I21.4", "2019-03-14", "") + `}]}`, "icd10:I21.4", "date:2001-01-01"},
 		{"episode of care planned", resourceOf("EpisodeOfCare", `"status":"planned","type":[`+loinc18+`],"diagnosis":[{"condition":{"reference":"Condition/1"}}]`), "planned:loinc:1-8", "loinc:1-8"},
 	})
 }
@@ -121,6 +153,9 @@ func TestMoreCasesOfHL7(t *testing.T) {
 		{"diagnosis of a DFT", message("FT1|1|||20250301|20250301|CG|99213^x^C4||||||||||||I21.4^x^I10"), "icd10:I21.4 cpt:99213 month:icd10:I21.4&2025-03", ""},
 		{"a date that was observed", message("OBX|1|DT|11778-8^Due^LN||20251109"), "date:2025-11-09", ""},
 		{"a relative's segment", message("NK1|1|MUSTER^EVA|MTH^Mother^HL70063|||||||||||||19400101||||||||||||||||||9^^^HA"), "patient:7", "born:1940-01-01 patient:9"},
+		{"not asked", message("OBX|1|CWE|22298006^Infarct^SCT||1^x^L||||||N"), "not-done:snomed:22298006", "snomed:22298006"},
+		{"type of a vaccine that was not given", message("RXA|0|1|20250302||20^DTaP^CVX|999||||||||||||00^Refusal^NIP002||RE\rOBX|1|CE|30956-7^Vaccine type^LN|1|107^DTaP^CVX||||||F"), "not-done:cvx:20 not-done:cvx:107", "cvx:20 cvx:107"},
+		{"why it was not given", message("RXA|0|1|20250302||20^DTaP^CVX|999||||||||||||00^Refusal^NIP002||RE\rOBX|1|CE|59784-9^Presumed immunity^LN|1|38907003^Varicella^SCT||||||F"), "snomed:38907003", ""},
 		{"a code with a text before it", message("DG1|1||^Infarct^^I21.4^Infarkt^I10"), "icd10:I21.4", ""},
 		{"two coding systems in one repetition", message("DG1|1||22298006^x^SCT^I21.4^y^I10C"), "icd10:I21.4 snomed:22298006", ""},
 		{"Danish, with lower case system", message("DG1|1||I214^x^i10"), "icd10:I21.4", ""},
@@ -135,7 +170,7 @@ func TestMoreCasesOfHL7(t *testing.T) {
 // Further members: CDA.
 func TestMoreCasesOfCDA(t *testing.T) {
 	section := func(code, entry string) string {
-		return cdaWith(`<code code="` + code + `" codeSystem="2.16.840.1.113883.6.1"/>` + entryOf(entry))
+		return cdaWith(`<code code="` + code + `" codeSystem="2.16.840.1.113883.6.1"/><text><content ID="p1">Takotsubo</content></text>` + entryOf(entry))
 	}
 	i := `code="I21.4" codeSystem="2.16.840.1.113883.6.90"`
 	vaccine := `<consumable><manufacturedProduct><manufacturedMaterial><code code="208" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>`
@@ -156,6 +191,14 @@ func TestMoreCasesOfCDA(t *testing.T) {
 		{"ELGA, without a code of the section", cdaWith(entryOf(`<observation classCode="OBS" moodCode="EVN" negationInd="true"><value xsi:type="CD" ` + i + `/></observation>`)), "refuted:icd10:I21.4", "icd10:I21.4"},
 		{"nullFlavor with the original text", cdaWith(entryOf(`<observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" nullFlavor="OTH"><originalText>Takotsubo</originalText></value></observation>`)), "word:takotsubo", ""},
 		{"a negated act and one within it", cdaWith(entryOf(`<act classCode="ACT" moodCode="EVN" negationInd="true"><code code="1"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" ` + i + `/></observation></entryRelationship></act>`)), "refuted:icd10:I21.4", "icd10:I21.4"},
+		{"a risk", section("75310-3", `<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.136"/><entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" `+i+`/></observation></entryRelationship></act>`), "risk:icd10:I21.4", "icd10:I21.4"},
+		{"for whom a value is normal", section("30954-2", `<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><referenceRange><observationRange><value xsi:type="CD" `+i+`/></observationRange></referenceRange></observation>`), "loinc:1-8 mentioned:icd10:I21.4", "icd10:I21.4"},
+		{"to be taken when needed", section("10160-0", `<substanceAdministration classCode="SBADM" moodCode="EVN">`+vaccine+`<precondition typeCode="PRCN"><criterion><value xsi:type="CD" `+i+`/></criterion></precondition></substanceAdministration>`), "cvx:208 risk:icd10:I21.4", "icd10:I21.4"},
+		{"a diagnosis in words", section("11450-4", `<observation classCode="OBS" moodCode="EVN"><code code="282291009" codeSystem="2.16.840.1.113883.6.96"/><value xsi:type="ST">Takotsubo</value></observation>`), "word:takotsubo", ""},
+		{"the result of a test in words", section("30954-2", `<observation classCode="OBS" moodCode="EVN"><code code="1-8" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">Takotsubo</value></observation>`), "loinc:1-8", "word:takotsubo"},
+		{"a diagnosis that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN"><value xsi:type="ED"><reference value="#p1"/></value></observation>`), "word:takotsubo", ""},
+		{"an act that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN" negationInd="true"><text><reference value="#p1"/></text><value xsi:type="CD" nullFlavor="UNK"/></observation>`), "refuted:word:takotsubo", "word:takotsubo"},
+		{"an act with a code that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN"><text><reference value="#p1"/></text><value xsi:type="CD" `+i+`/></observation>`), "icd10:I21.4", "word:takotsubo"},
 		{"encounter cancelled", cdaWith(entryOf(`<encounter classCode="ENC" moodCode="EVN"><code ` + i + `/><statusCode code="cancelled"/></encounter>`)), "not-done:icd10:I21.4", "icd10:I21.4"},
 		{"in error", cdaWith(entryOf(`<observation classCode="OBS" moodCode="EVN"><statusCode code="nullified"/><value xsi:type="CD" ` + i + `/></observation>`)), "error:icd10:I21.4", "icd10:I21.4"},
 	})

@@ -141,6 +141,15 @@ func (b *builder) inContext(c index.Context) {
 	}
 }
 
+// errorAround tells that the statement around the open one is an error, with all that is
+// still to come in it.
+func (b *builder) errorAround() {
+	if n := len(b.statements); n > 1 {
+		outer := &b.statements[n-2]
+		outer.context, outer.holds = index.Error.Over(outer.context), true
+	}
+}
+
 // subject names the patient of the open statement by a key.
 func (b *builder) subject(key string) {
 	if s := b.now(); s != nil {

@@ -83,7 +83,7 @@ func split(prefix, text string) []string {
 	var parts []string
 	switch prefix {
 	case ICD10:
-		for _, part := range strings.FieldsFunc(strings.ToUpper(normalise(text)), func(r rune) bool { return strings.ContainsRune(" ,;/+&†*!", r) }) {
+		for _, part := range strings.FieldsFunc(strings.ToUpper(normalise(text)), func(r rune) bool { return strings.ContainsRune(" ,;/+&†*!()[]", r) }) {
 			part = normaliseICD10(part)
 			if !isICD10(part) {
 				return []string{code}

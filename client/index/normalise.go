@@ -126,7 +126,7 @@ func words(text string) []string {
 		}
 	}
 	for _, piece := range strings.Fields(text) { // one by one, as normalise cuts long text
-		for _, field := range strings.Fields(foldMarks(normalise(piece))) {
+		for _, field := range strings.Fields(normaliseText(piece)) {
 			word := strings.TrimFunc(field, outsideWord)
 			add(word)
 			if strings.IndexFunc(word, outsideWord) < 0 {
@@ -147,16 +147,23 @@ func outsideWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
 }
 
-// foldMarks makes the forms of apostrophes and hyphens one: ' and -.
-func foldMarks(s string) string {
+// normaliseText normalises text, and makes the forms of apostrophes and hyphens one: '
+// and -. Accents that stand alone are written for apostrophes.
+func normaliseText(text string) string {
+	if strings.IndexByte(text, '`') >= 0 || strings.Contains(text, "\u00b4") { // which NFKC parts
+		text = accentFolder.Replace(text)
+	}
+	s := normalise(text)
 	if isASCII(s) {
 		return s
 	}
 	return markFolder.Replace(s)
 }
 
-var markFolder = strings.NewReplacer("\u2019", "'", "\u2018", "'", "\u02bc", "'", "\u201b", "'", "\u2032", "'", "\u00b4", "'", "\uff07", "'",
-	"\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2212", "-", "\ufe63", "-", "\uff0d", "-")
+var accentFolder = strings.NewReplacer("`", "'", "\u00b4", "'")
+
+var markFolder = strings.NewReplacer("\u2019", "'", "\u2018", "'", "\u02bc", "'", "\u201b", "'", "\u2032", "'", "\uff07", "'",
+	"\u2010", "-", "\u2011", "-", "\u2012", "-", "\u2013", "-", "\u2014", "-", "\u2015", "-", "\u2043", "-", "\u2212", "-", "\ufe63", "-", "\uff0d", "-")
 
 // withoutMarks returns a normalised text without the diacritical marks of Latin, Greek
 // and Cyrillic letters. Other scripts keep theirs, which make other letters.

@@ -52,7 +52,7 @@ func textTerms(field, text string) []Term {
 			out = append(out, Term(field+":"+plain))
 		}
 	}
-	add(foldMarks(normalise(text)))
+	add(normaliseText(text))
 	for _, w := range words(text) {
 		add(w)
 	}
@@ -66,7 +66,7 @@ func textQuery(field, text string) []Term {
 	if old == "" {
 		return []Term{""}
 	}
-	out := []Term{Term(field + ":" + foldMarks(old))}
+	out := []Term{Term(field + ":" + normaliseText(text))}
 	if folded := out[0]; Term(field+":"+old) != folded {
 		out = append(out, Term(field+":"+old))
 	}
