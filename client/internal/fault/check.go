@@ -3,14 +3,8 @@ package fault
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -162,64 +156,4 @@ func (one record) check(ctx context.Context, c *client.Client) error {
 		return fmt.Errorf("a search for %s finds %v", one.query, found.Hits)
 	}
 	return nil
-}
-
-// pins makes sure that a hospital's node keeps the wanted payloads and no other ones. The
-// payloads of a run are single blocks. Its replicator gets some time.
-func (r *run) pins(ctx context.Context, hospital string, want map[string]bool) error {
-	for end := time.Now().Add(3 * time.Minute); ; pause(ctx, 2*time.Second) {
-		pinned, err := r.pinned(ctx, hospital)
-		if err != nil {
-			return err
-		}
-		var missing, extra []string
-		for cid := range want {
-			if !pinned[cid] {
-				missing = append(missing, cid)
-			}
-		}
-		for cid := range pinned {
-			if !want[cid] && strings.HasPrefix(cid, "bafkr") { // a raw block; others are directories of payloads
-				extra = append(extra, cid)
-			}
-		}
-		if len(missing)+len(extra) == 0 {
-			return nil
-		}
-		if time.Now().After(end) || ctx.Err() != nil {
-			r.harm("%s lacks %d payloads, %.3q, and keeps %d that are on no ledger, %.3q", hospital, len(missing), missing, len(extra), extra)
-			return ctx.Err()
-		}
-	}
-}
-
-// pinned asks a hospital's node for all blocks that it has pinned, as its operator.
-func (r *run) pinned(ctx context.Context, hospital string) (map[string]bool, error) {
-	repository := filepath.Join(r.network(), "orgs", hospital, "ipfs")
-	token, err := os.ReadFile(filepath.Join(repository, "operator-token"))
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ipfs/api/v0/pin/ls", nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	node := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(repository, "rpc"))
-	}}}
-	resp, err := node.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	var answer struct{ Keys map[string]any }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("list the pins of %s: %w", hospital, err)
-	}
-	all := map[string]bool{}
-	for cid := range answer.Keys {
-		all[cid] = true
-	}
-	return all, nil
 }

@@ -6,14 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/chartseal/chartseal/client/envelope"
 )
 
 const (
@@ -41,6 +45,7 @@ type load struct {
 
 	mu     sync.Mutex // guards the rest
 	sealed []record
+	left   leftovers      // of seals that failed
 	whole  int            // lines of the longest import that has succeeded
 	done   map[string]int // calls that succeeded, by command
 	failed map[string]int
@@ -108,9 +113,27 @@ func (l *load) seal(ctx context.Context, user, word string) {
 	var rows []struct{ Record string }
 	err := l.chartseal(ctx, user, &rows, "seal", file, "--policy", policy, "--keyword", word, "--index", "now")
 	l.count("seal", err)
-	if err == nil {
-		l.add(record{rows[0].Record, user, word, content, true})
+	if err != nil {
+		l.leave(user, content, 1)
+		return
 	}
+	l.add(record{rows[0].Record, user, word, content, true})
+}
+
+// leave notes that attempts to seal may have failed after the payload was stored.
+func (l *load) leave(user string, content []byte, attempts int) {
+	sealer, err := envelope.NewSealer(bytes.NewReader(content), make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize))
+	if err != nil {
+		panic(err) // the key and the salt have the right sizes
+	}
+	size, err := io.Copy(io.Discard, sealer)
+	if err != nil {
+		panic(err) // it was read from memory
+	}
+	_, hospital, _ := strings.Cut(user, "@")
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = append(l.left, leftover{time.Now(), hospital, size, attempts})
 }
 
 func (l *load) add(r record) {
@@ -171,13 +194,39 @@ func (l *load) importUpTo(ctx context.Context, n int) error {
 	if err := os.WriteFile(l.exportFile(), []byte(strings.Join(l.lines[:n], "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	err := l.chartseal(ctx, doctorA, nil, "import", l.exportFile(), "--policy", policy, "--report", l.reportFile())
+	before, err := l.imported()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	err = l.chartseal(ctx, doctorA, nil, "import", l.exportFile(), "--policy", policy, "--report", l.reportFile())
+	if attempts := failedAttempts(time.Since(began), err); attempts > 0 {
+		for _, line := range l.lines[:n] {
+			if !slices.ContainsFunc(before, func(r record) bool { return string(r.content) == line }) {
+				l.leave(doctorA, []byte(line), attempts)
+			}
+		}
+	}
 	if err == nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.whole = max(l.whole, n)
 	}
 	return err
+}
+
+// failedAttempts is how often an import may have sealed a record without success. It
+// repeats an attempt up to six times, first after half a second, then after twice as
+// long each time.
+func failedAttempts(took time.Duration, err error) (attempts int) {
+	for wait := 500 * time.Millisecond; attempts < 6 && took >= wait; wait *= 2 {
+		took -= wait
+		attempts++
+	}
+	if err != nil {
+		attempts++
+	}
+	return attempts
 }
 
 // imported gives the records of the import, by its report. An import that has succeeded
