@@ -220,6 +220,7 @@ func (r *run) episode(ctx context.Context, choice *rand.Rand) error {
 		return err
 	}
 	faults := choose(choice, r.kinds, all)
+	r.load.newEpisode()
 	failed := make(chan error, len(faults))
 	for _, f := range faults {
 		r.say("%v", f)

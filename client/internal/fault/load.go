@@ -49,6 +49,7 @@ type load struct {
 	whole  int            // lines of the longest import that has succeeded
 	done   map[string]int // calls that succeeded, by command
 	failed map[string]int
+	named  map[string]bool // commands of which a failure was named
 }
 
 // importLines is the number of records to import in each minute.
@@ -91,15 +92,30 @@ func (l *load) work(ctx context.Context) {
 	all.Wait()
 }
 
-// count notes the result of a call.
+// count notes the result of a call. It says why the first call of a command has failed
+// since the last faults.
 func (l *load) count(command string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.failed[command]++
-	} else {
+	if err == nil {
 		l.done[command]++
+		return
 	}
+	l.failed[command]++
+	if l.named == nil {
+		l.named = map[string]bool{}
+	}
+	if !l.named[command] {
+		l.named[command] = true
+		l.say("failed: %v", err)
+	}
+}
+
+// newEpisode has failures named again.
+func (l *load) newEpisode() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.named = nil
 }
 
 func (l *load) seal(ctx context.Context, user, word string) {
@@ -159,6 +175,9 @@ func (l *load) open(ctx context.Context) {
 	}
 	args := []string{"--wallet", l.wallet(), "--user", other(r.by), "open", r.id}
 	out, err := exec.CommandContext(ctx, filepath.Join(l.Bin, "chartseal"), args...).Output()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		err = fmt.Errorf("chartseal open as %s: %w: %s", other(r.by), err, bytes.TrimSpace(exit.Stderr))
+	}
 	l.count("open", err)
 	if err == nil && !bytes.Equal(out, r.content) {
 		l.harm("record %s opened with other content", r.id)
