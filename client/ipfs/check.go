@@ -92,6 +92,7 @@ func (s *Store) CheckPinsets(ctx context.Context, saved [][]byte) (pinsets [][]b
 		case errors.Is(err, ErrDamaged):
 			damaged = append(damaged, root.String())
 			if data = copies[root]; data == nil {
+				s.pinsets.forget(root) // whoever lists pins finds out what else keeps its members
 				continue
 			}
 		case err != nil:

@@ -89,6 +89,12 @@ func (p *pinsets) retain(pinned *cid.Set) {
 	maps.DeleteFunc(p.members, func(root cid.Cid, _ []cid.Cid) bool { return !pinned.Has(root) })
 }
 
+func (p *pinsets) forget(root cid.Cid) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.members, root)
+}
+
 // pinsetMembers gives the members of a pinned pinset. A node that is no pinset has none.
 // Gone reports that the pinset is no longer pinned and its block was collected.
 func (s *Store) pinsetMembers(ctx context.Context, root cid.Cid) (members []cid.Cid, gone bool, err error) {

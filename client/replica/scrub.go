@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
@@ -14,8 +16,13 @@ import (
 // bounded rate, and has damaged blocks replaced. It goes on where it was stopped. Without
 // it, damage on a disk shows only when somebody needs the record, and by then the other
 // copies may be damaged too.
+//
+// Pinsets are on no other store. So the Scrubber looks for new and damaged ones every few
+// seconds, and spends a hundredth of its time on that.
 type Scrubber struct {
-	c ScrubConfig
+	c        ScrubConfig
+	checking sync.Mutex      // one check of pinsets at a time
+	lost     map[string]bool // pinsets and roots that the log has named
 }
 
 // A Checker is the part of a payload store that a Scrubber needs. Package client/ipfs
@@ -48,6 +55,9 @@ const (
 	scrubPause = 24 * time.Hour   // from the beginning of a round to that of the next
 	scrubRetry = time.Minute      // after a failure
 	scrubSaves = 10 * time.Second // between two saves
+
+	pinsetsPause = 10 * time.Second // at least, between two checks of pinsets
+	pinsetsShare = 100              // one part of this many of the time is spent on them
 )
 
 // A ScrubConfig configures a Scrubber. Store and Memory are required.
@@ -110,12 +120,15 @@ func NewScrubber(c ScrubConfig) (*Scrubber, error) {
 	if c.Rate <= 0 {
 		c.Rate = DefaultScrubRate
 	}
-	return &Scrubber{c}, nil
+	return &Scrubber{c: c, lost: make(map[string]bool)}, nil
 }
 
 // Run begins a round every day, or later if one takes longer, until ctx ends. Failures
 // are logged, and the round goes on a minute later.
 func (s *Scrubber) Run(ctx context.Context) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { s.watchPinsets(ctx) })
 	if _, now, err := LoadScrub(s.c.Memory); err == nil && !now.Ended.IsZero() {
 		sleepUntilNext(ctx, now.Began)
 	}
@@ -186,8 +199,24 @@ func (s *Scrubber) Scrub(ctx context.Context) (began time.Time, err error) {
 	return done.Began, storeItem(s.c.Memory, scrubName, scrubState{Last: &done, Now: done})
 }
 
-// checkPinsets begins a round, and saves the pinsets for the next one.
+// watchPinsets checks the pinsets again and again, whatever a round does meanwhile.
+func (s *Scrubber) watchPinsets(ctx context.Context) {
+	for pause := pinsetsPause; ; {
+		if sleep(ctx, pause); ctx.Err() != nil {
+			return
+		}
+		began := time.Now()
+		if err := s.checkPinsets(ctx, new(Scrub)); err != nil {
+			s.c.Log.Debug("pinsets not checked, trying again", "error", err.Error()) // the rest of the keeper says why
+		}
+		pause = max(pinsetsPause, pinsetsShare*time.Since(began))
+	}
+}
+
+// checkPinsets adds the pinsets to a round, and saves them for the next check.
 func (s *Scrubber) checkPinsets(ctx context.Context, round *Scrub) error {
+	s.checking.Lock()
+	defer s.checking.Unlock()
 	var saved [][]byte
 	if _, err := loadItem(s.c.Memory, pinsetsName, &saved); err != nil {
 		s.c.Log.Error("the saved pinsets are lost", "error", err.Error())
@@ -201,9 +230,16 @@ func (s *Scrubber) checkPinsets(ctx context.Context, round *Scrub) error {
 		s.c.Log.Warn("damaged pinsets or roots replaced", "blocks", replaced)
 	}
 	for _, root := range damaged {
-		s.c.Log.Error("a pinset or the root of a payload is damaged, and there is no good copy", "cid", root)
+		if !s.lost[root] {
+			s.c.Log.Error("a pinset or the root of a payload is damaged, and there is no good copy", "cid", root)
+		}
+		s.lost[root] = true
 	}
 	round.Replaced, round.Damaged = replaced, damaged[:min(len(damaged), maxDamaged)]
+	slices.SortFunc(pinsets, bytes.Compare)
+	if slices.EqualFunc(pinsets, saved, bytes.Equal) {
+		return nil
+	}
 	return storeItem(s.c.Memory, pinsetsName, pinsets)
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,10 +126,12 @@ func TestDamagedBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kill(t, "keeper", home, syscall.SIGSTOP) // it would be first
 	damage(t, home, pinset.String(), flip)
 	if last := scrub(memory); last.Replaced != 1 || len(last.Damaged) > 0 || !bytes.Equal(readFile(t, blockFile(t, home, pinset.String())), blocks[0]) {
 		t.Errorf("scrubbed with a damaged pinset: %+v", last)
 	}
+	kill(t, "keeper", home, syscall.SIGCONT)
 
 	for _, h := range hospitals {
 		damage(t, h, leaf, flip)
@@ -148,6 +151,60 @@ func TestDamagedBlock(t *testing.T) {
 	}
 	for _, h := range hospitals[:2] {
 		opens(t, "doctor@"+h, rows[0].Record, large)
+	}
+}
+
+// TestNewPinset damages a pinset on a disk soon after a keeper has made it. No round of
+// scrubbing has read it. The keeper replaces it all the same, and kubo can list all pins.
+func TestNewPinset(t *testing.T) {
+	const hospital = "HospitalB"
+	list := func() map[string]struct{ Name string } {
+		t.Helper()
+		var pinned struct {
+			Keys map[string]struct{ Name string }
+		}
+		if err := kubo(t, hospital).Request("pin/ls").Option("type", "recursive").Option("name", "chartseal-tie-").Exec(t.Context(), &pinned); err != nil {
+			t.Fatal(err)
+		}
+		return pinned.Keys
+	}
+	before := list()
+	rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), write(t, "b.txt", []byte("b")), "--policy", twoDoctors)
+	for _, row := range rows {
+		awaitPinned(t, row.CID, hospital)
+	}
+	pinset := ""
+	for id := range list() {
+		if _, old := before[id]; !old {
+			pinset = id
+		}
+	}
+	if pinset == "" {
+		t.Fatal("both payloads have their own pins")
+	}
+	saved := filepath.Join(consortium.Wallet(), "authority@"+hospital, "state", "replica", "pinsets")
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		var blocks [][]byte
+		if data, err := os.ReadFile(saved); err == nil && json.Unmarshal(data, &blocks) == nil && slices.ContainsFunc(blocks, func(b []byte) bool {
+			c, err := cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}.Sum(b)
+			return err == nil && c.String() == pinset
+		}) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the keeper has not saved the pinset")
+		}
+	}
+	good := damage(t, hospital, pinset, flip)
+	for end := time.Now().Add(time.Minute); !bytes.Equal(readFile(t, blockFile(t, hospital, pinset)), good); time.Sleep(time.Second) {
+		if time.Now().After(end) {
+			t.Fatal("the pinset is not replaced")
+		}
+	}
+	for _, row := range rows {
+		if !slices.Contains(pins(t, hospital), row.CID) {
+			t.Errorf("%s is not pinned any more", row.CID)
+		}
 	}
 }
 
@@ -247,6 +304,7 @@ func TestCollect(t *testing.T) {
 	if err := kubo(t, home).Request("pin/ls").Option("type", "recursive").Option("name", "chartseal-tie-").Exec(t.Context(), &pinsets); err != nil || len(pinsets.Keys) == 0 {
 		t.Fatalf("%d pinsets are pinned: %v", len(pinsets.Keys), err)
 	}
+	kill(t, "keeper", home, syscall.SIGSTOP) // it would mend the node
 	for root := range pinsets.Keys {
 		good := damage(t, home, root, func(data []byte) []byte {
 			data[20] ^= 1 // in the hash of a link
@@ -261,6 +319,7 @@ func TestCollect(t *testing.T) {
 		}
 		break
 	}
+	kill(t, "keeper", home, syscall.SIGCONT)
 	for _, id := range ids {
 		if !has(id) {
 			t.Errorf("%s is collected", id)
