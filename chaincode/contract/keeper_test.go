@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestKeepRefuses(t *testing.T) {
 	tx := strings.Repeat("1", 64)
 	many := make([]ledger.PinReceipt, ledger.MaxPinReceipts+1)
 	for i := range many {
-		many[i] = ledger.PinReceipt{Tx: tx[:60] + strings.Repeat("0", 4), Payloads: ""}
+		many[i] = ledger.PinReceipt{Tx: fmt.Sprintf("%064x", i)}
 	}
 	marks := func(n int) string {
 		all := make([]ledger.PayloadMark, n)

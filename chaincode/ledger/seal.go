@@ -201,6 +201,7 @@ func UnpackRecordIDs(packed []byte) ([]string, error) {
 type End struct {
 	CID  string
 	Next string // CID of the payload that it has now; empty if the record was erased
+	Home string `json:",omitempty"` // MSP of the hospital that took it out; not in an EndedKey
 }
 
 // PackEnds gives the value of an [EndedKey]: for each end the bytes of both content

@@ -80,6 +80,9 @@ func (g *Gateway) ReadCopies(ctx context.Context, from, until uint64, handle fun
 					}
 				}
 				pins := slices.DeleteFunc(tx.Pins, func(r ledger.PinReceipt) bool { return r.Keeper != tx.MSP })
+				for i := range tx.Ends {
+					tx.Ends[i].Home = tx.MSP // the contract lets nobody else end a version
+				}
 				if err := handle(payloadsOf(tx), tx.Ends, pins); err != nil {
 					return err
 				}

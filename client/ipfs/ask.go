@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -34,8 +35,8 @@ func (s *Store) Ask(ctx context.Context, node, id string) error {
 	if s.directory() == "" {
 		return ledger.Errorf(ledger.ErrUnavailable, "the own node is not reached by a Unix socket")
 	}
-	if !isPeerID(node) {
-		return ledger.Errorf(ledger.ErrInvalid, "%.100q is no peer ID", node)
+	if err := CheckPeerID(node); err != nil {
+		return err
 	}
 	for range maxDepth + 1 {
 		data, err := s.askPeer(ctx, node, c)
@@ -58,13 +59,20 @@ func (s *Store) Ask(ctx context.Context, node, id string) error {
 	return ledger.Errorf(ledger.ErrInvalid, "payload %s is no file: its tree is too deep", id)
 }
 
-// isPeerID keeps what others put on the ledger out of addresses and paths.
-func isPeerID(text string) bool {
-	for i := range len(text) {
-		c := text[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return false
-		}
+// CheckPeerID tells whether a text is the peer ID of a node, in the one form that 'ipfs
+// id' prints: the same node has no two names. It keeps what others put on the ledger out
+// of addresses and paths.
+//
+// Errors:
+//   - ledger.ErrInvalid.
+func CheckPeerID(text string) error {
+	id, err := multihash.FromB58String(text)
+	var known bool
+	if d, derr := multihash.Decode(id); derr == nil {
+		known = d.Code == multihash.IDENTITY || d.Code == multihash.SHA2_256
 	}
-	return len(text) >= 20 && len(text) <= 128
+	if err != nil || !known || id.B58String() != text {
+		return ledger.Errorf(ledger.ErrInvalid, "%.100q is no peer ID: it begins with 12D3KooW or Qm", text)
+	}
+	return nil
 }

@@ -3,6 +3,8 @@ package ipfs
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -219,7 +221,7 @@ func (s *Store) directory() string {
 // socket beside that of its API, and passes everything on. A socket that is left of a
 // node that was killed is replaced.
 func (s *Store) dialPeer(ctx context.Context, peer string) (net.Conn, error) {
-	path := filepath.Join(s.directory(), PeerSocket+peer[max(0, len(peer)-8):])
+	path := filepath.Join(s.directory(), peerSocket(peer))
 	dial := func() (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "unix", path) }
 	if conn, err := dial(); err == nil {
 		return conn, nil
@@ -234,5 +236,9 @@ func (s *Store) dialPeer(ctx context.Context, peer string) (net.Conn, error) {
 	return conn, derr
 }
 
-// PeerSocket begins the names of the sockets for other nodes.
-const PeerSocket = "peer-"
+// peerSocket names the socket for another node. Paths of sockets are short, so the name
+// is a hash of the whole ID: somebody can make an ID that ends like that of another node.
+func peerSocket(peer string) string {
+	sum := sha256.Sum256([]byte(peer))
+	return "peer" + base64.RawURLEncoding.EncodeToString(sum[:9])
+}

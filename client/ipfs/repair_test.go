@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -54,6 +55,31 @@ func TestHeal(t *testing.T) {
 			k.mu.Lock()
 			k.blocks[bad] = good
 			k.mu.Unlock()
+		}
+	}
+}
+
+// TestPeerSocket: nodes whose IDs end alike have sockets of their own.
+func TestPeerSocket(t *testing.T) {
+	one, two := peerSocket("12D3KooWAbcdefgh12345678"), peerSocket("12D3KooWHijklmno12345678")
+	if one == two || len(one) > 16 || strings.ContainsAny(one, "/.") {
+		t.Errorf("%q and %q", one, two)
+	}
+}
+
+// TestCheckPeerID: a node has one name only.
+func TestCheckPeerID(t *testing.T) {
+	const id = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK"
+	if err := CheckPeerID(id); err != nil {
+		t.Error(err)
+	}
+	hash, err := multihash.FromB58String(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"", "x", id[1:], id + "1", " " + id, cid.NewCidV1(cid.Libp2pKey, hash).String(), "../" + id, strings.Repeat("1", 60)} {
+		if err := CheckPeerID(bad); !errors.Is(err, ledger.ErrInvalid) {
+			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }

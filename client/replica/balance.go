@@ -15,14 +15,17 @@ import (
 // A Balancer keeps each payload at the hospitals of its [Placement]. It looks 24 times in
 // the leeway of the rules:
 //
-//   - It tells the ledger that the keeper is there, and which pins are new or gone.
+//   - It tells the ledger that the keeper is there, if its node works, and which pins are
+//     new or gone. A pin of a damaged payload without a good copy counts as gone.
 //   - It has pinned what should be and is not: because it fell to this hospital, or
 //     because its node has lost it.
 //   - It asks the other hospitals' nodes for blocks of payloads that they say to have.
-//     One that lacks a block in three looks is not believed until it gives it.
-//   - It unpins what is no longer this hospital's to keep, once nothing has changed for
-//     the leeway, as many other hospitals as there are to be copies have given receipts
-//     and were heard of, and their nodes give what they are asked for.
+//     One that lacks a block in three looks is not believed until it lacks none. Neither
+//     is one that names no node, or the same as another hospital. One that does not
+//     answer for the leeway counts as away.
+//   - It unpins what was not this hospital's to keep for the leeway, if as many other
+//     hospitals as there are to be copies have given receipts and were heard of, and
+//     their nodes give a block of it.
 //
 // On a ledger from before keepers it does nothing, and everything is kept. When the
 // ledger cannot be read up to its end, nothing is unpinned.
@@ -35,6 +38,8 @@ type Balancer struct {
 
 	missing  []ledger.PayloadMark // to be queued
 	suspects map[string]*suspect  // by MSP
+	nodes    map[string]string    // peer IDs by MSP
+	counted  time.Time            // when surplus was counted last
 
 	mu    sync.Mutex
 	fresh []ledger.Payload // pinned, and without a receipt
@@ -53,7 +58,7 @@ type BalanceConfig struct {
 	Read ReadLedger
 
 	// Keepers returns the rules and keepers. It is ErrInvalid on a ledger that knows
-	// none.
+	// none, and only there, as it has no arguments.
 	Keepers func(ctx context.Context) (ledger.Consortium, error)
 
 	// Keep says that the keeper is there, and adds payloads to its receipts and takes
@@ -70,7 +75,6 @@ type BalanceConfig struct {
 
 const (
 	looksPerLeeway = 24
-	stableLooks    = 12   // without a change, before something is unpinned
 	maxFresh       = 1e5  // pins without a receipt that are remembered; a look finds the others
 	maxQueued      = 2000 // payloads that the Balancer lets wait in the queue
 	maxReleased    = 1000 // payloads that are unpinned in a look
@@ -169,26 +173,18 @@ func (b *Balancer) feed() {
 	}
 	next := b.missing[:min(room, len(b.missing))]
 	b.missing = b.missing[len(next):]
-	var payloads []ledger.Payload
+	var payloads [][]ledger.Payload
 	for _, m := range next {
 		if i, known := b.book.index[m]; known {
-			payloads = append(payloads, b.payload(&b.book.pages[i]))
+			registered := b.book.payloads(&b.book.pages[i])
+			isOwn := func(p ledger.Payload) bool { return p.Home == b.c.Own }
+			if own := slices.IndexFunc(registered, isOwn); own > 0 { // which has no budget
+				registered[0], registered[own] = registered[own], registered[0]
+			}
+			payloads = append(payloads, registered)
 		}
 	}
 	b.c.Replicator.want(payloads)
-}
-
-// payload gives a payload for the queue. Its home is the own hospital, if that is one, as
-// it has no budget.
-func (b *Balancer) payload(p *page) ledger.Payload {
-	homes := b.book.names(p.homes)
-	switch {
-	case slices.Contains(homes, b.c.Own):
-		return p.payload(b.c.Own)
-	case len(homes) > 0:
-		return p.payload(homes[0])
-	}
-	return p.payload("")
 }
 
 // Look compares once what should be with what is, and begins to change what differs.
@@ -196,41 +192,45 @@ func (b *Balancer) payload(p *page) ledger.Payload {
 // Errors:
 //   - Any error of the functions of the configuration, Store and Memory.
 func (b *Balancer) Look(ctx context.Context) error {
-	said := b.flush(ctx, true)
-	if err := b.know(said); b.older {
-		return err
-	}
 	consortium, err := b.c.Keepers(ctx)
 	if err := b.know(err); err != nil || b.older {
 		return err
 	}
-	b.rules = consortium.Rules
-	patient := time.Since(b.started) < Away(b.rules)
-	placement := NewPlacement(consortium, b.believed, patient)
-	b.c.Replicator.keepOnly(func(p ledger.Payload) bool {
-		holders, _ := placement.Holders(ledger.MarkOf(p.CID), []string{p.Home}, p.Size)
-		return p.Home == "" || slices.Contains(holders, b.c.Own)
-	})
-	if said != nil { // the own word comes first
-		return said
+	// The list comes first: a keeper whose node does not work is not there, and a receipt
+	// for what is pinned meanwhile is found in the book.
+	b.c.Replicator.beginCount()
+	listed, silence := b.c.Store.Pinned(ctx)
+	if silence == nil {
+		silence = b.flush(ctx, true)
 	}
-	// The list comes first: a receipt for what is pinned meanwhile is found in the book.
-	began := time.Now()
-	listed, err := b.c.Store.Pinned(ctx)
-	if err != nil {
-		return err
+	if silence == nil {
+		if consortium, err = b.c.Keepers(ctx); err != nil { // with the own word
+			return err
+		}
+	}
+	b.rules, b.nodes = consortium.Rules, b.nodesOf(consortium)
+	patient := time.Since(b.started) < Away(b.rules)
+	placement := b.placement(consortium, patient)
+	b.c.Replicator.keepOnly(func(p ledger.Payload) bool {
+		holders, _ := placement.Holders(ledger.MarkOf(p.CID), p.Home, p.Size)
+		return p.Home == "" || p.Home == b.c.Own || slices.Contains(holders, b.c.Own)
+	})
+	if silence != nil {
+		return silence
 	}
 	if err := b.book.read(ctx, b.c.Read); err != nil {
 		return errors.Join(fmt.Errorf("read the ledger: %w", err), b.book.store(b.c.Memory))
 	}
-	found := b.compare(placement, listed)
+	count := b.counts(patient)
+	found := b.compare(placement, listed, b.damaged(), count)
 	b.missing = found.missing
+	b.c.Replicator.recount(found.bytes) // before the budgets are asked for room
 	b.feed()
-	b.c.Replicator.recount(found.bytes, began)
-	b.check(ctx, consortium, found.asked)
-	stable, err := b.stable(placement)
-	if err == nil && stable && !patient && len(found.surplus) > 0 {
-		err = b.release(ctx, consortium, placement, found.surplus)
+	b.check(ctx, found.asked, count)
+	if !patient && len(found.surplus) > 0 {
+		if err := b.release(ctx, placement, found.surplus); err != nil {
+			b.c.Log.Warn("surplus is kept until the next look", "error", err.Error())
+		}
 	}
 	if len(found.unreceipted)+len(found.gone) > 0 {
 		err = errors.Join(err, b.c.Keep(ctx, b.c.Node, found.unreceipted, found.gone))
@@ -255,12 +255,57 @@ func (b *Balancer) know(err error) error {
 	return err
 }
 
+// placement gives the present placement.
+func (b *Balancer) placement(c ledger.Consortium, patient bool) Placement {
+	var now time.Time
+	for _, k := range c.Keepers {
+		if k.MSP == b.c.Own {
+			now, _ = ledger.ParseTime(k.Time)
+		}
+	}
+	p := NewPlacement(c, now, b.believed, patient)
+	for i := range p.keepers {
+		if s := b.suspects[p.keepers[i].msp]; s != nil && s.silent >= looksPerLeeway {
+			p.keepers[i].away = true
+		}
+	}
+	return p
+}
+
+// counts tells whether a look counts for surplus: not one that tries again after a
+// failure, nor the first, so that restarts do not add up.
+func (b *Balancer) counts(patient bool) bool {
+	now := time.Now()
+	if patient || now.Sub(b.counted) < b.interval()/2 {
+		return false
+	}
+	first := b.counted.IsZero()
+	b.counted = now
+	return !first
+}
+
+// damaged gives the payloads of which scrubbing has found no good copy.
+func (b *Balancer) damaged() map[ledger.PayloadMark]bool {
+	last, now, err := LoadScrub(b.c.Memory)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		b.c.Log.Warn("nobody can tell which payloads are damaged", "error", err.Error())
+	}
+	if last == nil {
+		last = &Scrub{}
+	}
+	marks := make(map[ledger.PayloadMark]bool)
+	for _, cid := range slices.Concat(last.Damaged, now.Damaged) {
+		marks[ledger.MarkOf(cid)] = true
+	}
+	return marks
+}
+
 // A finding is what a comparison has found.
 type finding struct {
 	missing     []ledger.PayloadMark // should be pinned, and is not
 	unreceipted []ledger.Payload     // is pinned, and the ledger does not say so
 	gone        []ledger.Payload     // is not pinned, and the ledger says so
-	surplus     []ledger.PayloadMark // is pinned, is not ours, and others have it
+	surplus     []ledger.PayloadMark // is pinned, was not ours for the leeway, and others have it
 	bytes       map[string]int64     // that are pinned, by home
 	asked       map[string][]string  // payloads to ask other hospitals for
 
@@ -271,8 +316,9 @@ type finding struct {
 	receipts map[string]int // by hospital
 }
 
-// compare compares the book with what is pinned.
-func (b *Balancer) compare(placement Placement, listed []string) finding {
+// compare compares the book with what is pinned. With count set, the look counts for
+// surplus.
+func (b *Balancer) compare(placement Placement, listed []string, damaged map[ledger.PayloadMark]bool, count bool) finding {
 	f := finding{bytes: map[string]int64{}, asked: map[string][]string{}, copies: map[int]int{}, states: map[string]int{}, receipts: map[string]int{}}
 	pins := make(map[ledger.PayloadMark]bool, len(listed))
 	for _, cid := range listed {
@@ -291,27 +337,33 @@ func (b *Balancer) compare(placement Placement, listed []string) finding {
 	for p := range b.book.each {
 		cid := p.id()
 		mark := ledger.MarkOf(cid)
-		homes, have := b.book.names(p.homes), b.book.names(p.have)
-		holders, copies := placement.Holders(mark, homes, p.size)
-		ours, pinned, said := slices.Contains(holders, b.c.Own), pins[mark], slices.Contains(have, b.c.Own)
+		homes, have := b.book.homes(p), b.book.names(p.have)
+		holders, copies := placement.Holders(mark, homes[0], p.registrations[0].size)
+		ours := slices.Contains(holders, b.c.Own) || slices.Contains(homes, b.c.Own)
+		pinned, said := pins[mark], slices.Contains(have, b.c.Own)
+		good := pinned && !damaged[mark]
 		there, answering := 0, 0 // receipts of hospitals that are not lost, and of other holders that are not away
 		for _, h := range have {
 			f.receipts[h]++
 			away, lost := placement.state(h)
-			if !lost {
+			holds := slices.Contains(holders, h)
+			if !lost && (holds || !slices.Contains(homes, h)) {
 				there++
 			}
-			if !away && h != b.c.Own && slices.Contains(holders, h) {
+			if !away && h != b.c.Own && holds {
 				answering++
 			}
 			if h != b.c.Own {
 				sampler.offer(f.asked, h, cid)
 			}
 		}
+		if surplus := b.surplus(p, pinned && !ours, count); surplus != p.surplus {
+			p.surplus, b.book.changed = surplus, true
+		}
 		switch {
 		case pinned && !ours:
 			f.states[Surplus]++
-			if answering >= copies && len(f.surplus) < maxReleased {
+			if answering >= copies && p.surplus >= looksPerLeeway && len(f.surplus) < maxReleased {
 				f.surplus = append(f.surplus, mark)
 			}
 		case pinned:
@@ -325,14 +377,14 @@ func (b *Balancer) compare(placement Placement, listed []string) finding {
 			f.states[Remote]++
 		}
 		switch {
-		case pinned && !said:
-			f.unreceipted = append(f.unreceipted, p.payload(""))
-		case !pinned && said:
-			f.gone = append(f.gone, p.payload(""))
+		case good && !said:
+			f.unreceipted = append(f.unreceipted, p.receipted())
+		case !good && said:
+			f.gone = append(f.gone, p.receipted())
 		}
-		if pinned && len(homes) > 0 {
-			f.bytes[homes[0]] += p.size
-			unknown[homes[0]] = unknown[homes[0]] || p.size == 0
+		if size := p.registrations[0].size; pinned {
+			f.bytes[homes[0]] += size
+			unknown[homes[0]] = unknown[homes[0]] || size == 0
 		}
 		f.copies[there]++
 		if there < copies {
@@ -347,4 +399,15 @@ func (b *Balancer) compare(placement Placement, listed []string) finding {
 		}
 	}
 	return f
+}
+
+// surplus gives in how many looks in a row a payload was surplus.
+func (b *Balancer) surplus(p *page, is, count bool) uint8 {
+	switch {
+	case !is:
+		return 0
+	case count:
+		return min(p.surplus+1, looksPerLeeway)
+	}
+	return p.surplus
 }

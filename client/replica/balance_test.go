@@ -27,6 +27,7 @@ type consortium struct {
 	words map[string]ledger.Keeper
 	pins  map[[2]string][]ledger.PayloadMark // by transaction and hospital
 	nodes map[string]*node
+	size  int64 // of each payload
 }
 
 // said is what a transaction says.
@@ -48,7 +49,7 @@ type node struct {
 }
 
 func newConsortium(t *testing.T, rules ledger.CopyRules, hospitals ...string) *consortium {
-	c := &consortium{t: t, rules: rules, words: map[string]ledger.Keeper{}, pins: map[[2]string][]ledger.PayloadMark{}, nodes: map[string]*node{}}
+	c := &consortium{t: t, rules: rules, words: map[string]ledger.Keeper{}, pins: map[[2]string][]ledger.PayloadMark{}, nodes: map[string]*node{}, size: 1}
 	for _, h := range hospitals {
 		c.join(h)
 	}
@@ -220,20 +221,25 @@ func (n *node) Pin(_ context.Context, cid string) error {
 }
 
 // PinWithin implements Pinner.
-func (n *node) PinWithin(ctx context.Context, cid string, _ int64) (int64, error) {
-	return 1, n.Pin(ctx, cid)
+func (n *node) PinWithin(ctx context.Context, cid string, limit int64) (int64, error) {
+	if limit < n.consortium.size {
+		return 0, ledger.ErrInvalid
+	}
+	return n.consortium.size, n.Pin(ctx, cid)
 }
 
 // PinAllWithin implements Pinner.
 func (n *node) PinAllWithin(ctx context.Context, payloads []ledger.Payload) (pinned, refused []string, err error) {
 	for _, p := range payloads {
-		if perr := n.Pin(ctx, p.CID); perr != nil {
+		if p.Size < n.consortium.size {
+			refused, err = append(refused, p.CID), ledger.ErrInvalid
+		} else if perr := n.Pin(ctx, p.CID); perr != nil {
 			err = perr
 		} else {
 			pinned = append(pinned, p.CID)
 		}
 	}
-	return pinned, nil, err
+	return pinned, refused, err
 }
 
 func cidOf(text string) string {
@@ -252,7 +258,7 @@ func (c *consortium) seal(home string, n int) {
 	tx := sha256.Sum256(fmt.Append(nil, "tx", len(c.said)))
 	s := said{}
 	for i := range n {
-		p := ledger.Payload{CID: cidOf(fmt.Sprint(home, len(c.said), i)), Size: 1, Home: home, Tx: hex.EncodeToString(tx[:])}
+		p := ledger.Payload{CID: cidOf(fmt.Sprint(home, len(c.said), i)), Size: c.size, Home: home, Tx: hex.EncodeToString(tx[:])}
 		s.payloads = append(s.payloads, p)
 		c.nodes[home].pinned[p.CID] = true
 	}
@@ -464,10 +470,10 @@ func TestBalanceOlder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		unknown := func(context.Context, string, []ledger.Payload, []ledger.Payload) error {
-			return ledger.Errorf(ledger.ErrInvalid, "no transaction %q", ledger.ReplicaKeep)
+		unknown := func(context.Context) (ledger.Consortium, error) {
+			return ledger.Consortium{}, ledger.Errorf(ledger.ErrInvalid, "no transaction %q", ledger.ReplicaKeepers)
 		}
-		b, err := NewBalancer(BalanceConfig{Own: n.msp, Replicator: r, Store: n, Memory: n.memory, Read: n.read, Keepers: n.keepers, Keep: unknown, Ask: n.ask})
+		b, err := NewBalancer(BalanceConfig{Own: n.msp, Replicator: r, Store: n, Memory: n.memory, Read: n.read, Keepers: unknown, Keep: n.keep, Ask: n.ask})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -510,16 +516,16 @@ func TestBook(t *testing.T) {
 	b.receipt(ledger.PinReceipt{Tx: tx(2), Keeper: "HospitalC", Payloads: marks(z)})
 	b.receipt(ledger.PinReceipt{Tx: tx(1), Keeper: "HospitalC", Payloads: marks(y)})
 	b.receipt(ledger.PinReceipt{Tx: tx(9), Keeper: "HospitalC", Payloads: marks(x)})
-	b.end(x)
-	b.end(z)
+	b.end(ledger.End{CID: x, Home: "HospitalA"})
+	b.end(ledger.End{CID: z, Home: "HospitalB"})
 	b.next = 77
 	for i := range 2 {
 		got := map[string][2][]string{}
 		for p := range b.each {
-			got[p.id()] = [2][]string{b.names(p.homes), b.names(p.have)}
+			got[p.id()] = [2][]string{b.homes(p), b.names(p.have)}
 		}
-		want := map[string][2][]string{x: {{"HospitalA", "HospitalB"}, nil}, y: {{"HospitalA"}, {"HospitalC"}}}
-		if fmt.Sprint(got) != fmt.Sprint(want) || b.find(x).size != 5 || b.find(z) != nil || b.next != 77 {
+		want := map[string][2][]string{x: {{"HospitalB"}, nil}, y: {{"HospitalA"}, {"HospitalC"}}}
+		if fmt.Sprint(got) != fmt.Sprint(want) || b.find(x).registrations[0].size != 5 || b.find(z) != nil || b.next != 77 {
 			t.Errorf("loaded %d times: %v at %d", i, got, b.next)
 		}
 		if err := b.store(m); err != nil {
@@ -546,7 +552,7 @@ func TestIdleKeeper(t *testing.T) {
 	n := &node{consortium: c, msp: "HospitalA", pinned: map[string]bool{}, memory: &memory{}, stop: func() {}}
 	c.nodes["HospitalA"] = n
 	for _, msp := range four {
-		c.words[msp] = ledger.Keeper{MSP: msp, Time: ledger.FormatTime(time.Now())}
+		c.words[msp] = ledger.Keeper{MSP: msp, Node: msp, Time: ledger.FormatTime(time.Now())}
 	}
 	for range payloads / 100 {
 		c.seal("HospitalA", 100)
@@ -583,10 +589,21 @@ func TestIdleKeeper(t *testing.T) {
 	if share > 0.05 {
 		t.Errorf("the keeper takes %.1f %% of a processor", 100*share)
 	}
-	if used := len(b.book.pages) * 250; used > 64<<20 || len(b.book.pages) != payloads {
-		t.Errorf("the book has %d pages", len(b.book.pages))
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	again, err := loadBook(n.memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	used := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	t.Logf("the book takes %d bytes of memory a payload", used/payloads)
+	if used > 32<<20 || used < payloads*int64(pageSize) || len(again.pages) != payloads {
+		t.Errorf("the book takes %d KiB and has %d pages", used>>10, len(again.pages))
 	}
 	runtime.KeepAlive(b)
+	runtime.KeepAlive(again)
 }
 
 func processorTime(t *testing.T) time.Duration {

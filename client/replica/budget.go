@@ -57,18 +57,27 @@ func (r *Replicator) reconsider() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for msp, m := range r.members {
-		room := r.room(msp)
-		m.Refused = slices.DeleteFunc(m.Refused, func(f ledger.Refusal) bool {
-			if f.Reason != ledger.RefusedBudget || f.Size > room || f.Size == 0 && room == 0 {
-				return false
-			}
-			room -= f.Size
-			m.Bytes -= f.Size
+		for _, f := range r.allow(msp, m) {
 			r.add(ledger.Payload{CID: f.CID, Size: f.Size, Home: msp})
-			m.changed, r.dirty = true, true
-			return true
-		})
+		}
 	}
+}
+
+// allow takes back refusals for which a member's budget has room now. The caller holds
+// mu.
+func (r *Replicator) allow(msp string, m *member) (allowed []ledger.Refusal) {
+	room := r.room(msp)
+	m.Refused = slices.DeleteFunc(m.Refused, func(f ledger.Refusal) bool {
+		if f.Reason != ledger.RefusedBudget || f.Size > room || f.Size == 0 && room == 0 {
+			return false
+		}
+		room -= f.Size
+		m.Bytes -= f.Size
+		m.changed, r.dirty = true, true
+		allowed = append(allowed, f)
+		return true
+	})
+	return allowed
 }
 
 // keepReporting reports refusals until ctx ends. What cannot be reported is tried again.

@@ -18,7 +18,9 @@ import (
 // Transactions on Networking 6(1), 1998): each has a weight, a hash of the payload and
 // the hospital, and the heaviest come first. A hospital that joins takes its share of the
 // payloads from the others, and one that leaves hands its share out. No other payload
-// moves. A payload's home comes before all others.
+// moves. A payload's home comes before all others. If several hospitals have a record of
+// it, its home is the one that registered it first, and the others are ranked like any:
+// anybody who may seal can register what another hospital has stored.
 type Placement struct {
 	rules   ledger.CopyRules
 	keepers []keeper // in the order of MSP IDs
@@ -31,22 +33,17 @@ type keeper struct {
 	lost bool // not heard of for longer than the leeway, or not believed
 }
 
-// NewPlacement returns the placement of a consortium. The time is that of the newest word
-// of a keeper on the ledger, so that no clock counts. Hospitals that are not believed
-// count as lost. While patient is set, nobody counts as away or lost for not having been
-// heard of: after an outage of all, the others are about to come back.
-func NewPlacement(c ledger.Consortium, believed func(msp string) bool, patient bool) Placement {
+// NewPlacement returns the placement of a consortium. Now is the time of the own
+// keeper's last word on the ledger, which members' clocks have checked. Words of others
+// may be [ledger.MaxClockSkew] ahead, and must not make the rest look absent. Hospitals
+// that are not believed count as lost. While patient is set, nobody counts as away or
+// lost for not having been heard of: after an outage of all, the others are about to
+// come back.
+func NewPlacement(c ledger.Consortium, now time.Time, believed func(msp string) bool, patient bool) Placement {
 	p := Placement{rules: c.Rules}
-	var now time.Time
-	heard := make([]time.Time, len(c.Keepers))
-	for i, k := range c.Keepers {
-		heard[i], _ = ledger.ParseTime(k.Time) // the zero time is long ago
-		if heard[i].After(now) {
-			now = heard[i]
-		}
-	}
-	for i, k := range c.Keepers {
-		silent := now.Sub(heard[i])
+	for _, k := range c.Keepers {
+		heard, _ := ledger.ParseTime(k.Time) // the zero time is long ago
+		silent := now.Sub(heard)
 		absent, leeway := !patient, c.Rules.Absence()
 		distrusted := believed != nil && !believed(k.MSP)
 		p.keepers = append(p.keepers, keeper{k.MSP, distrusted || absent && silent > Away(c.Rules), distrusted || absent && silent > leeway})
@@ -59,15 +56,14 @@ func NewPlacement(c ledger.Consortium, believed func(msp string) bool, patient b
 func Away(r ledger.CopyRules) time.Duration { return max(r.Absence()/8, 5*time.Second) }
 
 // Holders returns the hospitals that are to keep a payload, in the order of the ranking,
-// and how many copies there should be. Homes are the hospitals that have a record of it,
-// and keep it in any case. Those that are lost are made up for, so there may be more
-// holders than copies.
-func (p Placement) Holders(mark ledger.PayloadMark, homes []string, size int64) (holders []string, copies int) {
+// and how many copies there should be. The home keeps it in any case. If it is lost, it
+// is made up for, so there may be more holders than copies. Other hospitals that have a
+// record of it keep it too, and do not count.
+func (p Placement) Holders(mark ledger.PayloadMark, home string, size int64) (holders []string, copies int) {
 	fewest, most := p.rules.Of(size)
 	here, answering := 0, 0 // of the holders
-	for _, k := range p.ranking(mark, homes) {
-		home := slices.Contains(homes, k.msp)
-		if !home && (k.lost || here >= most && (answering >= fewest || k.away)) {
+	for _, k := range p.ranking(mark, home) {
+		if k.msp != home && (k.lost || here >= most && (answering >= fewest || k.away)) {
 			continue
 		}
 		holders = append(holders, k.msp)
@@ -78,30 +74,27 @@ func (p Placement) Holders(mark ledger.PayloadMark, homes []string, size int64) 
 			answering++
 		}
 	}
-	return holders, min(most, max(len(p.keepers), len(homes)))
+	return holders, min(most, max(len(p.keepers), 1))
 }
 
-// ranking gives the hospitals with the homes first. A home without a keeper is lost.
-func (p Placement) ranking(mark ledger.PayloadMark, homes []string) []keeper {
+// ranking gives the hospitals with the home first. One without a keeper is lost.
+func (p Placement) ranking(mark ledger.PayloadMark, home string) []keeper {
 	type weighted struct {
 		keeper
-		home   bool
 		weight uint64
 	}
-	all := make([]weighted, 0, len(p.keepers)+len(homes))
+	all := make([]weighted, 0, len(p.keepers)+1)
 	for _, k := range p.keepers {
-		all = append(all, weighted{k, slices.Contains(homes, k.msp), weight(mark, k.msp)})
+		all = append(all, weighted{k, weight(mark, k.msp)})
 	}
-	for _, h := range homes {
-		if !slices.ContainsFunc(p.keepers, func(k keeper) bool { return k.msp == h }) {
-			all = append(all, weighted{keeper{h, true, true}, true, weight(mark, h)})
-		}
+	if home != "" && !slices.ContainsFunc(p.keepers, func(k keeper) bool { return k.msp == home }) {
+		all = append(all, weighted{keeper{home, true, true}, 0})
 	}
 	slices.SortFunc(all, func(a, b weighted) int {
-		if a.home != b.home {
-			if a.home {
-				return -1
-			}
+		switch {
+		case a.msp == home:
+			return -1
+		case b.msp == home:
 			return 1
 		}
 		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.msp, b.msp))

@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,63 +10,27 @@ import (
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
-// A calm says since when the placement is as it is.
-type calm struct {
-	Placement string    `json:"placement"`
-	Since     time.Time `json:"since"`
-	Looks     int       `json:"looks"` // that found it so
-}
-
-const calmName = "replica/calm"
-
-// stable tells whether nothing has changed for the leeway: neither the rules nor which
-// hospitals have keepers, nor which of them are away. A clock that jumps ahead makes
-// nothing stable at once.
-func (b *Balancer) stable(placement Placement) (bool, error) {
-	var c calm
-	if _, err := loadItem(b.c.Memory, calmName, &c); err != nil {
-		return false, err
-	}
-	now := time.Now()
-	is := fmt.Sprint(placement.rules, placement.keepers)
-	if c.Placement != is || c.Since.After(now) {
-		c = calm{Placement: is, Since: now}
-	}
-	c.Looks++
-	return c.Looks > stableLooks && now.Sub(c.Since) >= placement.rules.Absence(), storeItem(b.c.Memory, calmName, c)
-}
-
-// releaseAsks is how many payloads each holder is asked for before some are unpinned.
-const releaseAsks = 8
-
-// release unpins payloads that other hospitals keep. First it asks their nodes for some
-// of them, and takes back the own receipts.
-func (b *Balancer) release(ctx context.Context, c ledger.Consortium, placement Placement, surplus []ledger.PayloadMark) error {
-	nodes := nodesOf(c)
-	by := map[string][]string{} // payloads that each hospital should have
+// release unpins payloads that other hospitals keep. First it asks their nodes for a
+// block of each, and takes back the own receipts. It asks for no longer than half the
+// time between two looks.
+//
+// Errors:
+//   - Any error of Keep and Store. What nodes do not give is logged.
+func (b *Balancer) release(ctx context.Context, placement Placement, surplus []ledger.PayloadMark) error {
 	var cids []string
 	var payloads []ledger.Payload
+	failed := map[string]bool{} // hospitals whose nodes give nothing
+	began := time.Now()
 	for _, m := range surplus {
-		p := &b.book.pages[b.book.index[m]]
-		holders, _ := placement.Holders(m, b.book.names(p.homes), p.size)
-		for _, h := range holders {
-			by[h] = append(by[h], p.id())
+		if ctx.Err() != nil || time.Since(began) > b.interval()/2 {
+			break
 		}
-		cids, payloads = append(cids, p.id()), append(payloads, p.payload(""))
+		if p := &b.book.pages[b.book.index[m]]; b.isKept(ctx, placement, p, failed) {
+			cids, payloads = append(cids, p.id()), append(payloads, p.receipted())
+		}
 	}
-	for h, there := range by {
-		if away, _ := placement.state(h); away {
-			continue // it does not count as a copy
-		}
-		if nodes[h] == "" {
-			return fmt.Errorf("%d payloads are kept for other hospitals, as the keeper of %s does not say what its node is", len(cids), h)
-		}
-		rand.Shuffle(len(there), func(i, j int) { there[i], there[j] = there[j], there[i] })
-		for _, cid := range there[:min(len(there), releaseAsks)] {
-			if err := b.c.Ask(ctx, nodes[h], cid); err != nil {
-				return fmt.Errorf("%d payloads are kept for other hospitals, as %s should have %s: %w", len(cids), h, cid, err)
-			}
-		}
+	if len(cids) == 0 {
+		return ctx.Err()
 	}
 	if err := b.c.Keep(ctx, b.c.Node, nil, payloads); err != nil {
 		return err
@@ -79,10 +42,52 @@ func (b *Balancer) release(ctx context.Context, c ledger.Consortium, placement P
 	return err
 }
 
-func nodesOf(c ledger.Consortium) map[string]string {
+// isKept asks the holders that have given receipts for a payload for a block of it. It
+// tells whether each gives one.
+func (b *Balancer) isKept(ctx context.Context, placement Placement, p *page, failed map[string]bool) bool {
+	holders, _ := placement.Holders(p.mark(), b.book.homes(p)[0], p.registrations[0].size)
+	for _, h := range holders {
+		if away, _ := placement.state(h); away || !p.have.has(slices.Index(b.book.hospitals, h)) {
+			continue // it does not count as a copy
+		}
+		if failed[h] {
+			return false
+		}
+		err := b.c.Ask(ctx, b.nodes[h], p.id())
+		if err == nil {
+			continue
+		}
+		if ctx.Err() == nil {
+			b.c.Log.Warn("surplus is kept, as a hospital's node does not give what it should", "hospital", h, "cid", p.id(), "error", err.Error())
+		}
+		if errors.Is(err, ledger.ErrNotFound) {
+			b.suspect(h).cid = p.id() // the next look asks again
+		} else {
+			failed[h] = true
+		}
+		return false
+	}
+	return true
+}
+
+// nodesOf gives the nodes of hospitals that name one of their own. A hospital that names
+// another's would be asked for what that one keeps.
+func (b *Balancer) nodesOf(c ledger.Consortium) map[string]string {
+	named := map[string]int{b.c.Node: 1}
+	for _, k := range c.Keepers {
+		if k.MSP != b.c.Own {
+			named[k.Node]++
+		}
+	}
 	nodes := make(map[string]string, len(c.Keepers))
 	for _, k := range c.Keepers {
-		nodes[k.MSP] = k.Node
+		switch {
+		case k.MSP == b.c.Own || k.Node == "":
+		case named[k.Node] > 1:
+			b.c.Log.Warn("receipts of a hospital are not believed: it names a node that another hospital names too", "hospital", k.MSP, "node", k.Node)
+		default:
+			nodes[k.MSP] = k.Node
+		}
 	}
 	return nodes
 }
@@ -92,47 +97,58 @@ type suspect struct {
 	asked, failed int    // blocks, since the keeper started
 	cid           string // a payload that it lacks
 	looks         int    // in a row in which it lacked one
-	silent        bool   // it has not answered in the last look
+	silent        int    // looks in a row in which it has not answered
 }
 
 // maxLooks is in how many looks in a row a node may lack a block, and is believed.
 const maxLooks = 3
 
-func (b *Balancer) believed(msp string) bool {
+func (b *Balancer) suspect(msp string) *suspect {
 	s := b.suspects[msp]
-	return s == nil || s.looks < maxLooks
+	if s == nil {
+		s = &suspect{}
+		b.suspects[msp] = s
+	}
+	return s
+}
+
+func (b *Balancer) believed(msp string) bool {
+	if msp == b.c.Own {
+		return true
+	}
+	s := b.suspects[msp]
+	return b.nodes[msp] != "" && (s == nil || s.looks < maxLooks)
 }
 
 // check asks other hospitals' nodes for blocks.
-func (b *Balancer) check(ctx context.Context, c ledger.Consortium, asked map[string][]string) {
-	nodes := nodesOf(c)
+func (b *Balancer) check(ctx context.Context, asked map[string][]string, count bool) {
 	for msp, s := range b.suspects {
 		p := b.book.find(s.cid)
 		if s.cid != "" && (p == nil || !p.have.has(slices.Index(b.book.hospitals, msp))) {
-			s.cid, s.looks = "", 0 // it does not say so any more
+			s.cid = "" // it does not say so any more; that it lacked something still counts
 		}
 	}
 	for msp, cids := range asked {
-		if nodes[msp] == "" || ctx.Err() != nil {
+		if b.nodes[msp] == "" || ctx.Err() != nil {
 			continue
 		}
-		s := b.suspects[msp]
-		if s == nil {
-			s = &suspect{}
-			b.suspects[msp] = s
-		}
+		s := b.suspect(msp)
 		if s.cid != "" {
 			cids = append(cids, s.cid)
 		}
-		b.askFor(ctx, msp, nodes[msp], s, cids)
+		silent := s.silent
+		b.askFor(ctx, msp, s, cids)
+		if silent > 0 && !count {
+			s.silent = min(s.silent, silent)
+		}
 	}
 }
 
-func (b *Balancer) askFor(ctx context.Context, msp, node string, s *suspect, cids []string) {
-	lacks := ""
-	s.silent = false
-	for _, cid := range cids {
-		err := b.c.Ask(ctx, node, cid)
+func (b *Balancer) askFor(ctx context.Context, msp string, s *suspect, cids []string) {
+	lacks, answered := "", true
+	for i := 0; i < len(cids) && answered; i++ { // the others would wait as long
+		cid := cids[i]
+		err := b.c.Ask(ctx, b.nodes[msp], cid)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -144,15 +160,17 @@ func (b *Balancer) askFor(ctx context.Context, msp, node string, s *suspect, cid
 			lacks = cid
 			b.c.Log.Warn("a hospital's node lacks a payload for which it has given a receipt", "hospital", msp, "cid", cid, "error", err.Error())
 		default:
-			s.silent = true
+			answered = false
 			b.c.Log.Warn("a hospital's node gives no block", "hospital", msp, "cid", cid, "error", err.Error())
 		}
-		if s.silent {
-			return // the others would wait as long
-		}
+	}
+	if s.silent++; answered {
+		s.silent = 0
 	}
 	if lacks == "" {
-		s.cid, s.looks = "", 0
+		if answered {
+			s.cid, s.looks = "", 0
+		}
 		return
 	}
 	if s.cid, s.looks = lacks, s.looks+1; s.looks == maxLooks {

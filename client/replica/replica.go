@@ -138,6 +138,7 @@ type member struct {
 	Bytes   int64            `json:"bytes,omitempty"` // of all that are refused
 
 	reserved          int64 // bytes of requests that run
+	counting          int64 // bytes that were pinned since beginCount
 	running, retrying int   // requests
 	changed           bool  // a refusal has not been reported yet
 	reported          time.Time

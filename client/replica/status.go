@@ -37,7 +37,7 @@ type Status struct {
 type KeeperStatus struct {
 	MSP      string `json:"msp"`
 	Heard    string `json:"heard"` // time of its last word
-	State    string `json:"state"` // "here", "away", "lost" or "not believed"
+	State    string `json:"state"` // "here", "away", "lost", "not believed", or "no node" of its own
 	Receipts int    `json:"receipts"`
 	Asked    int    `json:"asked"`            // blocks, since the own keeper started
 	Lacked   int    `json:"lacked"`           // of those
@@ -72,6 +72,8 @@ func (b *Balancer) status(c ledger.Consortium, placement Placement, f finding) S
 		away, lost := placement.state(k.MSP)
 		ks := KeeperStatus{MSP: k.MSP, Heard: k.Time, State: "here", Receipts: f.receipts[k.MSP]}
 		switch {
+		case k.MSP != b.c.Own && b.nodes[k.MSP] == "":
+			ks.State = "no node"
 		case !b.believed(k.MSP):
 			ks.State = "not believed"
 		case lost:
@@ -80,7 +82,7 @@ func (b *Balancer) status(c ledger.Consortium, placement Placement, f finding) S
 			ks.State = "away"
 		}
 		if a := b.suspects[k.MSP]; a != nil {
-			ks.Asked, ks.Lacked, ks.Silent, ks.Lacks = a.asked, a.failed, a.silent, a.cid
+			ks.Asked, ks.Lacked, ks.Silent, ks.Lacks = a.asked, a.failed, a.silent > 0, a.cid
 		}
 		s.Keepers = append(s.Keepers, ks)
 	}
@@ -110,6 +112,14 @@ func (s Status) Metrics(own string) []byte {
 			here = 1
 		}
 		fmt.Fprintf(&text, "chartseal_keeper_here{keeper=%q,hospital=%q} %d\n", own, k.MSP, here)
+	}
+	head("chartseal_keeper_silent", "gauge", "1 if a hospital's node did not answer when it was asked last.")
+	for _, k := range s.Keepers {
+		silent := 0
+		if k.Silent {
+			silent = 1
+		}
+		fmt.Fprintf(&text, "chartseal_keeper_silent{keeper=%q,hospital=%q} %d\n", own, k.MSP, silent)
 	}
 	head("chartseal_keeper_lacked_total", "counter", "Blocks that a hospital's node lacked although it has given a receipt.")
 	for _, k := range s.Keepers {

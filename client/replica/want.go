@@ -1,10 +1,6 @@
 package replica
 
-import (
-	"time"
-
-	"github.com/chartseal/chartseal/chaincode/ledger"
-)
+import "github.com/chartseal/chartseal/chaincode/ledger"
 
 // keepOnly makes the Replicator queue only new payloads that are the own hospital's to
 // keep. Those in the queue stay there.
@@ -22,31 +18,36 @@ func (r *Replicator) keepOnly(ours func(ledger.Payload) bool) {
 // must not run yet.
 func (r *Replicator) hold() { r.held = make(chan struct{}) }
 
-// want queues payloads that should be pinned and are not. It leaves out those that the
-// Replicator has refused, and those of a hospital of which it has refused so many that it
-// does not know them by name.
-func (r *Replicator) want(payloads []ledger.Payload) (queued int) {
+// want queues payloads that should be pinned and are not, each with what its homes have
+// registered. The first registration counts that the Replicator has not refused, of a
+// hospital whose budget has room, and of which it has not refused so many that it does
+// not know them by name: nobody takes another hospital's place with a wrong size.
+func (r *Replicator) want(payloads [][]ledger.Payload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	pending := make(map[string]bool, len(r.pending))
+	type of struct{ cid, home string }
+	pending := make(map[of]bool, len(r.pending))
 	for _, e := range r.pending {
-		pending[e.CID] = true
+		pending[of{e.CID, e.Home}] = true
 	}
-	refused := make(map[string]bool)
-	for _, m := range r.members {
+	refused := make(map[of]bool)
+	for home, m := range r.members {
 		for _, f := range m.Refused {
-			refused[f.CID] = true
+			refused[of{f.CID, home}] = true
 		}
 	}
 	r.linger()
-	for _, p := range payloads {
-		if pending[p.CID] || refused[p.CID] || r.member(p.Home).More > 0 || p.Size > r.room(p.Home) {
-			continue
+	for _, registered := range payloads {
+		for _, p := range registered {
+			if refused[of{p.CID, p.Home}] || r.member(p.Home).More > 0 || p.Size > r.room(p.Home) {
+				continue
+			}
+			if !pending[of{p.CID, p.Home}] {
+				r.add(p)
+			}
+			break
 		}
-		r.add(p)
-		queued++
 	}
-	return queued
 }
 
 // A queueState counts payloads that are not pinned yet.
@@ -71,23 +72,27 @@ func (r *Replicator) queue() (q queueState) {
 	return q
 }
 
-// recount sets the bytes that are pinned for other hospitals to what was listed since a
-// time, unless something was pinned meanwhile. It leaves out hospitals that are not
-// listed.
-func (r *Replicator) recount(listed map[string]int64, since time.Time) {
+// beginCount comes before the list of pins that recount gets.
+func (r *Replicator) beginCount() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range r.members {
-		if m.running > 0 {
-			return
-		}
+		m.counting = 0
 	}
-	if !r.pinned.Before(since) {
-		return
-	}
+}
+
+// recount sets the bytes that are pinned for other hospitals to what was listed, and what
+// was pinned since. The list may have some of that already, until the next count.
+// Refusals for which the budgets have room now are forgotten: what is still to be pinned
+// is queued with what is missing. Hospitals that are not listed are left out.
+func (r *Replicator) recount(listed map[string]int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for msp, m := range r.members {
-		if bytes, known := listed[msp]; known && m.Used != bytes {
+		bytes, known := listed[msp]
+		if bytes += m.counting; known && m.Used != bytes {
 			m.Used, r.dirty = bytes, true
 		}
+		r.allow(msp, m)
 	}
 }

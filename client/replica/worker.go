@@ -155,6 +155,7 @@ func (r *Replicator) pin(ctx context.Context, j *job) {
 		case slices.Contains(pinned, e.CID):
 			r.remove(e)
 			m.Used += cmp.Or(e.Size, size)
+			m.counting += cmp.Or(e.Size, size)
 			kept = append(kept, e.Payload)
 		case ctx.Err() != nil:
 		case slices.Contains(refused, e.CID):

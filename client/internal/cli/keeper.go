@@ -77,6 +77,9 @@ the result to those who run it.`,
 			if !ok || rate < 64<<10 {
 				return words.WithHint(usagef("--scrub-rate: %q is no rate", scrubRate), "write at least 64KiB, as in 8MiB: that many bytes are read in a second")
 			}
+			if node != "" && ipfs.CheckPeerID(node) != nil {
+				return words.WithHint(usagef("--node: %.100q is no peer ID", node), "'ipfs id -f \"<id>\"' prints that of your node")
+			}
 			all, single, err := parseBudgets(budgets)
 			if err != nil {
 				return err
@@ -223,7 +226,16 @@ func (a *app) balancer(s *session.Session, r *replica.Replicator, store *ipfs.St
 	log := a.log()
 	return replica.NewBalancer(replica.BalanceConfig{
 		Own: s.User.Profile.MSP, Node: node, Replicator: r, Store: store, Memory: s.User.Memory(), Log: log,
-		Keepers: s.Ledger.Keepers, Keep: s.Ledger.Keep, Ask: store.Ask,
+		Keep: s.Ledger.Keep, Ask: store.Ask,
+		Keepers: func(ctx context.Context) (ledger.Consortium, error) {
+			c, err := s.Ledger.Keepers(ctx)
+			for i, k := range c.Keepers {
+				if ipfs.CheckPeerID(k.Node) != nil {
+					c.Keepers[i].Node = "" // another name of another hospital's node, for example
+				}
+			}
+			return c, err
+		},
 		Read: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, error) {
 			height, err := s.Height(ctx)
 			if err != nil {

@@ -107,9 +107,13 @@ func (a *app) printKeepers(r keeperReport) error {
 	for _, cid := range r.Own.Examples {
 		a.note("too few copies of %s", cid)
 	}
-	t := newTable("KEEPER", "HEARD", "STATE", "RECEIPTS", "ASKED", "LACKED")
+	t := newTable("KEEPER", "HEARD", "STATE", "RECEIPTS", "ASKED", "LACKED", "SILENT")
 	for _, k := range r.Own.Keepers {
-		t.row(k.MSP, shortTime(k.Heard), k.State, strconv.Itoa(k.Receipts), strconv.Itoa(k.Asked), strconv.Itoa(k.Lacked))
+		silent := "-"
+		if k.Silent {
+			silent = "yes"
+		}
+		t.row(k.MSP, shortTime(k.Heard), k.State, strconv.Itoa(k.Receipts), strconv.Itoa(k.Asked), strconv.Itoa(k.Lacked), silent)
 	}
 	return a.printTable(t)
 }
