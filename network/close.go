@@ -21,7 +21,7 @@ func (u *bringUp) close(ctx context.Context) error {
 			acls[resource] = object{"policy_ref": policy}
 		}
 		if values["ACLs"] != nil {
-			return errUnchanged
+			return nil
 		}
 		values["ACLs"] = object{"mod_policy": "Admins", "version": "0", "value": object{"acls": acls}}
 		return nil

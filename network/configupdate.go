@@ -1,157 +1,169 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
-// updateChannel fetches the channel's configuration, has it edited, and submits the
+// updateChannel has the channel's newest configuration edited, and submits the
 // difference, signed by an administrator of each signer. It returns when every running
-// peer has the new configuration.
+// peer has the new configuration. What an edit does twice is what it does once, for it
+// may be made again; one that changes nothing submits nothing.
+//
+// The leader has an update ordered at once. A follower forwards it, and complains about
+// the leader if it misses the block, for the first messages to an orderer that was
+// restarted are lost. Then it waits alone for a change of the view, and forwards nothing.
+// So another try goes to another orderer, until there were as many refusals as orderers.
+//
+// Errors:
+//   - ErrUnavailable if the update is not ordered in time.
 func (n *Network) updateChannel(ctx context.Context, signers []string, edit func(config object) error) error {
-	return n.updateChannelAt(ctx, n.leaderFirst(ctx)[0], signers, edit)
-}
-
-// updateChannelAt is updateChannel at the orderer of a given organisation.
-func (n *Network) updateChannelAt(ctx context.Context, at string, signers []string, edit func(config object) error) error {
-	dir, err := os.MkdirTemp(n.path("channel"), "update-")
+	u, err := n.newConfigUpdate(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	return configUpdate{Network: n, dir: dir, at: at}.apply(ctx, signers, edit)
+	defer os.RemoveAll(u.dir)
+	return u.apply(ctx, signers, edit)
 }
 
 // channelConfig reads the channel's configuration.
 func (n *Network) channelConfig(ctx context.Context) (object, error) {
-	dir, err := os.MkdirTemp(n.path("channel"), "update-")
+	u, err := n.newConfigUpdate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	at := n.leaderFirst(ctx)[0]
-	config, _, err := configUpdate{Network: n, dir: dir, at: at}.config(ctx, at)
+	defer os.RemoveAll(u.dir)
+	config, _, err := u.config(ctx, u.orderers[0])
 	return config, err
 }
 
-// errUnchanged is what an edit returns if the configuration needs no change.
-var errUnchanged = errors.New("the configuration is as wanted")
-
 // A configUpdate changes the channel's configuration with Fabric's own programs. Its
-// files are in dir, and it is sent to the orderer of at.
+// files are in dir. It asks the orderers of organisations in the order given.
 type configUpdate struct {
 	*Network
-	dir, at string
+	dir      string
+	orderers []string
 }
 
-func (u configUpdate) apply(ctx context.Context, signers []string, edit func(config object) error) error {
-	channel, org := u.topology.Channel, signers[0]
-	config, number, err := u.config(ctx, org)
+func (n *Network) newConfigUpdate(ctx context.Context) (*configUpdate, error) {
+	dir, err := os.MkdirTemp(n.path("channel"), "update-")
+	return &configUpdate{n, dir, n.leaderFirst(ctx)}, err
+}
+
+func (u *configUpdate) apply(ctx context.Context, signers []string, edit func(config object) error) error {
+	ctx, cancel := u.withinWait(ctx)
+	defer cancel()
+	var tried error // why the last try failed
+	refusals := 0
+	for submitted := false; ; submitted = true {
+		number, changed, err := u.prepare(ctx, signers, edit)
+		switch {
+		case err != nil && tried != nil:
+			return fmt.Errorf("%w; before that: %w", err, tried)
+		case err != nil:
+			return err
+		case !changed && submitted:
+			return u.awaitPeers(ctx, number)
+		case !changed:
+			return nil
+		}
+		err = u.order(ctx, signers[0], number)
+		if err == nil {
+			continue
+		}
+		if refused(err) {
+			refusals++
+		}
+		if refusals == len(u.orderers) {
+			return err
+		}
+		if ctx.Err() == nil {
+			tried = err
+		}
+		u.orderers = append(u.orderers[1:], u.orderers[0])
+	}
+}
+
+// prepare writes the signed update to the file envelope, unless the edit changes nothing
+// in the configuration, which is that of the block with the number.
+func (u *configUpdate) prepare(ctx context.Context, signers []string, edit func(config object) error) (number uint64, changed bool, err error) {
+	var config object
+	err = u.retry(ctx, "read the channel's configuration", func(ctx context.Context) (err error) {
+		config, number, err = u.config(ctx, signers[0])
+		return err
+	})
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	if err := u.encode(ctx, "common.Config", "before", config); err != nil {
-		return err
+	before, err := u.encode(ctx, "common.Config", "before", config)
+	if err != nil {
+		return 0, false, err
 	}
-	if err := edit(config); errors.Is(err, errUnchanged) {
-		return nil
-	} else if err != nil {
-		return err
+	if err := edit(config); err != nil {
+		return 0, false, err
 	}
-	if err := u.encode(ctx, "common.Config", "after", config); err != nil {
-		return err
+	after, err := u.encode(ctx, "common.Config", "after", config)
+	if err != nil || bytes.Equal(before, after) {
+		return number, false, err
 	}
+	channel := u.topology.Channel
 	if err := u.translate(ctx, "compute_update", "--channel_id", channel, "--original", u.file("before"),
 		"--updated", u.file("after"), "--output", u.file("update")); err != nil {
-		return err
+		return 0, false, err
 	}
 	update, err := u.decode(ctx, "common.ConfigUpdate", "update")
 	if err != nil {
-		return err
+		return 0, false, err
 	}
 	const configUpdateType = 2 // common.HeaderType_CONFIG_UPDATE
-	err = u.encode(ctx, "common.Envelope", "envelope", object{"payload": object{
+	_, err = u.encode(ctx, "common.Envelope", "envelope", object{"payload": object{
 		"header": object{"channel_header": object{"channel_id": channel, "type": configUpdateType}},
 		"data":   object{"config_update": update},
 	}})
 	if err != nil {
-		return err
+		return 0, false, err
 	}
 	for _, other := range signers[1:] {
 		if _, err := u.peerCommand(ctx, other, "channel", "signconfigtx", "-f", u.file("envelope")); err != nil {
-			return err
+			return 0, false, err
 		}
 	}
-	args := append([]string{"channel", "update", "-c", channel, "-f", u.file("envelope")}, u.ordererFlagsAt(org, u.at)...)
-	if _, err = u.peerCommand(ctx, org, args...); err != nil {
+	return number, true, nil
+}
+
+// order submits the update to the first orderer, and waits until there is a newer
+// configuration than that of the block with the number.
+func (u *configUpdate) order(ctx context.Context, org string, before uint64) error {
+	args := append([]string{"channel", "update", "-c", u.topology.Channel, "-f", u.file("envelope")}, u.ordererFlagsAt(org, u.orderers[0])...)
+	if _, err := u.peerCommand(ctx, org, args...); err != nil {
 		return err
 	}
-	return u.await(ctx, org, number)
-}
-
-// config reads the newest configuration, and the number of its block.
-func (u configUpdate) config(ctx context.Context, org string) (config object, number uint64, err error) {
-	block, number, err := u.fetch(ctx, org)
-	if err != nil {
-		return nil, 0, err
-	}
-	envelopes, _ := block["data"].(object)["data"].([]any)
-	if len(envelopes) != 1 {
-		return nil, 0, fmt.Errorf("configuration block with %d envelopes", len(envelopes))
-	}
-	config, err = dig(envelopes[0], "payload", "data", "config")
-	return config, number, err
-}
-
-// fetch reads the newest configuration block from the orderer of at, or else from the
-// first that answers in time. One that is wedged takes the connection and says nothing.
-func (u configUpdate) fetch(ctx context.Context, org string) (block object, number uint64, err error) {
-	for _, at := range append([]string{u.at}, u.organisations()...) {
-		if err = u.fetchFrom(ctx, org, at); err == nil || ctx.Err() != nil {
-			break
-		}
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	if block, err = u.decode(ctx, "common.Block", "block"); err != nil {
-		return nil, 0, err
-	}
-	header, err := dig(block, "header")
-	if err != nil {
-		return nil, 0, err
-	}
-	number, err = strconv.ParseUint(fmt.Sprint(header["number"]), 10, 64)
-	return block, number, err
-}
-
-func (u configUpdate) fetchFrom(ctx context.Context, org, at string) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*u.probeTimeout())
+	limit := u.waitTimeout() / 4
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, waitError{limit})
 	defer cancel()
-	args := append([]string{"channel", "fetch", "config", u.file("block"), "-c", u.topology.Channel}, u.ordererFlagsAt(org, at)...)
-	_, err := u.peerCommand(ctx, org, args...)
-	return err
-}
-
-// await waits until there is a configuration block after the given one, and every running
-// peer has it.
-func (u configUpdate) await(ctx context.Context, org string, before uint64) error {
-	var number uint64
-	err := u.retry(ctx, "wait for the new configuration", func(ctx context.Context) (err error) {
-		if _, number, err = u.fetch(ctx, org); err == nil && number <= before {
+	return u.retry(ctx, "wait for the new configuration", func(ctx context.Context) error {
+		_, number, err := u.fetch(ctx, org)
+		if err == nil && number <= before {
 			err = fmt.Errorf("the newest is still that of block %d", number)
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// refused tells whether an orderer understood an update and did not accept it.
+func refused(err error) bool {
+	return strings.Contains(err.Error(), "status: BAD_REQUEST") || strings.Contains(err.Error(), "status: FORBIDDEN")
+}
+
+// awaitPeers waits until every running peer has the block with the number.
+func (u *configUpdate) awaitPeers(ctx context.Context, number uint64) error {
 	for _, member := range u.organisations() {
 		p := u.peerProcess(member)
 		if u.pid(p) == 0 {
@@ -171,10 +183,54 @@ func (u configUpdate) await(ctx context.Context, org string, before uint64) erro
 	return nil
 }
 
-func (u configUpdate) file(name string) string { return filepath.Join(u.dir, name) }
+// config reads the newest configuration, and the number of its block.
+func (u *configUpdate) config(ctx context.Context, org string) (config object, number uint64, err error) {
+	block, number, err := u.fetch(ctx, org)
+	if err != nil {
+		return nil, 0, err
+	}
+	envelopes, _ := block["data"].(object)["data"].([]any)
+	if len(envelopes) != 1 {
+		return nil, 0, fmt.Errorf("configuration block with %d envelopes", len(envelopes))
+	}
+	config, err = dig(envelopes[0], "payload", "data", "config")
+	return config, number, err
+}
+
+// fetch reads the newest configuration block from the first orderer that answers in time.
+// One that is wedged takes the connection and says nothing.
+func (u *configUpdate) fetch(ctx context.Context, org string) (block object, number uint64, err error) {
+	for _, at := range u.orderers {
+		if err = u.fetchFrom(ctx, org, at); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if block, err = u.decode(ctx, "common.Block", "block"); err != nil {
+		return nil, 0, err
+	}
+	header, err := dig(block, "header")
+	if err != nil {
+		return nil, 0, err
+	}
+	number, err = strconv.ParseUint(fmt.Sprint(header["number"]), 10, 64)
+	return block, number, err
+}
+
+func (u *configUpdate) fetchFrom(ctx context.Context, org, at string) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*u.probeTimeout())
+	defer cancel()
+	args := append([]string{"channel", "fetch", "config", u.file("block"), "-c", u.topology.Channel}, u.ordererFlagsAt(org, at)...)
+	_, err := u.peerCommand(ctx, org, args...)
+	return err
+}
+
+func (u *configUpdate) file(name string) string { return filepath.Join(u.dir, name) }
 
 // decode reads a message of the given type as JSON.
-func (u configUpdate) decode(ctx context.Context, kind, name string) (object, error) {
+func (u *configUpdate) decode(ctx context.Context, kind, name string) (object, error) {
 	text := u.file(name + ".json")
 	if err := u.translate(ctx, "proto_decode", "--type", kind, "--input", u.file(name), "--output", text); err != nil {
 		return nil, err
@@ -187,19 +243,20 @@ func (u configUpdate) decode(ctx context.Context, kind, name string) (object, er
 	return message, json.Unmarshal(data, &message)
 }
 
-func (u configUpdate) encode(ctx context.Context, kind, name string, message object) error {
+// encode writes a message of the given type, of which it returns the JSON.
+func (u *configUpdate) encode(ctx context.Context, kind, name string, message object) ([]byte, error) {
 	data, err := json.Marshal(message)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text := u.file(name + ".json")
 	if err := writeFile(text, data); err != nil {
-		return err
+		return nil, err
 	}
-	return u.translate(ctx, "proto_encode", "--type", kind, "--input", text, "--output", u.file(name))
+	return data, u.translate(ctx, "proto_encode", "--type", kind, "--input", text, "--output", u.file(name))
 }
 
-func (u configUpdate) translate(ctx context.Context, args ...string) error {
+func (u *configUpdate) translate(ctx context.Context, args ...string) error {
 	_, err := u.run(ctx, exec.CommandContext(ctx, filepath.Join(u.state.Servers.Fabric, "configtxlator"), args...))
 	return err
 }

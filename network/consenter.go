@@ -219,30 +219,13 @@ func (u *bringUp) changeConsenters(ctx context.Context, organisations []string) 
 			return err
 		}
 	}
-	// The leader has it ordered at once. A follower forwards it, and complains about the
-	// leader if it misses the block, for the first messages to an orderer that was
-	// restarted are lost. Then it waits alone for a change of the view, and forwards
-	// nothing. So another try goes to another orderer. It reads the configuration again,
-	// and has nothing to do if that has changed.
-	orderers := u.leaderFirst(ctx)
-	tries := 0
-	return u.retry(ctx, "change the consenters", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, u.waitTimeout()/4)
-		defer cancel()
-		at := orderers[tries%len(orderers)]
-		tries++
-		return u.updateChannelAt(ctx, at, u.organisations(), func(config object) error {
-			unchanged := errUnchanged
-			for _, org := range organisations {
-				switch err := setConsenter(config, org, next[org].Certificate, tlsCertificates[org]); {
-				case err == nil:
-					unchanged = nil
-				case !errors.Is(err, errUnchanged):
-					return err
-				}
+	return u.updateChannel(ctx, u.organisations(), func(config object) error {
+		for _, org := range organisations {
+			if err := setConsenter(config, org, next[org].Certificate, tlsCertificates[org]); err != nil {
+				return err
 			}
-			return unchanged
-		})
+		}
+		return nil
 	})
 }
 
@@ -272,7 +255,7 @@ func setConsenter(config object, org string, identity, tls []byte) error {
 	}
 	text := base64.StdEncoding.EncodeToString
 	if consenter["identity"] == text(identity) {
-		return errUnchanged
+		return nil
 	}
 	consenter["identity"], principal["id_bytes"] = text(identity), text(identity)
 	consenter["client_tls_cert"], consenter["server_tls_cert"] = text(tls), text(tls)

@@ -105,6 +105,7 @@ func TestConsortium(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("the others went on after %.1f s", time.Since(stopped).Seconds())
+		testUpdateElsewhere(t, n, "HospitalC")
 		if err := n.Start(ctx, "HospitalC"); err != nil {
 			t.Fatal(err)
 		}
@@ -195,6 +196,45 @@ func makeOlder(t *testing.T, n *Network) {
 	}
 	if d, err := n.committedDefinition(ctx); err != nil || !d.open() {
 		t.Errorf("the older definition: %+v, %v", d, err)
+	}
+}
+
+// testUpdateElsewhere submits an update to an orderer that does not have it ordered.
+func testUpdateElsewhere(t *testing.T, n *Network, stopped string) {
+	u, err := n.newConfigUpdate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.orderers = []string{stopped, "Regulator"}
+	edits := 0
+	timeout := func(config object, change func(value object)) error {
+		value, err := dig(config, "channel_group", "groups", "Orderer", "values", "BatchTimeout", "value")
+		if err == nil {
+			change(value)
+		}
+		return err
+	}
+	err = u.apply(t.Context(), n.organisations(), func(config object) error {
+		edits++
+		return timeout(config, func(value object) { value["timeout"] = "123ms" })
+	})
+	if err != nil || edits != 3 {
+		t.Errorf("%d edits, want one for each orderer and one that changes nothing: %v", edits, err)
+	}
+	if config, err := n.channelConfig(t.Context()); err != nil {
+		t.Error(err)
+	} else if err := timeout(config, func(value object) {
+		if value["timeout"] != "123ms" {
+			t.Errorf("the timeout is %v", value["timeout"])
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	err = u.apply(t.Context(), []string{"HospitalA"}, func(config object) error {
+		return timeout(config, func(value object) { value["timeout"] = "1h" })
+	})
+	if err == nil || !refused(err) {
+		t.Errorf("with one signature: %v", err)
 	}
 }
 

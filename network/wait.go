@@ -38,14 +38,18 @@ func (e waitError) Unwrap() error { return ErrUnavailable }
 func (n *Network) retry(ctx context.Context, what string, f func(context.Context) error) error {
 	ctx, cancel := n.withinWait(ctx)
 	defer cancel()
+	var last error
 	for {
 		err := f(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // the end of the wait is no reason
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("%s: %w: %w", what, context.Cause(ctx), last)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
