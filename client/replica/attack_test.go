@@ -554,7 +554,7 @@ func TestOldBook(t *testing.T) {
 	if err != nil || b.next != 0 {
 		t.Errorf("at block %d: %v", b.next, err)
 	}
-	m.Store(bookName, []byte{3, 0, 0, 0, 0, 0, 0, 0, 77, 0, 0})
+	m.Store(bookName, []byte{4, 0, 0, 0, 0, 0, 0, 0, 77, 0, 0})
 	if _, err := loadBook(m); !errors.Is(err, ledger.ErrInvalid) {
 		t.Errorf("a later book: %v", err)
 	}

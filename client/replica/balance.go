@@ -75,6 +75,7 @@ type BalanceConfig struct {
 
 const (
 	looksPerLeeway = 24
+	surplusLooks   = 12   // that have found surplus, before it is unpinned
 	maxFresh       = 1e5  // pins without a receipt that are remembered; a look finds the others
 	maxQueued      = 2000 // payloads that the Balancer lets wait in the queue
 	maxReleased    = 1000 // payloads that are unpinned in a look
@@ -357,13 +358,13 @@ func (b *Balancer) compare(placement Placement, listed []string, damaged map[led
 				sampler.offer(f.asked, h, cid)
 			}
 		}
-		if surplus := b.surplus(p, pinned && !ours, count); surplus != p.surplus {
-			p.surplus, b.book.changed = surplus, true
+		if next := p.surplus.next(pinned && !ours, count); next != p.surplus {
+			p.surplus, b.book.changed = next, true
 		}
 		switch {
 		case pinned && !ours:
 			f.states[Surplus]++
-			if answering >= copies && p.surplus >= looksPerLeeway && len(f.surplus) < maxReleased {
+			if answering >= copies && p.surplus.due(placement.rules.Absence()) && len(f.surplus) < maxReleased {
 				f.surplus = append(f.surplus, mark)
 			}
 		case pinned:
@@ -401,13 +402,21 @@ func (b *Balancer) compare(placement Placement, listed []string, damaged map[led
 	return f
 }
 
-// surplus gives in how many looks in a row a payload was surplus.
-func (b *Balancer) surplus(p *page, is, count bool) uint8 {
+// next is after a look that finds that a payload is surplus, or is not. A clock that
+// jumps ahead makes nothing due at once.
+func (s surplus) next(is, count bool) surplus {
+	now := uint32(time.Now().Unix())
 	switch {
 	case !is:
-		return 0
-	case count:
-		return min(p.surplus+1, looksPerLeeway)
+		return surplus{}
+	case !count:
+		return s
+	case s.looks == 0 || s.since > now:
+		return surplus{1, now}
 	}
-	return p.surplus
+	return surplus{min(s.looks+1, surplusLooks), s.since}
+}
+
+func (s surplus) due(leeway time.Duration) bool {
+	return s.looks >= surplusLooks && time.Since(time.Unix(int64(s.since), 0)) >= leeway
 }

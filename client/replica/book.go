@@ -12,8 +12,8 @@ import (
 
 // A book has what the ledger says of every payload that is in a version of a record: the
 // hospitals that have such a record, the sizes that they state, and the hospitals that
-// have given a receipt for it. It takes about 170 bytes a payload in memory, and 99 on
-// the disk.
+// have given a receipt for it. It takes about 170 bytes a payload in memory, and 103
+// on the disk.
 type book struct {
 	next      uint64 // block
 	hospitals []string
@@ -29,7 +29,13 @@ type page struct {
 	tx            [32]byte // that registered it first
 	have          hospitalSet
 	registrations []registration // in the order of the ledger, one a home; none if it is in no version
-	surplus       uint8          // looks in a row in which the own node kept it for others, up to looksPerLeeway
+	surplus       surplus
+}
+
+// A surplus tells for how long the own node has kept a payload for others.
+type surplus struct {
+	looks uint8  // in a row that found it so, up to surplusLooks
+	since uint32 // seconds since 1970, of the first of them
 }
 
 // A registration is that of a payload by one hospital. Anybody who may seal can register
@@ -61,16 +67,16 @@ type ReadLedger func(ctx context.Context, from uint64, handle func([]ledger.Payl
 const bookName = "replica/book"
 
 // bookVersion is the first byte of a stored book.
-const bookVersion = 2
+const bookVersion = 3
 
 // Sizes of a page without its registrations, and of one of those.
 const (
-	pageSize         = ledger.CIDSize + 32 + 8*len(hospitalSet{}) + 2
+	pageSize         = ledger.CIDSize + 32 + 8*len(hospitalSet{}) + 1 + 4 + 1
 	registrationSize = 1 + 4 + 8
 )
 
-// loadBook returns the stored book. Without one, and instead of one of the version
-// before, which did not tell who came first, it is empty.
+// loadBook returns the stored book. Without one, and instead of one of an earlier
+// version, which did not tell who came first, it is empty.
 //
 // Errors:
 //   - ErrInvalid if the book is damaged.
@@ -83,7 +89,7 @@ func loadBook(m Memory) (*book, error) {
 		return b, nil
 	case err != nil:
 		return nil, err
-	case len(data) > 0 && data[0] == 1:
+	case len(data) > 0 && data[0] < bookVersion:
 		return b, nil
 	}
 	if err := b.parse(data); err != nil {
@@ -110,13 +116,14 @@ func (b *book) parse(data []byte) error {
 		if len(data) < pageSize || data[pageSize-1] == 0 || len(data) < pageSize+int(data[pageSize-1])*registrationSize {
 			return short
 		}
-		p := page{cid: [ledger.CIDSize]byte(data), tx: [32]byte(data[ledger.CIDSize:]), surplus: data[pageSize-2]}
+		p := page{cid: [ledger.CIDSize]byte(data), tx: [32]byte(data[ledger.CIDSize:])}
 		if _, err := ledger.UnpackCID(p.cid[:]); err != nil {
 			return err
 		}
 		for i := range p.have {
 			p.have[i] = binary.BigEndian.Uint64(data[ledger.CIDSize+32+8*i:])
 		}
+		p.surplus = surplus{data[pageSize-6], binary.BigEndian.Uint32(data[pageSize-5:])}
 		p.registrations = make([]registration, data[pageSize-1])
 		data = data[pageSize:]
 		for i := range p.registrations {
@@ -157,7 +164,8 @@ func (b *book) store(m Memory) error {
 		for _, word := range p.have {
 			data = binary.BigEndian.AppendUint64(data, word)
 		}
-		data = append(data, p.surplus, byte(len(p.registrations)))
+		data = binary.BigEndian.AppendUint32(append(data, p.surplus.looks), p.surplus.since)
+		data = append(data, byte(len(p.registrations)))
 		for _, r := range p.registrations {
 			data = binary.BigEndian.AppendUint32(append(data, r.home), r.versions)
 			data = binary.BigEndian.AppendUint64(data, uint64(r.size))
