@@ -145,6 +145,7 @@ func TestConsortium(t *testing.T) {
 		if out, err := n.ipfs(ctx, "HospitalA", "pin/ls?arg="+cid, nil); err != nil {
 			t.Errorf("pin of %s: %s, %v", cid, out, err)
 		}
+		wantDamageSeen(t, again, "HospitalA", cid)
 		if _, err := os.Stat(n.userDir("intern", "HospitalB") + "/cert.pem"); err != nil {
 			t.Error(err)
 		}
@@ -271,6 +272,7 @@ func olderRoots(t *testing.T, n *Network) {
 		}
 		if n.topology.isHospital(o.Name) {
 			olderTokens(t, n, o.Name)
+			olderDatastore(t, n, o.Name)
 		}
 	}
 	n.state.Settings = 0
