@@ -16,7 +16,7 @@ func TestLeftovers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "chartseal"), []byte("#!/bin/sh\nexit 6\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Options: Options{Bin: bin, Dir: t.TempDir()}}
+	r := &run{Options: Options{Bin: bin, Dir: t.TempDir(), Out: testLog{t}}}
 	r.load = newLoad(r)
 	l := r.load
 	for range 2 {
