@@ -38,10 +38,12 @@ func (a *app) exportCommand() *cobra.Command {
 		envelope, payload string
 		proof, maxSize    string
 		force             bool
+		all               exportAllFlags
 	)
-	cmd := &cobra.Command{
-		Use:   "export RECORD --envelope FILE --payload FILE",
-		Short: "Write a record's two age files, for a patient who has only age",
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "export (RECORD --envelope FILE --payload FILE | --all [QUERY...] (--to DIR | --ndjson FILE))",
+		Short: "Write records as age files, for a patient who has only age, or opened",
 		Long: `Export writes a record as it is stored, in two age files: the envelope, which holds the record key,
 and the payload. It commits an access entry to the ledger first, and checks the payload against its
 CID. It decrypts nothing and needs no key.
@@ -54,17 +56,38 @@ With --proof it also writes what a reader needs to check the author's signature 
 signed statement, the signature, the author's certificate and the roots of the author's hospital.
 docs/verify.md has the commands.
 
+With --all it exports the current version of every record that a QUERY finds ('chartseal search
+--help'), and with --patient those of one patient. With --to it writes both age files of each to a
+directory, with an index page and the file records.ndjson, which names the access entries. The page
+shows kinds and dates only if it is encrypted to a --patient-key. With --opened it opens the records
+and writes what is in them; with --ndjson it writes that as lines of JSON. Records that are not open
+to you are left out and counted. The same command goes on after an interruption, and exports nothing twice.
+
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
   age -d -i record-key.txt payload.age | head -c SIZE > record`,
-		Example: `  chartseal export 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --envelope envelope.age --payload payload.age`,
+		Example: `  chartseal export 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --envelope envelope.age --payload payload.age
+  chartseal export --all --patient 12345 --to chart
+  chartseal export --all icd10:I21 and date:2020 --ndjson infarcts.ndjson --purpose HRESCH`,
 		GroupID: sectionRecords,
-		Args:    takes(1, 1, "one RECORD"),
-		RunE: a.run(func(ctx context.Context, args []string) error {
-			id, err := recordID(args[0])
-			if err != nil {
+		Args:    takes(0, -1, ""),
+		RunE: a.run(func(ctx context.Context, args []string) (err error) {
+			if r.Purpose, err = purpose(r.Purpose); err != nil {
 				return err
 			}
-			if r.Purpose, err = purpose(r.Purpose); err != nil {
+			if all.all {
+				if err := onlyWithout(cmd, "--all", "envelope", "payload", "proof", "max-size", "force", "version"); err != nil {
+					return err
+				}
+				return a.exportAll(ctx, all, args, r.Purpose)
+			}
+			if err := onlyWithout(cmd, "one RECORD", "patient", "to", "opened", "ndjson", "patient-key", "scope"); err != nil {
+				return err
+			}
+			if len(args) != 1 {
+				return usagef("want one RECORD, or --all")
+			}
+			id, err := recordID(args[0])
+			if err != nil {
 				return err
 			}
 			size, ok := parseSize(maxSize)
@@ -83,15 +106,26 @@ docs/verify.md has the commands.
 		}),
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&envelope, "envelope", "", "write the envelope to this new `file` (required)")
-	fs.StringVar(&payload, "payload", "", "write the payload to this new `file` (required)")
+	fs.StringVar(&envelope, "envelope", "", "write the envelope to this new `file`")
+	fs.StringVar(&payload, "payload", "", "write the payload to this new `file`")
 	fs.StringVar(&proof, "proof", "", "write the proof of the author to files in this new `directory`")
 	fs.StringVar(&maxSize, "max-size", "", "refuse a payload that is larger than this `size` (default 16GiB)")
 	fs.BoolVar(&force, "force", false, "replace the files if they exist")
 	fs.StringVar(&r.Purpose, "purpose", "PATRQT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged")
 	a.addAt(fs)
 	fs.IntVar(&r.Version, "version", 0, "export this version instead of the current one")
+	all.add(fs)
 	return cmd
+}
+
+// onlyWithout refuses flags that go with something else.
+func onlyWithout(cmd *cobra.Command, what string, flags ...string) error {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s does not go with %s", name, what)
+		}
+	}
+	return nil
 }
 
 // exportFiles are where an export is written.

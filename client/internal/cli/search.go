@@ -104,12 +104,8 @@ belong to the query, as your own does at every search.`,
 				}
 				a.writeDueEntries(ctx, s)
 				found, err := s.Client.Search(ctx, q, o)
-				if errors.Is(err, client.ErrNotFound) {
-					return words.WithHint(err, "'chartseal scope list' shows the scopes")
-				} else if hint := a.missingKeys(); errors.Is(err, client.ErrNotSatisfied) && hint != "" {
-					return words.WithHint(err, "%s", hint)
-				} else if err != nil {
-					return err
+				if err != nil {
+					return a.searchHint(err)
 				}
 				return errors.Join(a.printHits(o.Scope, found), a.problems(found))
 			})
@@ -124,6 +120,16 @@ belong to the query, as your own does at every search.`,
 	a.addAt(fs)
 	fs.StringVar(&o.Purpose, "purpose", "TREAT", "purpose of use, a `code` of HL7 PurposeOfUse; it is logged when the scope's key is requested")
 	return cmd
+}
+
+// searchHint adds what to do about the error of a search.
+func (a *app) searchHint(err error) error {
+	if errors.Is(err, client.ErrNotFound) {
+		return words.WithHint(err, "'chartseal scope list' shows the scopes")
+	} else if hint := a.missingKeys(); errors.Is(err, client.ErrNotSatisfied) && hint != "" {
+		return words.WithHint(err, "%s", hint)
+	}
+	return err
 }
 
 // parseQuery parses a query, before any use of the network.
