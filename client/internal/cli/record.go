@@ -32,7 +32,7 @@ func purpose(code string) (string, error) {
 // recordHint is for commands that are given a record's id.
 func recordHint(err error) error {
 	if errors.Is(err, ledger.ErrNotFound) {
-		return words.WithHint(err, "check the record id; seal and search print it")
+		return words.WithHint(err, "check the record id, which seal and search print; a new record of another hospital may take some seconds to get to yours")
 	}
 	return err
 }
