@@ -64,7 +64,10 @@ func (r *run) takeDisks() error {
 // fill takes all that is left of an organisation's disk. It may be called again.
 func (r *run) fill(organisation string) error {
 	f, err := os.OpenFile(r.filler(organisation), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOSPC): // it is full already
+		return nil
+	case err != nil:
 		return err
 	}
 	defer f.Close()

@@ -146,7 +146,7 @@ func (r *run) fillUntil(ctx context.Context, f fault) error {
 			return err
 		}
 	}
-	return os.Remove(r.filler(f.organisation))
+	return os.RemoveAll(r.filler(f.organisation)) // another fault may have removed it
 }
 
 func (r *run) cutUntil(ctx context.Context, f fault) error {
