@@ -109,6 +109,33 @@ var rules = []rule{
 		why:      "it batches any kind of item and knows none of them",
 	},
 	{
+		packages: "client/cache",
+		why:      "it keeps any kind of value for a moment, and knows none of them",
+	},
+	{
+		packages: "client/access",
+		why:      "the only way to a wrapped key is short, so that a reader sees the access entry before it",
+		allow:    []string{"./abe", "./chaincode/ledger", "filippo.io/age"},
+		deny:     []ban{noFiles},
+		never:    []ban{noFabric, noIPFS},
+	},
+	{
+		packages: "client/scope",
+		why:      "it unwraps keys of scopes, for access entries, and believes those that client/trust believes",
+		allow: []string{"./abe", "./chaincode/ledger", "./client/access", "./client/cache", "./client/envelope", "./client/index",
+			"./client/trust", "filippo.io/age"},
+		deny:  []ban{noFiles},
+		never: []ban{noFabric, noIPFS},
+	},
+	{
+		packages: "client/register",
+		why:      "it writes what a client has made ready: records are read, stored and opened elsewhere",
+		allow: []string{"./abe", "./abe/policy", "./chaincode/ledger", "./client/cache", "./client/envelope", "./client/groupcommit",
+			"./client/index", "./client/outbox", "./client/trust", "filippo.io/age", "golang.org/x/sync/errgroup"},
+		deny:  []ban{noFiles},
+		never: []ban{noFabric, noIPFS, {"registering needs no wrapped key: it never opens a record", []string{"./client/access"}}},
+	},
+	{
 		packages: "client/trust",
 		why:      "it compares answers about keys and members; its callers bring the answers of peers",
 		allow:    []string{"./abe", "./abe/policy", "./abe/authority", "./chaincode/ledger"},

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/register"
 )
 
 // An AmendRequest asks for a new version of a record.
@@ -44,7 +46,7 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	}
 	r.Sources = []Source{r.Sources[0]}
 	r.Sources[0].ID = "" // Amend ignores it
-	current, err := c.access.version(ctx, r.ID, 0)
+	current, err := c.access.Version(ctx, r.ID, 0)
 	if err != nil {
 		return none, err
 	}
@@ -55,17 +57,17 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 	if err != nil {
 		return none, err
 	}
-	i := &item{id: r.ID, version: current.Version + 1}
-	s.items = []*item{i}
+	i := &register.Item{ID: r.ID, Version: current.Version + 1}
+	s.items = []*register.Item{i}
 	entries := s.contribute(ctx)
-	defer entries.close(ctx)
+	defer entries.Close(ctx)
 	if err := s.prepare(ctx); err != nil {
 		return none, abandon(err)
 	}
 	if err := s.unindex(ctx, i, current); err != nil {
-		i.warn("version %d may still be found by its own keywords: %v", current.Version, err)
+		i.Warn("version %d may still be found by its own keywords: %v", current.Version, err)
 	}
-	if err := c.registrar.amend(ctx, s.batch(s.items)); err != nil {
+	if err := c.registrar.Amend(ctx, s.batch(s.items)); err != nil {
 		return none, abandon(err)
 	}
 	s.flush(ctx, entries)
@@ -75,16 +77,16 @@ func (c *Client) amend(ctx context.Context, r AmendRequest) (Sealed, error) {
 // unindex adds delete entries for the terms by which the record is found and the item is
 // not: those of the last version that was indexed, which is the one before unless that
 // was sealed without a scope.
-func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVersion) error {
+func (s *sealing) unindex(ctx context.Context, i *register.Item, before ledger.RecordVersion) error {
 	if s.scope == nil {
 		return errors.New("no index entries are written")
 	}
 	c := s.client
-	purpose, err := checkPurpose(s.request.Purpose)
+	purpose, err := access.CheckPurpose(s.request.Purpose)
 	if err != nil {
 		return err
 	}
-	entries, err := c.ledger.RequestAccess(ctx, []string{i.id}, purpose)
+	entries, err := c.ledger.RequestAccess(ctx, []string{i.ID}, purpose)
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVers
 		if before.Version == 1 {
 			return nil // it never was indexed
 		}
-		if before, err = c.access.version(ctx, i.id, before.Version-1); err == nil {
+		if before, err = c.access.Version(ctx, i.ID, before.Version-1); err == nil {
 			m, facts, err = c.indexedFacts(ctx, before, entries[0].ID)
 		}
 	}
@@ -102,17 +104,17 @@ func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVers
 	}
 	key := *s.scope
 	if m.Scope != s.request.Scope {
-		if key, err = c.scopes.newestKey(ctx, m.Scope, purpose); err != nil {
+		if key, err = c.scopes.NewestKey(ctx, m.Scope, purpose); err != nil {
 			return err
 		}
 	}
-	record, err := ledger.ParseRecordID(i.id)
+	record, err := ledger.ParseRecordID(i.ID)
 	if err != nil {
 		return err
 	}
 	kept := make(map[index.Term]bool)
 	if m.Scope == s.request.Scope {
-		for _, item := range i.facts.Items(record, uint32(i.version), index.Add) {
+		for _, item := range i.Facts.Items(record, uint32(i.Version), index.Add) {
 			kept[item.Term] = true // its newer posting counts, so the older one needs no delete
 		}
 	}
@@ -123,7 +125,7 @@ func (s *sealing) unindex(ctx context.Context, i *item, before ledger.RecordVers
 		}
 	}
 	deletes, err := key.Pend(items)
-	i.entries = append(i.entries, deletes...)
+	i.Entries = append(i.Entries, deletes...)
 	if err == nil && incomplete(m) {
 		return errIncomplete
 	}

@@ -9,14 +9,14 @@
 // # The way of a record
 //
 //	Seal            checks the request; finds the audience and the scope's key   seal.go
-//	  prepare       reads, encrypts and uploads each source: an item             seal.go, item.go
-//	  register      shares a transaction with concurrent calls                   register.go
+//	  prepare       reads, encrypts and uploads each source: an item             seal.go
+//	  register      shares a transaction with concurrent calls                   client/register
 //	    commit      seals the envelopes, puts the entries in the outbox,
-//	                writes the records to the ledger                             register.go
-//	  flush         writes the index entries that are due                        flusher.go
+//	                writes the records to the ledger                             client/register
+//	  flush         writes the index entries that are due                        client/register
 //
-// Amend takes the same way. Open goes through [AccessLog] (access.go) to an envelope, and
-// from there to the payload (open.go). Search asks for a view of the scope (view.go),
+// Amend takes the same way. Open goes through client/access to an envelope, and from
+// there to the payload (open.go). Search asks for a view of the scope (client/scope),
 // reads the index and compares the hits with the ledger (search.go).
 //
 // # What it guarantees
@@ -55,8 +55,11 @@ import (
 	"filippo.io/age"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/register"
+	"github.com/chartseal/chartseal/client/scope"
 	"github.com/chartseal/chartseal/client/trust"
 )
 
@@ -77,10 +80,10 @@ type Ledger interface {
 	// [ledger.Actor].
 	Actor() string
 
-	Registry
-	AccessLog
-	SearchLedger
-	ScopeLedger
+	register.Registry
+	access.Log
+	scope.Index
+	scope.Ledger
 	AuditLedger
 	trust.Ledger
 	trust.Depositor
@@ -164,13 +167,13 @@ type Client struct {
 	parallel   int
 
 	trust     *trust.Directory
-	author    *author
-	access    *accessor
-	scopes    *scopeReader
-	views     *viewer
-	flusher   *flusher
-	registrar *registrar
-	audiences cache[*audience] // by policy and further recipients
+	author    *register.Author
+	access    *access.Accessor
+	scopes    *scope.Reader
+	views     *scope.Viewer
+	flusher   *register.Flusher
+	registrar *register.Registrar
+	audiences register.Audiences
 }
 
 // New checks the configuration. It does not connect to anything.
@@ -192,18 +195,19 @@ func New(c Config) (*Client, error) {
 		c.Outbox, mode = outbox.Memory(), index.ModeNow
 	}
 	directory := &trust.Directory{Ledger: c.Ledger, Witnesses: c.Witnesses, Memory: c.Memory, Roots: c.Roots}
-	scopes := &scopeReader{ledger: c.Ledger, trust: directory, identities: c.Identities, memory: c.Memory}
+	scopes := &scope.Reader{Ledger: c.Ledger, Trust: directory, Identities: c.Identities, Memory: c.Memory}
 	writer := &index.Writer{Store: c.Ledger, MSP: c.Ledger.MSP(), Hints: c.Hints}
-	flusher := &flusher{box: c.Outbox, writer: writer, records: c.Ledger.Records, policy: c.Batching, turn: make(chan struct{}, 1)}
+	flusher := &register.Flusher{Box: c.Outbox, Writer: writer, Records: c.Ledger.Records, Policy: c.Batching, Turn: make(chan struct{}, 1)}
 	return &Client{
 		ledger: c.Ledger, blobs: c.Blobs, identities: c.Identities, memory: c.Memory, hints: c.Hints, mode: mode, parallel: c.Parallel,
 		trust:     directory,
-		author:    &author{ledger: c.Ledger, channel: c.Ledger.Channel(), memory: c.Memory, signer: c.Signer},
-		access:    &accessor{ledger: c.Ledger},
+		author:    &register.Author{Ledger: c.Ledger, Channel: c.Ledger.Channel(), Memory: c.Memory, Signer: c.Signer},
+		access:    &access.Accessor{Ledger: c.Ledger},
 		scopes:    scopes,
-		views:     &viewer{msp: c.Ledger.MSP(), scopes: scopes, memory: c.Memory},
+		views:     &scope.Viewer{MSP: c.Ledger.MSP(), Scopes: scopes, Memory: c.Memory},
 		flusher:   flusher,
-		registrar: newRegistrar(c.Ledger, flusher),
+		registrar: register.NewRegistrar(c.Ledger, flusher),
+		audiences: register.Audiences{Directory: directory},
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/trust"
@@ -66,24 +67,24 @@ func (c *Client) CompactScope(ctx context.Context, name string, o CompactOptions
 
 func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Compacted, error) {
 	done := Compacted{Scope: name, Unopened: []string{}}
-	scope, err := c.scopes.scope(ctx, name)
+	scope, err := c.scopes.Scope(ctx, name)
 	if err != nil {
 		return done, err
 	}
-	keys, err := c.scopes.unwrap(ctx, scope, managing, true)
+	keys, err := c.scopes.Unwrap(ctx, scope, access.Managing, true)
 	if err != nil {
 		return done, err
 	}
-	key, err := keys.current()
+	key, err := keys.Current()
 	if err != nil {
 		return done, err
 	}
-	done.Epoch = keys.scope.Epoch
-	if over, err := c.compacted(ctx, keys.scope, &done); over || err != nil {
+	done.Epoch = keys.Scope.Epoch
+	if over, err := c.compacted(ctx, keys.Scope, &done); over || err != nil {
 		return done, err
 	}
 	item := fmt.Sprintf("compact/%s-%d.json", name, done.Epoch)
-	at := compaction{Time: keys.scope.Time}
+	at := compaction{Time: keys.Scope.Time}
 	if text, err := c.memory.Load(item); err == nil {
 		var known compaction
 		if json.Unmarshal(text, &known) == nil && known.Time == at.Time {
@@ -93,7 +94,7 @@ func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Co
 	retry := at.Unopened
 	at.Unopened = nil
 	for ids := range slices.Chunk(retry, ledger.MaxRecordsPerCall) {
-		if err := c.compactRecords(ctx, keys.scope, key, ids, &at, &done); err != nil {
+		if err := c.compactRecords(ctx, keys.Scope, key, ids, &at, &done); err != nil {
 			return done, err
 		}
 	}
@@ -102,7 +103,7 @@ func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Co
 		if err != nil {
 			return done, err
 		}
-		if err := c.compactPage(ctx, keys.scope, key, page.Versions, &at, &done); err != nil {
+		if err := c.compactPage(ctx, keys.Scope, key, page.Versions, &at, &done); err != nil {
 			return done, err
 		}
 		if page.Bookmark != "" {
@@ -126,10 +127,8 @@ func (c *Client) compact(ctx context.Context, name string, o CompactOptions) (Co
 		return done, err
 	}
 	done.Unopened = append(done.Unopened, at.Unopened...)
-	return done, c.retire(ctx, keys.scope, o, &done)
+	return done, c.retire(ctx, keys.Scope, o, &done)
 }
-
-const managing = "RECORDMGT"
 
 // compacted reports whether the hospital has retired all older epochs already.
 func (c *Client) compacted(ctx context.Context, s ledger.Scope, done *Compacted) (bool, error) {
@@ -195,7 +194,7 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	for i, r := range records {
 		targets[i] = r.ID
 	}
-	accesses, err := c.ledger.RequestAccess(ctx, targets, managing)
+	accesses, err := c.ledger.RequestAccess(ctx, targets, access.Managing)
 	if err != nil {
 		return err
 	}
@@ -221,10 +220,10 @@ func (c *Client) compactRecords(ctx context.Context, s ledger.Scope, key index.S
 	if len(waiting.Entries) == 0 {
 		return nil
 	}
-	if err := c.flusher.box.Prepare(&waiting); err != nil {
+	if err := c.flusher.Box.Prepare(&waiting); err != nil {
 		return err
 	}
-	return c.flusher.box.Registered(waiting.ID)
+	return c.flusher.Box.Registered(waiting.ID)
 }
 
 // anew makes the entries of a record in the current epoch, none if they are there already
@@ -258,11 +257,11 @@ func (c *Client) retireEpoch(ctx context.Context, scope string, epoch int) error
 			return nil
 		}
 	}
-	if err := c.author.prepare(ctx); err != nil {
+	if err := c.author.Prepare(ctx); err != nil {
 		return err
 	}
 	r := ledger.Retirement{Scope: scope, MSP: c.ledger.MSP(), Epoch: epoch}
-	signature, err := c.author.signer.Sign(trust.RetirementStatement(c.ledger.Channel(), r))
+	signature, err := c.author.Signer.Sign(trust.RetirementStatement(c.ledger.Channel(), r))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
 	"github.com/chartseal/chartseal/client/trust"
@@ -69,7 +70,7 @@ func (c *Client) erase(ctx context.Context, r EraseRequest) (done []Erased, err 
 	if _, known := ledger.ErasureReasons[r.Reason]; !known {
 		return nil, ledger.Errorf(ErrInvalid, "%q is no reason to erase a record", r.Reason)
 	}
-	if err := c.author.prepare(ctx); err != nil {
+	if err := c.author.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	ids := slices.Compact(slices.Sorted(slices.Values(r.IDs)))
@@ -86,7 +87,7 @@ func (c *Client) erase(ctx context.Context, r EraseRequest) (done []Erased, err 
 	if r.KeepEntries {
 		return done, nil
 	}
-	if err := c.flusher.flushDue(ctx); err != nil && len(done) > 0 {
+	if err := c.flusher.FlushDue(ctx); err != nil && len(done) > 0 {
 		last := &done[len(done)-1]
 		last.Warnings = append(last.Warnings, fmt.Sprintf("the index's delete entries could not be written yet: they are kept in the outbox (%v)", err))
 	}
@@ -104,7 +105,7 @@ func (c *Client) eraseTogether(ctx context.Context, ids []string, r EraseRequest
 		case i >= len(records) || records[i].ID != id:
 			return nil, ledger.Errorf(ErrNotFound, "there is no record %s on the ledger", id)
 		case records[i].Erasure != nil:
-			return nil, fmt.Errorf("record %s: %w", id, erased(*records[i].Erasure))
+			return nil, fmt.Errorf("record %s: %w", id, access.Erased(*records[i].Erasure))
 		case records[i].Home != c.ledger.MSP():
 			return nil, ledger.Errorf(ErrDenied, "record %s: its home is %s", id, records[i].Home)
 		}
@@ -113,7 +114,7 @@ func (c *Client) eraseTogether(ctx context.Context, ids []string, r EraseRequest
 	asked := make([]ledger.NewErasure, len(ids))
 	for i, id := range ids {
 		done[i].ID = id
-		s, err := c.author.signer.Sign(trust.ErasureStatement(c.ledger.Channel(), id, r.Reason))
+		s, err := c.author.Signer.Sign(trust.ErasureStatement(c.ledger.Channel(), id, r.Reason))
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +126,7 @@ func (c *Client) eraseTogether(ctx context.Context, ids []string, r EraseRequest
 	}
 	// The entries are in the outbox first: once the wrapped keys are gone, nobody can
 	// make them. Each record has a job of its own, as some may wait for a second person.
-	box := c.flusher.box
+	box := c.flusher.Box
 	for _, job := range jobs {
 		if err := box.Prepare(job); err != nil {
 			return nil, err
@@ -136,7 +137,7 @@ func (c *Client) eraseTogether(ctx context.Context, ids []string, r EraseRequest
 	for _, e := range erasures {
 		ended[e.ID] = true
 		done[slices.Index(ids, e.ID)].Erasure = &e
-		c.access.entries.forget(e.ID, managing)
+		c.access.Entries.Forget(e.ID, access.Managing)
 	}
 	for _, job := range jobs {
 		switch {
@@ -161,7 +162,7 @@ func (c *Client) deletes(ctx context.Context, records []ledger.Record, done []Er
 	for i, r := range records {
 		ids[i] = r.ID
 	}
-	accesses, err := c.ledger.RequestAccess(ctx, ids, managing)
+	accesses, err := c.ledger.RequestAccess(ctx, ids, access.Managing)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +208,7 @@ func (c *Client) deletesOf(ctx context.Context, r ledger.Record, accessID string
 		}
 		key, known := keys[m.Scope]
 		if !known {
-			held, err := c.scopes.newestKey(ctx, m.Scope, managing)
+			held, err := c.scopes.NewestKey(ctx, m.Scope, access.Managing)
 			if err != nil && !errors.Is(err, ErrNotSatisfied) {
 				return pending, err
 			}

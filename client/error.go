@@ -1,8 +1,6 @@
 package client
 
 import (
-	"errors"
-
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
@@ -23,13 +21,13 @@ var (
 	// as an [*abe.NotSatisfiedError] when the policy could be read.
 	ErrNotSatisfied = abe.ErrNotSatisfied
 
-	// ErrUnknownOutcome accompanies [ErrUnavailable] when a transaction was handed to the
-	// orderers and nobody could say in time whether it was committed. The message names
-	// the transaction. It may still come into force.
-	ErrUnknownOutcome = errors.New("outcome unknown")
+	// ErrUnknownOutcome accompanies [ErrUnavailable] when nobody could say in time
+	// whether a transaction was committed. The message names the transaction. It may
+	// still come into force.
+	ErrUnknownOutcome = ledger.ErrUnknownOutcome
 
 	// ErrConflict accompanies [ErrUnavailable] when a transaction was refused at commit
 	// because another one had written the same key, or the peers were at different
 	// heights. Nothing was written, and the call may be repeated.
-	ErrConflict = errors.New("conflicting transaction")
+	ErrConflict = ledger.ErrConflict
 )

@@ -66,12 +66,12 @@ func (c *Client) Explain(ctx context.Context, id string, r ExplainRequest) (Expl
 }
 
 func (c *Client) explain(ctx context.Context, id string, r ExplainRequest) (Explanation, error) {
-	h, err := c.access.handOut(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.HandOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := Explanation{ID: h.version.ID, Version: h.version.Version, Home: h.version.Home, Access: h.access}
-	header, err := envelope.ReadHeader(h.envelope)
+	e := Explanation{ID: h.Version.ID, Version: h.Version.Version, Home: h.Version.Home, Access: h.Access}
+	header, err := envelope.ReadHeader(h.Envelope)
 	if err != nil {
 		return e, err
 	}

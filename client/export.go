@@ -58,15 +58,15 @@ func (c *Client) Export(ctx context.Context, id string, wrapped, payload io.Writ
 
 func (c *Client) export(ctx context.Context, id string, wrapped, payload io.Writer, r ExportRequest) (Exported, error) {
 	var none Exported
-	h, err := c.access.handOut(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.HandOut(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
 	if c.blobs == nil { // only now, so that a person without access learns that first
 		return none, c.noStore()
 	}
-	v := h.version
-	header, err := envelope.ReadHeader(h.envelope)
+	v := h.Version
+	header, err := envelope.ReadHeader(h.Envelope)
 	if err != nil {
 		return none, err
 	}
@@ -92,10 +92,10 @@ func (c *Client) export(ctx context.Context, id string, wrapped, payload io.Writ
 	if counted.done != blob.Size() {
 		return none, ledger.Errorf(ErrTampered, "payload %s: %d bytes of %d", v.CID, counted.done, blob.Size())
 	}
-	if _, err := wrapped.Write(h.envelope); err != nil {
+	if _, err := wrapped.Write(h.Envelope); err != nil {
 		return none, err
 	}
-	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.envelope), Payload: counted.done, Access: h.access, Proof: proof}
+	e := Exported{ID: v.ID, Version: v.Version, Home: v.Home, CID: v.CID, Envelope: len(h.Envelope), Payload: counted.done, Access: h.Access, Proof: proof}
 	for _, s := range header.Recipients {
 		if abe.IsStanza(s.Type) {
 			e.Policies++
@@ -111,9 +111,9 @@ func (c *Client) proof(ctx context.Context, v ledger.RecordVersion, header *enve
 	if header.Signature == nil {
 		return nil, nil
 	}
-	policy, err := sealedTo(header)
+	policy, err := header.Policy()
 	if err != nil {
 		return nil, err
 	}
-	return c.trust.Proof(ctx, signedVersion(v, policy), v.Home, *header.Signature)
+	return c.trust.Proof(ctx, trust.VersionOf(v, policy), v.Home, *header.Signature)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/envelope"
 )
 
@@ -59,7 +60,7 @@ func (c *Client) History(ctx context.Context, id, purpose string) (History, erro
 
 func (c *Client) history(ctx context.Context, id, purpose string) (History, error) {
 	var none History
-	purpose, err := checkPurpose(purpose)
+	purpose, err := access.CheckPurpose(purpose)
 	if err != nil {
 		return none, err
 	}
@@ -110,7 +111,7 @@ func (c *Client) history(ctx context.Context, id, purpose string) (History, erro
 
 // describeVersion adds what the envelope of a version tells.
 func (c *Client) describeVersion(ctx context.Context, h *HistoryVersion, accessID string) error {
-	v, data, err := c.access.envelope(ctx, h.RecordVersion, accessID)
+	v, data, err := c.access.Envelope(ctx, h.RecordVersion, accessID)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (c *Client) describeVersion(ctx context.Context, h *HistoryVersion, accessI
 	if err != nil {
 		return err
 	}
-	if h.Policy, err = sealedTo(header); err != nil {
+	if h.Policy, err = header.Policy(); err != nil {
 		return err
 	}
 	m, _, signer, err := c.openSigned(ctx, data, v, c.identities)

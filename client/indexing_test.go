@@ -15,6 +15,7 @@ import (
 	"github.com/chartseal/chartseal/client"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/scope"
 )
 
 // search searches the consortium as doctor@HospitalB.
@@ -254,7 +255,7 @@ func TestLyingPeer(t *testing.T) {
 	}
 	honest := c.world.As("HospitalB", "doctor", "doctor")
 	identity := c.identity(t, "HospitalB/doctor", "HospitalB:role=doctor")
-	search := func(l *lying, verify client.Verifier) client.Results {
+	search := func(l *lying, verify scope.Verifier) client.Results {
 		t.Helper()
 		l.Ledger = honest
 		found, err := c.with(t, l, identity).Search(t.Context(), index.MustParseQuery("word"), client.SearchOptions{Scope: "consortium", Verify: verify})

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/chartseal/chartseal/abe"
+	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
+	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 )
 
@@ -33,7 +38,7 @@ const jobPages = 4
 
 func (r *jobRun) run(ctx context.Context) error {
 	if !r.dry {
-		if err := r.author.prepare(ctx); err != nil {
+		if err := r.author.Prepare(ctx); err != nil {
 			return err
 		}
 	}
@@ -181,7 +186,7 @@ func (r *jobRun) records(ctx context.Context, ids []string) (jobPage, error) {
 	if len(live) == 0 {
 		return done, nil
 	}
-	accesses, err := r.ledger.RequestAccess(ctx, targets, managing)
+	accesses, err := r.ledger.RequestAccess(ctx, targets, access.Managing)
 	if err != nil {
 		return done, err
 	}
@@ -247,4 +252,120 @@ func (r *jobRun) sealAgain(ctx context.Context, versions []ledger.RecordVersion,
 		}
 	}
 	return nil
+}
+
+// examine tells whether the job changes a record.
+func (r *jobRun) examine(ctx context.Context, f ledger.Record, accessID string) (candidate, error) {
+	c := candidate{record: f}
+	for _, v := range f.Versions {
+		now, data, err := r.access.Envelope(ctx, v, accessID)
+		if err != nil {
+			return c, err
+		}
+		if r.job.Kind != JobErase {
+			header, err := envelope.ReadHeader(data)
+			if err != nil {
+				return c, err
+			}
+			again, err := r.outdated(ctx, header)
+			if err != nil {
+				return c, err
+			}
+			if again {
+				c.versions, c.selected = append(c.versions, now), true
+			}
+			continue
+		}
+		m, facts, err := openEnvelope(data, now, r.identities)
+		if err != nil {
+			return c, err
+		}
+		if m.Facts == nil && m.Partial {
+			if facts, err = r.readFacts(ctx, now, m, facts); err != nil {
+				return c, err
+			}
+		}
+		if r.ends(m, facts, v.Version == f.Current().Version) {
+			c.selected = true
+			return c, nil
+		}
+	}
+	return c, nil
+}
+
+// outdated reports whether a version has to be sealed again.
+func (r *jobRun) outdated(ctx context.Context, header *envelope.Header) (bool, error) {
+	former, err := header.Policy()
+	if err != nil {
+		return false, err
+	}
+	p, err := policy.Parse(former)
+	if err != nil {
+		return false, ledger.WithKind(err, ErrTampered)
+	}
+	if !slices.Contains(p.Attributes(), r.job.Select.Attribute) {
+		return false, nil
+	}
+	s := &resealing{Client: r.Client, r: ResealRequest{Policy: r.job.Policy, Without: r.job.Without}}
+	if r.job.Without != "" && p.Without(policy.Holding(r.job.Without)) == p {
+		return false, nil // done already
+	}
+	next, err := s.nextPolicy(former)
+	if err != nil {
+		return false, err
+	}
+	to, err := r.audiences.Of(ctx, next, "")
+	if err != nil {
+		return false, err
+	}
+	if to.Policy != former {
+		return true, nil
+	}
+	for _, stanza := range header.Recipients {
+		if !abe.IsStanza(stanza.Type) {
+			continue
+		}
+		was, err := abe.StanzaPolicy(stanza)
+		if err != nil {
+			return false, ledger.WithKind(err, ErrTampered)
+		}
+		for _, k := range was.Keys {
+			if to.ABE.Version(k.Attribute) > k.Version {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// ends reports whether the job erases a record that has a version with these facts.
+func (r *jobRun) ends(m *envelope.Metadata, facts index.Facts, current bool) bool {
+	if id := r.job.Select.Patient; id != "" {
+		wanted := index.Facts{Patients: []index.Identifier{identifier(id)}}.Expand().Terms
+		has := facts.Expand().Terms
+		if slices.ContainsFunc(wanted, func(t index.Term) bool { return slices.Contains(has, t) }) {
+			return true
+		}
+		return m.Patient == id
+	}
+	if !current { // an earlier version is kept as long as the record
+		return false
+	}
+	since := m.Sealed
+	if _, last := facts.Days(); last != index.NoDay {
+		since = last.Time()
+	}
+	for _, rule := range r.job.Select.Retention {
+		if kindMatches(rule.Kind, m.Kind) {
+			return !since.AddDate(rule.Years, 0, 0).After(time.Now())
+		}
+	}
+	return false
+}
+
+// kindMatches reports whether a kind, or one of the kinds that it stands for, is that of
+// a record. "*" stands for all.
+func kindMatches(rule, kind string) bool {
+	return rule == "*" || strings.EqualFold(rule, kind) ||
+		len(kind) > len(rule) && strings.EqualFold(kind[:len(rule)], rule) && kind[len(rule)] == ':'
 }

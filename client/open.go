@@ -15,9 +15,11 @@ import (
 	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/abe/authority"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/trust"
 )
 
 // An OpenRequest asks for a record.
@@ -129,20 +131,20 @@ func (c *Client) open(ctx context.Context, id string, out io.Writer, r OpenReque
 // openWith leads up to an open payload, from which read takes what is wanted.
 func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read func(Blob, *envelope.Metadata, *Opened) error) (Opened, error) {
 	var none Opened
-	h, err := c.access.handOutAgain(ctx, id, r.Version, r.Purpose)
+	h, err := c.access.HandOutAgain(ctx, id, r.Version, r.Purpose)
 	if err != nil {
 		return none, err
 	}
-	v := h.version
+	v := h.Version
 	identities := c.identities
 	if r.SkipPolicyCheck {
 		identities = withoutPolicyCheck(identities)
 	}
-	m, _, signer, err := c.openSigned(ctx, h.envelope, v, identities)
+	m, _, signer, err := c.openSigned(ctx, h.Envelope, v, identities)
 	if err != nil {
 		return none, err
 	}
-	c.access.entries.remember(id, h.access) // not before: every failed attempt leaves its own trace
+	c.access.Entries.Remember(id, h.Access) // not before: every failed attempt leaves its own trace
 	if c.blobs == nil {                     // only now, so that a person without access learns that first
 		return none, c.noStore()
 	}
@@ -152,9 +154,9 @@ func (c *Client) openWith(ctx context.Context, id string, r OpenRequest, read fu
 	}
 	defer blob.Close()
 	opened := Opened{
-		ID: v.ID, Version: v.Version, Newest: h.newest, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
+		ID: v.ID, Version: v.Version, Newest: h.Newest, Name: m.Name, MediaType: m.MediaType, Kind: m.Kind, Size: m.Size,
 		SHA256: hex.EncodeToString(m.SHA256), Patient: m.Patient, Dates: m.Dates, Codes: m.Codes,
-		Author: v.Author, Signed: signer != nil, Sealed: m.Sealed, Home: v.Home, Access: h.access, commitment: v.Commitment,
+		Author: v.Author, Signed: signer != nil, Sealed: m.Sealed, Home: v.Home, Access: h.Access, commitment: v.Commitment,
 	}
 	if err := read(blob, m, &opened); err != nil {
 		return none, err
@@ -180,12 +182,37 @@ func (c *Client) openSigned(ctx context.Context, data []byte, v ledger.RecordVer
 	return m, facts, signer, nil
 }
 
+// verifyAuthor verifies the signature of an envelope that was opened. It returns nil for
+// a version from before there were signatures.
+func (c *Client) verifyAuthor(ctx context.Context, v ledger.RecordVersion, m *envelope.Metadata, header *envelope.Header) (*authority.Holder, error) {
+	policy, err := header.Policy()
+	if err != nil {
+		return nil, err
+	}
+	signed := trust.VersionOf(v, policy)
+	signed.Metadata = m.Digest
+	if v.Seal == 0 {
+		return c.trust.Author(ctx, signed, v, header.Signature)
+	}
+	if err := c.trust.Resealer(ctx, signed, v, header.Signature); err != nil {
+		return nil, err
+	}
+	first, signature := signed, (*ledger.Signature)(nil)
+	if first.Seal = 0; header.Author != nil {
+		first.Policy, signature = header.Author.Policy, &header.Author.Signature
+	}
+	if o := m.Origin; o != nil {
+		first.CID, first.Commitment, first.Metadata = o.CID, o.Commitment, [32]byte(o.Metadata)
+	}
+	return c.trust.Author(ctx, first, v, signature)
+}
+
 // openEnvelope opens an envelope. Its facts are complete if the metadata has Facts.
 // Otherwise they are those that the metadata tells beside the content of the record.
 func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity) (*envelope.Metadata, index.Facts, error) {
 	m, err := envelope.Open(data, v, identities...)
 	if err != nil {
-		return nil, index.Facts{}, entitlement(err)
+		return nil, index.Facts{}, access.Entitlement(err)
 	}
 	if m.Facts == nil {
 		return m, describedFacts(m), nil
@@ -202,7 +229,7 @@ func openEnvelope(data []byte, v ledger.RecordVersion, identities []age.Identity
 // returns the facts by which the version was indexed. It reads the record itself if its
 // envelope had no room for them.
 func (c *Client) indexedFacts(ctx context.Context, v ledger.RecordVersion, accessID string) (*envelope.Metadata, index.Facts, error) {
-	v, data, err := c.access.envelope(ctx, v, accessID)
+	v, data, err := c.access.Envelope(ctx, v, accessID)
 	if err != nil {
 		return nil, index.Facts{}, err
 	}

@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/outbox"
+	"github.com/chartseal/chartseal/client/scope"
 )
 
 // RebuildOptions refine a rebuilding of the index.
@@ -44,7 +46,7 @@ type Rebuilt struct {
 //     envelope had no room for its keywords.
 //   - errors of the outbox.
 func (c *Client) RebuildIndex(ctx context.Context, o RebuildOptions) (Rebuilt, error) {
-	r := rebuilding{Client: c, o: o, done: Rebuilt{Unopened: []string{}, Scopes: []string{}}, views: make(map[string]*view)}
+	r := rebuilding{Client: c, o: o, done: Rebuilt{Unopened: []string{}, Scopes: []string{}}, views: make(map[string]*scope.View)}
 	if err := r.run(ctx); err != nil {
 		return r.done, fmt.Errorf("rebuild the index: %w", err)
 	}
@@ -55,8 +57,8 @@ type rebuilding struct {
 	*Client
 	o     RebuildOptions
 	done  Rebuilt
-	views map[string]*view // by scope; nil if this person cannot search it
-	kept  int              // entries in the outbox since the last flush
+	views map[string]*scope.View // by scope; nil if this person cannot search it
+	kept  int                    // entries in the outbox since the last flush
 }
 
 func (r *rebuilding) run(ctx context.Context) error {
@@ -68,7 +70,7 @@ func (r *rebuilding) run(ctx context.Context) error {
 		}
 		return r.flush(ctx, 1)
 	}
-	damaged, err := r.flusher.box.Damaged()
+	damaged, err := r.flusher.Box.Damaged()
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (r *rebuilding) run(ctx context.Context) error {
 	if len(r.done.Scopes) > 0 {
 		return nil // the damage is not made good
 	}
-	return r.flusher.box.Rebuilt(damaged)
+	return r.flusher.Box.Rebuilt(damaged)
 }
 
 // rebuildEntries is the number of entries that causes a flush.
@@ -120,7 +122,7 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := r.flusher.box.Waiting()
+	waiting, err := r.flusher.Box.Waiting()
 	if err != nil {
 		return err
 	}
@@ -139,7 +141,7 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 	if len(own) == 0 {
 		return nil
 	}
-	accesses, err := r.ledger.RequestAccess(ctx, names, managing)
+	accesses, err := r.ledger.RequestAccess(ctx, names, access.Managing)
 	if err != nil {
 		return err
 	}
@@ -173,10 +175,10 @@ func (r *rebuilding) records(ctx context.Context, ids []string) error {
 		}
 	}
 	if len(job.Entries) > 0 {
-		if err := r.flusher.box.Prepare(&job); err != nil {
+		if err := r.flusher.Box.Prepare(&job); err != nil {
 			return err
 		}
-		if err := r.flusher.box.Registered(job.ID); err != nil {
+		if err := r.flusher.Box.Registered(job.ID); err != nil {
 			return err
 		}
 	}
@@ -254,8 +256,8 @@ func (r *rebuilding) missing(ctx context.Context, scope string, items []index.It
 	}
 	slices.Sort(terms)
 	terms = slices.Compact(terms)
-	searcher := &index.Searcher{Store: r.ledger, MSPs: []string{r.ledger.MSP()}, Hints: r.hints, Skip: v.skip}
-	hits, err := searcher.Session(v.keys).All(ctx, terms)
+	searcher := &index.Searcher{Store: r.ledger, MSPs: []string{r.ledger.MSP()}, Hints: r.hints, Skip: v.Skip}
+	hits, err := searcher.Session(v.Keys).All(ctx, terms)
 	if err != nil {
 		return nil, err
 	}
@@ -276,31 +278,31 @@ func (r *rebuilding) missing(ctx context.Context, scope string, items []index.It
 		}
 		return found >= i.Posting.Version
 	})
-	return v.keys[0].Pend(items)
+	return v.Keys[0].Pend(items)
 }
 
 // view returns the part of a scope that this person can search, or nil if they cannot
 // write into its current epoch.
-func (r *rebuilding) view(ctx context.Context, scope string) (*view, error) {
-	if v, known := r.views[scope]; known {
+func (r *rebuilding) view(ctx context.Context, name string) (*scope.View, error) {
+	if v, known := r.views[name]; known {
 		return v, nil
 	}
-	s, err := r.ledger.Searchable(ctx, scope)
+	s, err := r.ledger.Searchable(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	named, err := scopeNamed(s.Scopes, scope)
+	named, err := scope.Named(s.Scopes, name)
 	if err != nil {
 		return nil, err
 	}
-	v, _, err := r.Client.views.view(ctx, s, scope, managing, nil)
-	if errors.Is(err, ErrNotSatisfied) || err == nil && v.epochs[v.keys[0]] != named.Epoch {
+	v, _, err := r.Client.views.View(ctx, s, name, access.Managing, nil)
+	if errors.Is(err, ErrNotSatisfied) || err == nil && v.Epochs[v.Keys[0]] != named.Epoch {
 		v, err = nil, nil
 	}
 	if err == nil {
-		r.views[scope] = v
+		r.views[name] = v
 		if v == nil {
-			r.done.Scopes = append(r.done.Scopes, scope)
+			r.done.Scopes = append(r.done.Scopes, name)
 		}
 	}
 	return v, err

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 )
 
 // A ResealRequest asks to change who may open records of the own hospital.
@@ -101,15 +102,6 @@ func (c *Client) Revoke(ctx context.Context, r ResealRequest) ([]Resealed, error
 	return done, nil
 }
 
-// A resealing is one call of Reseal or Revoke.
-type resealing struct {
-	*Client
-	r    ResealRequest
-	done []Resealed
-
-	covered map[string]int // newest version that was sealed again, by record
-}
-
 func (c *Client) reseal(ctx context.Context, r ResealRequest) ([]Resealed, error) {
 	if len(r.IDs) == 0 {
 		return nil, ledger.Errorf(ErrInvalid, "no record is named")
@@ -124,11 +116,11 @@ func (c *Client) reseal(ctx context.Context, r ResealRequest) ([]Resealed, error
 		return nil, c.noStore()
 	}
 	if r.Policy != "" { // before anything is asked for
-		if _, err := c.audienceOf(ctx, r.Policy, r.PatientRecipient); err != nil {
+		if _, err := c.audiences.Of(ctx, r.Policy, r.PatientRecipient); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.author.prepare(ctx); err != nil {
+	if err := c.author.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	s := &resealing{Client: c, r: r, covered: make(map[string]int)}
@@ -143,10 +135,6 @@ func (c *Client) reseal(ctx context.Context, r ResealRequest) ([]Resealed, error
 	return s.done, nil
 }
 
-func (c *Client) audienceOf(ctx context.Context, policy, patient string) (*audience, error) {
-	return c.audiences.get(ctx, policy+"\n"+patient, func() (*audience, error) { return newAudience(ctx, c.trust, policy, patient) })
-}
-
 // records seals up to [ledger.MaxRecordsPerCall] records again.
 func (s *resealing) records(ctx context.Context, ids []string) error {
 	for before := len(s.covered); len(ids) > 0; {
@@ -157,7 +145,7 @@ func (s *resealing) records(ctx context.Context, ids []string) error {
 		if len(versions) == 0 {
 			break
 		}
-		accesses, err := s.ledger.RequestAccess(ctx, ids, managing)
+		accesses, err := s.ledger.RequestAccess(ctx, ids, access.Managing)
 		if err != nil {
 			return err
 		}
@@ -187,7 +175,7 @@ func (s *resealing) uncovered(ctx context.Context, ids []string) (versions []led
 		r := found[i]
 		switch {
 		case r.Erasure != nil:
-			return nil, fmt.Errorf("record %s: %w", id, erased(*r.Erasure))
+			return nil, fmt.Errorf("record %s: %w", id, access.Erased(*r.Erasure))
 		case r.Home != s.ledger.MSP():
 			return nil, ledger.Errorf(ErrDenied, "record %s: its home is %s", id, r.Home)
 		case r.Earlier > 0:
@@ -245,9 +233,9 @@ func (s *resealing) versions(ctx context.Context, versions []ledger.RecordVersio
 	}
 	for i, v := range done {
 		s.covered[v.ID] = max(s.covered[v.ID], v.Version)
-		s.access.entries.forget(v.ID, managing)
-		s.done = append(s.done, Resealed{ID: v.ID, Version: v.Version, Seal: v.Seal, CID: v.CID, Former: items[i].former, Policy: items[i].to.policy,
-			Warnings: items[i].to.warnings, Time: v.SealTime, Tx: v.SealTx})
+		s.access.Entries.Forget(v.ID, access.Managing)
+		s.done = append(s.done, Resealed{ID: v.ID, Version: v.Version, Seal: v.Seal, CID: v.CID, Former: items[i].former, Policy: items[i].to.Policy,
+			Warnings: items[i].to.Warnings, Time: v.SealTime, Tx: v.SealTx})
 	}
 	return nil
 }

@@ -17,13 +17,24 @@ import (
 	"github.com/chartseal/chartseal/abe/policy"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 	"github.com/chartseal/chartseal/client/envelope"
+	"github.com/chartseal/chartseal/client/register"
+	"github.com/chartseal/chartseal/client/trust"
 )
+
+// A resealing is one call of Reseal or Revoke.
+type resealing struct {
+	*Client
+	r    ResealRequest
+	done []Resealed
+
+	covered map[string]int // newest version that was sealed again, by record
+}
 
 // A sealedAgain is a version on its way to its next seal.
 type sealedAgain struct {
 	version  ledger.RecordVersion // with the next seal
 	former   string               // policy
-	to       *audience
+	to       *register.Audience
 	draft    envelope.Draft
 	author   *envelope.Author // nil for a version from before there were signatures
 	signed   ledger.Signature
@@ -32,7 +43,7 @@ type sealedAgain struct {
 
 // open opens the envelope of a version and drafts the next one.
 func (s *resealing) open(ctx context.Context, v ledger.RecordVersion, accessID string) (*sealedAgain, error) {
-	v, data, err := s.access.envelope(ctx, v, accessID)
+	v, data, err := s.access.Envelope(ctx, v, accessID)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +57,7 @@ func (s *resealing) open(ctx context.Context, v ledger.RecordVersion, accessID s
 	}
 	item := &sealedAgain{version: v, author: header.Author}
 	item.version.Seal++
-	if item.former, err = sealedTo(header); err != nil {
+	if item.former, err = header.Policy(); err != nil {
 		return nil, err
 	}
 	if item.author == nil && v.Seal == 0 && header.Signature != nil {
@@ -60,7 +71,7 @@ func (s *resealing) open(ctx context.Context, v ledger.RecordVersion, accessID s
 	if err != nil {
 		return nil, err
 	}
-	if item.to, err = s.audienceOf(ctx, next, patient); err != nil {
+	if item.to, err = s.audiences.Of(ctx, next, patient); err != nil {
 		return nil, err
 	}
 	if s.r.Person != "" {
@@ -78,9 +89,9 @@ func (s *resealing) open(ctx context.Context, v ledger.RecordVersion, accessID s
 	} else if item.draft, err = s.redraft(ctx, &item.version, *m, patient); err != nil {
 		return nil, err
 	}
-	signed := signedVersion(item.version, item.to.policy)
+	signed := trust.VersionOf(item.version, item.to.Policy)
 	signed.Metadata = item.draft.Digest()
-	item.signed, err = s.author.signer.Sign(signed.Statement(s.ledger.Channel()))
+	item.signed, err = s.author.Signer.Sign(signed.Statement(s.ledger.Channel()))
 	return item, err
 }
 
@@ -105,7 +116,7 @@ func (s *resealing) nextPolicy(former string) (string, error) {
 
 // rotated checks that the person's hospital has rotated an attribute of the policy since
 // the version was sealed.
-func (s *resealing) rotated(header *envelope.Header, to *audience) error {
+func (s *resealing) rotated(header *envelope.Header, to *register.Audience) error {
 	own := ledger.Organisation(s.r.Person) + ":"
 	var named []string
 	for _, r := range header.Recipients {
@@ -120,7 +131,7 @@ func (s *resealing) rotated(header *envelope.Header, to *audience) error {
 			if !strings.HasPrefix(k.Attribute, own) {
 				continue
 			}
-			if to.abe.Version(k.Attribute) > k.Version {
+			if to.ABE.Version(k.Attribute) > k.Version {
 				return nil
 			}
 			named = append(named, k.Attribute)
@@ -231,7 +242,7 @@ func (s *resealing) wrap(ctx context.Context, items []*sealedAgain) error {
 	g.SetLimit(s.parallel)
 	shared := map[*abe.Recipient]*abe.SharedRecipient{}
 	for _, item := range items {
-		to := item.to.recipients(sharedBy(shared, item.to.abe))
+		to := item.to.Recipients(register.SharedBy(shared, item.to.ABE))
 		var signatures []age.Recipient
 		if item.author != nil {
 			signatures = append(signatures, envelope.Authored(*item.author))

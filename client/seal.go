@@ -15,9 +15,11 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/emr"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/register"
 )
 
 // A SealRequest asks to seal records under one policy.
@@ -96,10 +98,10 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		return nil, err
 	}
 	for _, source := range r.Sources {
-		s.items = append(s.items, &item{id: cmp.Or(source.ID, newRecordID()), version: 1})
+		s.items = append(s.items, &register.Item{ID: cmp.Or(source.ID, register.NewRecordID()), Version: 1})
 	}
 	entries := s.contribute(ctx)
-	defer entries.close(ctx)
+	defer entries.Close(ctx)
 	if err := s.prepare(ctx); err != nil {
 		return nil, abandon(err)
 	}
@@ -107,7 +109,7 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 		if err := s.keep(ctx, items); err != nil {
 			return s.sealed(), abandon(err)
 		}
-		if err := c.registrar.register(ctx, s.batch(items)); err != nil {
+		if err := c.registrar.Register(ctx, s.batch(items)); err != nil {
 			return s.sealed(), abandon(err)
 		}
 	}
@@ -115,15 +117,33 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	return s.sealed(), nil
 }
 
+// A Sealed is one record that has been sealed.
+type Sealed struct {
+	Name       string   `json:"name"`
+	ID         string   `json:"id"`
+	Version    int      `json:"version"`
+	CID        string   `json:"cid"`
+	Commitment string   `json:"commitment"`
+	Kind       string   `json:"kind"`
+	Size       int64    `json:"size"`   // of the record
+	Stored     int64    `json:"stored"` // of the payload
+	Policy     string   `json:"policy"` // canonical form
+	Terms      int      `json:"terms"`  // index terms written
+	Bare       bool     `json:"bare"`   // nothing was found in the record but its kind
+	Warnings   []string `json:"warnings,omitempty"`
+	Time       string   `json:"time"`
+	Tx         string   `json:"tx"`
+}
+
 // A sealing is one call of Seal or Amend.
 type sealing struct {
 	client  *Client
 	request SealRequest
 	given   index.Facts // stated by the caller for every record
-	to      *audience
-	scope   *index.ScopeKey // nil when nothing is to be indexed
-	epoch   int             // of the scope
-	items   []*item         // one a source
+	to      *register.Audience
+	scope   *index.ScopeKey  // nil when nothing is to be indexed
+	epoch   int              // of the scope
+	items   []*register.Item // one a source
 }
 
 // newSealing checks everything that does not need the records themselves.
@@ -136,11 +156,11 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 			return nil, err
 		}
 	}
-	purpose, err := checkPurpose(r.Purpose)
+	purpose, err := access.CheckPurpose(r.Purpose)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.author.prepare(ctx); err != nil {
+	if err := c.author.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	s := &sealing{client: c, request: r}
@@ -154,21 +174,21 @@ func (c *Client) newSealing(ctx context.Context, r SealRequest) (*sealing, error
 	if s.given, err = givenFacts(r.Kind, r.Patient, r.Keywords); err != nil {
 		return nil, err
 	}
-	if s.to, err = c.audienceOf(ctx, r.Policy, r.PatientRecipient); err != nil {
+	if s.to, err = c.audiences.Of(ctx, r.Policy, r.PatientRecipient); err != nil {
 		return nil, err
 	}
 	if s.request.Scope == "" {
 		return s, nil
 	}
-	keys, err := c.scopes.currentKeys(ctx, r.Scope, purpose)
+	keys, err := c.scopes.CurrentKeys(ctx, r.Scope, purpose)
 	if err != nil {
 		return nil, err
 	}
-	key, err := keys.current()
+	key, err := keys.Current()
 	if err != nil {
 		return nil, fmt.Errorf("index in scope %s: %w", r.Scope, err)
 	}
-	s.scope, s.epoch = &key, keys.scope.Epoch
+	s.scope, s.epoch = &key, keys.Scope.Epoch
 	return s, nil
 }
 
@@ -228,13 +248,13 @@ const keepAfter = time.Hour
 // keep pins payloads again that were stored long ago, while the sources after them were
 // read: the hospital may have taken them for those of a seal that failed. What is gone is
 // not registered.
-func (s *sealing) keep(ctx context.Context, items []*item) error {
+func (s *sealing) keep(ctx context.Context, items []*register.Item) error {
 	for _, i := range items {
-		if time.Since(i.pinned) < keepAfter {
+		if time.Since(i.Pinned) < keepAfter {
 			continue
 		}
-		if err := s.client.blobs.Pin(ctx, i.cid); err != nil {
-			return fmt.Errorf("keep what was stored %v ago: %w", time.Since(i.pinned).Round(time.Second), err)
+		if err := s.client.blobs.Pin(ctx, i.CID); err != nil {
+			return fmt.Errorf("keep what was stored %v ago: %w", time.Since(i.Pinned).Round(time.Second), err)
 		}
 	}
 	return nil
@@ -242,7 +262,7 @@ func (s *sealing) keep(ctx context.Context, items []*item) error {
 
 // pack reads a source once: to the keyword extraction, the digests, the encryption and
 // the store at the same time.
-func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
+func (s *sealing) pack(ctx context.Context, i *register.Item, source Source) error {
 	key, salt := make([]byte, envelope.KeySize), make([]byte, envelope.SaltSize)
 	rand.Read(key)
 	rand.Read(salt)
@@ -260,8 +280,8 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	}
 	ahead := newReadAhead(sealer, source.Size)
 	defer ahead.stop()
-	i.cid, err = s.client.blobs.Put(ctx, ahead)
-	i.pinned = time.Now()
+	i.CID, err = s.client.blobs.Put(ctx, ahead)
+	i.Pinned = time.Now()
 	document := sink.Close() // a source that still hangs in a read finds its pipe closed
 	if err != nil {
 		return err
@@ -270,60 +290,60 @@ func (s *sealing) pack(ctx context.Context, i *item, source Source) error {
 	if err != nil {
 		return fmt.Errorf("the store did not take the whole payload: %w", err)
 	}
-	i.commitment = hex.EncodeToString(digest.Commitment[:])
-	i.size, i.stored = digest.Size, ahead.total
+	i.Commitment = hex.EncodeToString(digest.Commitment[:])
+	i.Size, i.Stored = digest.Size, ahead.total
 	found := document.Facts()
 	if source.Further != nil {
 		found.AddIdentifiers(source.Further)
 	}
-	i.facts = mergeFacts(s.given, found)
-	i.kind, i.warnings, i.bare = i.facts.Kind, document.Warnings, document.Bare()
+	i.Facts = mergeFacts(s.given, found)
+	i.Kind, i.Warnings, i.Bare = i.Facts.Kind, document.Warnings, document.Bare()
 	if s.scope != nil {
-		if err := i.index(*s.scope); err != nil {
+		if err := i.Index(*s.scope); err != nil {
 			return err
 		}
 	}
-	m, err := metadata(i.facts)
+	m, err := metadata(i.Facts)
 	if err != nil {
 		return err
 	}
 	m.Scope, m.Epoch, m.PatientRecipient = s.request.Scope, s.epoch, s.request.PatientRecipient
-	m.Record, m.Version, m.CID = i.id, i.version, i.cid
+	m.Record, m.Version, m.CID = i.ID, i.Version, i.CID
 	m.Key, m.Salt, m.Size, m.SHA256 = key, salt, digest.Size, digest.SHA256[:]
 	m.Name, m.MediaType = source.Name, document.MediaType
 	m.Author, m.Sealed = s.client.ledger.Actor(), time.Now().UTC().Truncate(time.Second)
 	m.Patient = cmp.Or(s.request.Patient, m.Patient)
-	if i.draft, err = m.Draft(); err != nil {
+	if i.Draft, err = m.Draft(); err != nil {
 		return err
 	}
-	return s.client.author.sign(i, s.to.policy)
+	return s.client.author.Sign(i, s.to.Policy)
 }
 
 // batch makes items ready for the registrar.
-func (s *sealing) batch(items []*item) *batch {
-	return &batch{items: items, to: s.to, now: s.request.Index == index.ModeNow, keep: s.request.KeepEntries}
+func (s *sealing) batch(items []*register.Item) *register.Batch {
+	return &register.Batch{Items: items, To: s.to, Now: s.request.Index == index.ModeNow, Keep: s.request.KeepEntries}
 }
 
 // contribute joins the calls that bring batched entries. It returns nil when the call
 // brings none or leaves them to a later flush.
-func (s *sealing) contribute(ctx context.Context) *contribution {
+func (s *sealing) contribute(ctx context.Context) *register.Contribution {
 	if s.scope == nil || s.request.KeepEntries || s.request.Index == index.ModeNow {
 		return nil
 	}
-	return s.client.flusher.contribute(ctx)
+	return s.client.flusher.Contribute(ctx)
 }
 
 // flush writes the entries that are due once all items are registered.
-func (s *sealing) flush(ctx context.Context, entries *contribution) {
-	if err := entries.flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		s.items[len(s.items)-1].warn("index entries that are due could not be written yet: they are kept in the outbox (%v)", err)
+func (s *sealing) flush(ctx context.Context, entries *register.Contribution) {
+	if err := entries.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		s.items[len(s.items)-1].Warn("index entries that are due could not be written yet: they are kept in the outbox (%v)", err)
 	}
 }
 
 // abandon explains cause. Payloads that were uploaded stay pinned: the hospital's
 // replicator unpins them if no record refers to them.
 func abandon(cause error) error {
-	if mayStand(cause) {
+	if register.MayStand(cause) {
 		return fmt.Errorf("%w; the payloads stay stored, as the records may be on the ledger: ask for them before sealing again", cause)
 	}
 	return cause
@@ -333,9 +353,19 @@ func abandon(cause error) error {
 func (s *sealing) sealed() []Sealed {
 	var all []Sealed
 	for n, i := range s.items {
-		if i.registered != nil {
-			all = append(all, i.describe(s.request.Sources[n].Name, s.to))
+		if i.Registered != nil {
+			all = append(all, describeSealed(i, s.request.Sources[n].Name, s.to))
 		}
 	}
 	return all
+}
+
+// describeSealed returns what is known of an item that is registered.
+func describeSealed(i *register.Item, name string, to *register.Audience) Sealed {
+	return Sealed{
+		Name: name, ID: i.ID, Version: i.Version, CID: i.CID, Commitment: i.Commitment,
+		Kind: i.Kind, Size: i.Size, Stored: i.Stored, Policy: to.Policy, Terms: i.Terms, Bare: i.Bare,
+		Warnings: append(slices.Clone(to.Warnings), i.Warnings...),
+		Time:     i.Registered.Time, Tx: i.Registered.Tx,
+	}
 }

@@ -2,11 +2,14 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/scope"
 )
 
 const defaultLimit = 100
@@ -25,7 +28,7 @@ type SearchOptions struct {
 	// Verify is the index as another organisation's peer has it. Its answers are compared
 	// with those of the own peer, which shows what either withholds, and shows the labels
 	// of the query to that peer too. Nil compares nothing.
-	Verify Verifier
+	Verify scope.Verifier
 }
 
 // A Hit is one record found by a search.
@@ -56,9 +59,9 @@ type Results struct {
 	Hints []string `json:"hints,omitempty"`
 }
 
-func (r *Results) add(f finding) {
-	r.Problems = append(r.Problems, f.problems...)
-	r.Warnings = append(r.Warnings, f.warnings...)
+func (r *Results) add(f scope.Finding) {
+	r.Problems = append(r.Problems, f.Problems...)
+	r.Warnings = append(r.Warnings, f.Warnings...)
 }
 
 // Search finds the records of a scope that match the query, newest first, over all epochs
@@ -83,7 +86,7 @@ func (c *Client) Search(ctx context.Context, q *index.Query, o SearchOptions) (R
 
 func (c *Client) search(ctx context.Context, q *index.Query, o SearchOptions) (Results, error) {
 	var none, results Results
-	purpose, err := checkPurpose(o.Purpose)
+	purpose, err := access.CheckPurpose(o.Purpose)
 	if err != nil {
 		return none, err
 	}
@@ -121,34 +124,34 @@ type indexAnswer struct {
 // uses the last view, and its answer tells whether the view still holds. If it does not,
 // the index is read again.
 func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (indexAnswer, error) {
-	if last := c.views.recall(o.Scope); last != nil && o.Verify == nil {
-		first := &firstRead{SearchLedger: c.ledger, known: last.generation}
+	if last := c.views.Recall(o.Scope); last != nil && o.Verify == nil {
+		first := &firstRead{Index: c.ledger, known: last.Generation}
 		early, err := c.read(ctx, q, last, first, o)
 		switch {
 		case first.seen != nil && first.known != "" && first.seen.Generation == first.known:
 			return early, err
 		case first.seen != nil:
-			v, f, viewErr := c.views.view(ctx, *first.seen, o.Scope, purpose, o.Verify)
+			v, f, viewErr := c.views.View(ctx, *first.seen, o.Scope, purpose, o.Verify)
 			if viewErr != nil {
 				return indexAnswer{}, viewErr
 			}
 			out.add(f)
-			if !v.equal(last) {
+			if !v.Equal(last) {
 				return c.read(ctx, q, v, c.ledger, o)
 			}
 			return early, err
-		case err != nil && !tooMany(err):
+		case err != nil && !scope.TooMany(err):
 			return indexAnswer{}, err
 		}
 	}
 	_, s, err := c.ledger.SearchEntries(ctx, "", nil)
-	if tooMany(err) { // one member's scopes stop no search of another
+	if scope.TooMany(err) { // one member's scopes stop no search of another
 		s, err = c.ledger.Searchable(ctx, o.Scope)
 	}
 	if err != nil {
 		return indexAnswer{}, err
 	}
-	v, f, err := c.views.view(ctx, s, o.Scope, purpose, o.Verify)
+	v, f, err := c.views.View(ctx, s, o.Scope, purpose, o.Verify)
 	if err != nil {
 		return indexAnswer{}, err
 	}
@@ -157,14 +160,14 @@ func (c *Client) find(ctx context.Context, q *index.Query, o SearchOptions, purp
 }
 
 // read reads the index within a view.
-func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.Store, o SearchOptions) (indexAnswer, error) {
-	searcher := &index.Searcher{Store: store, MSPs: v.hospitals, Hints: c.hints, Skip: v.skip}
+func (c *Client) read(ctx context.Context, q *index.Query, v *scope.View, store index.Store, o SearchOptions) (indexAnswer, error) {
+	searcher := &index.Searcher{Store: store, MSPs: v.Hospitals, Hints: c.hints, Skip: v.Skip}
 	var comparison *index.Comparison
 	if o.Verify != nil {
 		comparison = &index.Comparison{First: store, Second: o.Verify}
 		searcher.Store = comparison
 	}
-	session := searcher.Session(v.keys)
+	session := searcher.Session(v.Keys)
 	hits, err := q.Evaluate(ctx, session)
 	if err != nil {
 		return indexAnswer{}, err
@@ -173,12 +176,12 @@ func (c *Client) read(ctx context.Context, q *index.Query, v *view, store index.
 	if comparison != nil {
 		problems = append(problems, comparison.Differences()...)
 	}
-	return indexAnswer{hits, problems, v.hospitals}, nil
+	return indexAnswer{hits, problems, v.Hospitals}, nil
 }
 
 // A firstRead is an index whose first read also tells what can be searched.
 type firstRead struct {
-	SearchLedger
+	scope.Index
 	known string // generation of it
 	once  sync.Once
 	seen  *ledger.Searchable
@@ -188,7 +191,7 @@ func (f *firstRead) GetEntries(ctx context.Context, batches []index.Batch) ([][]
 	first := false
 	f.once.Do(func() { first = true })
 	if !first {
-		return f.SearchLedger.GetEntries(ctx, batches)
+		return f.Index.GetEntries(ctx, batches)
 	}
 	values, s, err := f.SearchEntries(ctx, f.known, batches)
 	if err == nil {
@@ -284,4 +287,57 @@ func (c *Client) earlier(ctx context.Context, hits []index.Hit, records map[stri
 		times[ledger.VersionName{ID: v.ID, Version: v.Version}] = v.Time
 	}
 	return nil
+}
+
+// maxPatientRecords bounds the Patient records that one search opens.
+const maxPatientRecords = 4
+
+// throughPatients widens a query by the identifiers in the Patient records of the
+// patients that it names. A resource that was imported without its Patient has only the
+// id of that resource, which people do not know. Opening a Patient record needs an
+// access entry, as everywhere.
+func (c *Client) throughPatients(ctx context.Context, q *index.Query, o SearchOptions, purpose string, out *Results) (*index.Query, error) {
+	further := make(map[string][]index.Identifier)
+	left := maxPatientRecords
+	for _, patient := range q.Patients() {
+		records, err := index.ParseQuery(patient + " and kind:fhir:Patient")
+		if err != nil {
+			return nil, err
+		}
+		answer, err := c.find(ctx, records, o, purpose, out)
+		if err != nil {
+			return nil, err
+		}
+		for _, hit := range answer.hits {
+			if left--; left < 0 {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("more than %d Patient records: the identifiers of the rest were not looked up", maxPatientRecords))
+				break
+			}
+			ids, err := c.identifiersIn(ctx, hit, purpose)
+			switch {
+			case errors.Is(err, ErrNotFound), errors.Is(err, ErrNotSatisfied), errors.Is(err, ErrRevoked):
+				out.Warnings = append(out.Warnings, "a Patient record could not be opened: records that only it leads to are not found")
+			case err != nil:
+				return nil, err
+			}
+			further[patient] = append(further[patient], ids...)
+		}
+	}
+	if len(further) == 0 {
+		return q, nil
+	}
+	return q.Widen(further), nil
+}
+
+// identifiersIn returns the identifiers in a Patient record, without opening its payload.
+func (c *Client) identifiersIn(ctx context.Context, hit index.Hit, purpose string) ([]index.Identifier, error) {
+	h, err := c.access.HandOutAgain(ctx, ledger.FormatRecordID(hit.Record), int(hit.Version), purpose)
+	if err != nil {
+		return nil, err
+	}
+	if h.Version.Home != hit.Home { // another hospital than its home has indexed it
+		return nil, nil
+	}
+	_, facts, _, err := c.openSigned(ctx, h.Envelope, h.Version, c.identities)
+	return facts.Patients, err
 }

@@ -18,6 +18,20 @@ var (
 	ErrErased      = errors.New("erased")
 )
 
+// Kinds that say more of [ErrUnavailable]. A client adds them to what Fabric answers, so
+// they have no code on the wire.
+var (
+	// ErrUnknownOutcome says that a transaction was handed to the orderers and nobody
+	// could say in time whether it was committed. The message names the transaction. It
+	// may still come into force.
+	ErrUnknownOutcome = errors.New("outcome unknown")
+
+	// ErrConflict says that a transaction was refused at commit because another one had
+	// written the same key, or the peers were at different heights. Nothing was written,
+	// and the call may be repeated.
+	ErrConflict = errors.New("conflicting transaction")
+)
+
 // codes has the code of each kind on the wire. Codes never change; texts may.
 var codes = []struct {
 	code string

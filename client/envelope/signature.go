@@ -6,6 +6,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
 )
 
@@ -64,6 +65,28 @@ type Header struct {
 	// Author is set in an envelope of a version that was sealed again. Signature is then
 	// that of who did it.
 	Author *Author
+}
+
+// Policy returns the policy that it is sealed to. Each of its stanzas of attribute-based
+// encryption names the whole policy.
+//
+// Errors:
+//   - ledger.ErrTampered if a stanza is malformed, or two name different policies.
+func (h *Header) Policy() (policy string, err error) {
+	for _, s := range h.Recipients {
+		if !abe.IsStanza(s.Type) {
+			continue
+		}
+		p, err := abe.StanzaPolicy(s)
+		if err != nil {
+			return "", ledger.WithKind(err, ledger.ErrTampered)
+		}
+		if policy != "" && p.Policy != policy {
+			return "", ledger.Errorf(ledger.ErrTampered, "envelope: its stanzas name two policies, %.80q and %.80q", policy, p.Policy)
+		}
+		policy = p.Policy
+	}
+	return policy, nil
 }
 
 // ReadHeader reads the header of an envelope or a wrapped scope key.

@@ -1,4 +1,4 @@
-package client
+package scope
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// A SearchLedger is the part of the ledger that holds index entries.
-type SearchLedger interface {
+// An Index is the part of the ledger that holds index entries.
+type Index interface {
 	index.Store
 
 	// SearchEntries is GetEntries, and also tells what could be searched at that moment:
@@ -24,96 +24,98 @@ type SearchLedger interface {
 	SearchEntries(ctx context.Context, known string, batches []index.Batch) ([][][]byte, ledger.Searchable, error)
 }
 
-// A Verifier is the index as a peer has it. A [Ledger] is one.
+// A Verifier is the index as a peer has it. A client.Ledger is one.
 type Verifier interface {
 	index.Store
 	Retirements(ctx context.Context, scope string) ([]ledger.Retirement, error)
 }
 
-// A view is the part of a scope that one person can search.
-type view struct {
-	keys      []index.ScopeKey // newest epoch first
-	epochs    map[index.ScopeKey]int
-	hospitals []string
+// A View is the part of a scope that one person can search.
+type View struct {
+	Keys      []index.ScopeKey // newest epoch first
+	Epochs    map[index.ScopeKey]int
+	Hospitals []string
 	retired   map[string]int // by MSP, the last epoch whose entries it has moved to a newer one
 
 	// generation is that of [ledger.Searchable]. It is empty when this person could not
 	// unwrap all epochs: then each search tries again, because the person may have been
 	// given attributes since.
-	generation string
+	Generation string
 }
 
-func (v *view) skip(key index.ScopeKey, msp string) bool { return v.epochs[key] <= v.retired[msp] }
+// Skip reports whether a hospital has moved its entries of a key's epoch to a newer one.
+func (v *View) Skip(key index.ScopeKey, msp string) bool { return v.Epochs[key] <= v.retired[msp] }
 
-func (v *view) equal(other *view) bool {
-	return slices.Equal(v.keys, other.keys) && maps.Equal(v.epochs, other.epochs) &&
-		slices.Equal(v.hospitals, other.hospitals) && maps.Equal(v.retired, other.retired)
+// Equal reports whether a search of both views reads the same entries.
+func (v *View) Equal(other *View) bool {
+	return slices.Equal(v.Keys, other.Keys) && maps.Equal(v.Epochs, other.Epochs) &&
+		slices.Equal(v.Hospitals, other.Hospitals) && maps.Equal(v.retired, other.retired)
 }
 
-// A viewer finds out which parts of scopes one person can search, and remembers it.
-type viewer struct {
-	msp    string
-	scopes *scopeReader
-	memory trust.Memory
+// A Viewer finds out which parts of scopes one person can search, and remembers it.
+type Viewer struct {
+	MSP    string
+	Scopes *Reader
+	Memory trust.Memory
 
 	mu   sync.Mutex
-	last map[string]*view // by scope
+	last map[string]*View // by scope
 }
 
-// A finding is what a viewer has to tell beside the view.
-type finding struct {
-	warnings []string
-	problems []error // each ErrTampered
+// A Finding is what a Viewer has to tell beside the view.
+type Finding struct {
+	Warnings []string
+	Problems []error // each ledger.ErrTampered
 }
 
-// view returns the part of a scope that this person can search. With a second peer it
+// View returns the part of a scope that this person can search. With a second peer it
 // compares the retirements.
-func (w *viewer) view(ctx context.Context, s ledger.Searchable, name, purpose string, verify Verifier) (*view, finding, error) {
-	var f finding
-	scope, err := scopeNamed(s.Scopes, name)
+func (w *Viewer) View(ctx context.Context, s ledger.Searchable, name, purpose string, verify Verifier) (*View, Finding, error) {
+	var f Finding
+	scope, err := Named(s.Scopes, name)
 	if err != nil {
 		return nil, f, err
 	}
-	keys, err := w.scopes.unwrap(ctx, scope, purpose, false)
+	keys, err := w.Scopes.Unwrap(ctx, scope, purpose, false)
 	if err != nil {
 		return nil, f, err
 	}
-	v := &view{hospitals: slices.Clone(s.Hospitals)}
-	if !slices.Contains(v.hospitals, w.msp) { // it may have entries and no authority
-		v.hospitals = append(v.hospitals, w.msp)
+	v := &View{Hospitals: slices.Clone(s.Hospitals)}
+	if !slices.Contains(v.Hospitals, w.MSP) { // it may have entries and no authority
+		v.Hospitals = append(v.Hospitals, w.MSP)
 	}
-	slices.Sort(v.hospitals)
-	v.keys, v.epochs = keys.newestFirst()
-	if len(v.keys) == 0 {
+	slices.Sort(v.Hospitals)
+	v.Keys, v.Epochs = keys.newestFirst()
+	if len(v.Keys) == 0 {
 		return nil, f, keys.refused[scope.Epoch]
 	}
-	signed, err := w.scopes.trust.ScopeSigned(name, scope.Epoch)
+	signed, err := w.Scopes.Trust.ScopeSigned(name, scope.Epoch)
 	if err != nil {
 		return nil, f, err
 	}
 	if !signed && keys.refused[scope.Epoch] == nil {
-		f.warnings = append(f.warnings, fmt.Sprintf("the key of scope %s is from an earlier release and is not signed: "+
+		f.Warnings = append(f.Warnings, fmt.Sprintf("the key of scope %s is from an earlier release and is not signed: "+
 			"the custodian of %s should run 'chartseal scope roll'", name, scope.Owner))
 	}
 	if scope.Epoch > 1 {
-		var more finding
+		var more Finding
 		if v.retired, more, err = w.retired(ctx, s.Retirements, name, verify); err != nil {
 			return nil, f, err
 		}
-		f.warnings, f.problems = append(f.warnings, more.warnings...), more.problems
+		f.Warnings, f.Problems = append(f.Warnings, more.Warnings...), more.Problems
 	}
-	if len(v.keys) == scope.Epoch {
-		v.generation = s.Generation
+	if len(v.Keys) == scope.Epoch {
+		v.Generation = s.Generation
 	}
-	if n := keys.unsearched(v.hospitals, v.retired); n > 0 {
-		f.warnings = append(f.warnings, fmt.Sprintf("%d of %d epochs of scope %s are not for you and were not searched", n, scope.Epoch, name))
+	if n := keys.unsearched(v.Hospitals, v.retired); n > 0 {
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%d of %d epochs of scope %s are not for you and were not searched", n, scope.Epoch, name))
 	}
 	w.remember(name, v)
 	return v, f, nil
 }
 
 // unsearched counts the refused epochs in which some hospital may still have entries.
-func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
+func (k *Keys) unsearched(hospitals []string, retired map[string]int) int {
 	n := 0
 	for epoch := range k.refused {
 		if slices.ContainsFunc(hospitals, func(msp string) bool { return retired[msp] < epoch }) {
@@ -128,23 +130,23 @@ func (k *scopeKeys) unsearched(hospitals []string, retired map[string]int) int {
 // hospital has signed: a false signature is a problem. Those of earlier releases have
 // none; the entries that they retire are searched. With a second peer only retirements
 // that both know count, and a difference is a problem.
-func (w *viewer) retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, finding, error) {
+func (w *Viewer) retired(ctx context.Context, own []ledger.Retirement, scope string, verify Verifier) (map[string]int, Finding, error) {
 	retired, claimed := make(map[string]int), make(map[string]int)
-	var f finding
+	var f Finding
 	for _, r := range own {
 		if r.Scope != scope {
 			continue
 		}
 		claimed[r.MSP] = r.Epoch
 		if r.Signature == "" {
-			f.warnings = append(f.warnings, fmt.Sprintf("%s has retired epoch %d of scope %s without a signature, so it is searched: "+
+			f.Warnings = append(f.Warnings, fmt.Sprintf("%s has retired epoch %d of scope %s without a signature, so it is searched: "+
 				"its custodian should run 'chartseal scope compact'", r.MSP, r.Epoch, scope))
 			continue
 		}
-		err := w.scopes.trust.CheckRetirement(ctx, r)
+		err := w.Scopes.Trust.CheckRetirement(ctx, r)
 		switch {
-		case errors.Is(err, ErrTampered):
-			f.problems = append(f.problems, err)
+		case errors.Is(err, ledger.ErrTampered):
+			f.Problems = append(f.Problems, err)
 		case err != nil:
 			return nil, f, err
 		default:
@@ -165,7 +167,7 @@ func (w *viewer) retired(ctx context.Context, own []ledger.Retirement, scope str
 	}
 	for msp, epoch := range claimed {
 		if known[msp] < epoch {
-			f.problems = append(f.problems, ledger.Errorf(ErrTampered,
+			f.Problems = append(f.Problems, ledger.Errorf(ledger.ErrTampered,
 				"the own peer says that %s has indexed epoch %d of scope %s anew, and the other peer does not know of it", msp, epoch, scope))
 		}
 	}
@@ -183,47 +185,47 @@ type rememberedView struct {
 
 func viewItem(scope string) string { return "view/" + scope + ".json" }
 
-// recall returns nil when this person has not searched the scope before.
-func (w *viewer) recall(scope string) *view {
+// Recall returns nil when this person has not searched the scope before.
+func (w *Viewer) Recall(scope string) *View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if v := w.last[scope]; v != nil {
 		return v
 	}
 	var r rememberedView
-	text, err := w.memory.Load(viewItem(scope))
+	text, err := w.Memory.Load(viewItem(scope))
 	if err != nil || json.Unmarshal(text, &r) != nil {
 		return nil
 	}
-	known, ok := w.scopes.remembered(scope)
+	known, ok := w.Scopes.remembered(scope)
 	if !ok {
 		return nil
 	}
-	k := scopeKeys{scope: ledger.Scope{Name: scope, Epoch: known.Epoch}, keys: known.parse()}
-	v := &view{hospitals: r.Hospitals, retired: r.Retired}
-	v.keys, v.epochs = k.newestFirst()
+	k := Keys{Scope: ledger.Scope{Name: scope, Epoch: known.Epoch}, keys: known.parse()}
+	v := &View{Hospitals: r.Hospitals, retired: r.Retired}
+	v.Keys, v.Epochs = k.newestFirst()
 	// Another process may have stored other keys, or fewer, since the view was stored.
-	if known.Epoch == r.Epoch && len(v.keys) == r.Epoch {
-		v.generation = r.Generation
+	if known.Epoch == r.Epoch && len(v.Keys) == r.Epoch {
+		v.Generation = r.Generation
 	}
 	return v
 }
 
 // remember keeps a view for the next search. If it cannot be stored, the first search of
 // another process takes one call more.
-func (w *viewer) remember(scope string, v *view) {
+func (w *Viewer) remember(scope string, v *View) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := w.last[scope]
 	if w.last == nil {
-		w.last = make(map[string]*view)
+		w.last = make(map[string]*View)
 	}
 	w.last[scope] = v
-	if old != nil && v.equal(old) && v.generation == old.generation {
+	if old != nil && v.Equal(old) && v.Generation == old.Generation {
 		return
 	}
-	r := rememberedView{Generation: v.generation, Epoch: len(v.keys), Hospitals: v.hospitals, Retired: v.retired}
+	r := rememberedView{Generation: v.Generation, Epoch: len(v.Keys), Hospitals: v.Hospitals, Retired: v.retired}
 	if text, err := json.Marshal(r); err == nil {
-		_ = w.memory.Store(viewItem(scope), text)
+		_ = w.Memory.Store(viewItem(scope), text)
 	}
 }

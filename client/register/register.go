@@ -1,4 +1,7 @@
-package client
+// Package register puts versions of records on the ledger: [Author] signs an [Item],
+// [Audience] says who can unwrap it, [Registrar] shares a transaction among concurrent
+// calls, and [Flusher] writes the index entries afterwards.
+package register
 
 import (
 	"context"
@@ -49,81 +52,82 @@ type Registry interface {
 	RecordVersions(ctx context.Context, names []ledger.VersionName) ([]ledger.RecordVersion, error)
 }
 
-// A batch is items of one call that are registered in one transaction, at most
+// A Batch is items of one call that are registered in one transaction, at most
 // [ledger.MaxNewRecords] of them.
-type batch struct {
-	items []*item
-	to    *audience
+type Batch struct {
+	Items []*Item
+	To    *Audience
 
-	now  bool // index entries are to be written at once
-	keep bool // index entries are left in the outbox for a later flush
+	Now  bool // index entries are to be written at once
+	Keep bool // index entries are left in the outbox for a later flush
 }
 
-// A registrar puts batches on the ledger. Concurrent calls share transactions: the cost
+// A Registrar puts batches on the ledger. Concurrent calls share transactions: the cost
 // of a transaction is mostly its signatures, which do not depend on the number of its
 // records. The records of a transaction are visibly those of one person and moment; so
 // are those of transactions that follow each other at once.
-type registrar struct {
+type Registrar struct {
 	ledger  Registry
-	flusher *flusher
-	group   groupcommit.Committer[*batch]
+	flusher *Flusher
+	group   groupcommit.Committer[*Batch]
 }
 
-func newRegistrar(l Registry, f *flusher) *registrar {
-	r := &registrar{ledger: l, flusher: f}
-	r.group = groupcommit.Committer[*batch]{
-		Fits: func(group []*batch, next *batch) bool {
-			n := len(next.items)
+// NewRegistrar returns a Registrar that writes index entries through f.
+func NewRegistrar(l Registry, f *Flusher) *Registrar {
+	r := &Registrar{ledger: l, flusher: f}
+	r.group = groupcommit.Committer[*Batch]{
+		Fits: func(group []*Batch, next *Batch) bool {
+			n := len(next.Items)
 			for _, b := range group {
-				n += len(b.items)
+				n += len(b.Items)
 			}
-			return n <= ledger.MaxNewRecords && next.now == group[0].now && next.keep == group[0].keep
+			return n <= ledger.MaxNewRecords && next.Now == group[0].Now && next.Keep == group[0].Keep
 		},
-		Commit: func(ctx context.Context, group []*batch) error { return r.commit(ctx, group, r.create) },
-		Retry: func(_ []*batch, err error) bool {
-			return !mayStand(err) && !errors.Is(err, ErrUnavailable)
+		Commit: func(ctx context.Context, group []*Batch) error { return r.commit(ctx, group, r.create) },
+		Retry: func(_ []*Batch, err error) bool {
+			return !MayStand(err) && !errors.Is(err, ledger.ErrUnavailable)
 		},
 	}
 	return r
 }
 
-// register puts new records on the ledger, in one transaction with those of concurrent
-// calls. Its error is [mayStand] when the items are, or may be, on the ledger all the
+// Register puts new records on the ledger, in one transaction with those of concurrent
+// calls. Its error is [MayStand] when the items are, or may be, on the ledger all the
 // same.
-func (r *registrar) register(ctx context.Context, b *batch) error { return r.group.Do(ctx, b) }
+func (r *Registrar) Register(ctx context.Context, b *Batch) error { return r.group.Do(ctx, b) }
 
-// amend puts a batch of one item on the ledger as the next version of its record. Its
-// error is as that of register.
-func (r *registrar) amend(ctx context.Context, b *batch) error {
-	return r.commit(ctx, []*batch{b}, r.addVersion)
+// Amend puts a batch of one item on the ledger as the next version of its record. Its
+// error is as that of Register.
+func (r *Registrar) Amend(ctx context.Context, b *Batch) error {
+	return r.commit(ctx, []*Batch{b}, r.addVersion)
 }
 
 // commit seals the envelopes of a group, puts its index entries in the outbox, has write
 // put its items on the ledger, and writes the entries at the same time when they are to
 // be found at once. Only write decides whether it fails.
-func (r *registrar) commit(ctx context.Context, group []*batch, write func(context.Context, []*item) error) error {
+func (r *Registrar) commit(ctx context.Context, group []*Batch, write func(context.Context, []*Item) error) error {
 	if err := sealEnvelopes(ctx, group); err != nil {
 		return err
 	}
-	job := outbox.Job{Now: group[0].now}
-	var items []*item
+	job := outbox.Job{Now: group[0].Now}
+	var items []*Item
 	for _, b := range group {
-		for _, i := range b.items {
+		for _, i := range b.Items {
 			items = append(items, i)
-			job.Records = append(job.Records, outbox.Record{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment})
-			job.Entries = append(job.Entries, i.entries...)
+			job.Records = append(job.Records, outbox.Record{ID: i.ID, Version: i.Version, CID: i.CID, Commitment: i.Commitment})
+			job.Entries = append(job.Entries, i.Entries...)
 		}
 	}
 	if len(job.Entries) == 0 {
 		return write(ctx, items)
 	}
-	box := r.flusher.box
+	box := r.flusher.Box
 	if err := box.Prepare(&job); err != nil {
 		return err
 	}
 	var flushing sync.WaitGroup
 	var flushErr error
-	if job.Now && !group[0].keep {
+	if job.Now && !group[0].Keep {
 		flushing.Go(func() { flushErr = r.flusher.flushJob(ctx, job.ID) })
 	}
 	err := write(ctx, items)
@@ -131,7 +135,7 @@ func (r *registrar) commit(ctx context.Context, group []*batch, write func(conte
 	switch {
 	case err == nil:
 		noted = box.Registered(job.ID)
-	case mayStand(err):
+	case MayStand(err):
 		box.Unknown(job.ID)
 	default:
 		noted = box.Drop(job.ID)
@@ -144,21 +148,21 @@ func (r *registrar) commit(ctx context.Context, group []*batch, write func(conte
 	}
 	for _, i := range items {
 		if flushErr != nil {
-			i.warn("it cannot be found by its keywords yet: they are kept in the outbox, and the next command writes them (%v)", flushErr)
+			i.Warn("it cannot be found by its keywords yet: they are kept in the outbox, and the next command writes them (%v)", flushErr)
 		}
 		if noted != nil {
-			i.warn("the outbox could not be told that it is sealed, and will ask the ledger (%v)", noted)
+			i.Warn("the outbox could not be told that it is sealed, and will ask the ledger (%v)", noted)
 		}
 	}
 	return nil
 }
 
 // create registers version 1 of each item.
-func (r *registrar) create(ctx context.Context, items []*item) error {
+func (r *Registrar) create(ctx context.Context, items []*Item) error {
 	records := make([]ledger.NewRecord, len(items))
 	envelopes := make([][]byte, len(items))
 	for n, i := range items {
-		records[n] = ledger.NewRecord{ID: i.id, CID: i.cid, Commitment: i.commitment, Size: i.stored}
+		records[n] = ledger.NewRecord{ID: i.ID, CID: i.CID, Commitment: i.Commitment, Size: i.Stored}
 		envelopes[n] = i.envelope
 	}
 	versions, err := r.ledger.CreateRecords(ctx, records, envelopes)
@@ -166,25 +170,25 @@ func (r *registrar) create(ctx context.Context, items []*item) error {
 		return unknownStands(err)
 	}
 	if len(versions) != len(items) {
-		return ledger.WithKind(ledger.Errorf(ErrTampered, "%d records registered, %d confirmed", len(items), len(versions)), errMayStand)
+		return ledger.WithKind(ledger.Errorf(ledger.ErrTampered, "%d records registered, %d confirmed", len(items), len(versions)), errMayStand)
 	}
 	for n, i := range items {
-		if versions[n].ID != i.id || versions[n].CID != i.cid || versions[n].Commitment != i.commitment {
-			return ledger.WithKind(ledger.Errorf(ErrTampered, "record %s was registered with other values than were sent", i.id), errMayStand)
+		if versions[n].ID != i.ID || versions[n].CID != i.CID || versions[n].Commitment != i.Commitment {
+			return ledger.WithKind(ledger.Errorf(ledger.ErrTampered, "record %s was registered with other values than were sent", i.ID), errMayStand)
 		}
-		i.registered = &versions[n]
+		i.Registered = &versions[n]
 	}
 	return nil
 }
 
 // addVersion registers the one item as the next version of its record.
-func (r *registrar) addVersion(ctx context.Context, items []*item) error {
+func (r *Registrar) addVersion(ctx context.Context, items []*Item) error {
 	i := items[0]
-	v, err := r.ledger.AmendRecord(ctx, ledger.NewVersion{ID: i.id, Version: i.version, CID: i.cid, Commitment: i.commitment, Size: i.stored}, i.envelope)
+	v, err := r.ledger.AmendRecord(ctx, ledger.NewVersion{ID: i.ID, Version: i.Version, CID: i.CID, Commitment: i.Commitment, Size: i.Stored}, i.envelope)
 	if err != nil {
 		return unknownStands(err)
 	}
-	i.registered = &v
+	i.Registered = &v
 	return nil
 }
 
@@ -192,10 +196,12 @@ func (r *registrar) addVersion(ctx context.Context, items []*item) error {
 // that they refer to may be undone.
 var errMayStand = errors.New("may be on the ledger")
 
-func mayStand(err error) bool { return errors.Is(err, errMayStand) }
+// MayStand reports whether items are, or may be, on the ledger after a failure: nothing
+// that they refer to may be undone.
+func MayStand(err error) bool { return errors.Is(err, errMayStand) }
 
 func unknownStands(err error) error {
-	if errors.Is(err, ErrUnknownOutcome) {
+	if errors.Is(err, ledger.ErrUnknownOutcome) {
 		return ledger.WithKind(err, errMayStand)
 	}
 	return err
@@ -204,17 +210,17 @@ func unknownStands(err error) error {
 // sealEnvelopes seals the envelopes of a group. Those of one policy share its
 // encapsulation, whatever other recipients each of them has: it is most of the work, and
 // the ledger stores it once.
-func sealEnvelopes(ctx context.Context, group []*batch) error {
+func sealEnvelopes(ctx context.Context, group []*Batch) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	shared := map[*abe.Recipient]*abe.SharedRecipient{}
 	for _, b := range group {
-		to := b.to.recipients(sharedBy(shared, b.to.abe))
-		for _, i := range b.items {
+		to := b.To.Recipients(SharedBy(shared, b.To.ABE))
+		for _, i := range b.Items {
 			g.Go(func() error {
 				err := ctx.Err()
 				if err == nil {
-					i.envelope, err = i.draft.Seal(append(to[:len(to):len(to)], envelope.Signed(i.signature))...)
+					i.envelope, err = i.Draft.Seal(append(to[:len(to):len(to)], envelope.Signed(i.signature))...)
 				}
 				return err
 			})
@@ -223,9 +229,9 @@ func sealEnvelopes(ctx context.Context, group []*batch) error {
 	return g.Wait()
 }
 
-// sharedBy finds the recipient that shares a policy's encapsulation, or starts it. Two
+// SharedBy finds the recipient that shares a policy's encapsulation, or starts it. Two
 // calls may have compiled the same policy each for itself.
-func sharedBy(known map[*abe.Recipient]*abe.SharedRecipient, to *abe.Recipient) *abe.SharedRecipient {
+func SharedBy(known map[*abe.Recipient]*abe.SharedRecipient, to *abe.Recipient) *abe.SharedRecipient {
 	for other, shared := range known {
 		if other == to || other.Equal(to) {
 			return shared

@@ -1,4 +1,6 @@
-package client
+// Package scope finds what one person can search: the keys of a scope that they can
+// unwrap, and the view of the index that these keys give.
+package scope
 
 import (
 	"context"
@@ -10,22 +12,25 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/chartseal/chartseal/abe"
 	"github.com/chartseal/chartseal/chaincode/ledger"
+	"github.com/chartseal/chartseal/client/access"
+	"github.com/chartseal/chartseal/client/cache"
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
 	"github.com/chartseal/chartseal/client/trust"
 )
 
-// A ScopeLedger is the part of the ledger that holds search scopes.
-type ScopeLedger interface {
+// A Ledger is the part of the ledger that holds search scopes.
+type Ledger interface {
 	Scopes(ctx context.Context) ([]ledger.Scope, error)
 
 	// Searchable tells what a search of the named scope covers, when Scopes and
 	// SearchEntries refuse to list all scopes. No such scope is an empty list.
 	Searchable(ctx context.Context, name string) (ledger.Searchable, error)
 
-	// CreateScope makes a scope with epoch 1, whose wrapped key is envelope; ErrExists if
-	// the name is taken.
+	// CreateScope makes a scope with epoch 1, whose wrapped key is envelope;
+	// ledger.ErrExists if the name is taken.
 	CreateScope(ctx context.Context, name string, envelope []byte) error
 
 	// RollScope starts epoch, which must be the one after the current.
@@ -40,44 +45,48 @@ type ScopeLedger interface {
 	Retirements(ctx context.Context, name string) ([]ledger.Retirement, error)
 }
 
-// A scopeReader finds scopes and unwraps their keys for one person.
-type scopeReader struct {
-	ledger interface {
-		ScopeLedger
-		AccessLog
+// A Reader finds scopes and unwraps their keys for one person.
+type Reader struct {
+	Ledger interface {
+		Ledger
+		access.Log
 		trust.Ledger
 	}
-	trust      *trust.Directory
-	identities []age.Identity
-	memory     trust.Memory
-	recent     cache[ledger.Scope] // by name
+	Trust      *trust.Directory
+	Identities []age.Identity
+	Memory     trust.Memory
+	Recent     cache.Cache[ledger.Scope] // by name
 }
 
-// scope returns a scope as the ledger has it now.
+// Scope returns a scope as the ledger has it now.
 //
 // Errors:
-//   - ErrNotFound if there is none of this name.
-func (r *scopeReader) scope(ctx context.Context, name string) (ledger.Scope, error) {
-	all, err := r.ledger.Scopes(ctx)
-	if tooMany(err) {
+//   - ledger.ErrNotFound if there is none of this name.
+func (r *Reader) Scope(ctx context.Context, name string) (ledger.Scope, error) {
+	all, err := r.Ledger.Scopes(ctx)
+	if TooMany(err) {
 		var s ledger.Searchable
-		s, err = r.ledger.Searchable(ctx, name)
+		s, err = r.Ledger.Searchable(ctx, name)
 		all = s.Scopes
 	}
 	if err != nil {
 		return ledger.Scope{}, err
 	}
-	return scopeNamed(all, name)
+	return Named(all, name)
 }
 
-// tooMany reports whether the chaincode itself could not answer, as when there are more
+// TooMany reports whether the chaincode itself could not answer, as when there are more
 // scopes than fit into a list.
-func tooMany(err error) bool {
+func TooMany(err error) bool {
 	var refusal *ledger.Error
-	return errors.Is(err, ErrUnavailable) && errors.As(err, &refusal)
+	return errors.Is(err, ledger.ErrUnavailable) && errors.As(err, &refusal)
 }
 
-func scopeNamed(all []ledger.Scope, name string) (ledger.Scope, error) {
+// Named returns the scope of a name.
+//
+// Errors:
+//   - ledger.ErrNotFound if there is none; the message lists those that there are.
+func Named(all []ledger.Scope, name string) (ledger.Scope, error) {
 	var names []string
 	for _, s := range all {
 		if s.Name == name {
@@ -89,28 +98,28 @@ func scopeNamed(all []ledger.Scope, name string) (ledger.Scope, error) {
 	if len(names) > 0 {
 		known = "there are " + strings.Join(names, ", ")
 	}
-	return ledger.Scope{}, ledger.Errorf(ErrNotFound, "no scope %s; %s", name, known)
+	return ledger.Scope{}, ledger.Errorf(ledger.ErrNotFound, "no scope %s; %s", name, known)
 }
 
-// scopeKeys are the keys of a scope that this person can unwrap, by epoch.
-type scopeKeys struct {
-	scope   ledger.Scope
+// Keys are the keys of a scope that this person can unwrap, by epoch.
+type Keys struct {
+	Scope   ledger.Scope
 	keys    map[int]index.ScopeKey
 	refused map[int]error // why the others could not be unwrapped
 }
 
-// current is the key to write with.
-func (k *scopeKeys) current() (index.ScopeKey, error) {
-	if key, ok := k.keys[k.scope.Epoch]; ok {
+// Current is the key to write with.
+func (k *Keys) Current() (index.ScopeKey, error) {
+	if key, ok := k.keys[k.Scope.Epoch]; ok {
 		return key, nil
 	}
-	return index.ScopeKey{}, k.refused[k.scope.Epoch]
+	return index.ScopeKey{}, k.refused[k.Scope.Epoch]
 }
 
 // newestFirst are the keys to search with, and the epochs that they are of.
-func (k *scopeKeys) newestFirst() (keys []index.ScopeKey, epochs map[index.ScopeKey]int) {
+func (k *Keys) newestFirst() (keys []index.ScopeKey, epochs map[index.ScopeKey]int) {
 	epochs = make(map[index.ScopeKey]int)
-	for e := k.scope.Epoch; e >= 1; e-- {
+	for e := k.Scope.Epoch; e >= 1; e-- {
 		if key, ok := k.keys[e]; ok {
 			keys = append(keys, key)
 			epochs[key] = e
@@ -128,34 +137,34 @@ type rememberedKeys struct {
 	Keys  map[int][]byte `json:"keys"`
 }
 
-// currentKeys unwraps the current key of a scope, whose epoch may be a cached answer.
-func (r *scopeReader) currentKeys(ctx context.Context, name, purpose string) (*scopeKeys, error) {
-	s, err := r.recent.get(ctx, name, func() (ledger.Scope, error) { return r.scope(ctx, name) })
+// CurrentKeys unwraps the current key of a scope, whose epoch may be a cached answer.
+func (r *Reader) CurrentKeys(ctx context.Context, name, purpose string) (*Keys, error) {
+	s, err := r.Recent.Get(ctx, name, func() (ledger.Scope, error) { return r.Scope(ctx, name) })
 	if err != nil {
 		return nil, err
 	}
-	return r.unwrap(ctx, s, purpose, true)
+	return r.Unwrap(ctx, s, purpose, true)
 }
 
-// newestKey unwraps the key of a scope's current epoch, which it asks the ledger for.
-func (r *scopeReader) newestKey(ctx context.Context, name, purpose string) (index.ScopeKey, error) {
-	s, err := r.scope(ctx, name)
+// NewestKey unwraps the key of a scope's current epoch, which it asks the ledger for.
+func (r *Reader) NewestKey(ctx context.Context, name, purpose string) (index.ScopeKey, error) {
+	s, err := r.Scope(ctx, name)
 	if err != nil {
 		return index.ScopeKey{}, err
 	}
-	keys, err := r.unwrap(ctx, s, purpose, true)
+	keys, err := r.Unwrap(ctx, s, purpose, true)
 	if err != nil {
 		return index.ScopeKey{}, err
 	}
-	return keys.current()
+	return keys.Current()
 }
 
-// unwrap unwraps the key of the current epoch, or of all. A key that is not remembered
+// Unwrap unwraps the key of the current epoch, or of all. A key that is not remembered
 // costs an access entry. It fails only if the ledger does; the keys that this person
 // cannot unwrap are in refused.
-func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string, onlyCurrent bool) (*scopeKeys, error) {
+func (r *Reader) Unwrap(ctx context.Context, s ledger.Scope, purpose string, onlyCurrent bool) (*Keys, error) {
 	name := s.Name
-	k := &scopeKeys{scope: s, keys: make(map[int]index.ScopeKey), refused: make(map[int]error)}
+	k := &Keys{Scope: s, keys: make(map[int]index.ScopeKey), refused: make(map[int]error)}
 	r.recall(k)
 	first := 1
 	if onlyCurrent {
@@ -170,7 +179,7 @@ func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string
 	if len(missing) == 0 {
 		return k, nil
 	}
-	entries, err := r.ledger.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, purpose)
+	entries, err := r.Ledger.RequestAccess(ctx, []string{ledger.ScopeTarget(name)}, purpose)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the key of scope %s: %w", name, err)
 	}
@@ -181,7 +190,7 @@ func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string
 		switch {
 		case err == nil:
 			k.keys[e], learnt = key, true
-		case errors.Is(err, ErrNotSatisfied), errors.Is(err, ErrNotFound):
+		case errors.Is(err, abe.ErrNotSatisfied), errors.Is(err, ledger.ErrNotFound):
 			k.refused[e] = fmt.Errorf("scope %s epoch %d: %w", name, e, err)
 		default:
 			return nil, fmt.Errorf("scope %s epoch %d: %w", name, e, err)
@@ -194,38 +203,38 @@ func (r *scopeReader) unwrap(ctx context.Context, s ledger.Scope, purpose string
 }
 
 // fetch unwraps the key of an epoch.
-func (r *scopeReader) fetch(ctx context.Context, s ledger.Scope, epoch int, accessID string) (key index.ScopeKey, err error) {
-	data, err := awaitPrivate(ctx, func() ([]byte, error) { return r.ledger.ScopeKey(ctx, s.Name, epoch, accessID) })
+func (r *Reader) fetch(ctx context.Context, s ledger.Scope, epoch int, accessID string) (key index.ScopeKey, err error) {
+	data, err := access.AwaitPrivate(ctx, func() ([]byte, error) { return r.Ledger.ScopeKey(ctx, s.Name, epoch, accessID) })
 	if err != nil {
 		return key, err
 	}
-	k, err := envelope.OpenScopeKey(data, s.Name, epoch, r.identities...)
+	k, err := envelope.OpenScopeKey(data, s.Name, epoch, r.Identities...)
 	if err != nil {
-		return key, entitlement(err)
+		return key, access.Entitlement(err)
 	}
 	header, err := envelope.ReadHeader(data)
 	if err != nil {
 		return key, err
 	}
 	claim := trust.ScopeKey{Scope: s.Name, Epoch: epoch, Owner: s.Owner, Digest: k.Digest, Signature: header.Signature}
-	if claim.Policy, err = sealedTo(header); err != nil {
+	if claim.Policy, err = header.Policy(); err != nil {
 		return key, err
 	}
-	if err := r.trust.ConfirmScopeKey(ctx, claim, accessID, data); err != nil {
+	if err := r.Trust.ConfirmScopeKey(ctx, claim, accessID, data); err != nil {
 		return key, err
 	}
 	return index.ParseScopeKey(k.Key)
 }
 
-func (r *scopeReader) recall(k *scopeKeys) {
-	if known, ok := r.remembered(k.scope.Name); ok && known.Epoch == k.scope.Epoch && known.Time == k.scope.Time {
+func (r *Reader) recall(k *Keys) {
+	if known, ok := r.remembered(k.Scope.Name); ok && known.Epoch == k.Scope.Epoch && known.Time == k.Scope.Time {
 		k.keys = known.parse()
 	}
 }
 
 // remembered returns false when nothing is remembered of the scope.
-func (r *scopeReader) remembered(scope string) (known rememberedKeys, ok bool) {
-	text, err := r.memory.Load(scopeItem(scope))
+func (r *Reader) remembered(scope string) (known rememberedKeys, ok bool) {
+	text, err := r.Memory.Load(scopeItem(scope))
 	return known, err == nil && json.Unmarshal(text, &known) == nil
 }
 
@@ -239,8 +248,8 @@ func (k rememberedKeys) parse() map[int]index.ScopeKey {
 	return keys
 }
 
-func (r *scopeReader) remember(k *scopeKeys) error {
-	known := rememberedKeys{Epoch: k.scope.Epoch, Time: k.scope.Time, Keys: make(map[int][]byte)}
+func (r *Reader) remember(k *Keys) error {
+	known := rememberedKeys{Epoch: k.Scope.Epoch, Time: k.Scope.Time, Keys: make(map[int][]byte)}
 	for e, key := range k.keys {
 		known.Keys[e] = key[:]
 	}
@@ -248,7 +257,7 @@ func (r *scopeReader) remember(k *scopeKeys) error {
 	if err != nil {
 		return err
 	}
-	return r.memory.Store(scopeItem(k.scope.Name), text)
+	return r.Memory.Store(scopeItem(k.Scope.Name), text)
 }
 
 func scopeItem(name string) string { return "scope/" + name + ".json" }

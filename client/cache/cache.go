@@ -1,4 +1,5 @@
-package client
+// Package cache keeps answers of the ledger for a moment.
+package cache
 
 import (
 	"context"
@@ -15,10 +16,10 @@ const timeToLive = 2 * time.Second
 // maxCached bounds the number of cached answers.
 const maxCached = 64
 
-// A cache keeps answers for [timeToLive]. Concurrent callers that ask for the same key
+// A Cache keeps answers for [timeToLive]. Concurrent callers that ask for the same key
 // share one question. Failures are not cached. The zero value is ready, and safe for
 // concurrent use.
-type cache[T any] struct {
+type Cache[T any] struct {
 	mu      sync.Mutex
 	answers map[string]*answer[T]
 }
@@ -29,7 +30,8 @@ type answer[T any] struct {
 	since time.Time // monotonic; zero until there is a value
 }
 
-func (c *cache[T]) get(ctx context.Context, key string, ask func() (T, error)) (T, error) {
+// Get returns the answer that is known for key, or asks.
+func (c *Cache[T]) Get(ctx context.Context, key string, ask func() (T, error)) (T, error) {
 	a := c.entry(key)
 	select {
 	case a.turn <- struct{}{}:
@@ -49,7 +51,7 @@ func (c *cache[T]) get(ctx context.Context, key string, ask func() (T, error)) (
 	return value, err
 }
 
-func (c *cache[T]) entry(key string) *answer[T] {
+func (c *Cache[T]) entry(key string) *answer[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a, ok := c.answers[key]; ok {
@@ -63,8 +65,8 @@ func (c *cache[T]) entry(key string) *answer[T] {
 	return a
 }
 
-// forget makes the next caller ask.
-func (c *cache[T]) forget(key string) {
+// Forget makes the next caller ask.
+func (c *Cache[T]) Forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.answers, key)

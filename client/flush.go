@@ -21,12 +21,12 @@ type FlushOptions struct {
 // once or were sent with an unknown outcome, and the others when they are due, see
 // [outbox.Policy]. Entries that could not be written stay, and may be flushed again.
 func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report, error) {
-	f := c.flusher.options()
+	f := c.flusher.Options()
 	f.All, f.Wait = o.All, !o.Leave
 	if o.Size > 0 {
 		f.Policy.Size = o.Size
 	}
-	report, err := c.flusher.box.Flush(ctx, f)
+	report, err := c.flusher.Box.Flush(ctx, f)
 	if err != nil {
 		return report, fmt.Errorf("write waiting index entries: %w", err)
 	}
@@ -34,10 +34,10 @@ func (c *Client) FlushIndex(ctx context.Context, o FlushOptions) (outbox.Report,
 }
 
 // IndexStatus reports what waits in the outbox.
-func (c *Client) IndexStatus() (outbox.Status, error) { return c.flusher.box.Status() }
+func (c *Client) IndexStatus() (outbox.Status, error) { return c.flusher.Box.Status() }
 
 // CoverIndex writes a transaction of dummies, which nobody can tell from one that
 // FlushIndex writes.
 func (c *Client) CoverIndex(ctx context.Context) error {
-	return c.flusher.writer.Dummy(ctx, cmp.Or(max(c.flusher.policy.Size, 0), outbox.DefaultSize))
+	return c.flusher.Writer.Dummy(ctx, cmp.Or(max(c.flusher.Policy.Size, 0), outbox.DefaultSize))
 }

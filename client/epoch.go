@@ -7,6 +7,7 @@ import (
 
 	"github.com/chartseal/chartseal/client/envelope"
 	"github.com/chartseal/chartseal/client/index"
+	"github.com/chartseal/chartseal/client/register"
 	"github.com/chartseal/chartseal/client/trust"
 )
 
@@ -38,7 +39,7 @@ func (c *Client) CreateScope(ctx context.Context, name, policyText string) (stri
 //   - ErrNotFound if there is no such scope, or nobody has published one of the
 //     attributes.
 func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch int, canonical string, err error) {
-	s, err := c.scopes.scope(ctx, name)
+	s, err := c.scopes.Scope(ctx, name)
 	if err != nil {
 		return 0, "", err
 	}
@@ -50,30 +51,30 @@ func (c *Client) RollScope(ctx context.Context, name, policyText string) (epoch 
 	if err != nil {
 		return 0, "", fmt.Errorf("roll scope %s: %w", name, err)
 	}
-	c.scopes.recent.forget(name)
+	c.scopes.Recent.Forget(name)
 	return epoch, canonical, nil
 }
 
 // newScopeKey wraps a new key, which the caller signs.
 func (c *Client) newScopeKey(ctx context.Context, name string, epoch int, policyText string) (data []byte, canonical string, err error) {
-	to, err := newAudience(ctx, c.trust, policyText)
+	to, err := register.NewAudience(ctx, c.trust, policyText)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := c.author.prepare(ctx); err != nil {
+	if err := c.author.Prepare(ctx); err != nil {
 		return nil, "", err
 	}
 	key := index.NewScopeKey()
 	draft, err := envelope.ScopeKey{
-		Scope: name, Epoch: epoch, Key: key[:], Policy: to.policy, Author: c.ledger.Actor(), Created: time.Now().UTC(),
+		Scope: name, Epoch: epoch, Key: key[:], Policy: to.Policy, Author: c.ledger.Actor(), Created: time.Now().UTC(),
 	}.Draft()
 	if err != nil {
 		return nil, "", err
 	}
-	signature, err := c.author.signer.Sign(trust.ScopeKeyStatement(c.ledger.Channel(), name, epoch, draft.Digest(), to.policy))
+	signature, err := c.author.Signer.Sign(trust.ScopeKeyStatement(c.ledger.Channel(), name, epoch, draft.Digest(), to.Policy))
 	if err != nil {
 		return nil, "", err
 	}
-	data, err = draft.Seal(append(to.recipients(to.abe), envelope.Signed(signature))...)
-	return data, to.policy, err
+	data, err = draft.Seal(append(to.Recipients(to.ABE), envelope.Signed(signature))...)
+	return data, to.Policy, err
 }
