@@ -107,7 +107,7 @@ all of them. Without it, nobody can make them again. Choose how to encrypt it:
   --passphrase-file FILE   under a passphrase, which the other commands then need too
   --identity FILE          to the age identity in FILE, for a server that starts unattended. Init makes
                            FILE (mode 0600) if it does not exist. Protect FILE as you would the secret
-  --recipient age1...      to an age key that is kept elsewhere. The other commands take its --identity FILE
+  --recipient age1...      to an age key kept elsewhere. The other commands take its --identity FILE
 
 Make a copy with 'authority backup', or split one among custodians with 'authority split'.
 

@@ -25,7 +25,7 @@ const rulesHelp = `The rule file is a list of rules. Each rule grants one attrib
     - grant: department=cardiology    # a fixed value
       when: {unit: "*"}               # any value, but the attribute must be there
     - grant: visitor=cardiology       # visiting rights: for people of other hospitals
-      members: [HospitalB]            # whose own CA vouches for role and department; ["*"] is every member
+      members: [HospitalB]            # whose CA vouches for role and department; ["*"] is every member
       when: {role: doctor, department: cardiology}
     - grant: board
       holders: [HospitalB/jones]      # for named people, MSPID/enrolment-id

@@ -26,12 +26,13 @@ func (a *app) enrollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enroll NAME@ORG",
 		Short: "Get certificates from your organisation's CA",
-		Long: `Enroll makes your keys in the wallet and has your organisation's Fabric CA certify them. It needs
-the organisation's profile (ORG.yaml) in the wallet and the one-time secret that the registrar
-gave you, from --secret-file, from CHARTSEAL_SECRET or from the terminal. Keys never leave this
-machine. An enrolled user is not overwritten; --renew gets new certificates for new keys. The present
-certificates authenticate that, or a new secret once they have ended. Attribute keys and all else in
-the wallet stay.`,
+		Long: `Enroll makes your keys in the wallet, and your organisation's Fabric CA certifies them. The wallet must
+hold the organisation's profile (ORG.yaml). The registrar gives you a one-time secret: enroll takes it
+from --secret-file, from CHARTSEAL_SECRET or from the terminal. Keys never leave this machine.
+
+Enroll does not overwrite a user. --renew makes new keys and gets new certificates for them. The CA
+accepts your present certificate for that, or a new secret once the certificate has ended. Attribute
+keys and everything else in the wallet stay.`,
 		Example: `  chartseal enroll doctor@HospitalA --secret-file secret.txt
   chartseal enroll doctor@HospitalA --renew
   chartseal enroll doctor@HospitalA --renew --secret-file secret.txt`,

@@ -24,22 +24,23 @@ func (a *app) eraseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase (RECORD... | --patient ID | --retention FILE) --reason CODE",
 		Short: "Destroy the keys of records, for good",
-		Long: `Erase ends records. Their wrapped keys are purged from every hospital's peer, so that nobody can
-open them any more, whatever copies of the ciphertext are left. Hospitals then unpin the payloads. The
-ledger keeps who did it, when and a code for why, beside what it said of the records before. They are
-no longer found.
+		Long: `Erase purges the wrapped keys of records from every hospital's peer. Nobody can open the records any
+more, whatever copies of the ciphertext are left. Hospitals then unpin the payloads, and searches no
+longer find the records. The ledger keeps its lines about them, and adds who erased them, when, and a
+code for the reason.
 
-Roles that the consortium has named erase records of their own hospital, by default the custodian.
-Where two persons are needed, the first call writes down who wants it, and the records stay.
+The consortium names the roles that erase records of their own hospital; by default it is the
+custodian. If it asks for two persons, the first call only notes the request, and the records stay.
 
-Each hospital then confirms, with a signed receipt on the ledger, that its peer has none of the keys, and
-what its node has left of the payload. For a record that was erased before, --certificate writes the
-tombstone, the receipts and all that it takes to verify them to a file, which 'chartseal erase check'
-verifies without a network.
+Each hospital then puts a signed receipt on the ledger. It confirms that its peer has none of the keys,
+and says what its node still has of the payload. For a record that was erased before, --certificate
+writes the tombstone, the receipts and the certificates that verify them to a file. 'chartseal erase
+check' verifies this file without a network.
 
-With --patient it erases all records of the hospital that name a patient, also among others, and with
---retention those whose time of keeping is over. It opens the envelope of every record of the
-hospital for that. This is a job, which 'chartseal job' shows and resumes; --dry-run lists what is due.
+With --patient, erase finds all records of the hospital that name the patient, also beside others; with
+--retention, those whose retention period is over. It opens the envelope of every record of the
+hospital to find them. This is a job, which 'chartseal job' shows and resumes. --dry-run lists the
+records and changes nothing.
 
 ` + reasonList(),
 		Example: `  chartseal --user custodian@HospitalA erase 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --reason CONSENT`,

@@ -62,7 +62,7 @@ the wallet's profile, and from --root.`,
 				member, hash, _ := strings.Cut(text, "=")
 				root, err := ledger.ParseCertificateID(hash)
 				if err != nil || member == "" {
-					return words.WithHint(usagef("--root %q is not MSPID=SHA-256", text), "'chartseal members list' shows the roots")
+					return words.WithHint(usagef("--root %q is not MSPID=SHA-256", text), "'chartseal members' shows the roots")
 				}
 				given[member] = append(given[member], root)
 			}

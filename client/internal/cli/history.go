@@ -16,12 +16,12 @@ func (a *app) historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history RECORD",
 		Short: "Show the versions of a record, and who opened it",
-		Long: `History shows the versions of a record: their authors, whose signatures it verifies as far as you can
-open the versions, who may open them, and who has sealed them again. Custodians, auditors and admins
-also see who has asked for the record's key.
+		Long: `History shows the authors of a record's versions, the policies, and the people who have sealed a
+version again. It verifies the authors' signatures of the versions that you can open. Custodians,
+auditors and admins also see who has asked for the record's key.
 
-It asks for the wrapped keys, and so leaves an access entry of its own. An auditor, who opens nothing,
-uses 'chartseal audit history'.`,
+History asks for the wrapped keys, and so leaves an access entry of its own. An auditor opens nothing,
+and uses 'chartseal audit history'.`,
 		Example: `  chartseal history 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87`,
 		GroupID: sectionRecords,
 		Args:    takes(1, 1, "one RECORD"),

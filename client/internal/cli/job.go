@@ -88,9 +88,9 @@ func (a *app) jobStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [JOB]",
 		Short: "Show jobs, and what is left of them",
-		Long: `Status shows the jobs that this wallet has started ('chartseal reseal --sealed-to', 'revoke --sealed-to',
-'erase --patient', 'erase --retention'). With --left it looks at the hospital's records and lists those
-that a job would still change, which leaves access entries.`,
+		Long: `Status shows the jobs that this wallet has started: 'chartseal reseal --sealed-to', 'revoke
+--sealed-to', 'erase --patient' and 'erase --retention'. With --left it looks at the hospital's records
+and lists those that a job would still change. That leaves access entries.`,
 		Args: takes(0, 1, "one JOB"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if left && len(args) == 0 {

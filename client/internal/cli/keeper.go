@@ -40,19 +40,20 @@ func (a *app) keeperCommand(name string) *cobra.Command {
 		Hidden: name != "keeper",
 		Short:  "Keep copies of sealed records on your hospital's IPFS node",
 		Long: `Keeper follows the ledger and pins ciphertexts on your hospital's IPFS node, so that records survive
-the failure of any one hospital. The rules on the ledger say how many hospitals keep each of them: its
-home, and two others unless the consortium has chosen another number. It starts at the first block, runs until it is
-stopped, and continues there when it is started again. One keeper is enough for a hospital.
+the failure of any one hospital. The rules on the ledger say how many hospitals keep each record: its
+home, and two others unless the consortium has chosen another number. Keeper starts at the first block
+and runs until it is stopped. Started again, it continues at the same place. One keeper is enough for
+a hospital.
 
-Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. What goes beyond
-it is refused, and so is a ciphertext that is larger than the ledger says. Refusals are put on the ledger,
-where the other hospital sees them: see 'chartseal keeper status'. After a restart with a larger
-budget, refused records are tried again.
+Your hospital's own records have no limit. Each other hospital has a budget of 50 GiB. Keeper refuses
+ciphertexts beyond the budget, and those that are larger than the ledger says. It puts refusals on the
+ledger, where the other hospital sees them: see 'chartseal keeper status'. After a restart with a larger
+budget, it tries refused records again.
 
-Name the socket and a token of kubo's API, and the keeper also unpins what was stored and is in no record
-after a day, such as the ciphertext of a seal that failed: people who seal cannot unpin. The token is
-for block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give the pins of your own
-a name that does not begin with chartseal-: those without a name are unpinned too.
+With the socket and a token of kubo's API, the keeper also unpins ciphertexts that have been in no
+record for a day, such as those of seals that failed: people who seal cannot unpin. The token is for
+block/get, block/put, block/stat, pin/add, pin/ls, pin/rm and pin/update. Give your own pins a name
+that does not begin with chartseal-: those without a name are unpinned too.
 
 With the socket, the keeper also says on the ledger what it has pinned, takes the place of hospitals
 that are lost, unpins what enough others keep instead, and asks their nodes for blocks now and then.

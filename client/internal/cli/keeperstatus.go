@@ -24,10 +24,10 @@ func (a *app) keeperStatusCommand(older bool) *cobra.Command {
 		Long: `Status lists the hospitals that run a keeper, when each was last heard of, and what hospitals refuse to
 keep for each other, and why. With record ids it lists which hospitals say that they keep them.
 
-With the wallet of the keeper it also shows what its last look has found: how many copies records have,
-which have too few, what waits, and how often the node of another hospital did not have what it should.
-It also says what the last comparison with hashes has found: damaged blocks that were replaced, payloads
-of which no node has a good copy, and blocks of no payload, which wait for kubo to collect them.
+With the wallet of the keeper it also shows the result of its last look: how many copies records have,
+which have too few, which wait, and how often the node of another hospital lacked a payload. It adds the
+result of the last comparison with hashes: damaged blocks that were replaced, payloads without a good
+copy on any node, and blocks of no payload, which wait for kubo to collect them.
 
 States are those of ipfs-cluster: pinned; remote, which others keep; pin_queued and pinning; pin_error,
 which is tried again or was refused; unexpectedly_unpinned, which the node has lost and pins again;

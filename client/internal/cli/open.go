@@ -57,7 +57,8 @@ func (a *app) openCommand() *cobra.Command {
 		Short: "Open a record that your attributes allow",
 		Long: `Open commits an access entry to the ledger (person, record, purpose), then fetches, verifies and
 decrypts the record. It writes to standard output, or with -o to a file. It shows nothing and makes
-no file before it has verified the author's signature and the whole record. It never uses the record's stored name as a path.
+no file before it has verified the author's signature and the whole record. It never uses the
+record's stored name as a path.
 
 With --range it fetches, decrypts and writes only those bytes, counted from 0. A range beyond the end
 is cut there. Each byte is authenticated under the record's key, at its place. The digest and the

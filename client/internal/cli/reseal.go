@@ -85,15 +85,16 @@ func (a *app) resealCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reseal (RECORD... --policy TEXT | --sealed-to ATTRIBUTE [--policy TEXT])",
 		Short: "Change who can open records",
-		Long: `Reseal seals all versions of records under another policy. The payload stays on IPFS as it is; the
-former wrapped keys are purged from every hospital's peer. Who has opened a record before may have
-kept it, or its key: 'chartseal revoke' also replaces the payload.
+		Long: `Reseal wraps the keys of records anew, under another policy. It does so for all versions. The payload
+stays on IPFS as it is, and the former wrapped keys are purged from every hospital's peer. People who
+opened a record before may have kept it, or its key: 'chartseal revoke' also replaces the payload.
 
-Only the hospital that sealed a record can reseal it: the author of a version, and the custodian.
+Only people of the hospital that sealed a record can reseal it: the author of a version, and the
+custodian.
 
-With --sealed-to it changes all records of the hospital whose policy names an attribute and which were
-sealed to an earlier key of it, such as after 'chartseal authority rotate', or have another policy than
---policy. This is a job, which 'chartseal job' shows and resumes.`,
+With --sealed-to, reseal finds the hospital's records whose policy names the attribute. It changes
+those that were sealed to an earlier key, as after 'chartseal authority rotate', and those that have
+another policy than --policy. This is a job, which 'chartseal job' shows and resumes.`,
 		Example: `  chartseal --user custodian@HospitalA reseal 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --policy 'HospitalA:role=doctor'`,
 		GroupID: sectionRecords,
 		Args:    takes(0, -1, ""),
@@ -127,14 +128,15 @@ keys are purged from every hospital's peer, and hospitals unpin the former paylo
 somebody kept opens nothing that the consortium still stores. Nobody can take back a copy of the
 record itself.
 
-  --policy TEXT      who may open the records from now on
-  --from ATTRIBUTE   their policies without this attribute
-  --from NAME@ORG    their policies as they are, for the current keys of their attributes. Withdraw
-                     the person first ('chartseal authority withdraw'), which rotates the keys
+  --policy TEXT      replace the policies by this one
+  --from ATTRIBUTE   take this attribute out of the policies
+  --from NAME@ORG    keep the policies, and seal to the current keys of their attributes. First end
+                     the person's attributes at their hospital: its registrar revokes the
+                     certificate, then the authority rotates ('chartseal authority rotate')
 
-With --sealed-to it changes all records of the hospital whose policy names an attribute. Without one
-of the flags above, those are the records that were sealed to an earlier key of it, such as before
-'chartseal authority rotate'. This is a job, which 'chartseal job' shows and resumes.`,
+With --sealed-to, revoke finds the hospital's records whose policy names the attribute. Without one
+of the flags above it changes those that were sealed to an earlier key, as after 'chartseal authority
+rotate'. This is a job, which 'chartseal job' shows and resumes.`,
 		Example: `  chartseal --user custodian@HospitalA revoke 4f1a7c0e9b2d4e5f8a6b3c1d2e0f9a87 --from HospitalB:role=doctor`,
 		GroupID: sectionRecords,
 		Args:    takes(0, -1, ""),
@@ -204,7 +206,7 @@ func (a *app) reseal(ctx context.Context, r client.ResealRequest, did string) er
 func resealHint(err error) error {
 	switch {
 	case errors.Is(err, client.ErrNotSatisfied):
-		return words.WithHint(err, "who seals a record again has to be able to open it: the author of the version, or the hospital's custodian, with the key in the custodian's wallet")
+		return words.WithHint(err, "only someone who can open a record can seal it again: the author of the version, or the hospital's custodian, with the key in the custodian's wallet")
 	case errors.Is(err, client.ErrExists):
 		return words.WithHint(err, "'chartseal history RECORD' shows what happened")
 	}
