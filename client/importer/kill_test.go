@@ -39,7 +39,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	rules := one(t, importer.Rule{Policy: doctors, Keywords: []string{"all"}})
 	rounds := 4
 	if testing.Short() {
-		rounds = 2
+		rounds = 1
 	}
 	for round := range rounds {
 		random := rand.New(rand.NewPCG(uint64(round), 7))
