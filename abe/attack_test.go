@@ -292,8 +292,11 @@ func TestFlippedBytes(t *testing.T) {
 	w := newWorld(t, "A", "B")
 	id := w.identity(w.issue("H/d", "A:x", "B:y", "A:z"))
 	_, stanzas := w.stanzas("A:x and (B:y or A:z)") // the policy needs only some of the rows
-	body := stanzas[0].Body
-	for i := range body {
+	body, step := stanzas[0].Body, 1
+	if testing.Short() {
+		step = 5
+	}
+	for i := 0; i < len(body); i += step {
 		changed := slices.Clone(body)
 		changed[i] ^= 1 << (i % 8)
 		got, err := id.Unwrap([]*age.Stanza{{Type: ourType(), Body: changed}})

@@ -202,14 +202,18 @@ func TestFlippedFile(t *testing.T) {
 	w := newWorld(t, "A")
 	id := w.identity(w.issue("H/d", "A:x"))
 	sealed := w.seal("A:x", []byte("record"))
-	for i := range sealed {
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for i := 0; i < len(sealed); i += step {
 		changed := slices.Clone(sealed)
 		changed[i] ^= 1 << (i % 8)
 		if got, err := decrypt(changed, id); err == nil {
 			t.Fatalf("byte %d flipped: opened as %q", i, got)
 		}
 	}
-	for n := range sealed {
+	for n := 0; n < len(sealed); n += step {
 		if got, err := decrypt(sealed[:n], id); err == nil {
 			t.Fatalf("cut to %d bytes: opened as %q", n, got)
 		}

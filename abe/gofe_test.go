@@ -233,6 +233,9 @@ func TestIssueIsGofesKey(t *testing.T) {
 func TestCiphertextSize(t *testing.T) {
 	w := newWorld(t, "A")
 	for _, n := range []int{1, 10, 50} {
+		if n == 50 && testing.Short() {
+			continue
+		}
 		var attributes []string
 		var public []*PublicKey
 		for i := range n {

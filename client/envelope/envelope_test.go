@@ -118,7 +118,11 @@ func TestEnvelopeBits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range data {
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	for i := 0; i < len(data); i += step {
 		bad := bytes.Clone(data)
 		bad[i] ^= 1
 		if _, err := Open(bad, testVersion(), id); err == nil {

@@ -68,7 +68,11 @@ func TestPayloadTampered(t *testing.T) {
 	if err := open(payload, m, commit); err != nil {
 		t.Fatal(err)
 	}
-	for i := range payload {
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	for i := 0; i < len(payload); i += step {
 		bad := bytes.Clone(payload)
 		bad[i] ^= 0x80
 		if err := open(bad, m, commit); !errors.Is(err, ledger.ErrTampered) {
