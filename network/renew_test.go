@@ -21,7 +21,7 @@ func TestRenewal(t *testing.T) {
 	renewalTime(t)
 	ctx := t.Context()
 	topology := testTopology(t)
-	n, err := Up(ctx, topology, Options{WaitTimeout: testWait, Progress: testWriter{t}})
+	n, err := Up(ctx, topology, Options{WaitTimeout: testWait, Programs: ownPrograms(t), Progress: testWriter{t}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestRenewalForLong(t *testing.T) {
 	ctx := t.Context()
 	topology := testTopology(t)
 	topology.CertificateLifetime = 10 * time.Minute
-	n, err := Up(ctx, topology, Options{WaitTimeout: testWait, Progress: testWriter{t}})
+	n, err := Up(ctx, topology, Options{WaitTimeout: testWait, Programs: ownPrograms(t), Progress: testWriter{t}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,13 +301,13 @@ func TestRenewalForLong(t *testing.T) {
 	}
 }
 
-// renewalTime returns the time that make test-renewal gives. Without it, the test is
+// renewalTime returns the time that make test-long gives. Without it, the test is
 // skipped.
 func renewalTime(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("CHARTSEAL_RENEWAL")
 	if text == "" {
-		t.Skip("CHARTSEAL_RENEWAL is not set; make test-renewal sets it")
+		t.Skip("CHARTSEAL_RENEWAL is not set; make test-long sets it")
 	}
 	length, err := time.ParseDuration(text)
 	if err != nil {

@@ -13,7 +13,7 @@ func long(begin, middle, end string, size int) io.Reader {
 }
 
 // A record that is long, and ordinary otherwise, is read to its end, where its label is.
-// "make hostile" reads longer ones.
+// "make test-long" reads longer ones.
 func TestLongRecordsAreReadInFull(t *testing.T) {
 	const words = "The patient was seen in the ward and is well. No further measures are needed for now. "
 	section := "<text>" + strings.Repeat("<paragraph>"+words+"</paragraph>", 6) + "</text>" + cda[strings.Index(cda, "<component>"):strings.LastIndex(cda, "</ClinicalDocument>")]
