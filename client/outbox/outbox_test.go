@@ -158,7 +158,11 @@ func TestDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := len(log) - (len(log)-headerSize)/3 // a damaged last frame looks like one that a crash tore
-	for at := 0; at < last; at += 5 {
+	step := 5
+	if testing.Short() {
+		step = 35
+	}
+	for at := 0; at < last; at += step {
 		if bytes.HasPrefix([]byte(magic), log[:at]) && at >= len(magicKind) && at < len(magic) || at >= len(magic) && at < headerSize {
 			continue // another format; another generation
 		}
@@ -193,7 +197,7 @@ func TestDamaged(t *testing.T) {
 			t.Fatalf("rebuilt, and still set aside: %v, %v", aside, err)
 		}
 	}
-	for cut := range len(log) { // a crash in the last write
+	for cut := 0; cut < len(log); cut += step { // a crash in the last write
 		if err := os.WriteFile(path, log[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
