@@ -105,9 +105,12 @@ func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := frozen(maps.Clone(hints.m))
-	tried := 0
+	tried, step := 0, uint64(1)
+	if testing.Short() {
+		step = 3
+	}
 	for _, c := range session.readings["word:x"].readers {
-		for from := range c.minLength {
+		for from := uint64(0); from < c.minLength; from += step {
 			for width := uint64(1); width <= lookahead && from+width < c.minLength; width++ {
 				hidden := make(map[Label]bool)
 				for p := from; p < from+width; p++ {
@@ -130,7 +133,7 @@ func TestHintsDoNotHideWithheldEntries(t *testing.T) {
 			}
 		}
 	}
-	if tried < 300 {
+	if tried < 300/int(step) {
 		t.Errorf("only %d attacks", tried)
 	}
 }

@@ -181,7 +181,11 @@ func TestQueriesAgreeWithPlainScan(t *testing.T) {
 	codes := []string{"I21.4", "I21.0", "I25.1", "E11.9"}
 	var records []record
 	batches := make(map[string][]Item)
-	for i := range 500 {
+	size, queries := 500, 300
+	if testing.Short() {
+		size, queries = 200, 100
+	}
+	for i := range size {
 		r := record{id: i, home: hospitals[random.IntN(3)]}
 		r.facts.Kind = []string{"fhir:Condition", "fhir:Observation", "ccda", "dicom:CT", "hl7v2:ORU^R01", "letter:oru"}[random.IntN(6)]
 		r.facts.Patients = []Identifier{{"", fmt.Sprint(random.IntN(4))}}
@@ -274,7 +278,7 @@ func TestQueriesAgreeWithPlainScan(t *testing.T) {
 		"snomed:1003 and date:2017-02..2018-11", "icd10:I21 and not (patient:1 or kind:ccda)",
 	}
 	answered := 0
-	for i := range 300 {
+	for i := range queries {
 		text := build(1 + random.IntN(3))
 		if i < len(fixed) {
 			text = fixed[i]
@@ -312,7 +316,7 @@ func TestQueriesAgreeWithPlainScan(t *testing.T) {
 			answered++
 		}
 	}
-	if answered < 120 {
+	if answered < queries*2/5 {
 		t.Errorf("only %d queries had answers: the test is weak", answered)
 	}
 }
