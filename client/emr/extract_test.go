@@ -295,7 +295,7 @@ func TestLargeRecordsTakeLittleMemory(t *testing.T) {
 		"binary":          {text: "\x00\x01\x02"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r.left = largeSize
+			r.left = fileSize(t, largeSize)
 			peak := watch(t, func() {
 				doc, err := Extract(t.Context(), r)
 				if err != nil || doc.Kind == "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"testing"
 )
 
 // fill repeats a text up to a size.
@@ -18,8 +19,12 @@ func deflatedWith(z io.WriteCloser, content io.Reader) {
 	z.Close()
 }
 
-// pdfBomb makes a PDF of object streams that inflate to a text of a size.
+// pdfBomb makes a PDF of object streams that inflate to a text of a size. The short suite
+// makes do with a tenth of them.
 func pdfBomb(streams int, text string, size int) io.Reader {
+	if testing.Short() {
+		streams /= 10
+	}
 	var packed bytes.Buffer
 	deflatedWith(zlib.NewWriter(&packed), fill("", text, size))
 	var b bytes.Buffer
