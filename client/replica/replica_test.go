@@ -463,7 +463,11 @@ func TestFairness(t *testing.T) {
 		go func() { done <- r.Run(ctx) }()
 		c.register(ledger.Payload{CID: "c", Size: 1, Home: "HospitalC"}, ledger.Payload{CID: "own", Size: 1, Home: "HospitalB"})
 		time.Sleep(time.Second)
-		for i := range 3000 {
+		stuck := 3000
+		if testing.Short() {
+			stuck = 600
+		}
+		for i := range stuck {
 			c.register(ledger.Payload{CID: fmt.Sprint("stuck", i), Size: 1, Home: "HospitalA"})
 		}
 		time.Sleep(10 * time.Second)
