@@ -22,7 +22,7 @@ import (
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	n, err := Up(ctx, testTopology(t), Options{WaitTimeout: testWait, Progress: testWriter{t}})
+	n, err := Up(ctx, testTopology(t), Options{WaitTimeout: testWait, Programs: ownPrograms(t), Progress: testWriter{t}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +109,9 @@ func TestDoctor(t *testing.T) {
 		{"a block of the orderer", ordererBlocks, "orderer", func(start, end int64) int64 { return (start + end) / 2 }, fmt.Sprintf("block %d: its transactions are not those of its hash", k)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.process == "peer" && c.name != "a transaction in a block" {
+				long(t)
+			}
 			start, end := frame(t, c.file, k)
 			flip(t, c.file, c.at(start, end))
 			n.mustSeal(t, "doctor", org) // Fabric does not notice
@@ -127,6 +130,7 @@ func TestDoctor(t *testing.T) {
 		rebuild(t, org) // the doctor finds out which part
 	})
 	t.Run("a byte of the journal of the state database", func(t *testing.T) {
+		long(t)
 		for range 2 {
 			n.mustSeal(t, "doctor", org)
 		}
@@ -135,6 +139,7 @@ func TestDoctor(t *testing.T) {
 		rebuild(t, org)
 	})
 	t.Run("a start with a damaged journal", func(t *testing.T) {
+		long(t)
 		for range 2 {
 			n.mustSeal(t, "doctor", org)
 		}
@@ -176,6 +181,9 @@ func TestDoctor(t *testing.T) {
 		}, "1 private values are not those of their hashes"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "another wrapped key" {
+				long(t)
+			}
 			stop(t, n, org+"/peer")
 			db, err := leveldb.OpenFile(state, nil)
 			if err != nil {
@@ -191,6 +199,7 @@ func TestDoctor(t *testing.T) {
 		})
 	}
 	t.Run("a byte of the private data", func(t *testing.T) {
+		long(t)
 		restart(t, n, org+"/peer")
 		flip(t, largest(t, filepath.Join(n.peerLedgers(org), "pvtdataStore"), ".ldb"), 0)
 		wantFault(t, org+"/peer", "database pvtdataStore", "checksum", "chartnet rebuild HospitalA/peer")
@@ -221,6 +230,7 @@ func TestDoctor(t *testing.T) {
 		rebuild(t, org)
 	})
 	t.Run("an ended certificate", func(t *testing.T) {
+		long(t)
 		lifetime := n.topology.CertificateLifetime
 		n.topology.CertificateLifetime = time.Second
 		if err := n.recertifyServer(org, "chaincode", n.org(org, "chaincode")); err != nil {

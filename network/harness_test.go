@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +19,53 @@ import (
 // testWait is ample on a machine that is half as fast and busy with other work.
 const testWait = 15 * time.Minute
 
-// withoutServices are the options of most networks of tests. Programs may be those of a
-// network that is already made.
+// built is a directory with Chartseal's programs, once [build] has returned.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "chartnet-programs-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// build builds the programs once for all tests.
+var build = sync.OnceValue(func() error {
+	return buildPrograms(context.Background(), built, []string{"ccbuilder", "chartnet", "chartseal", "chartseal-bench-chaincode", "chartseal-chaincode"})
+})
+
+// ownPrograms returns a directory of the test's own with Chartseal's programs.
+func ownPrograms(t *testing.T) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	programs, err := os.ReadDir(built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, p := range programs {
+		if err := os.Link(filepath.Join(built, p.Name()), filepath.Join(dir, p.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// long skips a test that is not worth its time in make test.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("make test-long runs it")
+	}
+}
+
+// withoutServices are the options of most networks of tests.
 func withoutServices(t *testing.T, programs string) Options {
 	return Options{WithoutServices: true, WaitTimeout: testWait, Programs: programs, Progress: testWriter{t}}
 }

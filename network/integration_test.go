@@ -29,7 +29,7 @@ func TestConsortium(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	topology := testTopology(t)
-	n, err := Up(ctx, topology, withoutServices(t, ""))
+	n, err := Up(ctx, topology, withoutServices(t, ownPrograms(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestConsortium(t *testing.T) {
 	t.Run("another topology is refused", func(t *testing.T) {
 		other := *topology
 		other.Hospitals = other.Hospitals[:2]
-		if _, err := Up(ctx, &other, withoutServices(t, "")); err == nil || !strings.Contains(err.Error(), "other hospitals") {
+		if _, err := Up(ctx, &other, withoutServices(t, n.Programs())); err == nil || !strings.Contains(err.Error(), "other hospitals") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -528,13 +528,17 @@ func TestRaft(t *testing.T) {
 	ctx := t.Context()
 	topology := testTopology(t)
 	topology.Ordering.Type, topology.ChaincodeProgram = Raft, "chartseal-bench-chaincode"
-	n, err := Up(ctx, topology, withoutServices(t, ""))
+	n, err := Up(ctx, topology, withoutServices(t, ownPrograms(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cleanUp(t, n)
 	wantHealthy(t, n)
 	testLeaderDies(t, n)
+	if err := n.invoke(ctx, "HospitalC", []string{"HospitalB", "HospitalC"}, "", "asset:Put", "key", "value"); err != nil {
+		t.Error(err)
+	}
+	long(t)
 	if err := n.Down(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -547,7 +551,7 @@ func TestRaft(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantHealthy(t, n)
-	if err := n.invoke(ctx, "HospitalC", []string{"HospitalB", "HospitalC"}, "", "asset:Put", "key", "value"); err != nil {
+	if err := n.invoke(ctx, "HospitalC", []string{"HospitalB", "HospitalC"}, "", "asset:Put", "key", "again"); err != nil {
 		t.Error(err)
 	}
 	for _, org := range n.organisations() {

@@ -53,6 +53,7 @@ func TestPatchedOrderer(t *testing.T) {
 		t.Errorf("with our patch: %v\n%s", err, out)
 	}
 
+	long(t)
 	original, err := fabric.moduleDir(t.Context(), source, module)
 	if err != nil {
 		t.Fatal(err)

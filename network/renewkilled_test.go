@@ -2,7 +2,6 @@ package network
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -14,14 +13,7 @@ import (
 func TestRenewalKilled(t *testing.T) {
 	renewalTime(t)
 	ctx := t.Context()
-	programs := filepath.Join(t.TempDir(), "bin")
-	if err := os.MkdirAll(programs, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := buildPrograms(ctx, programs, []string{"ccbuilder", Default().ChaincodeProgram, "chartseal", "chartnet"}); err != nil {
-		t.Fatal(err)
-	}
-	topology := testTopology(t)
+	programs, topology := ownPrograms(t), testTopology(t)
 	n, err := Up(ctx, topology, withoutServices(t, programs))
 	if err != nil {
 		t.Fatal(err)

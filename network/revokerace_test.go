@@ -57,7 +57,11 @@ func TestRevokeBesideEnrolments(t *testing.T) {
 			}
 			var programs sync.WaitGroup
 			last := make([]fabricca.KeyPair, busy)
-			end := time.Now().Add(4 * time.Second)
+			length := 4 * time.Second
+			if testing.Short() {
+				length = 1500 * time.Millisecond
+			}
+			end := time.Now().Add(length)
 			for i := range last {
 				last[i] = first
 				programs.Go(func() {
@@ -68,7 +72,7 @@ func TestRevokeBesideEnrolments(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(time.Second)
+			time.Sleep(length / 4)
 			if _, err := revokedList(ctx, ca, registrar, id); err != nil {
 				t.Fatal(err)
 			}
