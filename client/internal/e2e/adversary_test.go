@@ -109,7 +109,10 @@ func putsOf(all []transaction) []transaction {
 // that two records share all their keywords. No distance between the entries of two
 // records separates the pairs that share keywords from those that do not.
 func TestEqualKeywordsAtRest(t *testing.T) {
-	const pairs = 12 // enough for the rank test: with 8 pairs, p is never below 7.8e-4
+	pairs := 12 // enough for the rank test: with 8 pairs, p is never below 7.8e-4
+	if testing.Short() {
+		pairs = 8 // what is equal is seen, and the adversary's strength
+	}
 	c, mark := author(t)
 	equal := make([]bool, 0, 2*pairs)
 	for i := range 2 * pairs {
@@ -224,7 +227,11 @@ type sighting struct {
 // trained on half of the rounds with the true records. On the other half, its attribution
 // is no better than chance.
 func TestBatchedEntriesCannotBeAttributed(t *testing.T) {
-	const rounds, each = 12, 40
+	const each = 40
+	rounds := 12
+	if testing.Short() {
+		rounds = 4
+	}
 	truth := newOracle(t)
 	var training, test []sighting
 	closest, total := 0, 0

@@ -40,7 +40,10 @@ func ruleFile(t *testing.T, keyword string) string {
 // TestImportKilled repeatedly kills an import with SIGKILL and starts it again. In the
 // end no record is lost or duplicated.
 func TestImportKilled(t *testing.T) {
-	const n = 600
+	n, most := 600, 6
+	if testing.Short() {
+		n, most = 200, 3
+	}
 	word := "killed" + strings.ToLower(randomText(8))
 	var lines strings.Builder
 	want := make(map[string]bool)
@@ -54,7 +57,7 @@ func TestImportKilled(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report")
 	args := []string{"--wallet", consortium.Wallet(), "--user", doctorA, "import", export, "--policy-file", ruleFile(t, word), "--report", report, "--json"}
 	kills := 0
-	for ; kills < 6; kills++ {
+	for ; kills < most; kills++ {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(consortium.Programs(), "chartseal"), args...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -145,7 +148,7 @@ func TestImportAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(text) < 600<<10 { // each file becomes some hundred records
+			if len(text) < 600<<10 && (!testing.Short() || len(text) < 300<<10) { // each file becomes some hundred records
 				if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), text, 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -172,8 +175,11 @@ func TestImportAnswers(t *testing.T) {
 		t.Fatalf("%d rows for %d records", len(docs), sum.Sealed)
 	}
 	indextest.ResolvePatients(docs)
-	answered := 0
-	for _, q := range indextest.Questions(docs, 40, 9) {
+	questions, answered := 40, 0
+	if testing.Short() {
+		questions = 10
+	}
+	for _, q := range indextest.Questions(docs, questions, 9) {
 		want := q.Answer(docs)
 		got := found(t, doctorB, q.Query, "--scope", scope, "--limit", "5000")
 		slices.Sort(got)
@@ -184,7 +190,7 @@ func TestImportAnswers(t *testing.T) {
 			answered++
 		}
 	}
-	t.Logf("%d records, %d keywords, %d of 40 questions with an answer", sum.Sealed, sum.Entries, answered)
+	t.Logf("%d records, %d keywords, %d of %d questions with an answer", sum.Sealed, sum.Entries, answered, questions)
 }
 
 // contents returns the source text of each record in the report. It cuts the text out of

@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"testing"
 	"time"
 
 	gateway "github.com/hyperledger/fabric-gateway/pkg/client"
@@ -70,7 +71,7 @@ func (k *knocker) request(method, path, body string) ([]byte, error) {
 }
 
 func (k *knocker) send(config *tls.Config, method, path, body string, header http.Header) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(k.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(k.ctx, time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "https://"+k.address+path, strings.NewReader(body))
 	if err != nil {
@@ -387,7 +388,7 @@ func gossipPrivateData(k *knocker) error {
 	if k.user == nil {
 		return k.handshake()
 	}
-	tx := anyRegistration(k)
+	tx := anyRegistration(k.T)
 	elements := pullPrivateData(k.T, k.user.String(), k.at, tx)
 	if len(elements) == 0 {
 		return errSilent
@@ -398,11 +399,11 @@ func gossipPrivateData(k *knocker) error {
 // sealedBefore is a transaction that wrote private data.
 var sealedBefore *block.Transaction
 
-func anyRegistration(k *knocker) *block.Transaction {
+func anyRegistration(t *testing.T) *block.Transaction {
 	if sealedBefore == nil {
-		rows := seal(k.T, doctorA, write(k.T, "a.txt", []byte("a")), "--policy", twoDoctors)
-		level(k.T)
-		sealedBefore = registered(k.T, rows[0].Record)
+		rows := seal(t, doctorA, write(t, "a.txt", []byte("a")), "--policy", twoDoctors)
+		level(t)
+		sealedBefore = registered(t, rows[0].Record)
 	}
 	return sealedBefore
 }
@@ -506,7 +507,7 @@ func ordererDeliver(k *knocker) error {
 
 // clusterStep plays a consenter. BFT consenters speak ClusterNodeService, others Cluster.
 func clusterStep(k *knocker) error {
-	ctx, cancel := context.WithTimeout(k.ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(k.ctx, 30*time.Second) // a refusal comes sooner, on a busy machine too
 	defer cancel()
 	conn := k.dial()
 	node, err := orderer.NewClusterNodeServiceClient(conn).Step(ctx)

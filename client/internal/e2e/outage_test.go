@@ -81,7 +81,10 @@ func TestChaincodeDown(t *testing.T) {
 // written. One command starts all of it. Its replicator then keeps what it has missed and
 // what is new, and its authority gives keys.
 func TestLongOutage(t *testing.T) {
-	const blocks = 300
+	blocks := 300
+	if testing.Short() {
+		blocks = 20
+	}
 	if err := consortium.Stop(t.Context(), "HospitalC"); err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ func TestWalkthroughs(t *testing.T) {
 			if _, err := exec.LookPath("openssl"); err != nil && name == "docs/verify.md" {
 				t.Skip("this page needs openssl")
 			}
+			if testing.Short() && (name == "docs/authority.md" || name == "docs/network.md") {
+				t.Skip("this page makes a network of its own; make test-long runs it")
+			}
 			w.run(t, name, "make up")
 		})
 	}
