@@ -109,10 +109,7 @@ func putsOf(all []transaction) []transaction {
 // that two records share all their keywords. No distance between the entries of two
 // records separates the pairs that share keywords from those that do not.
 func TestEqualKeywordsAtRest(t *testing.T) {
-	pairs := 12 // enough for the rank test: with 8 pairs, p is never below 7.8e-4
-	if testing.Short() {
-		pairs = 8 // what is equal is seen, and the adversary's strength
-	}
+	const pairs = 12 // enough for the rank test: with 8 pairs, p is never below 7.8e-4
 	c, mark := author(t)
 	equal := make([]bool, 0, 2*pairs)
 	for i := range 2 * pairs {
