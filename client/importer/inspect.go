@@ -57,6 +57,9 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	h.Sum(i.sum[:0])
 	i.id = recordID(secret, i.key(), i.sum)
 	i.kind = d.Kind
+	if i.warning == "" && (d.Kind == "fhir:Bundle" || d.Kind == "fhir:ndjson") {
+		i.warning = i.several
+	}
 	i.rule, err = rules.find(i.paths(), d)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/chartseal/chartseal/client/importer"
 )
@@ -345,6 +346,50 @@ func TestSplitKeepsTheBundlesLabel(t *testing.T) {
 		file, _, _ := strings.Cut(name, "#")
 		if row.Status == importer.StatusSealed && row.Rule != very {
 			t.Errorf("%s: rule %q: %q", name, row.Rule, files[file])
+		}
+	}
+}
+
+// A file of several resources is taken apart in every encoding, or there is a warning.
+func TestSplitInEveryEncoding(t *testing.T) {
+	condition := func(code string) string {
+		return `{"resourceType":"Condition","code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"` + code + `"}],"text":"Größe"}}`
+	}
+	batch := "BHS|^~\\&|A\rMSH|^~\\&|a|b\rPID|1||7\rDG1|1||F32.1^Größe^I10\rMSH|^~\\&|a|b\rPID|1||8\rDG1|1||I21.4^x^I10\rBTS|2\r"
+	texts := map[string]string{
+		"a.ndjson":    condition("F32.1") + "\n" + condition("I21.4") + "\n",
+		"lines.json":  condition("F32.1") + "\n" + condition("I21.4") + "\n",
+		"array.json":  "[\n" + condition("F32.1") + ",\n" + condition("I21.4") + "]",
+		"bundle.json": `{"resourceType":"Bundle","entry":[{"resource":` + condition("F32.1") + `},{"resource":` + condition("I21.4") + `}]}`,
+		"cr.hl7":      batch,
+		"lf.hl7":      strings.ReplaceAll(batch, "\r", "\n"),
+	}
+	const xml = `<Bundle xmlns="http://hl7.org/fhir"><entry><resource><Condition/></resource></entry></Bundle>`
+	files := make(map[string]string)
+	encode := func(name, text string) {
+		big, little := "", ""
+		for _, u := range utf16.Encode([]rune(text)) {
+			big += string([]byte{byte(u >> 8), byte(u)})
+			little += string([]byte{byte(u), byte(u >> 8)})
+		}
+		for encoding, text := range map[string]string{"plain": text, "marked": "\ufeff" + text, "big": "\xfe\xff" + big, "little": "\xff\xfe" + little, "unmarked": little} {
+			files[encoding+"-"+name] = text
+		}
+	}
+	for name, text := range texts {
+		encode(name, text)
+	}
+	encode("bundle.xml", xml)
+	rows := planSplit(t, "rules:\n  - name: sad\n    match: {code: [\"icd10:F\"]}\n    policy: "+nurses+"\n  - name: rest\n    policy: "+doctors+"\n", files)
+	for file := range files {
+		if strings.HasSuffix(file, ".xml") {
+			if row := rows[file+"#0"]; len(row.Warnings) != 1 || !strings.Contains(row.Warnings[0], "sealed whole") {
+				t.Errorf("%s: %+v", file, row)
+			}
+			continue
+		}
+		if one, two := rows[file+"#1"], rows[file+"#2"]; one.Rule != "sad" || two.Rule != "rest" || rows[file+"#0"].File != "" {
+			t.Errorf("%s: %+v, %+v", file, one, two)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const ends = "\x00\x1a"
 
 // isMessages reports whether a text begins like HL7 v2.
 func isMessages(head []byte) bool {
-	head = bytes.TrimLeft(head, frame)
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), frame)
 	if len(head) < 8 {
 		return false
 	}
@@ -46,6 +46,10 @@ func messages(r io.Reader, own io.Writer, each func(section) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var at, start, end int64
 	open, stray := false, false
+	if head, _ := in.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		in.Discard(len(head))
+		at = int64(len(head))
+	}
 	finish := func() error {
 		if !open {
 			return nil

@@ -62,13 +62,13 @@ var (
 	errMalformed = errors.New("malformed JSON")
 )
 
-// resources calls each for the resource of every entry of a FHIR bundle in JSON. It
-// returns the number of entries without a resource, such as deletions and responses. A
-// bundle within the bundle counts as one resource. resources holds no more of the text
-// than a key.
+// resources calls each for the resource of every entry of a FHIR bundle in JSON, or for
+// those in an array. It returns the number of entries without a resource, such as
+// deletions and responses. A bundle within the bundle counts as one resource. resources
+// holds no more of the text than a key.
 //
 // Errors, perhaps after calls of each:
-//   - errNoBundle if the text is no bundle.
+//   - errNoBundle if the text is no bundle, and no array of resources alone.
 //   - errMalformed if it is not JSON.
 //   - the error of r or of each, as it is.
 func resources(r io.Reader, each func(entry) error) (without int, err error) {
@@ -92,10 +92,13 @@ func scanBundle(r io.Reader, own *bufio.Writer, each func(entry) error) (without
 	switch {
 	case s.failed != nil:
 		return 0, s.failed
-	case err != nil || c != '{':
+	case err == nil && c == '[':
+		err = s.array(1, s.element)
+	case err == nil && c == '{':
+		err = s.object(1, s.bundleMember)
+	default:
 		return 0, errNoBundle
 	}
-	err = s.object(1, s.bundleMember)
 	if err == nil {
 		if _, err = s.skipSpace(); err == io.EOF {
 			err = nil
@@ -247,6 +250,26 @@ func (s *bundleScanner) entryMember(key string, first byte, depth int) error {
 	if key != "resource" || first != '{' {
 		return s.value(first, depth)
 	}
+	return s.resource(depth)
+}
+
+// element takes an element of an array at the top, which is a resource.
+func (s *bundleScanner) element(first byte, depth int) error {
+	if first != '{' {
+		return errNoBundle
+	}
+	s.entry = entry{}
+	if err := s.resource(depth); err != nil {
+		return err
+	}
+	if s.bundle = s.entry.resource != ""; !s.bundle {
+		return errNoBundle
+	}
+	return nil
+}
+
+// resource reads the rest of a resource after its brace.
+func (s *bundleScanner) resource(depth int) error {
 	start, types := s.at-1, 0
 	s.inside = true
 	err := s.object(depth+1, func(key string, first byte, depth int) error {

@@ -106,6 +106,31 @@ func (b brokenAt) ReadAt(p []byte, at int64) (int, error) {
 	return copy(p, b[min(at, int64(len(b))):]), errors.New("broken")
 }
 
+// An array of resources is taken apart like a bundle. Another one is not.
+func TestResourcesInAnArray(t *testing.T) {
+	for text, want := range map[string][]string{
+		"\ufeff [ {\"resourceType\":\"Patient\",\"a\":[{}]} ,\n{\"b\":{},\"resourceType\":\"Bundle\"}]\n": {`{"resourceType":"Patient","a":[{}]}`, `{"b":{},"resourceType":"Bundle"}`},
+		`[]`: nil, `[1]`: nil, `[{"a":1}]`: nil, `[[{"resourceType":"Patient"}]]`: nil, `[{"resourceType":"Patient"},{"a":1}]`: nil,
+		`[{"resourceType":"Patient"}`: nil, `[{"resourceType":"Patient"}][]`: nil, `[{"resourceType":"Patient","resourceType":"Binary"}]`: nil,
+	} {
+		whole := section{0, int64(len(text))}
+		itself, err := bundleItself(t.Context(), strings.NewReader(text), whole)
+		if err != nil || (itself != nil) != (want != nil) {
+			t.Errorf("%q: %v, %v", text, itself, err)
+		}
+		if want == nil {
+			continue
+		}
+		got := sections(t, text, func(each func(section) error) error {
+			_, err := resources(strings.NewReader(text), func(e entry) error { return each(e.section) })
+			return err
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
 // FuzzResources: what is called a bundle has the resources that encoding/json finds, if
 // that accepts it too.
 func FuzzResources(f *testing.F) {

@@ -26,6 +26,7 @@ type item struct {
 	part    int     // from 1; 0 for a whole file
 	bundle  *bundle // or batch that it is an entry of; nil for none
 	warning string
+	several string // the warning if it holds several resources; empty if it was not to be split
 
 	// Set by inspect.
 	rule *Rule
@@ -161,6 +162,7 @@ func (w *walker) file(ctx context.Context, f file) error {
 		case bundle != nil:
 			return w.parts(ctx, text, in2, func(each partFunc) error { return split(bundle, each) })
 		}
+		whole.several = "it holds several resources, but is neither a FHIR bundle in JSON nor an array nor NDJSON, so it is sealed whole"
 	}
 	return w.item(whole)
 }

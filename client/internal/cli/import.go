@@ -101,7 +101,7 @@ func (a *app) importCommand() *cobra.Command {
 	fs.StringVarP(&f.policy, "policy", "p", "", "the policy, as `TEXT`, of all records, or of those that no rule matches")
 	fs.StringVar(&f.scope, "scope", "", "search domain, where a rule names none (default \"consortium\", or from the configuration)")
 	fs.BoolVar(&f.noIndex, "no-index", false, "write no index entries, where a rule names no scope")
-	fs.BoolVar(&f.split, "split", false, "take FHIR bundles (JSON) apart into their resources, and HL7 v2 batches into messages")
+	fs.BoolVar(&f.split, "split", false, "take FHIR bundles and arrays (JSON) apart into their resources, and HL7 v2 batches into messages")
 	fs.IntVar(&f.jobs, "jobs", 8, "`number` of records to read and seal at a time")
 	fs.StringVar(&f.job, "job", "", "keep what is done in this `file` (default: one in the wallet for each directory or file)")
 	fs.StringVar(&f.report, "report", "", "append a line of JSON for every record to a `file`")

@@ -160,6 +160,8 @@ type planPrinter struct {
 	t     *table
 	n     int
 	first bool
+
+	warned int // warnings
 }
 
 const planRows = 500
@@ -179,6 +181,7 @@ type planRow struct {
 	Scope      string   `json:"scope"` // empty: not indexed
 	Keywords   []string `json:"keywords"`
 	PatientKey string   `json:"patientKey,omitempty"`
+	Warnings   []string `json:"warnings,omitempty"`
 }
 
 func (p *planPrinter) row(r importer.Row) error {
@@ -188,7 +191,7 @@ func (p *planPrinter) row(r importer.Row) error {
 	}
 	if p.a.global.json {
 		return p.jsonRow(planRow{File: r.File, Part: r.Part, Status: status, Reason: r.Reason, Kind: r.Kind, Size: r.Size, Rule: r.Rule,
-			Policy: r.Policy, Scope: r.Scope, Keywords: append([]string{}, r.Keywords...), PatientKey: r.PatientKey})
+			Policy: r.Policy, Scope: r.Scope, Keywords: append([]string{}, r.Keywords...), PatientKey: r.PatientKey, Warnings: r.Warnings})
 	}
 	if p.t == nil {
 		p.t = newTable("FILE", "KIND", "RULE", "SCOPE", "KEYWORDS", "POLICY")
@@ -200,6 +203,11 @@ func (p *planPrinter) row(r importer.Row) error {
 		policy += " + patient's key"
 	}
 	p.t.row(fileOf(r), r.Kind, r.Rule, r.Scope, strings.Join(r.Keywords, ", "), policy)
+	for _, w := range r.Warnings {
+		if p.warned++; p.warned <= shownProblems {
+			p.a.warn("%s: %s", fileOf(r), w)
+		}
+	}
 	if p.n++; p.n%planRows == 0 {
 		return p.flush()
 	}
