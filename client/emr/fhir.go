@@ -1,7 +1,6 @@
 package emr
 
 import (
-	"cmp"
 	"math/bits"
 	"strings"
 
@@ -249,9 +248,6 @@ func (w *fhirWalker) other(f *fhirFrame, key, text string) {
 	}
 }
 
-// noClinicalDates are times of the administration, and dates of relatives.
-var noClinicalDates = set("lastUpdated", "timestamp", "lastModified", "bornDate", "deceasedDate")
-
 func (w *fhirWalker) bare(key string, is byte) {
 	if len(w.frames) == 0 {
 		return
@@ -273,32 +269,6 @@ func (w *fhirWalker) bare(key string, is byte) {
 
 // fhirConfidentiality is a member of a Composition, a code.
 const fhirConfidentiality = "confidentiality"
-
-// isSecurity reports whether a member, or an element of the current array, is a security
-// label of a resource.
-func (w *fhirWalker) isSecurity(key string) bool {
-	f := &w.frames[len(w.frames)-1]
-	if f.array {
-		return f.key == "security" && w.in("meta")
-	}
-	return key == "security" && f.key == "meta"
-}
-
-// isFHIRDate tells dates from other strings. The form suffices for whole days. A year or
-// a month also needs the name of a date.
-func isFHIRDate(key, value string) bool {
-	if len(value) >= 10 {
-		return value[4] == '-' && value[7] == '-' && (len(value) == 10 || value[10] == 'T')
-	}
-	if len(value) != 4 && (len(value) != 7 || value[4] != '-') {
-		return false
-	}
-	switch key {
-	case "start", "end", "issued", "recorded", "authoredOn", "created", "sent", "received":
-		return true
-	}
-	return strings.HasSuffix(key, "Date") || strings.HasSuffix(key, "DateTime") || key == "date"
-}
 
 func (w *fhirWalker) end() {
 	f := &w.frames[len(w.frames)-1] // it stays until the next begin
@@ -351,23 +321,6 @@ func (w *fhirWalker) end() {
 	w.entry(f)
 }
 
-// times takes the dates that need their neighbours.
-func (w *fhirWalker) times(f *fhirFrame) {
-	start, end, value, other := f.members[fhirStart], f.members[fhirEnd], f.members[fhirValueDate], f.members[fhirValue]
-	if f.admin || start == "" && end == "" && value == "" && other == "" {
-		return
-	}
-	if isFHIRDate("value", other) { // of a criterion, as a whole day
-		w.b.date(other)
-	}
-	if isFHIRDate("start", start) || isFHIRDate("end", end) {
-		w.b.period(start, end)
-	}
-	if value != "" && !strings.HasSuffix(f.members[fhirURL], "birthTime") && isFHIRDate("valueDate", value) {
-		w.b.date(value)
-	}
-}
-
 // adopt hands identifiers to the innermost open object or array.
 func (w *fhirWalker) adopt(ids []index.Identifier) {
 	if len(w.frames) == 0 {
@@ -400,88 +353,6 @@ func (w *fhirWalker) resource(f *fhirFrame) {
 	}
 }
 
-func (w *fhirWalker) coding(f *fhirFrame) {
-	status, context := w.surroundings(f)
-	code := f.members[fhirCode]
-	switch {
-	case status != "":
-		w.b.inContext(statusContext(status, code))
-		return
-	case len(code) == 1 && isFHIRCertainty(f.members[fhirSystem]):
-		w.b.inContext(certainty(code))
-		return
-	case code == "no-known-reaction-risk": // of the substance beside it
-		w.b.inContext(index.Refuted)
-		return
-	}
-	w.b.aside = context
-	defer func() { w.b.aside = "" }()
-	at := w.b.code(f.members[fhirSystem], f.members[fhirCode])
-	if w.in("serviceType") || w.in("specialty") {
-		w.b.department(f.members[fhirDisplay])
-	}
-	if f.key == "modality" {
-		w.b.modality(f.members[fhirCode])
-	}
-	if f.admin || f.fhirResource == nil {
-		return
-	}
-	w.b.words(f.members[fhirDisplay])
-	w.codingContext(f, at)
-}
-
-// concept takes the text of a CodeableConcept.
-func (w *fhirWalker) concept(f *fhirFrame) {
-	text := f.members[fhirText]
-	if f.fhirResource != nil && !f.admin {
-		switch f.key {
-		case "note":
-			w.b.mention(text)
-			return
-		case "series":
-			w.b.words(f.members[fhirDescription])
-			return
-		}
-	}
-	if !f.resource && !noConcepts[f.key] {
-		w.label(f, text)
-	}
-}
-
-// label takes the text of a code.
-func (w *fhirWalker) label(f *fhirFrame, text string) {
-	if text == "" || f.admin || f.fhirResource == nil {
-		return
-	}
-	status, context := w.surroundings(f)
-	if status != "" {
-		w.b.inContext(cmp.Or(statusContext(status, text), contextOfWord(text)))
-		return
-	}
-	f.said = f.said || w.in("code")
-	f.absent = f.absent || (f.key == "valueCodeableConcept" || w.in("valueCodeableConcept")) && isAbsentWord(text)
-	w.b.aside = context
-	w.b.words(text)
-	w.b.aside = ""
-}
-
-// prose are members of resources in which people write what they found or think.
-var prose = set("conclusion", "note", "notes", "comment", "comments", "summary")
-
-// noConcepts are elements whose text is longer than that of a code.
-var noConcepts = set("note", "item", "dosageInstruction", "dosage", "comment", "annotation", "page", "text", "answer", "question", "relationship")
-
-// security takes a coding of confidentiality, wherever it is. In an element for security
-// labels, the code suffices. Labels of other systems, such as obligations, are no
-// confidentiality.
-func (w *fhirWalker) security(f *fhirFrame) {
-	system, code := labelSystemOf(f.members[fhirSystem]), f.members[fhirCode]
-	label := f.key == "security" && w.in("meta") || f.key == "coding" && w.in("securityLabel")
-	if system != otherSystem || label && (f.members[fhirSystem] == "" || isConfidentialityCode(code)) {
-		w.b.confidentialityOf(system, cmp.Or(code, f.members[fhirDisplay]))
-	}
-}
-
 // in reports whether the current object is within an element of that name, with up to two
 // lists or objects between them.
 func (w *fhirWalker) in(name string) bool {
@@ -491,20 +362,4 @@ func (w *fhirWalker) in(name string) bool {
 		}
 	}
 	return false
-}
-
-// stripTags returns the text of a narrative.
-func stripTags(div string) string {
-	var out strings.Builder
-	for {
-		text, rest, ok := strings.Cut(div, "<")
-		out.WriteString(text)
-		out.WriteByte(' ')
-		if !ok {
-			return out.String()
-		}
-		if _, div, ok = strings.Cut(rest, ">"); !ok {
-			return out.String()
-		}
-	}
 }
