@@ -11,7 +11,17 @@ func (w *fhirWalker) thing(ref string) string {
 		return w.local(ref)
 	}
 	ref, _, _ = strings.Cut(ref, "/_history/")
-	return "\x00" + w.absolute(strings.TrimPrefix(ref, "urn:uuid:"))
+	ref, _ = withinBundle(ref)
+	return "\x00" + w.absolute(ref)
+}
+
+// withinBundle returns the id of a resource in an address that counts within a Bundle
+// only. It returns other addresses as they are.
+func withinBundle(ref string) (id string, ok bool) {
+	if id, ok := strings.CutPrefix(ref, "urn:uuid:"); ok {
+		return id, true
+	}
+	return strings.CutPrefix(ref, "urn:oid:")
 }
 
 // absolute returns the key of the resource that a reference TYPE/ID or an absolute one

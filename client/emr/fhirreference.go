@@ -80,7 +80,8 @@ func (w *fhirWalker) target(ref string) string {
 			ref = ref[j+1:]
 		}
 	}
-	return "\x00" + strings.TrimPrefix(ref, "urn:uuid:")
+	ref, _ = withinBundle(ref)
+	return "\x00" + ref
 }
 
 // local returns the key of a resource that is contained in the present one.
@@ -102,7 +103,7 @@ func (w *fhirWalker) patient(key, id string, identifiers []index.Identifier) {
 //
 //   - "Patient/1" and "https://host/fhir/Patient/1/_history/2".
 //   - "Patient?identifier=SYSTEM|VALUE", which has the identifier instead.
-//   - "urn:uuid:1" and "#local", in an element that names patients.
+//   - "urn:uuid:1", "urn:oid:1.2" and "#local", in an element that names patients.
 //   - an identifier alone, in such an element.
 func (w *fhirWalker) patientReference(f *fhirFrame) (key, id string, ok bool) {
 	ref := f.members[fhirReference]
@@ -123,11 +124,11 @@ func (w *fhirWalker) patientReference(f *fhirFrame) (key, id string, ok bool) {
 	}
 	due := kind != "" && f.key != "identifier" && (ref != "" || len(f.identifiers) > 0) ||
 		subjects[f.key] && !(f.key == "individual" && w.in("participant"))
+	id, within := withinBundle(ref)
 	switch {
 	case !due:
 		return "", "", false
-	case strings.HasPrefix(ref, "urn:uuid:"):
-		id = ref[len("urn:uuid:"):]
+	case within:
 		return patientKey(id), id, true
 	case strings.HasPrefix(ref, "#"):
 		return w.local(ref), "", true
@@ -253,7 +254,7 @@ func (w *fhirWalker) entry(f *fhirFrame) {
 	if full == "" {
 		return
 	}
-	id, uuid := strings.CutPrefix(full, "urn:uuid:")
+	id, uuid := withinBundle(full)
 	switch {
 	case r.kind == "Patient" && uuid:
 		w.b.samePerson(r.key, patientKey(id))

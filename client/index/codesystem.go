@@ -97,7 +97,8 @@ var systemTrees = []struct{ root, prefix string }{
 	{"http://snomed.info/sct/", SNOMED}, {"http://snomed.info/xsct", SNOMED},
 	{"2.16.840.1.113883.6.3.", ICD10}, {"1.2.752.116.1.1.1.1.", ICD10}, {"1.2.246.537.6.1.", ICD10},
 	{"http://id.who.int/icd/release/10", ICD10}, {"http://id.who.int/icd10", ICD10}, {"http://id.who.int/icd", ICD11},
-	{"http://id.who.int/icd11", ICD11},
+	{"http://id.who.int/icd11", ICD11}, {"http://icd.who.int/browse10", ICD10}, {"http://icd.who.int/browse", ICD11},
+	{"http://www.snomed.org", SNOMED},
 }
 
 // systemNames recognises the names of systems, alone or at the end of a URI, with the
@@ -108,23 +109,27 @@ var systemNames = []struct {
 	prefix string
 }{
 	{regexp.MustCompile(`^(icd|i)10pcs[0-9]*$`), ICD10PCS},
-	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr|terminologie|tautiluokitus)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|de|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|au|uk|diagnos[ei]s|codes?)*(version|v)?(20[0-9]{2}|[0-9]{1,2})?(full|syst)?$`), ICD10},
+	{regexp.MustCompile(`^(who|ch|nl|de|se|us|br|fr|terminologie|tautiluokitus)?(icd|i|cim|cid|cie|mkn|mkb|mkch|bkn)(x|10)(who|dual|full|en|de|es|c?m|gm|g|am|ae|a|c|ca|nl|se|dk|fi|fr|th|tm|no|bmg|bmsg|at|ch|br|pl|cz|sk|it|be|bg|hu|au|uk|diagnos[ei]s|dx|codes?|international)*(version|v)?(20[0-9]{2}|[0-9]{1,2})?(full|syst)?$`), ICD10},
+	{regexp.MustCompile(`^icd10[a-oq-z][a-z]{1,2}(20[0-9]{2}|[0-9]{1,2})?$`), ICD10}, // a country
 	{regexp.MustCompile(`^kcd[0-9]?$`), ICD10},
 	{regexp.MustCompile(`^internationalclassificationofdiseases(10th|tenth)revision(clinicalmodification)?(icd10(cm)?)?$`), ICD10},
 	{regexp.MustCompile(`^(who)?icd11(mms)?[a-z]{0,2}[0-9]*$`), ICD11},
-	{regexp.MustCompile(`^(icd|i)9(cm|c|cmdx|cmpx|dx|diagnosis|cmdiagnosis|cmprocedures?|cmdiagcodes|cmproccodes)?(20[0-9]{2}|v?[0-9]{1,2})?$`), ICD9},
+	{regexp.MustCompile(`^(icd|i)9(cm|c|cmdx|cmpx|dx|diagnosis|cmdiagnosis|cmprocedures?|cmdiagcodes|cmproccodes|cmdiagnosiscodes|cmprocedurecodes)?(20[0-9]{2}|v?[0-9]{1,2})?$`), ICD9},
 	{regexp.MustCompile(`^icdo([123](v?[0-9]+)?)?(topography|morphology|de)?$`), ICDO},
 	{regexp.MustCompile(`^(nhgtabel24)?icpc(1|2|3)?(e|p|r|nl|no|ed)?(v?[0-9]+)?$`), ICPC},
 	{regexp.MustCompile(`^o(ps|ps301|301)(20[0-9]{2})?$`), OPS},
 	{regexp.MustCompile(`^(who|terminologie)?(atc)(ddd|de|index|code)?(20[0-9]{2})?$`), ATC},
 	{regexp.MustCompile(`^cpt[45]?(20[0-9]{2})?$`), CPT},
-	{regexp.MustCompile(`^(sct[0-9]?|snomed)(ct)?([a-z]{0,2}|international)(20[0-9]{2,6}|v[0-9]+)?$`), SNOMED},
+	{regexp.MustCompile(`^(sct[0-9]?|snomed)(ct|clinicalterms)?([a-z]{0,2}|international)(20[0-9]{2,6}|v[0-9]+)?$`), SNOMED},
 	{regexp.MustCompile(`^(terminologie)?(loinc|ln)(v?[0-9]{1,4})?$`), LOINC},
 	{regexp.MustCompile(`^rxnorm(current)?(v?[0-9]+)?$`), RxNorm},
 	{regexp.MustCompile(`^cvx$`), CVX},
 	{regexp.MustCompile(`^ndc(11|10|9)?$`), NDC},
 	{regexp.MustCompile(`^ucum$`), UCUM},
 }
+
+// cyrillicNames are those of ICD in Russian, Bulgarian, Serbian and Ukrainian.
+var cyrillicNames = strings.NewReplacer("мкб", "mkb", "мкх", "mkb")
 
 // Prefix returns the prefix of a code system, one of [CodePrefixes] or [OtherCode].
 func Prefix(system string) string {
@@ -174,7 +179,7 @@ func prefixOf(system string) string {
 		return OtherCode
 	}
 	name := system
-	if isURI := strings.Contains(system, ":"); isURI {
+	if isURI := strings.Contains(system, "://") || strings.HasPrefix(system, "urn:"); isURI {
 		parts := strings.FieldsFunc(system, func(r rune) bool { return strings.ContainsRune("/#:?", r) })
 		name = ""
 		for i := len(parts) - 1; i > 0; i-- { // the last part that is no version
@@ -188,7 +193,7 @@ func prefixOf(system string) string {
 			return r
 		}
 		return -1
-	}, name)
+	}, cyrillicNames.Replace(name))
 	for _, s := range systemNames {
 		if s.name.MatchString(name) {
 			return s.prefix
