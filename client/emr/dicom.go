@@ -147,6 +147,10 @@ func (d *dicomReader) chooseSyntax() *input {
 	head, _ := d.in.Peek(headSize)
 	implicit, order, ok := dataSetStart(head)
 	named := d.syntax == deflatedLittleEndian || d.syntax == deflatedReferenced
+	if !ok && hasZlibHeader(head) && inflates(head[2:]) { // which some programs write
+		d.in.Discard(2)
+		named = true
+	}
 	if !ok && (named || len(head) >= 8 && inflates(head)) {
 		inflated := newInput(flate.NewReader(&deflated{d.in, d.work}), d.work).limit(maxInflated)
 		d.in = inflated.Reader
@@ -160,6 +164,11 @@ func (d *dicomReader) chooseSyntax() *input {
 		f.implicit, f.order = implicit, order
 	}
 	return nil
+}
+
+// hasZlibHeader looks for the two bytes before deflated ones that are not due in DICOM.
+func hasZlibHeader(b []byte) bool {
+	return len(b) > 2 && b[0]&0xf == 8 && (int(b[0])<<8|int(b[1]))%31 == 0
 }
 
 // inflates reports whether bytes inflate to the start of a data set.

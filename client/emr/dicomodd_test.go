@@ -2,7 +2,9 @@ package emr
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +46,25 @@ func TestDICOMInAnotherSyntaxThanNamed(t *testing.T) {
 			doc, err := Extract(t.Context(), strings.NewReader(head+string(dicomDataSetOf(syntax))))
 			if err != nil || show(doc) != dicomFacts {
 				t.Errorf("%s, %s: %v\n%s", name, syntax, err, show(doc))
+			}
+		}
+	}
+}
+
+// Deflated elements may have the header of zlib, and dates dots, as some programs write.
+func TestDICOMWithZlibAndOldDates(t *testing.T) {
+	w := dicomWriter{order: binary.LittleEndian}
+	w.element(0x00080020, "DA", "2025.03.02")
+	w.element(0x00100020, "LO", "D-1")
+	w.element(0x00100030, "DA", "1961.07.04")
+	var packed bytes.Buffer
+	deflatedWith(zlib.NewWriter(&packed), &w.Buffer)
+	for _, syntax := range []string{deflatedLittleEndian, explicitLittleEndian} {
+		doc, err := Extract(t.Context(), strings.NewReader(dicomFileHead(syntax)+packed.String()))
+		terms := termsOf(doc)
+		for _, want := range []string{"patient:d-1", "date:2025-03-02", "born:1961-07-04"} {
+			if err != nil || !slices.Contains(terms, want) {
+				t.Errorf("%s: no %s: %v\n%s", syntax, want, err, show(doc))
 			}
 		}
 	}

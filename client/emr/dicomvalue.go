@@ -92,7 +92,7 @@ func (d *dicomReader) value(f *dicomFrame, tag uint32, raw []byte) {
 			d.b.patient("", id)
 		}
 	case tag == tagBirthDate:
-		d.b.born(v)
+		d.b.born(dicomDate(v))
 	case tag == tagModality || tag == tagModalities:
 		for m := range strings.SplitSeq(v, `\`) {
 			if m = kindPart(m); m != "" {
@@ -112,7 +112,7 @@ func (d *dicomReader) value(f *dicomFrame, tag uint32, raw []byte) {
 		}
 	case dicomDates[tag]:
 		for date := range strings.SplitSeq(v, `\`) {
-			d.b.date(date)
+			d.b.date(dicomDate(date))
 		}
 	case dicomAuthors[tag]:
 		for name := range strings.SplitSeq(v, `\`) {
@@ -123,6 +123,14 @@ func (d *dicomReader) value(f *dicomFrame, tag uint32, raw []byte) {
 	case dicomTitles[tag]:
 		d.b.title(v)
 	}
+}
+
+// dicomDate returns a date as DICOM writes it. ACR-NEMA wrote 2025.03.02.
+func dicomDate(s string) string {
+	if s = strings.TrimSpace(s); len(s) == 10 && s[4] == '.' && s[7] == '.' {
+		return s[:4] + s[5:7] + s[8:]
+	}
+	return s
 }
 
 // flush takes what belonged together in a frame that ends.

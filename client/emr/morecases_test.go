@@ -229,3 +229,16 @@ func TestMoreCasesOfOthers(t *testing.T) {
 		{"a note in UTF-8 with a mark", "\ufeffÜberweisung\r\n2025-03-02", "word:überweisung date:2025-03-02", ""},
 	})
 }
+
+// An extension that modifies a resource may deny it. Nobody can tell, so there is a
+// warning.
+func TestModifierExtensionsWarn(t *testing.T) {
+	for in, want := range map[string]int{
+		resourceOf("Condition", `"modifierExtension":[{"url":"http://example.org/negated","valueBoolean":true}],"code":`+i214): 1,
+		resourceOf("Condition", `"extension":[{"url":"http://example.org/negated","valueBoolean":true}],"code":`+i214):         0,
+	} {
+		if doc := extractText(t, in); len(doc.Warnings) != want {
+			t.Errorf("%s: %q", in, doc.Warnings)
+		}
+	}
+}

@@ -96,6 +96,10 @@ func archetypeContext(id string) index.Context {
 		return index.Family
 	case strings.HasPrefix(id, "openEHR-EHR-EVALUATION.goal"), strings.HasPrefix(id, "openEHR-EHR-EVALUATION.recommendation"):
 		return index.Planned
+	case strings.HasPrefix(id, "openEHR-EHR-EVALUATION.health_risk"):
+		return index.Risk
+	case strings.HasPrefix(id, "openEHR-EHR-EVALUATION.differential_diagnos"):
+		return index.Suspected
 	}
 	return ""
 }
