@@ -61,7 +61,7 @@ func (w *cdaWalker) start(e xml.StartElement) {
 	switch local {
 	case "section":
 		w.outer = append(w.outer, w.section)
-		w.section = cdaSection{depth: len(w.path)}
+		w.section = cdaSection{depth: len(w.path), context: w.section.context, plan: w.section.plan}
 	case "entry":
 		w.section.entries = w.section.entries || w.parent() == "section"
 	case "text":
@@ -154,7 +154,7 @@ func (a *cdaAttributes) read(e xml.StartElement) {
 		case "moodCode":
 			a.mood = x.Value
 		case "negationInd", "actionNegationInd", "valueNegationInd":
-			a.negated = a.negated || x.Value == "true" || x.Value == "1"
+			a.negated = a.negated || x.Value == "1" || strings.EqualFold(x.Value, "true")
 		case "typeCode":
 			a.typeCode = x.Value
 		case "root":

@@ -93,7 +93,8 @@ func (w *cdaWalker) judge(local string, a *cdaAttributes) {
 	switch local {
 	case "code":
 		if w.parent() == "section" {
-			w.section.context, w.section.plan = sectionContext(a.code)
+			context, plan := sectionContext(a.code)
+			w.section.context, w.section.plan = context.Over(w.section.context), plan || w.section.plan
 		}
 	case "templateId":
 		w.template(a.root)
@@ -121,6 +122,9 @@ func (w *cdaWalker) judge(local string, a *cdaAttributes) {
 			w.qualify(index.Suspected)
 		}
 	case "relatedSubject": // somebody else is meant
+		if w.act() == nil && w.section.depth > 0 {
+			w.section.context = w.section.context.Over(index.Family)
+		}
 		w.qualify(index.Family)
 	}
 }

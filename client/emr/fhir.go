@@ -94,9 +94,6 @@ func (w *fhirWalker) newResource(outer *fhirResource) *fhirResource {
 }
 
 func (w *fhirWalker) begin(key string, array bool) {
-	if key == "modifierExtension" { // its address comes later
-		w.b.warnOnce(key, "FHIR: an extension modifies what a resource says, which was not read: it is found as if it did not")
-	}
 	if key == fhirConfidentiality && !w.xml { // it is due to be a code
 		w.b.confidentiality("")
 	}

@@ -1,6 +1,9 @@
 package emr
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const i214 = `{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I21.4"}]}`
 
@@ -47,6 +50,8 @@ func TestMoreCasesOfFHIR(t *testing.T) {
 		{"patients by OID", entriesOf(`"fullUrl":"urn:oid:1.2.1","resource":{"resourceType":"Patient","identifier":[{"value":"A"}]}`, `"fullUrl":"urn:oid:1.2.2","resource":{"resourceType":"Patient","identifier":[{"value":"B"}]}`,
 			`"resource":{"resourceType":"Condition","subject":{"reference":"urn:oid:1.2.1"},"code":`+i214+`}`), "pair:patient:a&icd10:I21.4", "pair:patient:b&icd10:I21.4"},
 		{"narrative with entities", `{"resourceType":"Condition","text":{"div":"<div>&quot;Takotsubo&quot; &amp; fever</div>"}}`, "word:takotsubo word:fever", "word:quot word:amp"},
+		{"a comma for the dot", resourceOf("Condition", `"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I21,4"}]}`), "icd10:I21.4", ""},
+		{"a comma between two", resourceOf("Condition", `"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I21.4,E10.30"}]}`), "icd10:I21.4 icd10:E10.30", ""},
 		{"a flag that is over", resourceOf("Flag", `"status":"inactive","code":`+snomed22), "snomed:22298006 historic:snomed:22298006", ""},
 		{"a device that was in error", `{"resourceType":"Device","patient":{"reference":"Patient/p"},"status":"entered-in-error","type":` + snomed22 + `}`, "error:snomed:22298006", "snomed:22298006"},
 		{"status by SNOMED", resourceOf("Condition", `"verificationStatus":{"coding":[{"system":"http://snomed.info/sct","code":"410516002"}]},"code":`+i214), "refuted:icd10:I21.4", "icd10:I21.4"},
@@ -212,6 +217,10 @@ func TestMoreCasesOfCDA(t *testing.T) {
 		{"a diagnosis that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN"><value xsi:type="ED"><reference value="#p1"/></value></observation>`), "word:takotsubo", ""},
 		{"an act that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN" negationInd="true"><text><reference value="#p1"/></text><value xsi:type="CD" nullFlavor="UNK"/></observation>`), "refuted:word:takotsubo", "word:takotsubo"},
 		{"an act with a code that the narrative names", section("11450-4", `<observation classCode="OBS" moodCode="EVN"><text><reference value="#p1"/></text><value xsi:type="CD" `+i+`/></observation>`), "icd10:I21.4", "word:takotsubo"},
+		{"negated in capitals", section("11450-4", `<observation classCode="OBS" moodCode="EVN" negationInd="TRUE"><value xsi:type="CD" `+i+`/></observation>`), "refuted:icd10:I21.4", "icd10:I21.4"},
+		{"a section about a relative", cdaWith(`<subject><relatedSubject classCode="PRS"/></subject>` + entryOf(`<observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" `+i+`/></observation>`)), "family:icd10:I21.4", "icd10:I21.4"},
+		{"a section in one of family history", section("10157-6", `<x/>`+`</entry><component><section>`+entryOf(`<observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" `+i+`/></observation>`)+`</section></component><entry>`), "family:icd10:I21.4", "icd10:I21.4"},
+		{"a section after one of family history", strings.Replace(section("10157-6", "<x/>"), "</structuredBody>", `<component><section>`+entryOf(`<observation classCode="OBS" moodCode="EVN"><value xsi:type="CD" `+i+`/></observation>`)+`</section></component></structuredBody>`, 1), "icd10:I21.4", ""},
 		{"encounter cancelled", cdaWith(entryOf(`<encounter classCode="ENC" moodCode="EVN"><code ` + i + `/><statusCode code="cancelled"/></encounter>`)), "not-done:icd10:I21.4", "icd10:I21.4"},
 		{"in error", cdaWith(entryOf(`<observation classCode="OBS" moodCode="EVN"><statusCode code="nullified"/><value xsi:type="CD" ` + i + `/></observation>`)), "error:icd10:I21.4", "icd10:I21.4"},
 	})
@@ -228,17 +237,4 @@ func TestMoreCasesOfOthers(t *testing.T) {
 		{"one card of several codes", "shc:/1/2/5676", "kind:smart-health-card", ""},
 		{"a note in UTF-8 with a mark", "\ufeffÜberweisung\r\n2025-03-02", "word:überweisung date:2025-03-02", ""},
 	})
-}
-
-// An extension that modifies a resource may deny it. Nobody can tell, so there is a
-// warning.
-func TestModifierExtensionsWarn(t *testing.T) {
-	for in, want := range map[string]int{
-		resourceOf("Condition", `"modifierExtension":[{"url":"http://example.org/negated","valueBoolean":true}],"code":`+i214): 1,
-		resourceOf("Condition", `"extension":[{"url":"http://example.org/negated","valueBoolean":true}],"code":`+i214):         0,
-	} {
-		if doc := extractText(t, in); len(doc.Warnings) != want {
-			t.Errorf("%s: %q", in, doc.Warnings)
-		}
-	}
 }

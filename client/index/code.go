@@ -72,6 +72,9 @@ func codeQuery(prefix, text string) []Term {
 // maxCodes bounds the codes in one text.
 const maxCodes = 16
 
+// icd10Comma is that which some write for the dot.
+var icd10Comma = regexp.MustCompile(`\b([A-Z][0-9][0-9A-Z]),([0-9])`)
+
 // split returns the normalised codes in a text: usually one. Several are two ICD-10 codes
 // such as E10.30† H36.0*, a cluster of ICD-11, and the focus concepts of an expression of
 // SNOMED CT.
@@ -83,7 +86,7 @@ func split(prefix, text string) []string {
 	var parts []string
 	switch prefix {
 	case ICD10:
-		for _, part := range strings.FieldsFunc(strings.ToUpper(normalise(text)), func(r rune) bool { return strings.ContainsRune(" ,;/+&†*!()[]", r) }) {
+		for _, part := range strings.FieldsFunc(icd10Comma.ReplaceAllString(strings.ToUpper(normalise(text)), "$1.$2"), func(r rune) bool { return strings.ContainsRune(" ,;/+&†*!()[]", r) }) {
 			part = normaliseICD10(part)
 			if !isICD10(part) {
 				return []string{code}
