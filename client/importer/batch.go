@@ -114,7 +114,11 @@ func (r *run) sealed(items []*item, sealed []client.Sealed) ([]*item, error) {
 	for _, i := range done {
 		s := byID[i.id]
 		row := r.row(i, StatusSealed)
-		row.Kind, row.Policy, row.Entries, row.Warnings = s.Kind, s.Policy, s.Terms, append(row.Warnings, s.Warnings...)
+		row.Kind, row.Policy, row.Entries = s.Kind, s.Policy, s.Terms
+		if i.kind == "" && holdsSeveral(s.Kind) && i.several != "" { // which inspect could not tell
+			row.Warnings = append(row.Warnings, i.several)
+		}
+		row.Warnings = append(row.Warnings, s.Warnings...)
 		if err := r.tell(row, func(sum *Summary) {
 			sum.Sealed++
 			if s.Bare {

@@ -57,12 +57,15 @@ func (i *item) inspect(ctx context.Context, rules *Rules, secret []byte) error {
 	h.Sum(i.sum[:0])
 	i.id = recordID(secret, i.key(), i.sum)
 	i.kind = d.Kind
-	if i.warning == "" && (d.Kind == "fhir:Bundle" || d.Kind == "fhir:ndjson") {
+	if i.warning == "" && holdsSeveral(d.Kind) {
 		i.warning = i.several
 	}
 	i.rule, err = rules.find(i.paths(), d)
 	return err
 }
+
+// holdsSeveral reports whether a record of a kind has several resources.
+func holdsSeveral(kind string) bool { return kind == "fhir:Bundle" || kind == "fhir:ndjson" }
 
 // key identifies the item within the job.
 func (i *item) key() string {

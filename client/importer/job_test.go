@@ -121,6 +121,9 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", label, got[label], kind)
 		}
 	}
+	if w := got["bad.json"].Warnings; len(w) == 0 || !strings.Contains(w[0], "sealed whole") {
+		t.Errorf("bad.json: %q", w)
+	}
 	if !strings.Contains(got["b.json"].Reason, "1 entries of the bundle have no resource") {
 		t.Errorf("%+v", got["b.json"])
 	}

@@ -162,7 +162,7 @@ func (w *walker) file(ctx context.Context, f file) error {
 		case bundle != nil:
 			return w.parts(ctx, text, in2, func(each partFunc) error { return split(bundle, each) })
 		}
-		whole.several = "it holds several resources, but is neither a FHIR bundle in JSON nor an array nor NDJSON, so it is sealed whole"
+		whole.several = "of FHIR, only well-formed JSON is taken apart, so it is sealed whole"
 	}
 	return w.item(whole)
 }

@@ -23,6 +23,12 @@ func (q *Query) Advice(hospitals []string) []string {
 		case l.field == "kind" && !isKnownKind(l.text):
 			out = append(out, fmt.Sprintf("kind:%s is no kind that records get from their content, which are %s and their types, such as fhir:Observation or hl7v2:ORU^R01",
 				squeezeControls(l.text), strings.Join(kindFamilies, ", ")))
+		case l.field == "kind" && isUnknownType(l.text):
+			out = append(out, fmt.Sprintf("kind:%s is no resource type of FHIR, such as fhir:Condition", squeezeControls(l.text)))
+		case l.field == ICD10 && len(l.terms) == 1 && !isICD10(l.text) && !icd10Block.MatchString(l.text):
+			out = append(out, fmt.Sprintf("%s is no code of ICD-10, which has a letter and two digits first, such as I21.4", squeezeControls(l.text)))
+		case l.field == OtherCode && isICD10(l.text):
+			out = append(out, fmt.Sprintf("code: finds a code without a system; one of ICD-10 is found by icd10:%s", squeezeControls(l.text)))
 		case strings.Contains(l.text, " ") && (l.field == "word" || l.field == "author" || l.field == "org"):
 			out = append(out, fmt.Sprintf("a quoted phrase is found as a whole keyword, title, name or text of a code; without quotes, the words of %s are found in any place",
 				quote(squeezeControls(l.text))))
@@ -55,6 +61,12 @@ func isKnownKind(kind string) bool {
 	family, _, _ := strings.Cut(kind, ":")
 	message, event, _ := strings.Cut(kind, "^")
 	return slices.Contains(kindFamilies, family) || fhirTypes[kind] || kindFamily(kind) == "hl7v2" && (event != "" || slices.Contains(hl7Messages, message))
+}
+
+// isUnknownType reports whether a kind of FHIR is none of its resource types.
+func isUnknownType(kind string) bool {
+	kind, ok := strings.CutPrefix(kind, "fhir:")
+	return ok && !fhirTypes[kind]
 }
 
 // hl7Messages are the usual messages of HL7 v2.
