@@ -114,6 +114,9 @@ func TestForeignHome(t *testing.T) {
 			if got := c.keeperOf("HospitalB", "HospitalD").State; got != want {
 				t.Errorf("D names %q and is %q", names, got)
 			}
+			if got := c.keeperOf("HospitalB", "HospitalA").State; got != "here" {
+				t.Errorf("D names %q, and A is %q", names, got)
+			}
 		})
 	}
 }

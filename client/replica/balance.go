@@ -21,8 +21,8 @@ import (
 //     because its node has lost it.
 //   - It asks the other hospitals' nodes for blocks of payloads that they say to have.
 //     One that lacks a block in three looks is not believed until it lacks none. Neither
-//     is one that names no node, or the same as another hospital. One that does not
-//     answer for the leeway counts as away.
+//     is one that names no node, or that of another hospital. One that does not answer
+//     for the leeway counts as away.
 //   - It unpins what was not this hospital's to keep for the leeway, if as many other
 //     hospitals as there are to be copies have given receipts and were heard of, and
 //     their nodes give a block of it.
@@ -209,7 +209,10 @@ func (b *Balancer) Look(ctx context.Context) error {
 			return err
 		}
 	}
-	b.rules, b.nodes = consortium.Rules, b.nodesOf(consortium)
+	b.rules = consortium.Rules
+	if b.nodes, err = b.nodesOf(consortium); err != nil {
+		return err
+	}
 	patient := time.Since(b.started) < Away(b.rules)
 	placement := b.placement(consortium, patient)
 	b.c.Replicator.keepOnly(func(p ledger.Payload) bool {

@@ -70,26 +70,43 @@ func (b *Balancer) isKept(ctx context.Context, placement Placement, p *page, fai
 	return true
 }
 
+// nodesName is the name of the hospitals of nodes, by peer ID.
+const nodesName = "replica/nodes"
+
 // nodesOf gives the nodes of hospitals that name one of their own. A hospital that names
-// another's would be asked for what that one keeps.
-func (b *Balancer) nodesOf(c ledger.Consortium) map[string]string {
-	named := map[string]int{b.c.Node: 1}
+// another's would be asked for what that one keeps. A node belongs to the first hospital
+// that named it, and to nobody if two did so before the first look.
+func (b *Balancer) nodesOf(c ledger.Consortium) (map[string]string, error) {
+	owners := make(map[string]string)
+	if _, err := loadItem(b.c.Memory, nodesName, &owners); err != nil {
+		return nil, err
+	}
+	known := len(owners)
+	if b.c.Node != "" {
+		owners[b.c.Node] = b.c.Own
+	}
+	named := make(map[string]int)
 	for _, k := range c.Keepers {
-		if k.MSP != b.c.Own {
-			named[k.Node]++
-		}
+		named[k.Node]++
 	}
 	nodes := make(map[string]string, len(c.Keepers))
 	for _, k := range c.Keepers {
-		switch {
-		case k.MSP == b.c.Own || k.Node == "":
-		case named[k.Node] > 1:
-			b.c.Log.Warn("receipts of a hospital are not believed: it names a node that another hospital names too", "hospital", k.MSP, "node", k.Node)
-		default:
-			nodes[k.MSP] = k.Node
+		if k.MSP == b.c.Own || k.Node == "" {
+			continue
 		}
+		if owners[k.Node] == "" && named[k.Node] == 1 {
+			owners[k.Node] = k.MSP
+		}
+		if owners[k.Node] == k.MSP {
+			nodes[k.MSP] = k.Node
+			continue
+		}
+		b.c.Log.Warn("receipts of a hospital are not believed: it names a node that another hospital names too", "hospital", k.MSP, "node", k.Node)
 	}
-	return nodes
+	if len(owners) == known {
+		return nodes, nil
+	}
+	return nodes, storeItem(b.c.Memory, nodesName, owners)
 }
 
 // A suspect is what is known of a hospital whose node was asked for blocks.
