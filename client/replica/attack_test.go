@@ -562,3 +562,36 @@ func TestOldBook(t *testing.T) {
 		t.Errorf("a later book: %v", err)
 	}
 }
+
+// TestLostNodeIsNotAsked: a hospital that is lost, with its node, holds up no look.
+func TestLostNodeIsNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsortium(t, anHour, four[1:]...)
+		defer c.end()
+		asked := 0
+		c.joinWith("HospitalA", func(n *node) Unpinner { return n }, func(_ *Config, b *BalanceConfig) {
+			ask := b.Ask
+			b.Ask = func(ctx context.Context, node, cid string) error {
+				if node == "HospitalD" {
+					asked++
+				}
+				return ask(ctx, node, cid)
+			}
+		})
+		time.Sleep(10 * time.Minute)
+		c.seal("HospitalA", 50)
+		time.Sleep(time.Hour)
+		if asked == 0 {
+			t.Error("D is not asked")
+		}
+		d := c.nodes["HospitalD"]
+		d.stop()
+		d.set(true)
+		time.Sleep(15 * time.Minute)
+		asked = 0
+		time.Sleep(10 * time.Hour)
+		if asked > 0 {
+			t.Errorf("D is lost, and was asked %d times", asked)
+		}
+	})
+}

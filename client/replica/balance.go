@@ -230,7 +230,7 @@ func (b *Balancer) Look(ctx context.Context) error {
 	b.missing = found.missing
 	b.c.Replicator.recount(found.bytes) // before the budgets are asked for room
 	b.feed()
-	b.check(ctx, found.asked, count)
+	b.check(ctx, placement, found.asked, count)
 	if !patient && len(found.surplus) > 0 {
 		if err := b.release(ctx, placement, found.surplus); err != nil {
 			b.c.Log.Warn("surplus is kept until the next look", "error", err.Error())

@@ -28,9 +28,10 @@ type Placement struct {
 
 // A keeper is a hospital that runs one.
 type keeper struct {
-	msp  string
-	away bool // not heard of for an eighth of the leeway
-	lost bool // not heard of for longer than the leeway, or not believed
+	msp    string
+	absent bool // not heard of for an eighth of the leeway
+	away   bool // absent, or not believed
+	lost   bool // not heard of for longer than the leeway, or not believed
 }
 
 // NewPlacement returns the placement of a consortium. Now is the time of the own
@@ -44,9 +45,9 @@ func NewPlacement(c ledger.Consortium, now time.Time, believed func(msp string) 
 	for _, k := range c.Keepers {
 		heard, _ := ledger.ParseTime(k.Time) // the zero time is long ago
 		silent := now.Sub(heard)
-		absent, leeway := !patient, c.Rules.Absence()
+		absent := !patient && silent > Away(c.Rules)
 		distrusted := believed != nil && !believed(k.MSP)
-		p.keepers = append(p.keepers, keeper{k.MSP, distrusted || absent && silent > Away(c.Rules), distrusted || absent && silent > leeway})
+		p.keepers = append(p.keepers, keeper{k.MSP, absent, distrusted || absent, distrusted || absent && silent > c.Rules.Absence()})
 	}
 	slices.SortFunc(p.keepers, func(a, b keeper) int { return cmp.Compare(a.msp, b.msp) })
 	return p
@@ -88,7 +89,7 @@ func (p Placement) ranking(mark ledger.PayloadMark, home string) []keeper {
 		all = append(all, weighted{k, weight(mark, k.msp)})
 	}
 	if home != "" && !slices.ContainsFunc(p.keepers, func(k keeper) bool { return k.msp == home }) {
-		all = append(all, weighted{keeper{home, true, true}, 0})
+		all = append(all, weighted{keeper{home, true, true, true}, 0})
 	}
 	slices.SortFunc(all, func(a, b weighted) int {
 		switch {
@@ -119,4 +120,9 @@ func (p Placement) state(msp string) (away, lost bool) {
 		return true, true
 	}
 	return p.keepers[i].away, p.keepers[i].lost
+}
+
+// isAbsent tells whether a keeper was not heard of for an eighth of the leeway.
+func (p Placement) isAbsent(msp string) bool {
+	return slices.ContainsFunc(p.keepers, func(k keeper) bool { return k.msp == msp && k.absent })
 }

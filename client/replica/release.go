@@ -137,8 +137,9 @@ func (b *Balancer) believed(msp string) bool {
 	return b.nodes[msp] != "" && (s == nil || s.looks < maxLooks)
 }
 
-// check asks other hospitals' nodes for blocks.
-func (b *Balancer) check(ctx context.Context, asked map[string][]string, count bool) {
+// check asks other hospitals' nodes for blocks, except those whose keepers were not heard
+// of: each would take some seconds not to answer.
+func (b *Balancer) check(ctx context.Context, placement Placement, asked map[string][]string, count bool) {
 	for msp, s := range b.suspects {
 		p := b.book.find(s.cid)
 		if s.cid != "" && (p == nil || !p.have.has(slices.Index(b.book.hospitals, msp))) {
@@ -146,7 +147,7 @@ func (b *Balancer) check(ctx context.Context, asked map[string][]string, count b
 		}
 	}
 	for msp, cids := range asked {
-		if b.nodes[msp] == "" || ctx.Err() != nil {
+		if b.nodes[msp] == "" || placement.isAbsent(msp) || ctx.Err() != nil {
 			continue
 		}
 		s := b.suspect(msp)
