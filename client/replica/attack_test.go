@@ -595,3 +595,40 @@ func TestLostNodeIsNotAsked(t *testing.T) {
 		}
 	})
 }
+
+// TestWitnessDown: a hospital is lost with its peer, which is a witness of the ledger. It
+// is made up for all the same, and nothing is unpinned until it is back.
+func TestWitnessDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsortium(t, anHour, four...)
+		defer c.end()
+		time.Sleep(10 * time.Minute)
+		c.seal("HospitalA", 50)
+		time.Sleep(10 * time.Minute)
+		before := c.honest("HospitalA")
+		d := c.nodes["HospitalD"]
+		d.stop()
+		d.set(true)
+		c.mu.Lock()
+		c.down, c.rules.Max = true, 3
+		c.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		if now := c.honest("HospitalA"); before[1] == 0 || now[3] != 50 {
+			t.Errorf("honest copies %v, before %v", now, before)
+		}
+		c.mu.Lock()
+		c.rules.Max = 2
+		c.mu.Unlock()
+		time.Sleep(10 * time.Hour)
+		if now := c.honest("HospitalA"); now[3] != 50 {
+			t.Errorf("something was unpinned: honest copies %v", now)
+		}
+		c.mu.Lock()
+		c.down = false
+		c.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		if now := c.honest("HospitalA"); now[2] != 50 {
+			t.Errorf("nothing was unpinned: honest copies %v", now)
+		}
+	})
+}

@@ -27,8 +27,9 @@ import (
 //     hospitals as there are to be copies have given receipts and were heard of, and
 //     their nodes give a block of it.
 //
-// On a ledger from before keepers it does nothing, and everything is kept. When the
-// ledger cannot be read up to its end, nothing is unpinned.
+// On a ledger from before keepers it does nothing, and everything is kept. While nobody
+// can tell whether the ledger was read up to its end, as a hospital is down, nothing is
+// unpinned, and all the rest goes on.
 type Balancer struct {
 	c       BalanceConfig
 	started time.Time
@@ -222,16 +223,20 @@ func (b *Balancer) Look(ctx context.Context) error {
 	if silence != nil {
 		return silence
 	}
-	if err := b.book.read(ctx, b.c.Read); err != nil {
+	whole, err := b.book.read(ctx, b.c.Read)
+	if err != nil {
 		return errors.Join(fmt.Errorf("read the ledger: %w", err), b.book.store(b.c.Memory))
 	}
-	count := b.counts(patient)
+	count := whole && b.counts(patient)
 	found := b.compare(placement, listed, b.damaged(), count)
 	b.missing = found.missing
 	b.c.Replicator.recount(found.bytes) // before the budgets are asked for room
 	b.feed()
 	b.check(ctx, placement, found.asked, count)
-	if !patient && len(found.surplus) > 0 {
+	if !whole {
+		b.c.Log.Warn("nothing is unpinned, as a hospital's peer does not say whether there are more blocks")
+	}
+	if whole && !patient && len(found.surplus) > 0 {
 		if err := b.release(ctx, placement, found.surplus); err != nil {
 			b.c.Log.Warn("surplus is kept until the next look", "error", err.Error())
 		}

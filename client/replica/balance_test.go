@@ -28,6 +28,7 @@ type consortium struct {
 	pins  map[[2]string][]ledger.PayloadMark // by transaction and hospital
 	nodes map[string]*node
 	size  int64 // of each payload
+	down  bool  // a witness of the ledger
 }
 
 // said is what a transaction says.
@@ -134,17 +135,17 @@ func (n *node) feed(ctx context.Context, handle func(context.Context, []ledger.P
 	}
 }
 
-func (n *node) read(_ context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, error) {
+func (n *node) read(_ context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, bool, error) {
 	n.mu.Lock()
-	all := slices.Clone(n.said[from:])
+	all, whole := slices.Clone(n.said[from:]), !n.down
 	n.mu.Unlock()
 	for _, s := range all {
 		if err := handle(s.payloads, s.ends, s.pins); err != nil {
-			return from, err
+			return from, false, err
 		}
 		from++
 	}
-	return from, nil
+	return from, whole, nil
 }
 
 func (n *node) keepers(context.Context) (ledger.Consortium, error) {

@@ -58,10 +58,11 @@ func (s hospitalSet) has(i int) bool { return i >= 0 && s[i/64]&(1<<(i%64)) != 0
 
 // A ReadLedger hands over what each transaction says of payloads, in blocks from a number
 // on: those that it registers, those that it takes out of a version, and receipts for
-// pins. It returns the number of the next block, also after an error. It fails unless it
-// has read every block that was on the ledger when it was called. A receipt must come
-// from the hospital that it names.
-type ReadLedger func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (next uint64, err error)
+// pins. It returns the number of the next block, also after an error. Whole tells whether
+// it has read every block that was on the ledger when it was called, as far as those say
+// that it asks. It is false if one of them does not answer. A receipt must come from the
+// hospital that it names.
+type ReadLedger func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (next uint64, whole bool, err error)
 
 // bookName is the name of the book.
 const bookName = "replica/book"
@@ -181,9 +182,9 @@ func (b *book) store(m Memory) error {
 // restless is how many blocks without payloads are read again after a crash.
 const restless = 1000
 
-// read reads what is new on the ledger.
-func (b *book) read(ctx context.Context, source ReadLedger) error {
-	next, err := source(ctx, b.next, func(payloads []ledger.Payload, ends []ledger.End, pins []ledger.PinReceipt) error {
+// read reads what is new on the ledger. It tells whether that is all.
+func (b *book) read(ctx context.Context, source ReadLedger) (whole bool, err error) {
+	next, whole, err := source(ctx, b.next, func(payloads []ledger.Payload, ends []ledger.End, pins []ledger.PinReceipt) error {
 		for _, p := range payloads {
 			b.register(p)
 		}
@@ -197,7 +198,7 @@ func (b *book) read(ctx context.Context, source ReadLedger) error {
 	})
 	b.changed = b.changed || next > b.next+restless
 	b.next = max(next, b.next)
-	return err
+	return whole, err
 }
 
 // register adds a version that has a payload. The payloads of a transaction follow each

@@ -237,13 +237,7 @@ func (a *app) balancer(s *session.Session, r *replica.Replicator, store *ipfs.St
 			}
 			return c, err
 		},
-		Read: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, error) {
-			height, err := s.Height(ctx)
-			if err != nil {
-				return from, err
-			}
-			return s.Ledger.ReadCopies(ctx, from, height, handle)
-		},
+		Read: s.ReadCopies,
 		Report: func(status replica.Status) {
 			if metrics == "" {
 				return

@@ -122,13 +122,7 @@ func newBalancer(t *testing.T, hospital string) (*replica.Balancer, func() repli
 	b, err := replica.NewBalancer(replica.BalanceConfig{
 		Own: hospital, Node: before.Keepers[i].Node, Replicator: r, Store: node, Memory: memory,
 		Keepers: s.Ledger.Keepers, Keep: s.Ledger.Keep, Ask: node.Ask,
-		Read: func(ctx context.Context, from uint64, handle func([]ledger.Payload, []ledger.End, []ledger.PinReceipt) error) (uint64, error) {
-			height, err := s.Height(ctx)
-			if err != nil {
-				return from, err
-			}
-			return s.Ledger.ReadCopies(ctx, from, height, handle)
-		},
+		Read:   s.ReadCopies,
 		Report: func(status replica.Status) { last = status },
 	})
 	if err != nil {
