@@ -8,8 +8,9 @@
 // In the end every record whose sealing was confirmed must open byte for byte at another
 // hospital, and be found by its word exactly once, if that was confirmed too. All peers
 // and orderers have the same number of blocks, all processes are healthy, and each
-// hospital's node keeps the payloads of the ledger and no other ones. All of it must be
-// so before anybody repeats what has failed, and again after the rest of the import.
+// hospital's node keeps the payloads of the ledger and no other ones, but for those that
+// failed seals have left there for a day. All of it must be so before anybody repeats
+// what has failed, and again after the rest of the import.
 package fault
 
 import (
