@@ -191,14 +191,14 @@ func (c *Client) verifyAuthor(ctx context.Context, v ledger.RecordVersion, m *en
 	}
 	signed := trust.VersionOf(v, policy)
 	signed.Metadata = m.Digest
-	if v.Seal == 0 {
+	if !v.Resealed() {
 		return c.trust.Author(ctx, signed, v, header.Signature)
 	}
 	if err := c.trust.Resealer(ctx, signed, v, header.Signature); err != nil {
 		return nil, err
 	}
-	first, signature := signed, (*ledger.Signature)(nil)
-	if first.Seal = 0; header.Author != nil {
+	first, signature := signed.First(), (*ledger.Signature)(nil)
+	if header.Author != nil {
 		first.Policy, signature = header.Author.Policy, &header.Author.Signature
 	}
 	if o := m.Origin; o != nil {

@@ -90,7 +90,8 @@ func (c *Client) Reseal(ctx context.Context, r ResealRequest) ([]Resealed, error
 
 // Revoke is Reseal with a new record key and a new payload for each version. The payload
 // before is in no record any more, and hospitals unpin it. So a wrapped key that somebody
-// kept opens nothing that the consortium still stores. Who kept the plaintext keeps it.
+// kept opens nothing that the consortium still stores. People who kept the plaintext keep
+// it.
 //
 // Errors: those of Reseal.
 func (c *Client) Revoke(ctx context.Context, r ResealRequest) ([]Resealed, error) {
@@ -157,7 +158,7 @@ func (s *resealing) records(ctx context.Context, ids []string) error {
 		if s.r.Progress != nil {
 			s.r.Progress(before + len(ids))
 		}
-		// Who amends a record at the same time may have sealed it as it was before.
+		// A concurrent amendment may have sealed it as it was before.
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (s *resealing) open(ctx context.Context, v ledger.RecordVersion, accessID s
 	if item.former, err = header.Policy(); err != nil {
 		return nil, err
 	}
-	if item.author == nil && v.Seal == 0 && header.Signature != nil {
+	if item.author == nil && !v.Resealed() && header.Signature != nil {
 		item.author = &envelope.Author{Policy: item.former, Signature: *header.Signature}
 	}
 	patient, err := s.patient(m, header)

@@ -117,24 +117,6 @@ func (c *Client) seal(ctx context.Context, r SealRequest) ([]Sealed, error) {
 	return s.sealed(), nil
 }
 
-// A Sealed is one record that has been sealed.
-type Sealed struct {
-	Name       string   `json:"name"`
-	ID         string   `json:"id"`
-	Version    int      `json:"version"`
-	CID        string   `json:"cid"`
-	Commitment string   `json:"commitment"`
-	Kind       string   `json:"kind"`
-	Size       int64    `json:"size"`   // of the record
-	Stored     int64    `json:"stored"` // of the payload
-	Policy     string   `json:"policy"` // canonical form
-	Terms      int      `json:"terms"`  // index terms written
-	Bare       bool     `json:"bare"`   // nothing was found in the record but its kind
-	Warnings   []string `json:"warnings,omitempty"`
-	Time       string   `json:"time"`
-	Tx         string   `json:"tx"`
-}
-
 // A sealing is one call of Seal or Amend.
 type sealing struct {
 	client  *Client
@@ -246,8 +228,8 @@ func (s *sealing) prepare(ctx context.Context) error {
 const keepAfter = time.Hour
 
 // keep pins payloads again that were stored long ago, while the sources after them were
-// read: the hospital may have taken them for those of a seal that failed. What is gone is
-// not registered.
+// read: the hospital may have taken them for those of a seal that failed. A payload that
+// is gone is not registered.
 func (s *sealing) keep(ctx context.Context, items []*register.Item) error {
 	for _, i := range items {
 		if time.Since(i.Pinned) < keepAfter {

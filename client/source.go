@@ -33,6 +33,24 @@ type Source struct {
 	Open func() (io.ReadCloser, error)
 }
 
+// A Sealed is one record that has been sealed.
+type Sealed struct {
+	Name       string   `json:"name"`
+	ID         string   `json:"id"`
+	Version    int      `json:"version"`
+	CID        string   `json:"cid"`
+	Commitment string   `json:"commitment"`
+	Kind       string   `json:"kind"`
+	Size       int64    `json:"size"`   // of the record
+	Stored     int64    `json:"stored"` // of the payload
+	Policy     string   `json:"policy"` // canonical form
+	Terms      int      `json:"terms"`  // index terms written
+	Bare       bool     `json:"bare"`   // nothing was found in the record but its kind
+	Warnings   []string `json:"warnings,omitempty"`
+	Time       string   `json:"time"`
+	Tx         string   `json:"tx"`
+}
+
 // check refuses a source before anything is done with it.
 func (s Source) check() error {
 	if s.ID != "" {

@@ -243,6 +243,9 @@ type RecordVersion struct {
 	SealTx   string `json:"sealTx,omitempty" metadata:"sealTx,optional"`
 }
 
+// Resealed reports whether the version was sealed again.
+func (v RecordVersion) Resealed() bool { return v.Seal > 0 }
+
 // A Record has the versions of a record, oldest first, and at least one. It has all of
 // them unless Earlier counts some that are left out, see [RecordGet].
 type Record struct {

@@ -16,11 +16,11 @@
 // where key is the record's path below the source, and its number in a file of many. The
 // same content at the same place has the same id in every run of a job. A job asks the
 // ledger which ids are there before it seals. The secret is derived from the person's
-// attribute keys ([Secrets]), or random for who has none, so an id reveals neither path
-// nor content. The journal keeps the secret, and a mark for each record that is done. A
-// mark saves reading the record again. A lost mark, or a lost journal, costs a question
-// to the ledger. Because the id depends on the content, index entries that a killed run
-// left behind always fit their record, even if the file has changed since.
+// attribute keys ([Secrets]), or random for people without any, so an id reveals neither
+// path nor content. The journal keeps the secret, and a mark for each record that is
+// done. A mark saves reading the record again. A lost mark, or a lost journal, costs a
+// question to the ledger. Because the id depends on the content, index entries that a
+// killed run left behind always fit their record, even if the file has changed since.
 //
 // An item that cannot be sealed (unreadable, changed while it was read, without a rule)
 // gets a [Row] with the reason, and the job goes on. A service that stays away ends the

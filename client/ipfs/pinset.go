@@ -76,7 +76,7 @@ func isPinset(data []byte) bool {
 }
 
 // pinsets are the members of pinned roots that were read. A root that is no pinset has
-// none. What a root links to never changes.
+// none. The links of a root never change.
 type pinsets struct {
 	mu      sync.Mutex
 	members map[cid.Cid][]cid.Cid

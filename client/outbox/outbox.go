@@ -93,7 +93,7 @@ func (r Record) stands(on ledger.Record) (stands, over bool) {
 	}
 	v := on.Versions[i]
 	// A version that was sealed again has another payload, and is the same version.
-	stands = v.Seal > 0 || v.CID == r.CID && v.Commitment == r.Commitment
+	stands = v.Resealed() || v.CID == r.CID && v.Commitment == r.Commitment
 	return stands, !stands
 }
 

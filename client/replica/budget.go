@@ -80,7 +80,7 @@ func (r *Replicator) allow(msp string, m *member) (allowed []ledger.Refusal) {
 	return allowed
 }
 
-// keepReporting reports refusals until ctx ends. What cannot be reported is tried again.
+// keepReporting reports refusals until ctx ends. A report that fails is tried again.
 func (r *Replicator) keepReporting(ctx context.Context) {
 	for r.c.Report != nil && ctx.Err() == nil {
 		sleep(ctx, time.Second)

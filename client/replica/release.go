@@ -15,7 +15,7 @@ import (
 // time between two looks.
 //
 // Errors:
-//   - Any error of Keep and Store. What nodes do not give is logged.
+//   - Any error of Keep and Store. Blocks that nodes do not give are logged.
 func (b *Balancer) release(ctx context.Context, placement Placement, surplus []ledger.PayloadMark) error {
 	var cids []string
 	var payloads []ledger.Payload

@@ -64,13 +64,20 @@ type Version struct {
 	Seal int
 }
 
-// VersionOf is what an author says of a version, or who has sealed it again, but for the
-// metadata.
+// VersionOf is the version that its author, or the person who sealed it again, signs, but
+// for the metadata.
 func VersionOf(v ledger.RecordVersion, policy string) Version {
 	return Version{Record: v.ID, Version: v.Version, CID: v.CID, Commitment: v.Commitment, Policy: policy, Seal: v.Seal}
 }
 
-// Statement gives the statement of an author, or of who has sealed a version again.
+// First is the version as its author sealed it, as far as the later seal tells.
+func (v Version) First() Version {
+	v.Seal = 0
+	return v
+}
+
+// Statement gives the statement of an author, or of the person who sealed a version
+// again.
 func (v Version) Statement(channel string) Statement {
 	kind, fields := "record-version", []field{{"channel", channel}, {"record", v.Record}, {"version", strconv.Itoa(v.Version)}}
 	if v.Seal > 0 {

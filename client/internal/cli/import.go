@@ -68,7 +68,7 @@ the rest. All conditions of a match must hold; of a list, one value must.
     - policy: HospitalA:role=doctor or HospitalB:role=doctor
       incomplete: true                  # also for records that could not be read in full
 
-A record may be damaged, too large or nested too deeply to be read in full. What was not read might
+A record may be damaged, too large or nested too deeply to be read in full. The unread part might
 match an earlier rule, so import does not seal the record by a later one: it reports the record as
 failed, with the reason. A rule with 'incomplete: true' takes such records all the same.
 

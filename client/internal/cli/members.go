@@ -92,8 +92,8 @@ func (a *app) membersAcceptCommand() *cobra.Command {
 		Short: "Trust the new root certificates of a member",
 		Long: `Accept makes your wallet trust the root certificates that a member has now. First ask the member for
 the SHA-256 of its root certificate, by telephone or on paper, and not through this network: whoever
-controls two members' peers could show you a root of their own. What the former roots have certified
-stays valid.`,
+controls two members' peers could show you a root of their own. Certificates below the former roots
+stay valid.`,
 		Example: `  chartseal members accept HospitalB --root 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08`,
 		Args:    takes(1, 1, "one MEMBER"),
 		RunE: a.run(func(ctx context.Context, args []string) error {
