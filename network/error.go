@@ -1,6 +1,10 @@
 package network
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/chartseal/chartseal/chaincode/ledger"
+)
 
 // The kinds of failure, for errors.Is. Errors of the CA are those of package fabricca.
 var (
@@ -18,18 +22,6 @@ var (
 	ErrCatchingUp = errors.New("catching up")
 )
 
-// A markedError has one of these kinds, which its text does not repeat.
-type markedError struct {
-	error
-	kind error
-}
-
-func (e markedError) Unwrap() []error { return []error{e.error, e.kind} }
-
-// mark gives an error a kind. A nil error stays nil.
-func mark(kind, err error) error {
-	if err == nil {
-		return nil
-	}
-	return markedError{err, kind}
-}
+// mark gives an error one of these kinds, which its text does not repeat. A nil error
+// stays nil.
+func mark(kind, err error) error { return ledger.WithKind(err, kind) }
