@@ -60,8 +60,9 @@ With --all it exports the current version of every record that a QUERY finds ('c
 --help'), and with --patient those of one patient. With --to it writes both age files of each to a
 directory, with an index page and the file records.ndjson, which names the access entries. The page
 shows kinds and dates only if it is encrypted to a --patient-key. With --opened it opens the records
-and writes what is in them; with --ndjson it writes that as lines of JSON. Records that are not open
-to you are left out and counted. The same command goes on after an interruption, and exports nothing twice.
+and writes their contents; with --ndjson it writes these as lines of JSON. It leaves out and counts the
+records that you cannot open. The same command goes on after an interruption, and exports nothing
+twice.
 
   age -d -i key.txt envelope.age | age-plugin-chartseal --record-key > record-key.txt
   age -d -i record-key.txt payload.age | head -c SIZE > record`,
