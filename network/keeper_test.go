@@ -147,6 +147,7 @@ func (w *copyWatch) share(hospital string) (cids []string) {
 // its share from the others, and nothing else moves. When it is lost, its share goes to
 // others, and comes back with it.
 func TestFourKeepers(t *testing.T) {
+	long(t)
 	d := testTopology(t)
 	const late = "HospitalD"
 	d.Hospitals = append(d.Hospitals, Organisation{Name: late})
