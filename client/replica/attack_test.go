@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,11 +267,11 @@ func TestSilentNode(t *testing.T) {
 // A deadStore is that of a hospital whose node does not answer.
 type deadStore struct {
 	*node
-	dead *bool
+	dead *atomic.Bool
 }
 
 func (s deadStore) Pinned(ctx context.Context) ([]string, error) {
-	if *s.dead {
+	if s.dead.Load() {
 		return nil, ledger.ErrUnavailable
 	}
 	return s.node.Pinned(ctx)
@@ -320,7 +321,7 @@ func TestDeadNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t, anHour, four[:3]...)
 		defer c.end()
-		dead := false
+		var dead atomic.Bool
 		d, _ := c.joinWith("HospitalD", func(n *node) Unpinner { return deadStore{n, &dead} }, nil)
 		time.Sleep(10 * time.Minute)
 		c.seal("HospitalA", 60)
@@ -330,7 +331,7 @@ func TestDeadNode(t *testing.T) {
 		}
 		d.destroy()
 		d.set(true)
-		dead = true
+		dead.Store(true)
 		time.Sleep(2 * time.Hour)
 		if few := c.honest("HospitalA"); few[0]+few[1] > 0 || c.keeperOf("HospitalA", "HospitalD").State != "lost" {
 			t.Errorf("copies %v; A says of D %+v", few, c.keeperOf("HospitalA", "HospitalD"))
@@ -568,12 +569,12 @@ func TestLostNodeIsNotAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsortium(t, anHour, four[1:]...)
 		defer c.end()
-		asked := 0
+		var asked atomic.Int64
 		c.joinWith("HospitalA", func(n *node) Unpinner { return n }, func(_ *Config, b *BalanceConfig) {
 			ask := b.Ask
 			b.Ask = func(ctx context.Context, node, cid string) error {
 				if node == "HospitalD" {
-					asked++
+					asked.Add(1)
 				}
 				return ask(ctx, node, cid)
 			}
@@ -581,17 +582,17 @@ func TestLostNodeIsNotAsked(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		c.seal("HospitalA", 50)
 		time.Sleep(time.Hour)
-		if asked == 0 {
+		if asked.Load() == 0 {
 			t.Error("D is not asked")
 		}
 		d := c.nodes["HospitalD"]
 		d.stop()
 		d.set(true)
 		time.Sleep(15 * time.Minute)
-		asked = 0
+		asked.Store(0)
 		time.Sleep(10 * time.Hour)
-		if asked > 0 {
-			t.Errorf("D is lost, and was asked %d times", asked)
+		if n := asked.Load(); n > 0 {
+			t.Errorf("D is lost, and was asked %d times", n)
 		}
 	})
 }
