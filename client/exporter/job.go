@@ -67,13 +67,13 @@ type Job struct {
 }
 
 // A Form is how records are exported.
-type Form int
+type Form string
 
 // Forms of exports.
 const (
-	Sealed Form = iota // the envelope and the payload, two age files
-	Opened             // the content, in a file
-	Lines              // the content, in the row
+	Sealed Form = "sealed" // the envelope and the payload, two age files
+	Opened Form = "opened" // the content, in a file
+	Lines  Form = "line"   // the content, in the row
 )
 
 // A Summary counts records, and has what is wrong with some.
@@ -95,11 +95,11 @@ type Summary struct {
 //
 // Errors:
 //   - those of [client.Client.Search].
-//   - client.ErrInvalid if Rows has something else than rows.
+//   - client.ErrInvalid if Rows has something else than rows of this form.
 //   - client.ErrUnavailable if a peer or a node does not answer. Run it again.
 //   - those of Create and of the files.
 func (j *Job) Run(ctx context.Context) (Summary, error) {
-	have, err := openRows(j.Rows)
+	have, err := openRows(j.Rows, j.Form)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -193,7 +193,7 @@ func (r *run) export(ctx context.Context, h client.Hit) (int64, error) {
 // seal writes the two age files of a record.
 func (r *run) seal(ctx context.Context, h client.Hit) (int64, error) {
 	name := fmt.Sprintf("%s.%d", h.ID, h.Version)
-	row := Row{Envelope: name + ".envelope.age", Payload: name + ".payload.age"}
+	row := Row{Form: r.Form, Envelope: name + ".envelope.age", Payload: name + ".payload.age"}
 	envelope, err := r.Create(row.Envelope)
 	if err != nil {
 		return 0, err
@@ -235,7 +235,7 @@ func (r *run) open(ctx context.Context, h client.Hit) (int64, error) {
 		return 0, err
 	}
 	row := Row{
-		Record: o.ID, Version: o.Version, Name: o.Name, MediaType: o.MediaType, Kind: o.Kind, Date: h.Date, Size: o.Size, SHA256: o.SHA256,
+		Record: o.ID, Version: o.Version, Form: r.Form, Name: o.Name, MediaType: o.MediaType, Kind: o.Kind, Date: h.Date, Size: o.Size, SHA256: o.SHA256,
 		Patient: o.Patient, Codes: o.Codes, Author: o.Author, Signed: &o.Signed, Home: o.Home, Sealed: h.Time, Access: o.Access.ID,
 		File: name,
 	}

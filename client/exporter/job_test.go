@@ -161,7 +161,7 @@ func TestInterrupted(t *testing.T) {
 			delete(s.stop, at)
 			sum, err := runIn(t, t.Context(), dir, s, form, nil)
 			if err != nil || sum.Found != n || sum.Before != kept || sum.Exported != n-kept {
-				t.Fatalf("form %d, interrupted at %d with %d rows: %+v, %v", form, at, kept, sum, err)
+				t.Fatalf("form %s, interrupted at %d with %d rows: %+v, %v", form, at, kept, sum, err)
 			}
 			again, err := runIn(t, t.Context(), dir, s, form, nil)
 			if err != nil || again.Before != n || again.Exported != 0 {
@@ -264,6 +264,24 @@ func TestForeignFile(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(dir, "rows")); err != nil || string(got) != text {
 			t.Errorf("%.20q was changed: %.40q, %v", text, got, err)
 		}
+	}
+}
+
+// TestOtherForm exports to a place where another form of export is. It is refused, and
+// nothing there is changed.
+func TestOtherForm(t *testing.T) {
+	forms := []Form{Sealed, Opened, Lines}
+	for i, before := range forms {
+		dir, s := t.TempDir(), newShelf(2)
+		if _, err := runIn(t, t.Context(), dir, s, before, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, now := range []Form{forms[(i+1)%3], forms[(i+2)%3]} {
+			if sum, err := runIn(t, t.Context(), dir, s, now, nil); !errors.Is(err, client.ErrInvalid) {
+				t.Errorf("%s after %s: %+v, %v", now, before, sum, err)
+			}
+		}
+		wantAll(t, dir, s, before, 2)
 	}
 }
 

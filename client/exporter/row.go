@@ -16,11 +16,12 @@ import (
 	"github.com/chartseal/chartseal/client"
 )
 
-// A Row says what was exported of a record. Rows are lines of JSON, and Record and
-// Version come first.
+// A Row says what was exported of a record. Rows are lines of JSON that begin with
+// Record, Version and Form.
 type Row struct {
 	Record    string   `json:"record"`
 	Version   int      `json:"version"`
+	Form      Form     `json:"form"`
 	Access    string   `json:"access"` // id of the access entry
 	Home      string   `json:"home"`
 	Sealed    string   `json:"sealed"`         // when that version was sealed
@@ -124,11 +125,11 @@ func writeContent(out *bufio.Writer, row Row, content io.ReadSeeker) error {
 
 var rowKey = []byte(`{"record":"`)
 
-var rowStart = regexp.MustCompile(`^\{"record":"([0-9a-f]{32})","version":([0-9]{1,9}),"access":`)
+var rowStart = regexp.MustCompile(`^\{"record":"([0-9a-f]{32})","version":([0-9]{1,9}),"form":"([a-z]+)",`)
 
-// openRows reads which versions have rows, and cuts off a last row that was not written
-// to its end.
-func openRows(f RowFile) (map[version]bool, error) {
+// openRows reads which versions have rows, all of one form, and cuts off a last row that
+// was not written to its end.
+func openRows(f RowFile, form Form) (map[version]bool, error) {
 	have := make(map[version]bool)
 	in := bufio.NewReader(f)
 	var complete int64
@@ -144,6 +145,9 @@ func openRows(f RowFile) (map[version]bool, error) {
 		}
 		if !ended {
 			break
+		}
+		if got := Form(found[3]); got != form {
+			return nil, ledger.Errorf(client.ErrInvalid, "line %d is a row of another export: %s, not %s", number, got, form)
 		}
 		n, err := strconv.Atoi(string(found[2]))
 		if err != nil {

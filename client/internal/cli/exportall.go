@@ -64,6 +64,8 @@ func (f *exportAllFlags) query(args []string) (*index.Query, error) {
 		return nil, usagef("which records? give a QUERY, or a --patient")
 	case (f.to == "") == (f.lines == ""):
 		return nil, usagef("name a directory with --to, or a file with --ndjson")
+	case f.lines == "-":
+		return nil, usagef("--ndjson needs a file, in which an export can go on")
 	case f.opened && f.to == "":
 		return nil, usagef("--opened belongs to --to")
 	case f.patientKey != "" && (f.to == "" || f.opened):
@@ -88,6 +90,8 @@ func (a *app) exportAll(ctx context.Context, f exportAllFlags, args []string, pu
 		j.Form = exporter.Lines
 	case f.opened:
 		j.Form = exporter.Opened
+	default:
+		j.Form = exporter.Sealed
 	}
 	if f.to != "" {
 		if err := os.Mkdir(f.to, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -136,6 +140,9 @@ func (a *app) exportAll(ctx context.Context, f exportAllFlags, args []string, pu
 		}
 		if err != nil {
 			a.note("%s exported; the same command goes on", count(sum.Before+sum.Exported, "record is", "records are"))
+			if errors.Is(err, client.ErrInvalid) {
+				return words.WithHint(err, "name another place for this export")
+			}
 			return a.searchHint(err)
 		}
 		for _, w := range sum.Warnings {
