@@ -39,9 +39,6 @@ func (c *channel) published(who []byte, msp string) (all []ledger.AttributeName)
 // An authority published more attributes than Fabric lists. Nobody gets a list that ends
 // before another hospital's attributes and looks whole.
 func TestFloodedAttributes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("make test-long runs it")
-	}
 	c := newChannel(t)
 	doctor := person(t, "HospitalB", "doctor", "doctor")
 	keeper := person(t, "HospitalB", "authority", "authority")

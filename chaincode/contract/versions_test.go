@@ -18,9 +18,6 @@ func (c *channel) lengthen(id string, last int) {
 // An insider amends the records of a page so often that their versions together are too
 // many for one answer. The page still has all records, with their newest versions.
 func TestPoisonedPage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("make test-long runs it")
-	}
 	c := newChannel(t)
 	doctor := person(t, "HospitalA", "doctor", "doctor")
 	reader := person(t, "HospitalB", "doctor", "doctor")

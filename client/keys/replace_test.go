@@ -148,9 +148,6 @@ func wards(n int) []string {
 
 // TestReplaceHalf kills a replacement between its two transactions.
 func TestReplaceHalf(t *testing.T) {
-	if testing.Short() {
-		t.Skip("make test-long runs it")
-	}
 	world, old := &clienttest.World{}, newMaster(t)
 	names, d := wards(ledger.MaxKeysPerCall+1), newDisk(t, old)
 	l := world.As(hospital, "authority", ledger.RoleAuthority)

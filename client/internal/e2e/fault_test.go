@@ -112,7 +112,7 @@ func TestFailedSealLeavesNothing(t *testing.T) {
 	level(t)
 	before := strings.Count(expect(t, exitDone, auditor, "audit", "records", "--json").stdout, `"record"`)
 	kill(t, "ipfs", "HospitalC", syscall.SIGSTOP)
-	r := chartseal(t, "custodian@HospitalC", "--timeout", "3s", "seal", "--policy", "HospitalC:role=nurse", "--no-index",
+	r := chartseal(t, "custodian@HospitalC", "--timeout", "8s", "seal", "--policy", "HospitalC:role=nurse", "--no-index",
 		write(t, "a.txt", []byte("a")), write(t, "b.txt", []byte("b")))
 	kill(t, "ipfs", "HospitalC", syscall.SIGCONT)
 	if r.code != exitUnavailable {
